@@ -94,7 +94,7 @@ bad_nodes() {
         "(letters, digits, '.', '_' and '-' in names and hosts; port 1 to 65535)"
 }
 
-# Sets host, port, known and cluster, or stops.
+# Sets host, port, listen, known and cluster, or stops.
 find_node() {
     host='' port='' known='' cluster='' names=' ' hosts=' '
     rest=$nodes,
@@ -111,14 +111,18 @@ find_node() {
         esac
         name=${entry%%=*}
         at=${entry#*=}
+        # An IPv6 address stands in brackets, as in a URL.
         case $at in
-        *:*) entry_host=${at%%:*} entry_port=${at#*:} ;;
+        \[*\]) entry_host=$at entry_port=2379 ;;
+        \[*\]:* | *:*) entry_host=${at%:*} entry_port=${at##*:} ;;
         *) entry_host=$at entry_port=2379 ;;
         esac
         case $name in
         '' | *[!A-Za-z0-9._-]*) bad_nodes "'$entry' has no valid name" ;;
         esac
         case $entry_host in
+        \[*[!A-Fa-f0-9:.]*\] | \[\]) bad_nodes "'$entry' has no valid host" ;;
+        \[*\]) ;;
         '' | *[!A-Za-z0-9._-]*) bad_nodes "'$entry' has no valid host" ;;
         esac
         case $entry_port in
@@ -143,6 +147,10 @@ find_node() {
         cluster="${cluster:+$cluster,}$name=http://$entry_host:$peer_port"
         if [ "$name" = "$node_name" ]; then
             host=$entry_host port=$entry_port
+            case $host in
+            \[*) listen="[::]" ;;
+            *) listen=0.0.0.0 ;;
+            esac
         fi
     done
     if [ -z "$node_name" ]; then
@@ -364,9 +372,9 @@ say "history kept $retention (periodic compaction), quota 2 GiB"
 exec "$etcd" \
     --name "$node_name" \
     --data-dir "$data_dir" \
-    --listen-client-urls "http://0.0.0.0:$port" \
+    --listen-client-urls "http://$listen:$port" \
     --advertise-client-urls "http://$host:$port" \
-    --listen-peer-urls "http://0.0.0.0:$peer_port" \
+    --listen-peer-urls "http://$listen:$peer_port" \
     --initial-advertise-peer-urls "http://$host:$peer_port" \
     --initial-cluster "$cluster" \
     --initial-cluster-token "$token" \

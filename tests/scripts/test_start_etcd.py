@@ -77,6 +77,15 @@ def test_lamport_nodes_replaces_the_map(machine: Machine) -> None:
     )
 
 
+@pytest.mark.parametrize(("at", "port"), [("[fd00::1]", 2379), ("[fd00::1]:12379", 12379)])
+def test_an_ipv6_node_listens_on_ipv6(machine: Machine, at: str, port: int) -> None:
+    args = started_with(machine.with_etcd().run(NODE_NAME="a", LAMPORT_NODES=f"a={at}"))
+    assert flag(args, "listen-client-urls") == f"http://[::]:{port}"
+    assert flag(args, "advertise-client-urls") == f"http://[fd00::1]:{port}"
+    assert flag(args, "listen-peer-urls") == "http://[::]:2380"
+    assert flag(args, "initial-cluster") == "a=http://[fd00::1]:2380"
+
+
 @pytest.mark.parametrize("node", [None, ""])
 def test_a_missing_node_name_lists_the_known_ones(machine: Machine, node: str | None) -> None:
     line = refusal(machine.with_etcd().run(NODE_NAME=node), status=2)
@@ -113,7 +122,11 @@ def test_an_unknown_node_name_lists_the_known_ones(machine: Machine, node: str) 
         ("mx-nodel=10.0.0.1:0", "no valid port"),
         ("mx-nodel=10.0.0.1:65536", "no valid port"),
         ("mx-nodel=10.0.0.1:99999999999999999999", "no valid port"),
-        ("mx-nodel=fe80::1", "no valid port"),
+        ("mx-nodel=fe80::1", "no valid host"),
+        ("mx-nodel=[fe80::1", "no valid host"),
+        ("mx-nodel=[db.example.org]", "no valid host"),
+        ("mx-nodel=[]:2379", "no valid host"),
+        ("mx-nodel=[fe80::1]x", "no valid host"),
         ("mx-nodel=10.0.0.1:2380", "which the members need"),
         ("mx-nodel=10.0.0.1,mx-nodel=10.0.0.2", "'mx-nodel' appears twice"),
         ("mx-nodel=10.0.0.1,b=10.0.0.1", "host '10.0.0.1' appears twice"),
