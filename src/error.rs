@@ -1,0 +1,165 @@
+//! The one error type of the library.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// What every fallible call of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed: a [kind](ErrorKind) for the program, a message for the person.
+///
+/// The message says what was tried, where, what came back and what to change. A clone is cheap and
+/// shares the same content: callers that travelled in one transaction get the same error.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` with a message for the person who reads it.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            source: None,
+        }))
+    }
+
+    /// The same, keeping the error that caused it as [`source`](StdError::source).
+    pub fn with_source(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Error(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            source: Some(source.into()),
+        }))
+    }
+
+    /// What went wrong, for a program to act on.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+/// What went wrong. The bindings turn each kind into one Python exception and one C status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// An argument, a variable, a file or a text that does not have the required form.
+    InvalidArgument,
+    /// `NODE_NAME` is not one of the nodes of the node map.
+    UnknownNode,
+    /// No store could be reached, or none was able to serve (no quorum, no leader).
+    Unavailable,
+    /// The deadline of the call passed without an answer. Nothing was handed out.
+    Timeout,
+    /// What lies under a key of the clock can't be read; nothing was overwritten.
+    Corrupt,
+    /// The next time would lie past 2^53 - 1.
+    Exhausted,
+    /// A time lies further ahead than the jump bound allows; the clock is unchanged.
+    TooFarAhead,
+    /// The store no longer keeps the revisions asked for.
+    Compacted,
+    /// The store refused for lack of permission or of a valid user.
+    Denied,
+    /// The store's space quota is used up.
+    NoSpace,
+    /// Too many callers wait in this process already.
+    Overloaded,
+    /// The clock was closed, or the runtime that carries it has ended.
+    Closed,
+    /// A fault of this library or of the machine (no memory, no threads).
+    Internal,
+}
+
+impl ErrorKind {
+    /// Every kind, in a fixed order: the bindings' tables are checked against it.
+    pub const ALL: [ErrorKind; 13] = [
+        ErrorKind::InvalidArgument,
+        ErrorKind::UnknownNode,
+        ErrorKind::Unavailable,
+        ErrorKind::Timeout,
+        ErrorKind::Corrupt,
+        ErrorKind::Exhausted,
+        ErrorKind::TooFarAhead,
+        ErrorKind::Compacted,
+        ErrorKind::Denied,
+        ErrorKind::NoSpace,
+        ErrorKind::Overloaded,
+        ErrorKind::Closed,
+        ErrorKind::Internal,
+    ];
+
+    /// The kind's name in JSON output and in logs, for instance `"unknown_node"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ErrorKind::InvalidArgument => "invalid_argument",
+            ErrorKind::UnknownNode => "unknown_node",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Exhausted => "exhausted",
+            ErrorKind::TooFarAhead => "too_far_ahead",
+            ErrorKind::Compacted => "compacted",
+            ErrorKind::Denied => "denied",
+            ErrorKind::NoSpace => "no_space",
+            ErrorKind::Overloaded => "overloaded",
+            ErrorKind::Closed => "closed",
+            ErrorKind::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_all_are_listed() {
+        let names: std::collections::HashSet<_> = ErrorKind::ALL.iter().map(|k| k.name()).collect();
+        assert_eq!(names.len(), ErrorKind::ALL.len());
+    }
+
+    #[test]
+    fn keeps_its_source() {
+        let io = std::io::Error::other("boom");
+        let error = Error::with_source(ErrorKind::Unavailable, "no answer", io);
+        assert_eq!(error.source().unwrap().to_string(), "boom");
+        assert_eq!(error.clone().kind(), ErrorKind::Unavailable);
+    }
+}

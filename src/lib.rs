@@ -1,0 +1,55 @@
+//! A Lamport logical clock that processes in many containers share through etcd.
+//!
+//! Three thicknesses, each usable without the next:
+//!
+//! - [`LocalClock`]: Lamport's clock in memory; ticks in nanoseconds, needs no feature.
+//! - [`SharedClock`] (feature `shared`): a local clock and one record in a store, async. No value is
+//!   handed out twice, none goes back, and the order is the real one: an update that returned
+//!   before another was called has the smaller value.
+//! - [`blocking::SharedClock`] (feature `blocking`): the same verbs without async.
+//!
+//! ```
+//! # #[cfg(feature = "blocking")] {
+//! use lamport_clock::blocking::SharedClock;
+//!
+//! let clock = SharedClock::memory("api")?;
+//! let event = clock.tick()?;      // a local event
+//! let update = clock.update()?;   // a time that nobody else has
+//! assert!(event < update.stamp());
+//! # }
+//! # Ok::<(), lamport_clock::Error>(())
+//! ```
+//!
+//! Where the record lives is named by one URI in every language: `memory:` or
+//! `etcd://host:port,host:port/key`; see [`Config`].
+
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod logic;
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "shared")]
+mod config;
+#[cfg(feature = "shared")]
+mod nodes;
+#[cfg(feature = "shared")]
+mod shared;
+#[cfg(feature = "shared")]
+pub mod store;
+
+pub use error::{Error, ErrorKind, Result};
+pub use logic::clock::LocalClock;
+pub use logic::record::Record;
+pub use logic::stamp::{Instance, ProcessId, Stamp};
+pub use logic::time::Time;
+
+#[cfg(feature = "shared")]
+pub use config::{Config, Credentials, Secret, Settings, StoreUri, Tls, parse_duration};
+#[cfg(feature = "shared")]
+pub use nodes::{Address, Node, Nodes};
+#[cfg(feature = "shared")]
+pub use shared::{History, Holder, Observed, Reservation, SharedClock, Update, Watch, WatchEvent};

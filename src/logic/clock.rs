@@ -1,0 +1,235 @@
+//! The local clock of one process.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::stamp::{Instance, ProcessId, Stamp};
+use super::time::Time;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A Lamport clock in memory: no I/O, no lock, shared by all threads of the process.
+///
+/// The two rules of Lamport 1978 ("Time, Clocks, and the Ordering of Events in a Distributed
+/// System", IR1 and IR2): every event moves the clock on by one, and a message that arrives moves
+/// it past the message's own time first.
+///
+/// ```
+/// use lamport_clock::{Instance, LocalClock, ProcessId};
+/// let a = LocalClock::new(ProcessId::new("a")?, Instance::new(1));
+/// let b = LocalClock::new(ProcessId::new("b")?, Instance::new(2));
+/// let sent = a.tick()?;
+/// let received = b.receive(&sent)?;
+/// assert!(sent < received);
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct LocalClock {
+    time: Counter,
+    process: ProcessId,
+    instance: Instance,
+    max_jump: u64,
+}
+
+impl LocalClock {
+    /// How far ahead of the clock a message or the record may lie, unless told otherwise: 2^48.
+    ///
+    /// Far enough for a new process to join a clock that has run at a million times a second for
+    /// eight years; near enough that a stray number (a wall clock in microseconds, `u64::MAX`)
+    /// can't use up the range at one stroke.
+    pub const MAX_JUMP: u64 = 1 << 48;
+
+    /// A clock at 0 for one life of `process`.
+    pub fn new(process: ProcessId, instance: Instance) -> LocalClock {
+        LocalClock {
+            time: Counter(AtomicU64::new(0)),
+            process,
+            instance,
+            max_jump: LocalClock::MAX_JUMP,
+        }
+    }
+
+    /// The same clock with another bound on jumps (logical time).
+    pub fn with_max_jump(mut self, max_jump: u64) -> LocalClock {
+        self.max_jump = max_jump;
+        self
+    }
+
+    /// A local event or a send: time + 1. [`ErrorKind::Exhausted`] past [`Time::MAX`].
+    #[inline]
+    pub fn tick(&self) -> Result<Stamp> {
+        self.advance().map(|time| self.stamp(time))
+    }
+
+    /// A message with this stamp or time arrived: max(local, message) + 1.
+    ///
+    /// [`ErrorKind::TooFarAhead`] if it lies more than the jump bound ahead, [`ErrorKind::Exhausted`]
+    /// past [`Time::MAX`]; the clock is then unchanged.
+    #[inline]
+    pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
+        let message = message.into();
+        let mut local = self.time.0.load(Ordering::Relaxed);
+        loop {
+            check_jump(
+                message,
+                Time::saturating(local),
+                self.max_jump,
+                "the message",
+            )?;
+            let next = Time::saturating(local).max(message).after(1)?;
+            match self.time.0.compare_exchange_weak(
+                local,
+                next.get(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(self.stamp(next)),
+                Err(newer) => local = newer,
+            }
+        }
+    }
+
+    /// Where the clock stands. Changes nothing, and names no event.
+    #[inline]
+    pub fn now(&self) -> Time {
+        Time::saturating(self.time.0.load(Ordering::Acquire))
+    }
+
+    /// [`tick`](LocalClock::tick) for callers that need the time alone.
+    #[inline]
+    pub fn advance(&self) -> Result<Time> {
+        // One `fetch_add`, as cheap as a shared counter can be. Once the range is used up the
+        // counter runs on unseen: 2^64 is 2^63 failed ticks away.
+        let before = self.time.0.fetch_add(1, Ordering::AcqRel);
+        Time::saturating(before).after(1)
+    }
+
+    /// Moves the clock to `time` if it is behind: for times that the shared record handed out.
+    pub(crate) fn raise(&self, time: Time) {
+        self.time.0.fetch_max(time.get(), Ordering::AcqRel);
+    }
+
+    /// The process that this clock belongs to.
+    pub fn process(&self) -> &ProcessId {
+        &self.process
+    }
+
+    /// The life of the process that this clock belongs to.
+    pub fn instance(&self) -> Instance {
+        self.instance
+    }
+
+    #[inline]
+    fn stamp(&self, time: Time) -> Stamp {
+        Stamp {
+            time,
+            process: self.process.clone(),
+            instance: self.instance,
+        }
+    }
+}
+
+impl From<&Stamp> for Time {
+    fn from(stamp: &Stamp) -> Time {
+        stamp.time
+    }
+}
+
+/// [`ErrorKind::TooFarAhead`] if `time`, which came from `source`, lies more than `max_jump` ahead
+/// of `local`.
+pub(crate) fn check_jump(time: Time, local: Time, max_jump: u64, source: &str) -> Result<()> {
+    if time.ahead_of(local) <= max_jump {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::TooFarAhead,
+        format!(
+            "{source} is at {time}, {} ahead of this clock at {local}; at most {max_jump} is allowed \
+             (LAMPORT_MAX_JUMP). The clock is unchanged",
+            time.ahead_of(local)
+        ),
+    ))
+}
+
+/// A cache line of its own: the fields beside it are read by every thread and never written.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Counter(AtomicU64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> LocalClock {
+        LocalClock::new(ProcessId::new("a").unwrap(), Instance::new(1))
+    }
+
+    fn time(value: u64) -> Time {
+        Time::new(value).unwrap()
+    }
+
+    #[test]
+    fn follows_lamports_two_rules() {
+        let clock = clock();
+        assert_eq!(clock.now(), Time::ZERO);
+        assert_eq!(clock.tick().unwrap().time, time(1));
+        assert_eq!(clock.receive(time(10)).unwrap().time, time(11));
+        assert_eq!(clock.receive(time(3)).unwrap().time, time(12));
+        assert_eq!(clock.now(), time(12));
+    }
+
+    #[test]
+    fn a_message_from_far_ahead_changes_nothing() {
+        let clock = clock().with_max_jump(100);
+        clock.raise(time(5));
+        assert_eq!(clock.receive(time(105)).unwrap().time, time(106));
+        let error = clock.receive(time(207)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooFarAhead);
+        assert!(error.to_string().contains("207"), "{error}");
+        assert_eq!(clock.now(), time(106));
+    }
+
+    #[test]
+    fn the_last_time_is_handed_out_once_and_then_no_more() {
+        let clock = clock().with_max_jump(u64::MAX);
+        clock.raise(time(Time::MAX.get() - 1));
+        assert_eq!(clock.tick().unwrap().time, Time::MAX);
+        for _ in 0..3 {
+            assert_eq!(clock.tick().unwrap_err().kind(), ErrorKind::Exhausted);
+            let error = clock.receive(time(1)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Exhausted);
+        }
+        assert_eq!(clock.now(), Time::MAX);
+    }
+
+    #[test]
+    fn threads_never_share_a_time() {
+        let clock = clock();
+        let mut all: Vec<u64> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|thread| {
+                    let clock = &clock;
+                    scope.spawn(move || {
+                        let mut mine = Vec::new();
+                        for round in 0..2_000_u64 {
+                            let stamp = if (round + thread) % 3 == 0 {
+                                clock.receive(time(round * 5)).unwrap()
+                            } else {
+                                clock.tick().unwrap()
+                            };
+                            mine.push(stamp.time.get());
+                        }
+                        assert!(mine.is_sorted(), "a thread saw time go back");
+                        mine
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .flat_map(|t| t.join().unwrap())
+                .collect()
+        });
+        all.sort_unstable();
+        let count = all.len();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+}

@@ -1,0 +1,744 @@
+//! The update protocol: how one request for times travels to the shared record and back.
+//!
+//! A state machine without I/O: [`poll`](Exchange::poll) says which transaction to send, the
+//! `handle_*` methods are told what became of it. Who drives it decides about time, transport and
+//! retries; this file decides what is written, and when a time belongs to whom.
+//!
+//! Plain optimistic retry collapses under a crowd, since each round has one winner and all others
+//! try again. Here a loser leaves its request beside the record, and whoever commits next serves
+//! everyone who waits (the helping of Herlihy's wait-free constructions, 1991, with etcd's
+//! transaction as the compare-and-swap). So the second commit after a request was left has read it.
+//!
+//! Why no time has two owners: times are handed out by a transaction that compares the record's
+//! revision, so between the reading of the record and its writing nobody else wrote. A time counts
+//! as ours only if the reply says "committed", or if a grant bears our instance and the number of
+//! this very request. After an unknown outcome the request gets a new number: if the old one did
+//! commit, its times are a gap.
+
+use std::mem;
+
+use super::board::{Batch, Grant, Granted, Highest, Holder, Keys, Request, to_json};
+use super::clock::check_jump;
+use super::record::Record;
+use super::stamp::{Instance, ProcessId};
+use super::time::Time;
+use super::transaction::{Compare, Entry, Get, KeyRange, Operation, Reply, Transaction};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The protocol of one process: one request at a time, and what is remembered between them.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    keys: Keys,
+    process: ProcessId,
+    instance: Instance,
+    max_jump: u64,
+    /// The number of the newest request.
+    seq: u64,
+    /// The shared state as it was last seen; `None` before the first look.
+    seen: Option<Seen>,
+    /// The highest time that this process has ever known.
+    highest: Time,
+    current: Option<Current>,
+}
+
+/// What [`Exchange::poll`] wants done.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Send this transaction and tell a `handle_*` method what became of it.
+    Send(Transaction),
+    /// The request was served.
+    Done(Times),
+    /// The request can't be served; nothing was handed out.
+    Failed(Error),
+}
+
+/// The times that a request was given: `first` to `last`, consecutive, nobody else's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Times {
+    /// The first time.
+    pub first: Time,
+    /// The last time.
+    pub last: Time,
+    /// Who held the record before, and at what value.
+    pub previous: Option<Holder>,
+    /// The highest time known, if the record stood below it: somebody had moved it back.
+    pub regressed: Option<Time>,
+    /// The revision at which the times were handed out.
+    pub revision: u64,
+    /// When, by the wall clock of the process that wrote the record (Unix seconds).
+    pub real_timestamp: f64,
+    /// How many transactions this request took.
+    pub round_trips: u32,
+}
+
+/// The shared state as some reply or watch showed it.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The record; `None` if there is none.
+    pub record: Option<Sighting>,
+    /// The highest time under its own key.
+    pub highest: Time,
+    /// The store's revision at that moment.
+    pub revision: u64,
+}
+
+/// The record as it was found.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The revision that wrote them.
+    pub revision: u64,
+    /// What they say, or why they say nothing.
+    pub record: Result<Record>,
+}
+
+impl Sighting {
+    /// The record found as `bytes`, written at `revision`.
+    pub fn new(bytes: Vec<u8>, revision: u64) -> Sighting {
+        Sighting {
+            record: Record::parse(&bytes),
+            bytes,
+            revision,
+        }
+    }
+
+    /// The value, 0 if it can't be read.
+    fn value(&self) -> Time {
+        self.record
+            .as_ref()
+            .map_or(Time::ZERO, |record| record.value)
+    }
+}
+
+impl Exchange {
+    /// The most times that one request may ask for: 2^32.
+    pub const MAX_COUNT: u64 = 1 << 32;
+    /// The most requests of others that one transaction serves.
+    ///
+    /// Each costs a delete; etcd takes 128 operations in a transaction unless told otherwise.
+    pub const MAX_SERVED: u32 = 100;
+
+    /// The protocol of one life of `process` on the clock under `keys`.
+    pub fn new(keys: Keys, process: ProcessId, instance: Instance, max_jump: u64) -> Exchange {
+        Exchange {
+            keys,
+            process,
+            instance,
+            max_jump,
+            seq: 0,
+            seen: None,
+            highest: Time::ZERO,
+            current: None,
+        }
+    }
+
+    /// Begins a request for `count` times, at least 1, with the local time of the rule (after its
+    /// increment). A request that was begun before and not finished is abandoned.
+    pub fn begin(&mut self, local: Time, count: u64) {
+        self.seq += 1;
+        let phase = match self.seen {
+            Some(_) => Phase::Propose,
+            None => Phase::Look,
+        };
+        self.current = Some(Current {
+            local,
+            count,
+            phase,
+            posted: false,
+            informed: false,
+            in_flight: None,
+            round_trips: 0,
+        });
+    }
+
+    /// What to do now. `real_timestamp` is the wall clock in Unix seconds: it is written into the
+    /// record and decides nothing.
+    pub fn poll(&mut self, real_timestamp: f64) -> Step {
+        let Some(mut current) = self.current.take() else {
+            return Step::Failed(Error::new(ErrorKind::Internal, "no request was begun"));
+        };
+        let step = match mem::replace(&mut current.phase, Phase::Propose) {
+            Phase::Finished(result) => match result {
+                Ok(times) => Step::Done(times),
+                Err(error) => Step::Failed(error),
+            },
+            Phase::Withdraw(error) => {
+                current.phase = Phase::Withdraw(error);
+                Step::Send(Transaction {
+                    then: vec![Operation::Delete(self.keys.request(self.instance))],
+                    ..Transaction::default()
+                })
+            }
+            Phase::Look => {
+                current.phase = Phase::Look;
+                Step::Send(Transaction {
+                    then: self.look(),
+                    ..Transaction::default()
+                })
+            }
+            Phase::Propose => match self.propose(&current, real_timestamp) {
+                Ok((transaction, offer)) => {
+                    current.in_flight = Some(offer);
+                    Step::Send(transaction)
+                }
+                Err(error) => {
+                    // What we remember speaks against it; somebody may have mended it since.
+                    if current.informed {
+                        current.fail(error);
+                    } else {
+                        current.phase = Phase::Look;
+                    }
+                    self.current = Some(current);
+                    return self.poll(real_timestamp);
+                }
+            },
+            Phase::Help(view) => match self.help(&current, &view, real_timestamp) {
+                Ok((transaction, offer)) => {
+                    current.in_flight = Some(offer);
+                    current.phase = Phase::Help(view);
+                    Step::Send(transaction)
+                }
+                Err(error) => {
+                    current.fail(error);
+                    self.current = Some(current);
+                    return self.poll(real_timestamp);
+                }
+            },
+        };
+        if matches!(step, Step::Send(_)) {
+            self.current = Some(current);
+        }
+        step
+    }
+
+    /// The transaction was carried out, and this is the answer.
+    pub fn handle_reply(&mut self, reply: &Reply) {
+        let Some(mut current) = self.current.take() else {
+            return;
+        };
+        current.round_trips += 1;
+        let offer = current.in_flight.take();
+        match (&current.phase, offer) {
+            (Phase::Withdraw(error), _) => current.phase = Phase::Finished(Err(error.clone())),
+            (Phase::Propose | Phase::Help(_), Some(offer)) if reply.succeeded => {
+                self.highest = self.highest.max(offer.newest);
+                self.seen = Some(Seen {
+                    highest: offer.newest,
+                    revision: reply.revision,
+                    record: Some(Sighting {
+                        revision: reply.revision,
+                        ..offer.record
+                    }),
+                });
+                current.phase = Phase::Finished(Ok(Times {
+                    revision: reply.revision,
+                    round_trips: current.round_trips,
+                    ..offer.mine
+                }));
+            }
+            (phase, _) => {
+                // A compare failed: our request now lies with the others.
+                current.posted |= !matches!(phase, Phase::Look);
+                match View::parse(reply, &self.keys) {
+                    Ok(view) => self.absorb(&mut current, view),
+                    Err(error) => current.fail(error),
+                }
+            }
+        }
+        self.current = Some(current);
+    }
+
+    /// The transaction was certainly not carried out: the same may be sent again.
+    pub fn handle_refused(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.round_trips += 1;
+            current.in_flight = None;
+            current.give_up_withdrawing();
+        }
+    }
+
+    /// Nobody knows whether the transaction was, or will be, carried out.
+    pub fn handle_lost(&mut self) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        current.round_trips += 1;
+        current.in_flight = None;
+        // Whatever was or will be granted to the old number belongs to nobody.
+        self.seq += 1;
+        current.posted = false;
+        if matches!(current.phase, Phase::Help(_)) {
+            current.phase = Phase::Propose;
+        }
+        current.give_up_withdrawing();
+    }
+
+    /// A read or a watch saw the shared state; what is older than what we know is passed over.
+    pub fn observe(&mut self, seen: Seen) {
+        if self
+            .seen
+            .as_ref()
+            .is_none_or(|known| known.revision < seen.revision)
+        {
+            // A value from far ahead may be a slip that somebody mends: it is not taken to heart.
+            let value = seen.record.as_ref().map_or(Time::ZERO, Sighting::value);
+            let newest = seen.highest.max(value);
+            if newest.ahead_of(self.highest) <= self.max_jump {
+                self.highest = self.highest.max(newest);
+            }
+            self.seen = Some(seen);
+        }
+    }
+
+    /// What was remembered of the shared state may be wrong: the next request looks first.
+    pub fn forget(&mut self) {
+        self.seen = None;
+    }
+
+    /// The transaction that reads the shared state and changes nothing.
+    pub fn look_transaction(&self) -> Transaction {
+        Transaction {
+            then: self.look(),
+            ..Transaction::default()
+        }
+    }
+
+    /// A reply to [`look_transaction`](Exchange::look_transaction), to be shown and remembered.
+    pub fn handle_look(&mut self, reply: &Reply) -> Result<View> {
+        let view = View::parse(reply, &self.keys)?;
+        self.observe(view.seen());
+        Ok(view)
+    }
+
+    /// The keys of the clock.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// What a reply that did not commit means for the request.
+    fn absorb(&mut self, current: &mut Current, view: View) {
+        current.informed = true;
+        self.observe(view.seen());
+        if matches!(current.phase, Phase::Look) {
+            current.phase = Phase::Propose;
+            return;
+        }
+        if let Some(found) = view.granted.find(self.instance, self.seq) {
+            self.highest = self.highest.max(found.grant.last());
+            let first_of_batch = found.batch.grants.first() == Some(found.grant);
+            current.phase = Phase::Finished(Ok(Times {
+                first: found.grant.first,
+                last: found.grant.last(),
+                previous: found.previous,
+                regressed: found
+                    .batch
+                    .regressed
+                    .filter(|_| first_of_batch)
+                    .map(Time::saturating),
+                revision: found.batch.revision,
+                real_timestamp: found.batch.real_timestamp,
+                round_trips: current.round_trips,
+            }));
+            return;
+        }
+        if !view.waits(self.instance, self.seq) {
+            // Neither waiting nor granted: an older request of ours took this one's place, or we
+            // slept while the grant passed by. Ask anew, under a new number.
+            self.seq += 1;
+            current.posted = false;
+        }
+        current.phase = Phase::Help(view);
+    }
+
+    /// IF nobody wrote since we looked, and nobody waits, THEN take the times, ELSE queue up.
+    fn propose(&self, current: &Current, real_timestamp: f64) -> Result<(Transaction, Offer)> {
+        let seen = self.seen.clone().unwrap_or_default();
+        let base = Base::of(&seen, self.highest)?;
+        let mine = self.own_request(current);
+        let (grant, times) = base.serve(self.instance, &mine, self.max_jump, real_timestamp)?;
+        let offer = base.offer(&grant, times, real_timestamp);
+        let mut compares = self.unchanged(&seen);
+        compares.push(Compare::Absent(KeyRange::prefix(&self.keys.waiting)));
+        let transaction = Transaction {
+            compares,
+            then: self.put_record(&offer, &grant),
+            otherwise: self.queue_up(current),
+        };
+        Ok((transaction, offer))
+    }
+
+    /// Serve everyone who waits, oldest first, and ourselves.
+    ///
+    /// Our own request is always among the served, even past the limit: so one commit of ours ends
+    /// our wait, and the oldest of the others are never passed over.
+    fn help(
+        &self,
+        current: &Current,
+        view: &View,
+        real_timestamp: f64,
+    ) -> Result<(Transaction, Offer)> {
+        let mut base = Base::of(&view.seen(), self.highest)?;
+        let previous = base.previous.clone();
+        let regressed = base.regressed;
+        let mine = self.own_request(current);
+
+        // What our own request would get alone tells whether it can be served at all; the crowd
+        // before it may still use up the range, and then the error comes from below.
+        let mut grants = Vec::with_capacity(view.waiting.len() + 1);
+        let mut my_times = None;
+        let mut cleared = Vec::with_capacity(view.waiting.len() + 1);
+        for waiting in &view.waiting {
+            cleared.push(waiting.key.clone());
+            if waiting.instance == Some(self.instance) {
+                let (grant, times) =
+                    base.serve(self.instance, &mine, self.max_jump, real_timestamp)?;
+                base.advance(&grant);
+                grants.push(grant);
+                my_times = Some(times);
+                continue;
+            }
+            // A request that can't be read or served is cleared away without a grant: whoever left
+            // it will find itself neither waiting nor granted, and learn why by its own attempt.
+            let (Some(instance), Some(request)) = (waiting.instance, &waiting.request) else {
+                continue;
+            };
+            if let Ok((grant, _)) = base.serve(instance, request, self.max_jump, real_timestamp) {
+                base.advance(&grant);
+                grants.push(grant);
+            }
+        }
+        let my_times = match my_times {
+            Some(times) => times,
+            None => {
+                let (grant, times) =
+                    base.serve(self.instance, &mine, self.max_jump, real_timestamp)?;
+                base.advance(&grant);
+                grants.push(grant);
+                if current.posted {
+                    cleared.push(self.keys.request(self.instance));
+                }
+                times
+            }
+        };
+
+        let newest = grants.last().expect("our own grant is among them").clone();
+        let offer = base.offer(&newest, my_times, real_timestamp);
+        let mut granted = view.granted.clone();
+        granted.push(Batch {
+            revision: 0,
+            previous,
+            regressed: regressed.map(Time::get),
+            real_timestamp,
+            grants,
+        });
+        let mut then = self.put_record(&offer, &newest);
+        then.push(Operation::Put(self.keys.granted.clone(), to_json(&granted)));
+        then.extend(cleared.into_iter().map(Operation::Delete));
+        let otherwise = if current.posted {
+            self.look()
+        } else {
+            self.queue_up(current)
+        };
+        Ok((
+            Transaction {
+                compares: self.unchanged(&view.seen()),
+                then,
+                otherwise,
+            },
+            offer,
+        ))
+    }
+
+    fn own_request(&self, current: &Current) -> Request {
+        Request {
+            seq: self.seq,
+            local: current.local,
+            count: current.count,
+            process_id: self.process.to_string(),
+        }
+    }
+
+    /// The record is the one that was seen. The bytes are compared beside the revision since a
+    /// restored store may use a revision a second time.
+    fn unchanged(&self, seen: &Seen) -> Vec<Compare> {
+        let key = || self.keys.record.clone();
+        match &seen.record {
+            Some(sighting) => vec![
+                Compare::ModRevision(key(), sighting.revision),
+                Compare::Value(key(), sighting.bytes.clone()),
+            ],
+            None => vec![Compare::ModRevision(key(), 0)],
+        }
+    }
+
+    fn put_record(&self, offer: &Offer, newest: &Grant) -> Vec<Operation> {
+        let highest = Highest {
+            value: newest.last(),
+            count: newest.count,
+            instance: newest.instance,
+        };
+        vec![
+            Operation::Put(self.keys.record.clone(), offer.record.bytes.clone()),
+            Operation::Put(self.keys.highest.clone(), to_json(&highest)),
+        ]
+    }
+
+    fn queue_up(&self, current: &Current) -> Vec<Operation> {
+        let request = to_json(&self.own_request(current));
+        let mut operations = vec![Operation::Put(self.keys.request(self.instance), request)];
+        operations.extend(self.look());
+        operations
+    }
+
+    /// Reads everything; [`View::parse`] takes it apart in the same order.
+    fn look(&self) -> Vec<Operation> {
+        let get = |range| Operation::Get(Get::all(range));
+        vec![
+            get(KeyRange::key(&self.keys.record)),
+            get(KeyRange::key(&self.keys.highest)),
+            get(KeyRange::key(&self.keys.granted)),
+            Operation::Get(Get {
+                limit: Exchange::MAX_SERVED,
+                ..Get::all(KeyRange::prefix(&self.keys.waiting))
+            }),
+        ]
+    }
+}
+
+/// The request in hand.
+#[derive(Clone, Debug)]
+struct Current {
+    local: Time,
+    count: u64,
+    phase: Phase,
+    /// Whether our request, under its present number, lies with the others.
+    posted: bool,
+    /// Whether a reply has shown the shared state since the request began.
+    informed: bool,
+    /// What the transaction in flight hands out if it commits.
+    in_flight: Option<Offer>,
+    round_trips: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    /// Nothing is known yet: read.
+    Look,
+    /// Try the short way, from what was seen last.
+    Propose,
+    /// Serve all who wait in this view.
+    Help(View),
+    /// Take the request back, then fail.
+    Withdraw(Error),
+    Finished(Result<Times>),
+}
+
+impl Current {
+    fn fail(&mut self, error: Error) {
+        self.phase = if self.posted {
+            Phase::Withdraw(error)
+        } else {
+            Phase::Finished(Err(error))
+        };
+    }
+
+    /// One attempt at taking the request back is enough: what stays behind is served as a gap.
+    fn give_up_withdrawing(&mut self) {
+        if let Phase::Withdraw(error) = &self.phase {
+            self.phase = Phase::Finished(Err(error.clone()));
+        }
+    }
+}
+
+/// What a transaction hands out if it commits.
+#[derive(Clone, Debug)]
+struct Offer {
+    /// The record that it writes; its revision comes with the reply.
+    record: Sighting,
+    /// That record's value.
+    newest: Time,
+    /// Our own times, save what only the reply tells.
+    mine: Times,
+}
+
+/// From where the next times are counted.
+struct Base {
+    /// The highest time known to anybody.
+    global: Time,
+    previous: Option<Holder>,
+    regressed: Option<Time>,
+}
+
+impl Base {
+    fn of(seen: &Seen, known: Time) -> Result<Base> {
+        let record = match &seen.record {
+            Some(sighting) => Some(sighting.record.clone()?),
+            None => None,
+        };
+        let value = record.as_ref().map_or(Time::ZERO, |record| record.value);
+        let highest = seen.highest.max(known);
+        Ok(Base {
+            global: value.max(highest),
+            regressed: (value < highest).then_some(highest),
+            previous: record.map(|record| Holder {
+                value: record.value,
+                process_id: record.process_id,
+            }),
+        })
+    }
+
+    /// The times of one request by the rule: new = max(local, global) + 1, `count` of them.
+    fn serve(
+        &self,
+        instance: Instance,
+        request: &Request,
+        max_jump: u64,
+        real_timestamp: f64,
+    ) -> Result<(Grant, Times)> {
+        if request.count == 0 || request.count > Exchange::MAX_COUNT {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!(
+                    "{} times can't be taken at once: the count goes from 1 to {}",
+                    request.count,
+                    Exchange::MAX_COUNT
+                ),
+            ));
+        }
+        let before = request.local.max(self.global);
+        check_jump(self.global, request.local, max_jump, "the shared record")?;
+        check_jump(
+            request.local,
+            self.global,
+            max_jump,
+            "this process's local clock",
+        )?;
+        let first = before.after(1)?;
+        let last = before.after(request.count)?;
+        let grant = Grant {
+            instance,
+            seq: request.seq,
+            first,
+            count: request.count,
+            process_id: request.process_id.clone(),
+        };
+        let times = Times {
+            first,
+            last,
+            previous: self.previous.clone(),
+            regressed: self.regressed,
+            revision: 0,
+            real_timestamp,
+            round_trips: 0,
+        };
+        Ok((grant, times))
+    }
+
+    fn advance(&mut self, grant: &Grant) {
+        self.global = grant.last();
+        self.regressed = None;
+        self.previous = Some(Holder {
+            value: grant.last(),
+            process_id: grant.process_id.clone(),
+        });
+    }
+
+    fn offer(&self, newest: &Grant, mine: Times, real_timestamp: f64) -> Offer {
+        let record = Record {
+            value: newest.last(),
+            process_id: newest.process_id.clone(),
+            real_timestamp: Some(real_timestamp),
+        };
+        Offer {
+            record: Sighting {
+                bytes: record.to_json(),
+                revision: 0,
+                record: Ok(record),
+            },
+            newest: newest.last(),
+            mine,
+        }
+    }
+}
+
+/// The shared state as one reply shows it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The record; `None` if there is none.
+    pub record: Option<Sighting>,
+    /// The highest time and the revision that wrote it.
+    pub highest: Option<(Highest, u64)>,
+    /// The newest grants.
+    pub granted: Granted,
+    /// The store's revision.
+    pub revision: u64,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    key: Vec<u8>,
+    /// `None` if the key does not name an instance.
+    instance: Option<Instance>,
+    /// `None` if the content can't be read.
+    request: Option<Request>,
+}
+
+impl View {
+    fn parse(reply: &Reply, keys: &Keys) -> Result<View> {
+        let [record, highest, granted, waiting] = &reply.gets[..] else {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("the store answered {} reads of 4", reply.gets.len()),
+            ));
+        };
+        let first = |entries: &'_ [Entry]| entries.first().cloned();
+        Ok(View {
+            record: first(record).map(|entry| Sighting::new(entry.value, entry.mod_revision)),
+            highest: match first(highest) {
+                Some(entry) => Some((Highest::parse(&entry.value, keys)?, entry.mod_revision)),
+                None => None,
+            },
+            granted: first(granted)
+                .map(|entry| Granted::parse(&entry.value, entry.mod_revision))
+                .unwrap_or_default(),
+            waiting: waiting
+                .iter()
+                .map(|entry| Waiting {
+                    instance: keys.requester(&entry.key),
+                    request: serde_json::from_slice(&entry.value).ok(),
+                    key: entry.key.clone(),
+                })
+                .collect(),
+            revision: reply.revision,
+        })
+    }
+
+    fn seen(&self) -> Seen {
+        Seen {
+            record: self.record.clone(),
+            highest: self
+                .highest
+                .as_ref()
+                .map_or(Time::ZERO, |(highest, _)| highest.value),
+            revision: self.revision,
+        }
+    }
+
+    /// Whether this request lies with the others. A list that was cut short may hold it unseen.
+    fn waits(&self, instance: Instance, seq: u64) -> bool {
+        self.waiting.len() >= Exchange::MAX_SERVED as usize
+            || self.waiting.iter().any(|waiting| {
+                waiting.instance == Some(instance)
+                    && waiting
+                        .request
+                        .as_ref()
+                        .is_some_and(|request| request.seq == seq)
+            })
+    }
+}
+
+// The reference store is the protocol's partner in the tests.
+#[cfg(all(test, feature = "shared"))]
+mod tests;

@@ -1,0 +1,442 @@
+//! The protocol against the reference store, one transaction at a time, in orders that the tests
+//! choose: races, lost replies and late commits without a thread or a clock.
+
+use super::*;
+use crate::store::shelf::Shelf;
+
+const RECORD: &str = "/lamport_clock";
+
+fn time(value: u64) -> Time {
+    Time::new(value).unwrap()
+}
+
+fn keys() -> Keys {
+    Keys::new(RECORD)
+}
+
+/// One process with a local clock as simple as can be.
+struct Process {
+    exchange: Exchange,
+    local: u64,
+}
+
+impl Process {
+    fn new(name: &str, instance: u64) -> Process {
+        let process = ProcessId::new(name).unwrap();
+        Process {
+            exchange: Exchange::new(keys(), process, Instance::new(instance), 1 << 48),
+            local: 0,
+        }
+    }
+
+    fn begin(&mut self, count: u64) {
+        self.local += 1;
+        self.exchange.begin(time(self.local), count);
+    }
+
+    /// The transaction that the process sends next.
+    fn transaction(&mut self) -> Transaction {
+        match self.exchange.poll(1.5) {
+            Step::Send(transaction) => transaction,
+            other => panic!("expected a transaction, got {other:?}"),
+        }
+    }
+
+    /// One transaction there and back.
+    fn step(&mut self, shelf: &mut Shelf) {
+        let transaction = self.transaction();
+        let reply = shelf.apply(&transaction).unwrap();
+        self.exchange.handle_reply(&reply);
+    }
+
+    fn done(&mut self) -> Times {
+        match self.exchange.poll(1.5) {
+            Step::Done(times) => {
+                self.local = self.local.max(times.last.get());
+                times
+            }
+            other => panic!("expected times, got {other:?}"),
+        }
+    }
+
+    /// A whole request, alone.
+    fn take(&mut self, shelf: &mut Shelf, count: u64) -> Result<Times> {
+        self.begin(count);
+        loop {
+            match self.exchange.poll(1.5) {
+                Step::Send(transaction) => {
+                    let reply = shelf.apply(&transaction).unwrap();
+                    self.exchange.handle_reply(&reply);
+                }
+                Step::Done(times) => {
+                    self.local = self.local.max(times.last.get());
+                    return Ok(times);
+                }
+                Step::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    fn update(&mut self, shelf: &mut Shelf) -> u64 {
+        self.take(shelf, 1).unwrap().last.get()
+    }
+}
+
+/// A writer of the old kind: writes without looking.
+fn write_blindly(shelf: &mut Shelf, bytes: &[u8]) {
+    let transaction = Transaction {
+        then: vec![Operation::Put(RECORD.into(), bytes.to_vec())],
+        ..Transaction::default()
+    };
+    shelf.apply(&transaction).unwrap();
+}
+
+fn value_of(shelf: &mut Shelf) -> u64 {
+    let look = Transaction {
+        then: vec![Operation::Get(Get::all(KeyRange::key(RECORD.as_bytes())))],
+        ..Transaction::default()
+    };
+    let reply = shelf.apply(&look).unwrap();
+    Record::parse(&reply.gets[0][0].value).unwrap().value.get()
+}
+
+fn waiting(shelf: &mut Shelf) -> usize {
+    let look = Transaction {
+        then: vec![Operation::Get(Get::all(KeyRange::prefix(&keys().waiting)))],
+        ..Transaction::default()
+    };
+    shelf.apply(&look).unwrap().gets[0].len()
+}
+
+#[test]
+fn the_test_vectors_of_the_rule() {
+    let mut shelf = Shelf::default();
+    let mut alone = Process::new("a", 1);
+    let values: Vec<_> = (0..3).map(|_| alone.update(&mut shelf)).collect();
+    assert_eq!(values, [2, 4, 6]);
+
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    let values: Vec<_> = (0..2)
+        .flat_map(|_| [a.update(&mut shelf), b.update(&mut shelf)])
+        .collect();
+    assert_eq!(values, [2, 3, 4, 5]);
+}
+
+#[test]
+fn a_warm_process_takes_one_round_trip_and_a_range_is_consecutive() {
+    let mut shelf = Shelf::default();
+    let mut a = Process::new("a", 1);
+    a.update(&mut shelf);
+    let times = a.take(&mut shelf, 10).unwrap();
+    assert_eq!(times.round_trips, 1);
+    assert_eq!((times.first, times.last), (time(4), time(13)));
+    assert_eq!(value_of(&mut shelf), 13);
+    assert_eq!(times.previous.unwrap().value, time(2));
+}
+
+#[test]
+fn whoever_commits_serves_all_who_wait_in_the_order_in_which_they_came() {
+    let mut shelf = Shelf::default();
+    let mut all: Vec<_> = (1..=5).map(|i| Process::new(&format!("p{i}"), i)).collect();
+    for process in &mut all {
+        process.update(&mut shelf);
+    }
+    let before = value_of(&mut shelf);
+    for process in &mut all {
+        process.begin(1);
+    }
+    // All but the newest writer hold an old record: they queue up. p1 came first.
+    for process in &mut all[..4] {
+        process.step(&mut shelf);
+    }
+    // p4 has seen all four, and commits for them.
+    all[3].step(&mut shelf);
+    let own = all[3].done();
+    assert_eq!(own.last.get(), before + 4);
+    assert_eq!(own.previous.unwrap().process_id, "p3");
+    assert_eq!(waiting(&mut shelf), 0);
+    for (i, nth) in [(0, 1), (1, 2), (2, 3)] {
+        all[i].step(&mut shelf);
+        let times = all[i].done();
+        assert_eq!(times.last.get(), before + nth);
+        assert_eq!(times.round_trips, 2);
+        assert_eq!(times.revision, own.revision);
+    }
+}
+
+#[test]
+fn nobody_overtakes_one_who_waits() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    a.update(&mut shelf);
+    b.update(&mut shelf);
+    a.begin(1);
+    a.step(&mut shelf); // lost against b's update: queued
+    b.begin(1);
+    b.step(&mut shelf); // b knows the newest record, but a waits
+    assert_eq!(waiting(&mut shelf), 2);
+    b.step(&mut shelf); // b commits for both
+    let b = b.done().last;
+    a.step(&mut shelf);
+    assert!(a.done().last < b);
+}
+
+#[test]
+fn a_lost_reply_costs_a_gap_and_never_a_second_owner() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    a.update(&mut shelf);
+    a.begin(1);
+    let lost = a.transaction();
+    shelf.apply(&lost).unwrap(); // committed, but the reply never arrives
+    let taken = value_of(&mut shelf);
+    a.exchange.handle_lost();
+    let next = loop {
+        match a.exchange.poll(1.5) {
+            Step::Send(transaction) => {
+                let reply = shelf.apply(&transaction).unwrap();
+                a.exchange.handle_reply(&reply);
+            }
+            Step::Done(times) => break times.last.get(),
+            Step::Failed(error) => panic!("{error}"),
+        }
+    };
+    assert!(next > taken);
+    assert!(b.update(&mut shelf) > next);
+}
+
+#[test]
+fn a_late_request_under_an_old_number_is_not_taken_for_the_new_one() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    a.update(&mut shelf);
+    b.update(&mut shelf);
+    a.begin(1);
+    let late = a.transaction();
+    a.exchange.handle_lost();
+    a.step(&mut shelf); // queued under the new number
+    shelf.apply(&late).unwrap(); // the old one arrives, and takes its place
+    let granted_to_old = b.update(&mut shelf) - 1;
+    a.step(&mut shelf); // finds neither its request nor a grant: asks anew
+    a.step(&mut shelf);
+    let times = a.done();
+    assert!(times.last.get() > granted_to_old + 1, "{times:?}");
+}
+
+#[test]
+fn a_crashed_process_leaves_nothing_behind() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    a.update(&mut shelf);
+    b.update(&mut shelf);
+    a.begin(1);
+    a.step(&mut shelf);
+    drop(a);
+    let before = value_of(&mut shelf);
+    assert_eq!(b.update(&mut shelf), before + 2);
+    assert_eq!(waiting(&mut shelf), 0);
+    assert_eq!(b.take(&mut shelf, 1).unwrap().round_trips, 1);
+}
+
+#[test]
+fn three_round_trips_are_the_most_under_any_crowd_of_a_hundred() {
+    let mut shelf = Shelf::default();
+    let mut all: Vec<_> = (1..=100)
+        .map(|i| Process::new(&format!("p{i}"), i))
+        .collect();
+    for process in &mut all {
+        process.update(&mut shelf);
+    }
+    let mut values: Vec<u64> = Vec::new();
+    for _ in 0..4 {
+        for process in &mut all {
+            process.begin(1);
+        }
+        // Everybody sends before anybody hears, three times over: the worst order there is.
+        let mut open: Vec<usize> = (0..all.len()).collect();
+        for _ in 0..3 {
+            let sent: Vec<_> = open.iter().map(|&i| all[i].transaction()).collect();
+            let replies: Vec<_> = sent.iter().map(|t| shelf.apply(t).unwrap()).collect();
+            for (&i, reply) in open.iter().zip(&replies) {
+                all[i].exchange.handle_reply(reply);
+            }
+            open.retain(|&i| match all[i].exchange.clone().poll(1.5) {
+                Step::Done(_) => {
+                    let times = all[i].done();
+                    assert!(times.round_trips <= 3);
+                    values.push(times.last.get());
+                    false
+                }
+                Step::Send(_) => true,
+                Step::Failed(error) => panic!("{error}"),
+            });
+        }
+        assert!(
+            open.is_empty(),
+            "{} still wait after 3 round trips",
+            open.len()
+        );
+    }
+    let count = values.len();
+    values.sort_unstable();
+    values.dedup();
+    assert_eq!((values.len(), count), (400, 400));
+}
+
+#[test]
+fn a_blind_writer_moves_us_neither_back_nor_to_a_value_given_before() {
+    let mut shelf = Shelf::default();
+    let mut a = Process::new("a", 1);
+    let mut last = 0;
+    for _ in 0..5 {
+        last = a.update(&mut shelf);
+    }
+    write_blindly(
+        &mut shelf,
+        br#"{"value": 3, "process_id": "old", "real_timestamp": 1.0}"#,
+    );
+    // Also a process that never saw the higher value starts above it.
+    let mut fresh = Process::new("b", 2);
+    let times = fresh.take(&mut shelf, 1).unwrap();
+    assert_eq!(times.last.get(), last + 1);
+    assert_eq!(times.regressed, Some(time(last)));
+    assert_eq!(times.previous.unwrap().process_id, "old");
+    assert_eq!(fresh.take(&mut shelf, 1).unwrap().regressed, None);
+    // Forwards is no regression: the rule goes on from there.
+    write_blindly(
+        &mut shelf,
+        br#"{"value": 500, "process_id": "old", "real_timestamp": 1.0}"#,
+    );
+    let times = a.take(&mut shelf, 1).unwrap();
+    assert_eq!((times.last.get(), times.regressed), (501, None));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_left_as_it_is() {
+    let mut shelf = Shelf::default();
+    let (mut warm, mut cold) = (Process::new("a", 1), Process::new("b", 2));
+    warm.update(&mut shelf);
+    write_blindly(&mut shelf, b"{\"value\": -1}");
+    for process in [&mut warm, &mut cold] {
+        let error = process.take(&mut shelf, 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("-1"), "{error}");
+    }
+    assert_eq!(
+        waiting(&mut shelf),
+        0,
+        "the failed request was not taken back"
+    );
+    // Once somebody has mended it, all goes on.
+    write_blindly(&mut shelf, b"{\"value\": 9}");
+    assert_eq!(warm.update(&mut shelf), 10);
+    assert_eq!(cold.update(&mut shelf), 11);
+}
+
+#[test]
+fn a_record_from_far_ahead_and_the_end_of_time_are_errors() {
+    let mut shelf = Shelf::default();
+    let mut a = Process::new("a", 1);
+    write_blindly(
+        &mut shelf,
+        format!("{{\"value\": {}}}", 1_u64 << 50).as_bytes(),
+    );
+    let error = a.take(&mut shelf, 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooFarAhead);
+    write_blindly(&mut shelf, b"{\"value\": 9}");
+    assert_eq!(a.update(&mut shelf), 10);
+
+    let mut shelf = Shelf::default();
+    let mut a = Process::new("a", 1);
+    a.local = Time::MAX.get() - 1_000;
+    write_blindly(
+        &mut shelf,
+        format!("{{\"value\": {}}}", Time::MAX.get() - 3).as_bytes(),
+    );
+    assert_eq!(
+        a.take(&mut shelf, 4).unwrap_err().kind(),
+        ErrorKind::Exhausted
+    );
+    assert_eq!(a.update(&mut shelf), Time::MAX.get() - 2);
+    assert_eq!(a.take(&mut shelf, 1).unwrap().last, Time::MAX);
+    assert_eq!(
+        a.take(&mut shelf, 1).unwrap_err().kind(),
+        ErrorKind::Exhausted
+    );
+}
+
+#[test]
+fn one_bad_request_does_not_stop_the_others() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    a.update(&mut shelf);
+    for (name, content) in [
+        ("not-an-instance", "{}"),
+        ("00000000000000aa", "rubbish"),
+        (
+            "00000000000000ab",
+            r#"{"seq":1,"local":9007199254740991,"count":1,"process_id":"x"}"#,
+        ),
+        (
+            "00000000000000ac",
+            r#"{"seq":1,"local":1,"count":0,"process_id":"x"}"#,
+        ),
+        (
+            "00000000000000ad",
+            r#"{"seq":1,"local":1,"count":18446744073709551615,"process_id":"x"}"#,
+        ),
+    ] {
+        let key = [&keys().waiting, name.as_bytes()].concat();
+        let transaction = Transaction {
+            then: vec![Operation::Put(key, content.into())],
+            ..Transaction::default()
+        };
+        shelf.apply(&transaction).unwrap();
+    }
+    let before = value_of(&mut shelf);
+    assert_eq!(b.update(&mut shelf), before + 1);
+    assert_eq!(waiting(&mut shelf), 0);
+}
+
+#[test]
+fn more_than_a_hundred_are_served_in_turn() {
+    let mut shelf = Shelf::default();
+    let mut all: Vec<_> = (1..=250)
+        .map(|i| Process::new(&format!("p{i}"), i))
+        .collect();
+    let mut opener = Process::new("opener", 999);
+    opener.update(&mut shelf);
+    for process in &mut all {
+        process.begin(1);
+        process.step(&mut shelf); // looks
+    }
+    opener.update(&mut shelf);
+    for process in &mut all {
+        process.step(&mut shelf); // queues up
+    }
+    // The last in the queue serves itself and the hundred oldest.
+    let last = all.len() - 1;
+    let first_value = value_of(&mut shelf);
+    all[last].step(&mut shelf);
+    assert!(all[last].done().last.get() <= first_value + 101);
+    assert_eq!(waiting(&mut shelf), 149);
+    all[120].step(&mut shelf);
+    all[120].step(&mut shelf);
+    all[120].done();
+    assert_eq!(waiting(&mut shelf), 49);
+}
+
+#[test]
+fn a_watch_keeps_the_process_warm_unless_it_shows_too_little() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    a.update(&mut shelf);
+    b.update(&mut shelf);
+    let look = a.exchange.look_transaction();
+    let reply = shelf.apply(&look).unwrap();
+    a.exchange.handle_look(&reply).unwrap();
+    assert_eq!(a.take(&mut shelf, 1).unwrap().round_trips, 1);
+    a.exchange.forget();
+    assert_eq!(a.take(&mut shelf, 1).unwrap().round_trips, 2);
+}

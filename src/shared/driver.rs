@@ -1,0 +1,340 @@
+//! Carries requests to the store: one batch in flight, the next one gathering behind it.
+//!
+//! Callers queue up; a task, started by the first and ended with the last, takes all who wait and
+//! sends them as one request. All of them were called before the transaction began, so real-time
+//! order holds among processes and among callers. This is the one place that waits and repeats;
+//! what a reply means is decided in `logic::exchange`.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{Inner, Reservation, real_timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::logic::board::Holder;
+use crate::logic::exchange::{Exchange, Step, Times};
+use crate::logic::time::Time;
+use crate::logic::transaction::{Reply, Transaction};
+use crate::store::{Failure, Outcome};
+
+/// Who waits for times in this process.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Caller>,
+    driving: bool,
+    closed: bool,
+    /// Why the newest attempt failed, for callers whose time runs out.
+    last_failure: Option<Error>,
+}
+
+/// One waiting call.
+pub(super) struct Caller {
+    pub(super) count: u64,
+    pub(super) deadline: Instant,
+    pub(super) answer: oneshot::Sender<Result<Reservation>>,
+}
+
+/// So many callers may wait in one process.
+const MAX_WAITING: usize = 100_000;
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Puts a caller into the queue and sees to it that somebody serves it.
+pub(super) fn enqueue(inner: &Arc<Inner>, caller: Caller) -> Result<()> {
+    let mut queue = inner.queue();
+    if queue.closed {
+        return Err(closed());
+    }
+    if queue.waiting.len() >= MAX_WAITING {
+        // Those who gave up meanwhile still stand in the queue.
+        queue.waiting.retain(|caller| !caller.answer.is_closed());
+        if queue.waiting.len() >= MAX_WAITING {
+            return Err(Error::new(
+                ErrorKind::Overloaded,
+                format!(
+                    "{MAX_WAITING} callers wait for this clock already; slow down or reserve() ranges"
+                ),
+            ));
+        }
+    }
+    queue.waiting.push_back(caller);
+    if !queue.driving {
+        queue.driving = true;
+        let driving = Driving(inner.clone());
+        drop(queue);
+        tokio::spawn(driving.run());
+    }
+    Ok(())
+}
+
+pub(super) fn close(inner: &Inner) {
+    let mut queue = inner.queue();
+    queue.closed = true;
+    let waiting = std::mem::take(&mut queue.waiting);
+    drop(queue);
+    for caller in waiting {
+        let _ = caller.answer.send(Err(closed()));
+    }
+}
+
+pub(super) fn refuse_if_closed(inner: &Inner) -> Result<()> {
+    if inner.queue().closed {
+        Err(closed())
+    } else {
+        Ok(())
+    }
+}
+
+/// What to tell a caller whose deadline passed.
+pub(super) fn out_of_time(inner: &Inner) -> Error {
+    deadline_passed(inner.timeout, inner.queue().last_failure.clone())
+}
+
+/// The store's first answer. Unlike [`Inner::transact`] it does not insist where every endpoint
+/// refuses: somebody sits in front of it who has mistyped an address.
+pub(super) async fn first_answer(inner: &Inner) -> Result<Reply> {
+    let look = inner.exchange().look_transaction();
+    let deadline = Instant::now() + inner.timeout;
+    let mut attempts = Attempts::until(deadline);
+    let mut refusals = 0;
+    loop {
+        let failure = match inner.attempt(&look, deadline).await {
+            Ok(reply) => return Ok(reply),
+            Err(failure) => failure,
+        };
+        refusals = match failure.outcome {
+            Outcome::NotApplied => refusals + 1,
+            Outcome::Unknown => 0,
+        };
+        if !failure.retry || refusals >= inner.store.choices() {
+            return Err(failure.error);
+        }
+        if !attempts.pause().await {
+            return Err(deadline_passed(inner.timeout, Some(failure.error)));
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A transaction that may be repeated freely (a read), until the deadline of one call.
+    pub(super) async fn transact(&self, transaction: &Transaction) -> Result<Reply> {
+        let deadline = Instant::now() + self.timeout;
+        let mut attempts = Attempts::until(deadline);
+        loop {
+            match self.attempt(transaction, deadline).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) if !failure.retry => return Err(failure.error),
+                Err(failure) => {
+                    if !attempts.pause().await {
+                        return Err(deadline_passed(self.timeout, Some(failure.error)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// One attempt, bounded also where a store does not keep to its bound.
+    async fn attempt(
+        &self,
+        transaction: &Transaction,
+        deadline: Instant,
+    ) -> Result<Reply, Failure> {
+        let within = deadline.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(within, self.store.transact(transaction, within)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::unknown(Error::new(
+                ErrorKind::Timeout,
+                format!("{} gave no answer", self.store.location()),
+            ))),
+        }
+    }
+}
+
+/// The right to serve the queue; whoever drops it early leaves no caller waiting for nobody.
+struct Driving(Arc<Inner>);
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue();
+        if queue.driving {
+            // The runtime is going down. Without their senders the callers learn it at once.
+            queue.driving = false;
+            let waiting = std::mem::take(&mut queue.waiting);
+            drop(queue);
+            drop(waiting);
+        }
+    }
+}
+
+impl Driving {
+    async fn run(self) {
+        loop {
+            let Some(batch) = self.next_batch() else {
+                return;
+            };
+            self.serve(batch).await;
+        }
+    }
+
+    /// All who wait, or nobody: then the driver's work is done, and that is noted under the same
+    /// lock under which the next caller looks whether it must start a new one.
+    fn next_batch(&self) -> Option<Vec<Caller>> {
+        let mut queue = self.0.queue();
+        let mut total = 0;
+        let mut batch = Vec::new();
+        while let Some(caller) = queue.waiting.pop_front() {
+            if caller.answer.is_closed() {
+                continue;
+            }
+            if total + caller.count > Exchange::MAX_COUNT {
+                queue.waiting.push_front(caller);
+                break;
+            }
+            total += caller.count;
+            batch.push(caller);
+        }
+        if batch.is_empty() {
+            queue.driving = false;
+            return None;
+        }
+        Some(batch)
+    }
+
+    async fn serve(&self, batch: Vec<Caller>) {
+        let result = self.exchange(&batch).await;
+        self.0.queue().last_failure = result.as_ref().err().cloned();
+        match result {
+            Ok(times) => self.hand_out(batch, times),
+            Err(error) => {
+                for caller in batch {
+                    let _ = caller.answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Runs the protocol for one batch.
+    async fn exchange(&self, batch: &[Caller]) -> Result<Times> {
+        let inner = &self.0;
+        let total = batch.iter().map(|caller| caller.count).sum();
+        let latest = batch.iter().map(|caller| caller.deadline).max();
+        let deadline = latest.unwrap_or_else(Instant::now);
+        let local = inner.local.advance()?;
+        inner.exchange().begin(local, total);
+
+        let mut attempts = Attempts::until(deadline);
+        loop {
+            let step = inner.exchange().poll(real_timestamp());
+            let transaction = match step {
+                Step::Done(times) => return Ok(times),
+                Step::Failed(error) => return Err(error),
+                Step::Send(transaction) => transaction,
+            };
+            match inner.attempt(&transaction, deadline).await {
+                Ok(reply) => {
+                    inner.exchange().handle_reply(&reply);
+                    attempts.succeeded();
+                }
+                Err(failure) => {
+                    match failure.outcome {
+                        Outcome::NotApplied => inner.exchange().handle_refused(),
+                        Outcome::Unknown => inner.exchange().handle_lost(),
+                    }
+                    if !failure.retry {
+                        return Err(failure.error);
+                    }
+                    inner.queue().last_failure = Some(failure.error.clone());
+                    let wanted = batch.iter().any(|caller| !caller.answer.is_closed());
+                    if !wanted || !attempts.pause().await {
+                        return Err(deadline_passed(inner.timeout, Some(failure.error)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Deals the times out in the order in which the callers came.
+    fn hand_out(&self, batch: Vec<Caller>, times: Times) {
+        let local = &self.0.local;
+        local.raise(times.last);
+        let mut first = times.first;
+        let mut previous = times.previous;
+        let mut regressed = times.regressed;
+        for caller in batch {
+            let last = Time::saturating(first.get() + caller.count - 1);
+            let holder = Holder {
+                value: last,
+                process_id: local.process().to_string(),
+            };
+            // To a caller that gave up meanwhile its times are lost: a gap, nobody else's.
+            let _ = caller.answer.send(Ok(Reservation {
+                first,
+                last,
+                process: local.process().clone(),
+                instance: local.instance(),
+                previous: previous.replace(holder),
+                real_timestamp: times.real_timestamp,
+                revision: times.revision,
+                round_trips: times.round_trips,
+                regressed: regressed.take(),
+            }));
+            first = Time::saturating(last.get() + 1);
+        }
+    }
+}
+
+/// The pace of attempts: the first repetition at once, since another endpoint may be well; then
+/// ever longer pauses, so that a store that comes back is not trampled.
+struct Attempts {
+    deadline: Instant,
+    pause: Duration,
+}
+
+impl Attempts {
+    fn until(deadline: Instant) -> Attempts {
+        Attempts {
+            deadline,
+            pause: Duration::ZERO,
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+
+    /// Waits before the next attempt; false if there is no time left for one.
+    async fn pause(&mut self) -> bool {
+        let until = Instant::now() + self.pause;
+        if until >= self.deadline {
+            return false;
+        }
+        tokio::time::sleep_until(until).await;
+        self.pause = (self.pause * 2).clamp(Duration::from_millis(10), LONGEST_PAUSE);
+        true
+    }
+}
+
+fn deadline_passed(timeout: Duration, cause: Option<Error>) -> Error {
+    match cause {
+        Some(cause) => Error::with_source(
+            cause.kind(),
+            format!("no answer within {timeout:?} (LAMPORT_TIMEOUT): {cause}"),
+            cause,
+        ),
+        None => Error::new(
+            ErrorKind::Timeout,
+            format!("no answer within {timeout:?} (LAMPORT_TIMEOUT)"),
+        ),
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "this clock was closed")
+}

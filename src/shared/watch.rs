@@ -1,0 +1,188 @@
+//! Following the record.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Inner, Observed, SharedClock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::logic::board::Highest;
+use crate::logic::exchange::{Seen, Sighting};
+use crate::logic::trace::Trace;
+use crate::store::{Change, Changes};
+
+/// Every update by anyone, in order, from one revision on.
+///
+/// It resumes by itself where the connection broke, without losing or repeating an update, for as
+/// long as the store keeps what happened meanwhile.
+pub struct Watch {
+    clock: SharedClock,
+    changes: Option<Box<dyn Changes>>,
+    next_revision: u64,
+    ready: VecDeque<WatchEvent>,
+    pause: Duration,
+}
+
+/// What a [`Watch`] tells.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum WatchEvent {
+    /// An update.
+    Updated(Observed),
+    /// The record was deleted, which no clock does.
+    Deleted {
+        /// The revision of the deletion.
+        revision: u64,
+    },
+    /// A record was written that can't be read.
+    Unreadable {
+        /// Its revision.
+        revision: u64,
+        /// What was found.
+        error: Error,
+    },
+    /// The store compacted its history faster than this watch followed: updates from revision
+    /// `from` up to and without `until` were missed.
+    Missed {
+        /// The first revision missed.
+        from: u64,
+        /// Where the watch goes on.
+        until: u64,
+    },
+    /// The connection broke, for this reason; the watch goes on trying. Nothing is missed by that.
+    Interrupted(Error),
+}
+
+impl Watch {
+    pub(super) fn from_revision(clock: SharedClock, from: u64) -> Watch {
+        Watch {
+            clock,
+            changes: None,
+            next_revision: from,
+            ready: VecDeque::new(),
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// The next event; waits as long as there is none.
+    ///
+    /// Fails only where going on is pointless: [`ErrorKind::Denied`], [`ErrorKind::Closed`] and
+    /// the like. A future that is dropped before it is done loses no event.
+    pub async fn next(&mut self) -> Result<WatchEvent> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            self.clock.refuse_if_closed()?;
+            if let Err(error) = self.advance().await {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The revision from which a new watch would go on where this one stands.
+    pub fn next_revision(&self) -> u64 {
+        self.next_revision
+    }
+
+    async fn advance(&mut self) -> Result<()> {
+        let inner = &self.clock.inner;
+        let result = match &mut self.changes {
+            Some(changes) => changes.next().await,
+            None => {
+                tokio::time::sleep(self.pause).await;
+                let range = inner.keys.trace();
+                match inner
+                    .store
+                    .watch(range, self.next_revision, inner.timeout)
+                    .await
+                {
+                    Ok(changes) => {
+                        self.changes = Some(changes);
+                        return Ok(());
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
+        match result {
+            Ok(changes) => {
+                self.pause = Duration::ZERO;
+                for change in changes {
+                    self.next_revision = self.next_revision.max(change.revision + 1);
+                    self.ready.extend(events(inner, &change));
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                self.changes = None;
+                if failure.error.kind() == ErrorKind::Compacted {
+                    return self.skip(failure.kept_from).await;
+                }
+                if !failure.retry {
+                    return Err(failure.error);
+                }
+                // Said once for each break, not for each attempt to mend it.
+                if self.pause.is_zero() {
+                    self.ready.push_back(WatchEvent::Interrupted(failure.error));
+                }
+                self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                Ok(())
+            }
+        }
+    }
+
+    /// What lies before `kept_from` is gone for good; goes on from there, or from now.
+    async fn skip(&mut self, kept_from: Option<u64>) -> Result<()> {
+        let until = match kept_from {
+            Some(revision) => revision,
+            None => {
+                let inner = &self.clock.inner;
+                let look = inner.exchange().look_transaction();
+                inner.transact(&look).await?.revision + 1
+            }
+        };
+        self.ready.push_back(WatchEvent::Missed {
+            from: self.next_revision,
+            until,
+        });
+        self.next_revision = self.next_revision.max(until);
+        Ok(())
+    }
+}
+
+/// What a change means, and what the clock learns from it.
+fn events(inner: &Inner, change: &Change) -> Vec<WatchEvent> {
+    let revision = change.revision;
+    let written = change.keys.iter().filter_map(|(_, entry)| entry.as_ref());
+    let trace = Trace::of(&inner.keys, written);
+    let Some(record) = trace.record else {
+        let deleted = change
+            .keys
+            .iter()
+            .any(|(key, entry)| *key == inner.keys.record && entry.is_none());
+        if !deleted {
+            return Vec::new();
+        }
+        inner.exchange().forget();
+        return vec![WatchEvent::Deleted { revision }];
+    };
+    // Only a change that shows the highest time beside the record tells all that an update needs.
+    let highest = trace
+        .highest
+        .and_then(|entry| Highest::parse(&entry.value, &inner.keys).ok());
+    match highest {
+        Some(highest) => inner.exchange().observe(Seen {
+            record: Some(Sighting::new(record.value.clone(), record.mod_revision)),
+            highest: highest.value,
+            revision,
+        }),
+        None => inner.exchange().forget(),
+    }
+    match trace.updates(&inner.keys) {
+        Ok(updates) => updates.into_iter().map(WatchEvent::Updated).collect(),
+        Err(error) => vec![WatchEvent::Unreadable { revision, error }],
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);

@@ -1,0 +1,161 @@
+//! The store in this process: nothing to install, and the contract in its plainest form.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::shelf::Shelf;
+use super::{Change, Changes, Failure, Store, StoreFuture};
+use crate::error::{Error, ErrorKind};
+use crate::logic::transaction::{KeyRange, Reply, Transaction};
+
+/// A store in memory. A clone is another handle on the same content.
+#[derive(Clone, Debug)]
+pub struct MemoryStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shelf: Mutex<Shelf>,
+    /// The newest revision, for watches to wait on.
+    newest: watch::Sender<u64>,
+}
+
+impl MemoryStore {
+    /// An empty store of its own.
+    pub fn new() -> MemoryStore {
+        MemoryStore(Arc::new(Inner {
+            shelf: Mutex::new(Shelf::default()),
+            newest: watch::Sender::new(0),
+        }))
+    }
+
+    /// The store that this process knows under `name`, made if there is none; it lives as long as
+    /// somebody holds it.
+    pub fn named(name: &str) -> MemoryStore {
+        static NAMED: Mutex<Option<HashMap<String, Weak<Inner>>>> = Mutex::new(None);
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = named.get_or_insert_default();
+        if let Some(inner) = named.get(name).and_then(Weak::upgrade) {
+            return MemoryStore(inner);
+        }
+        named.retain(|_, inner| inner.strong_count() > 0);
+        let store = MemoryStore::new();
+        named.insert(name.to_owned(), Arc::downgrade(&store.0));
+        store
+    }
+
+    /// Forgets what was overwritten or deleted before `revision`, as etcd's compaction does.
+    pub fn compact(&self, revision: u64) {
+        self.0.shelf().compact(revision);
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        MemoryStore::new()
+    }
+}
+
+impl Store for MemoryStore {
+    fn transact<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        _within: Duration,
+    ) -> StoreFuture<'a, Reply> {
+        Box::pin(async move {
+            let reply = self
+                .0
+                .shelf()
+                .apply(transaction)
+                .map_err(Failure::answered)?;
+            // Two transactions may pass here out of order: the newest revision never moves back.
+            self.0.newest.send_if_modified(|newest| {
+                let moved = reply.revision > *newest;
+                *newest = reply.revision.max(*newest);
+                moved
+            });
+            Ok(reply)
+        })
+    }
+
+    fn watch(
+        &self,
+        range: KeyRange,
+        from: u64,
+        _within: Duration,
+    ) -> StoreFuture<'_, Box<dyn Changes>> {
+        let following = Following {
+            newest: self.0.newest.subscribe(),
+            inner: Arc::downgrade(&self.0),
+            range,
+            next: from.max(1),
+        };
+        Box::pin(async move {
+            let shelf = self.0.shelf();
+            shelf
+                .check_kept(following.next)
+                .map_err(|error| compacted(&shelf, error))?;
+            Ok(Box::new(following) as Box<dyn Changes>)
+        })
+    }
+
+    fn location(&self) -> String {
+        "memory:".to_owned()
+    }
+}
+
+impl Inner {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        // A transaction is applied whole or not at all, so a panic leaves nothing half done.
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Following {
+    inner: Weak<Inner>,
+    newest: watch::Receiver<u64>,
+    range: KeyRange,
+    next: u64,
+}
+
+impl Changes for Following {
+    fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
+        Box::pin(async move {
+            loop {
+                let newest = *self.newest.borrow_and_update();
+                if newest >= self.next {
+                    let Some(inner) = self.inner.upgrade() else {
+                        return Err(gone());
+                    };
+                    let changes = {
+                        let shelf = inner.shelf();
+                        shelf
+                            .changes(&self.range, self.next, newest)
+                            .map_err(|error| compacted(&shelf, error))?
+                    };
+                    self.next = newest + 1;
+                    if !changes.is_empty() {
+                        return Ok(changes);
+                    }
+                }
+                self.newest.changed().await.map_err(|_| gone())?;
+            }
+        })
+    }
+}
+
+fn compacted(shelf: &Shelf, error: Error) -> Failure {
+    Failure {
+        kept_from: Some(shelf.kept_from()),
+        ..Failure::answered(error)
+    }
+}
+
+fn gone() -> Failure {
+    Failure::answered(Error::new(
+        ErrorKind::Closed,
+        "the store in memory is gone: the last clock that held it was closed",
+    ))
+}

@@ -1,0 +1,128 @@
+//! Where the record lives: a small contract, and the stores that keep it.
+//!
+//! A store carries out one atomic step ([`transact`](Store::transact)) and tells of changes
+//! ([`watch`](Store::watch)); it decides nothing about the clock. [`memory`] is the reference and
+//! reads like the contract; one conformance suite (`tests/conformance.rs`) runs on every store.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::logic::transaction::{Entry, KeyRange, Reply, Transaction};
+
+#[cfg(feature = "etcd")]
+pub mod etcd;
+pub mod memory;
+pub mod shelf;
+
+#[cfg(feature = "etcd")]
+pub use etcd::EtcdStore;
+pub use memory::MemoryStore;
+
+/// A future that a store returns: boxed, so that a store can be chosen at run time.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// A place that keeps the record and can change it atomically.
+///
+/// One attempt a call: a store does not repeat a transaction by itself unless it knows that the
+/// first try was not carried out. Who calls it decides what an unknown outcome means.
+pub trait Store: Send + Sync + 'static {
+    /// Carries out one transaction atomically, or fails within about `within`.
+    ///
+    /// Transactions are linearizable: one that began after another had returned sees its effect.
+    fn transact<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        within: Duration,
+    ) -> StoreFuture<'a, Reply>;
+
+    /// Follows every change of the keys in `range` from revision `from` on.
+    ///
+    /// Returns once the store has confirmed the watch, or fails within about `within`.
+    fn watch(
+        &self,
+        range: KeyRange,
+        from: u64,
+        within: Duration,
+    ) -> StoreFuture<'_, Box<dyn Changes>>;
+
+    /// Where transactions go at present, for people: `memory:`, or the endpoint in use.
+    fn location(&self) -> String;
+
+    /// How many places it can turn to, one after the other, when one fails.
+    fn choices(&self) -> usize {
+        1
+    }
+}
+
+/// A running watch.
+pub trait Changes: Send {
+    /// The next changes, whole revisions in rising order. Waits as long as there are none, and
+    /// fails when the watch broke or fell silent; a new one may then begin where this one ended.
+    fn next(&mut self) -> StoreFuture<'_, Vec<Change>>;
+}
+
+/// All changes that one transaction made to the keys of a watch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The transaction's revision.
+    pub revision: u64,
+    /// Each key changed: its new state, or `None` if it was deleted.
+    pub keys: Vec<(Vec<u8>, Option<Entry>)>,
+}
+
+/// Why a store did not answer, and whether the transaction may have been carried out all the same.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What to tell the caller.
+    pub error: Error,
+    /// What is known of the transaction.
+    pub outcome: Outcome,
+    /// Whether another attempt can help: false where the store answered with a clear no.
+    pub retry: bool,
+    /// With [`ErrorKind::Compacted`](crate::ErrorKind::Compacted): the oldest revision that the
+    /// store still keeps, where it tells.
+    pub kept_from: Option<u64>,
+}
+
+/// What is known of a transaction that brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was not carried out and never will be.
+    NotApplied,
+    /// It may have been carried out, or may yet be.
+    Unknown,
+}
+
+impl Failure {
+    /// The store answered, and the answer is no: not applied, and asking again won't help.
+    pub fn answered(error: Error) -> Failure {
+        Failure {
+            error,
+            outcome: Outcome::NotApplied,
+            retry: false,
+            kept_from: None,
+        }
+    }
+
+    /// The transaction never left this process; another attempt may fare better.
+    pub fn not_sent(error: Error) -> Failure {
+        Failure {
+            error,
+            outcome: Outcome::NotApplied,
+            retry: true,
+            kept_from: None,
+        }
+    }
+
+    /// No answer that says what became of the transaction.
+    pub fn unknown(error: Error) -> Failure {
+        Failure {
+            error,
+            outcome: Outcome::Unknown,
+            retry: true,
+            kept_from: None,
+        }
+    }
+}
