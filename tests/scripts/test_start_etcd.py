@@ -6,7 +6,6 @@ import shutil
 import subprocess
 
 import pytest
-
 from machine import (
     DEFAULT_CLUSTER,
     SCRIPT,
