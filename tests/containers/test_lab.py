@@ -15,11 +15,7 @@ from lab import why_not
 HERE = Path(__file__).resolve().parent
 KEEPER = """
 import sys
-from collections.abc import Callable
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
-from typing import NoReturn
 from lab import Lab
 
 with Lab(Path(sys.argv[1]), Path(sys.argv[1]), []) as lab:
