@@ -360,6 +360,7 @@ fn a_record_from_far_ahead_and_the_end_of_time_are_errors() {
     );
     assert_eq!(a.update(&mut shelf), Time::MAX.get() - 2);
     assert_eq!(a.take(&mut shelf, 1).unwrap().last, Time::MAX);
+    a.local = Time::MAX.get() - 1_000;
     assert_eq!(
         a.take(&mut shelf, 1).unwrap_err().kind(),
         ErrorKind::Exhausted

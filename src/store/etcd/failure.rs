@@ -1,0 +1,179 @@
+//! What an error of the etcd client means: for the person, for the transaction, for the member.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use etcd_client::Error as ClientError;
+use tonic::{Code, ConnectError};
+
+use crate::error::{Error, ErrorKind};
+use crate::nodes::Address;
+use crate::store::{Failure, Outcome};
+
+/// Why an attempt at a member failed.
+#[derive(Debug)]
+pub(super) struct Cause {
+    kind: ErrorKind,
+    outcome: Outcome,
+    retry: bool,
+    members_fault: bool,
+    kept_from: Option<u64>,
+    message: String,
+}
+
+impl Cause {
+    /// It gave no answer in this time.
+    pub(super) fn silent(after: Duration) -> Cause {
+        Cause {
+            kind: ErrorKind::Timeout,
+            ..Cause::unknown(format!("no answer within {after:?}"))
+        }
+    }
+
+    /// A watch ended without a word, or with one that explains nothing.
+    pub(super) fn broken_watch(why: &str) -> Cause {
+        Cause::unknown(format!("the watch broke: {why}"))
+    }
+
+    /// A watch from a revision that is gone.
+    pub(super) fn compacted(kept_from: u64) -> Cause {
+        Cause {
+            kept_from: Some(kept_from),
+            ..Cause::refusal(
+                ErrorKind::Compacted,
+                format!("the store was compacted before revision {kept_from}"),
+            )
+        }
+    }
+
+    /// The server said no.
+    pub(super) fn refusal(kind: ErrorKind, message: String) -> Cause {
+        Cause {
+            kind,
+            outcome: Outcome::NotApplied,
+            retry: false,
+            members_fault: false,
+            kept_from: None,
+            message,
+        }
+    }
+
+    /// Whether another member may do better.
+    pub(super) fn is_the_members_fault(&self) -> bool {
+        self.members_fault
+    }
+
+    /// The failure for the caller, with the place where it happened.
+    pub(super) fn at(&self, address: &Address) -> Failure {
+        Failure {
+            error: Error::new(self.kind, format!("etcd at {address}: {}", self.message)),
+            outcome: self.outcome,
+            retry: self.retry,
+            kept_from: self.kept_from,
+        }
+    }
+
+    fn unknown(message: String) -> Cause {
+        Cause {
+            kind: ErrorKind::Unavailable,
+            outcome: Outcome::Unknown,
+            retry: true,
+            members_fault: true,
+            kept_from: None,
+            message,
+        }
+    }
+
+    /// The request never left this machine.
+    fn not_connected(message: String) -> Cause {
+        Cause {
+            outcome: Outcome::NotApplied,
+            ..Cause::unknown(message)
+        }
+    }
+}
+
+impl From<ClientError> for Cause {
+    fn from(error: ClientError) -> Cause {
+        match &error {
+            ClientError::GRpcStatus(status) => from_status(status),
+            ClientError::TransportError(inner) => from_chain(inner),
+            ClientError::InvalidArgs(_) | ClientError::InvalidUri(_) => {
+                Cause::refusal(ErrorKind::InvalidArgument, error.to_string())
+            }
+            _ => Cause::unknown(error.to_string()),
+        }
+    }
+}
+
+/// What is certain is said to be; everything else may or may not have been carried out. Errors of
+/// the transport bear the same text in both cases, so the text decides nothing but the advice.
+fn from_status(status: &tonic::Status) -> Cause {
+    let says = status.message().to_owned();
+    // Only the server itself speaks like this; other texts come from the transport on our side.
+    if !says.contains("etcdserver:") && !says.contains("auth:") {
+        return from_chain(status);
+    }
+    match status.code() {
+        Code::ResourceExhausted if says.contains("space exceeded") => Cause::refusal(
+            ErrorKind::NoSpace,
+            format!(
+                "{says}. Three steps set it right: compact the history (etcdctl compact REVISION), \
+                 give the space back (etcdctl defrag on each member), and lift the alarm (etcdctl \
+                 alarm disarm)"
+            ),
+        ),
+        Code::ResourceExhausted => Cause {
+            retry: true,
+            ..Cause::refusal(ErrorKind::Unavailable, says)
+        },
+        Code::OutOfRange if says.contains("compacted") => {
+            Cause::refusal(ErrorKind::Compacted, says)
+        }
+        // The client authenticates anew for an invalid token, but not for this.
+        Code::InvalidArgument if says.contains("revision of auth store is old") => Cause {
+            outcome: Outcome::NotApplied,
+            ..Cause::unknown(says)
+        },
+        Code::InvalidArgument if says.contains("authentication failed") => {
+            Cause::refusal(ErrorKind::Denied, denied(&says))
+        }
+        Code::PermissionDenied | Code::Unauthenticated | Code::FailedPrecondition => {
+            Cause::refusal(ErrorKind::Denied, denied(&says))
+        }
+        Code::InvalidArgument | Code::OutOfRange => {
+            Cause::refusal(ErrorKind::InvalidArgument, says)
+        }
+        _ => Cause::unknown(says),
+    }
+}
+
+fn denied(says: &str) -> String {
+    format!("{says} (LAMPORT_USER and LAMPORT_PASSWORD_FILE say who we are)")
+}
+
+/// An error on our side of the wire. The innermost cause is the one that says something.
+fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
+    let mut connecting = false;
+    let mut innermost = error;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        connecting |= error.is::<ConnectError>();
+        innermost = error;
+        next = error.source();
+    }
+    let message = innermost.to_string();
+    if connecting {
+        Cause::not_connected(format!("can't connect: {message}"))
+    } else {
+        Cause::unknown(format!("the connection failed: {message}"))
+    }
+}
+
+/// What a watch's reason for ending means.
+pub(super) fn of_cancelled_watch(reason: &str) -> Cause {
+    if reason.contains("permission denied") || reason.contains("auth token") {
+        return Cause::refusal(ErrorKind::Denied, denied(reason));
+    }
+    Cause::broken_watch(reason)
+}

@@ -1,0 +1,155 @@
+//! One member of the cluster: its client, and whether it is set aside.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use tokio::time::{Instant, timeout};
+
+use super::failure::Cause;
+use crate::config::Config;
+use crate::error::Result;
+use crate::nodes::Address;
+
+/// One member.
+pub(super) struct Member {
+    address: Address,
+    url: String,
+    options: ConnectOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Made at first use and after a failure of the connection.
+    client: Option<Client>,
+    set_aside: Option<SetAside>,
+}
+
+struct SetAside {
+    why: String,
+    since: Instant,
+    next_probe: Instant,
+    pause: Duration,
+}
+
+/// The first probe of a member that was set aside comes after this time, the later ones ever later.
+const FIRST_PROBE: Duration = Duration::from_millis(500);
+const LAST_PROBE: Duration = Duration::from_secs(5);
+/// A probe that takes longer has failed.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Member {
+    pub(super) fn new(address: &Address, tls: bool, options: ConnectOptions) -> Member {
+        let scheme = if tls { "https" } else { "http" };
+        Member {
+            address: address.clone(),
+            url: format!("{scheme}://{address}"),
+            options,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The client of this member. Connecting happens with its first request, save that a user is
+    /// authenticated here.
+    pub(super) async fn client(&self) -> Result<Client, Cause> {
+        if let Some(client) = &self.state().client {
+            return Ok(client.clone());
+        }
+        let client = Client::connect([&self.url], Some(self.options.clone())).await?;
+        // Two that connect at once may both get here: either client will do.
+        self.state().client = Some(client.clone());
+        Ok(client)
+    }
+
+    /// It answered: whatever was held against it is over.
+    pub(super) fn answered(&self) {
+        self.state().set_aside = None;
+    }
+
+    /// It failed, for this reason: others are asked until it is found well.
+    pub(super) fn set_aside(&self, why: String) {
+        let now = Instant::now();
+        let mut state = self.state();
+        // The next try gets a fresh connection: this one may be a black hole, or its runtime gone.
+        state.client = None;
+        state.set_aside = Some(SetAside {
+            why,
+            since: now,
+            next_probe: now + FIRST_PROBE,
+            pause: FIRST_PROBE,
+        });
+    }
+
+    pub(super) fn set_aside_since(&self) -> Option<Instant> {
+        self.state().set_aside.as_ref().map(|aside| aside.since)
+    }
+
+    /// Why it is set aside.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.state()
+            .set_aside
+            .as_ref()
+            .map(|aside| aside.why.clone())
+    }
+
+    /// Asks in the background whether the member is well again. There is no standing task: a
+    /// member is looked after while somebody wants it.
+    pub(super) fn probe_if_due(member: &Arc<Member>) {
+        let now = Instant::now();
+        {
+            let mut state = member.state();
+            let Some(aside) = state
+                .set_aside
+                .as_mut()
+                .filter(|aside| aside.next_probe <= now)
+            else {
+                return;
+            };
+            aside.pause = (aside.pause * 2).min(LAST_PROBE);
+            aside.next_probe = now + aside.pause;
+        }
+        let member = member.clone();
+        tokio::spawn(async move {
+            let status = timeout(PROBE_PATIENCE, async {
+                member.client().await?.status().await.map_err(Cause::from)
+            });
+            match status.await {
+                Ok(Ok(status)) if status.leader() != 0 => member.answered(),
+                _ => member.state().client = None,
+            }
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How every client of ours connects.
+pub(super) fn options(config: &Config) -> Result<ConnectOptions> {
+    let mut options = ConnectOptions::new()
+        // A member cut off from the others answers "no leader" instead of staying silent.
+        .with_require_leader(true)
+        // A bound below ours: an attempt to connect that goes on unseen blocks the next one.
+        .with_connect_timeout(Duration::from_secs(1))
+        // Not below 5 s: etcd would take it for abuse and close healthy connections.
+        .with_keep_alive(Duration::from_secs(10), Duration::from_secs(5))
+        .with_auto_token_refresh(true);
+    if let Some(tls) = &config.tls {
+        let mut tls_options =
+            TlsOptions::new().ca_certificate(Certificate::from_pem(tls.ca.as_slice()));
+        if let Some((certificate, key)) = &tls.identity {
+            tls_options = tls_options.identity(Identity::from_pem(certificate, key.expose()));
+        }
+        options = options.with_tls(tls_options);
+    }
+    if let Some(credentials) = &config.credentials {
+        options = options.with_user(&*credentials.user, credentials.password.expose());
+    }
+    Ok(options)
+}

@@ -1,0 +1,182 @@
+//! etcd as a store. This folder alone names the etcd client.
+//!
+//! One client for each member, and the choice between them is made here: a client over several
+//! endpoints picks at random, keeps picking dead ones, and hangs on one that is stopped. The
+//! preferred member is the first one given (one's own node). A member that fails is set aside until
+//! a status request, sent in the background, finds it with a leader again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use self::failure::Cause;
+use self::follow::Following;
+use self::member::Member;
+use super::{Changes, Failure, Store, StoreFuture};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::logic::transaction::{KeyRange, Reply, Transaction};
+use crate::nodes::Address;
+
+mod failure;
+mod follow;
+mod member;
+mod translate;
+
+/// A record in etcd.
+pub struct EtcdStore {
+    /// The preferred one first.
+    members: Vec<Arc<Member>>,
+    patience: Mutex<Duration>,
+    /// The member used last.
+    current: Mutex<usize>,
+}
+
+/// A healthy member answers far sooner; one that does not in this time is left for another.
+const LEAST_PATIENCE: Duration = Duration::from_millis(300);
+
+impl EtcdStore {
+    /// A store on these members, the preferred one first. Nothing is sent yet.
+    pub fn new(endpoints: &[Address], config: &Config) -> Result<EtcdStore> {
+        if endpoints.is_empty() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "an etcd store needs at least one endpoint",
+            ));
+        }
+        let options = member::options(config)?;
+        let members = endpoints
+            .iter()
+            .map(|address| Arc::new(Member::new(address, config.tls.is_some(), options.clone())));
+        Ok(EtcdStore {
+            members: members.collect(),
+            patience: Mutex::new(LEAST_PATIENCE),
+            current: Mutex::new(0),
+        })
+    }
+
+    /// The first member that is not set aside; if all are, the one that failed longest ago.
+    fn choose(&self) -> Arc<Member> {
+        let mut best: Option<(usize, Instant)> = None;
+        let mut chosen = None;
+        for (i, member) in self.members.iter().enumerate() {
+            match member.set_aside_since() {
+                None => {
+                    chosen = chosen.or(Some(i));
+                }
+                Some(since) => {
+                    if chosen.is_none() {
+                        // A better one than we will use now: see whether it is back.
+                        Member::probe_if_due(member);
+                    }
+                    if best.is_none_or(|(_, oldest)| since < oldest) {
+                        best = Some((i, since));
+                    }
+                }
+            }
+        }
+        let chosen = chosen.or(best.map(|(i, _)| i)).unwrap_or(0);
+        *lock(&self.current) = chosen;
+        self.members[chosen].clone()
+    }
+
+    /// How long an attempt may take. It grows where attempts run out of time and falls back with
+    /// the first answer, so that a store that is slow as a whole is still waited for.
+    fn patience(&self, within: Duration) -> Duration {
+        (*lock(&self.patience)).min(within)
+    }
+
+    fn learn(&self, outcome: std::result::Result<Duration, Duration>) {
+        *lock(&self.patience) = match outcome {
+            Ok(answered_after) => (answered_after * 4).max(LEAST_PATIENCE),
+            Err(gave_up_after) => (gave_up_after * 2).max(LEAST_PATIENCE),
+        };
+    }
+
+    /// One attempt at one member, bounded.
+    async fn attempt<T>(
+        &self,
+        within: Duration,
+        work: impl AsyncFnOnce(&Arc<Member>) -> Result<T, Cause>,
+    ) -> Result<T, Failure> {
+        let member = self.choose();
+        let patience = self.patience(within);
+        let began = Instant::now();
+        let cause = match timeout(patience, work(&member)).await {
+            Ok(Ok(answer)) => {
+                self.learn(Ok(began.elapsed()));
+                member.answered();
+                return Ok(answer);
+            }
+            Ok(Err(cause)) => cause,
+            Err(_) => {
+                // Cut short by the caller's deadline, it says nothing of the member's pace.
+                if patience < within {
+                    self.learn(Err(patience));
+                }
+                Cause::silent(patience)
+            }
+        };
+        let failure = cause.at(member.address());
+        if cause.is_the_members_fault() {
+            member.set_aside(failure.error.to_string());
+        }
+        Err(Failure {
+            error: self.with_the_others(failure.error),
+            ..failure
+        })
+    }
+
+    /// An error that names the failure of each member, if all are set aside.
+    fn with_the_others(&self, error: Error) -> Error {
+        let failures: Vec<String> = self.members.iter().filter_map(|m| m.failure()).collect();
+        if self.members.len() == 1 || failures.len() < self.members.len() {
+            return error;
+        }
+        Error::with_source(
+            error.kind(),
+            format!("no etcd member serves: {}", failures.join("; ")),
+            error,
+        )
+    }
+}
+
+impl Store for EtcdStore {
+    fn transact<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        within: Duration,
+    ) -> StoreFuture<'a, Reply> {
+        Box::pin(self.attempt(within, async |member: &Arc<Member>| {
+            let request = translate::request(transaction);
+            let response = member.client().await?.txn(request).await?;
+            Ok(translate::reply(&response))
+        }))
+    }
+
+    fn watch(
+        &self,
+        range: KeyRange,
+        from: u64,
+        within: Duration,
+    ) -> StoreFuture<'_, Box<dyn Changes>> {
+        Box::pin(self.attempt(within, async move |member: &Arc<Member>| {
+            let following = Following::begin(member, &range, from).await?;
+            Ok(Box::new(following) as Box<dyn Changes>)
+        }))
+    }
+
+    fn location(&self) -> String {
+        self.members[*lock(&self.current)].address().to_string()
+    }
+
+    fn choices(&self) -> usize {
+        self.members.len()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Only numbers are behind these locks, whole at any moment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
