@@ -80,6 +80,10 @@ impl Config {
     }
 
     /// Explicit settings over the environment, the file and the defaults.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     pub fn load(settings: &Settings) -> Result<Config> {
         Config::resolve(settings, &|variable| std::env::var_os(variable))
     }

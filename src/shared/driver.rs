@@ -25,7 +25,6 @@ use crate::store::{Failure, Outcome};
 pub(super) struct Queue {
     waiting: VecDeque<Caller>,
     driving: bool,
-    closed: bool,
     /// Why the newest attempt failed, for callers whose time runs out.
     last_failure: Option<Error>,
 }
@@ -45,9 +44,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Puts a caller into the queue and sees to it that somebody serves it.
 pub(super) fn enqueue(inner: &Arc<Inner>, caller: Caller) -> Result<()> {
     let mut queue = inner.queue();
-    if queue.closed {
-        return Err(closed());
-    }
+    refuse_if_closed(inner)?;
     if queue.waiting.len() >= MAX_WAITING {
         // Those who gave up meanwhile still stand in the queue.
         queue.waiting.retain(|caller| !caller.answer.is_closed());
@@ -72,7 +69,8 @@ pub(super) fn enqueue(inner: &Arc<Inner>, caller: Caller) -> Result<()> {
 
 pub(super) fn close(inner: &Inner) {
     let mut queue = inner.queue();
-    queue.closed = true;
+    // Under the queue's lock: whoever queues up has either seen it or is among those below.
+    inner.closed.send_replace(true);
     let waiting = std::mem::take(&mut queue.waiting);
     drop(queue);
     for caller in waiting {
@@ -81,11 +79,10 @@ pub(super) fn close(inner: &Inner) {
 }
 
 pub(super) fn refuse_if_closed(inner: &Inner) -> Result<()> {
-    if inner.queue().closed {
-        Err(closed())
-    } else {
-        Ok(())
+    if *inner.closed.borrow() {
+        return Err(closed());
     }
+    Ok(())
 }
 
 /// What to tell a caller whose deadline passed.
@@ -335,6 +332,6 @@ fn deadline_passed(timeout: Duration, cause: Option<Error>) -> Error {
     }
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "this clock was closed")
 }

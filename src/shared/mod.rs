@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch as watch_channel};
 
 use crate::config::{Config, StoreUri};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,6 +54,7 @@ struct Inner {
     /// Locked for a moment at a time, never across an await.
     exchange: Mutex<Exchange>,
     queue: Mutex<driver::Queue>,
+    closed: watch_channel::Sender<bool>,
 }
 
 impl SharedClock {
@@ -111,6 +112,7 @@ impl SharedClock {
                 timeout: config.timeout,
                 exchange: Mutex::new(exchange),
                 queue: Mutex::default(),
+                closed: watch_channel::Sender::new(false),
             }),
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Inner, Observed, SharedClock};
+use super::{Inner, Observed, SharedClock, driver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::board::Highest;
 use crate::logic::exchange::{Seen, Sighting};
@@ -72,9 +72,11 @@ impl Watch {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
             }
-            self.clock.refuse_if_closed()?;
-            if let Err(error) = self.advance().await {
-                return Err(error);
+            let mut closed = self.clock.inner.closed.subscribe();
+            tokio::select! {
+                biased;
+                _ = closed.wait_for(|closed| *closed) => return Err(driver::closed()),
+                advanced = self.advance() => advanced?,
             }
         }
     }

@@ -1,0 +1,447 @@
+//! The shared clock over the memory store: the rule, the crowd, and a store that fails.
+
+#![cfg(feature = "blocking")]
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lamport_clock::logic::transaction::{KeyRange, Operation, Reply, Transaction};
+use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
+use lamport_clock::{Config, Error, ErrorKind, SharedClock, Time, WatchEvent, blocking};
+
+fn config(process: &str) -> Config {
+    Config::memory(process).unwrap()
+}
+
+fn clock_on(store: &Arc<Faulty>, process: &str) -> SharedClock {
+    SharedClock::with_store(store.clone(), &config(process)).unwrap()
+}
+
+/// The memory store behind a switch: what happens to the next transactions.
+struct Faulty {
+    memory: MemoryStore,
+    plan: Mutex<Vec<Fault>>,
+    transactions: AtomicU64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    /// Carried out, but the answer is lost.
+    ReplyLost,
+    /// Not carried out, and the caller knows.
+    Refused,
+    /// Never answers, and is never carried out.
+    BlackHole,
+}
+
+impl Faulty {
+    fn new(plan: &[Fault]) -> Arc<Faulty> {
+        let mut plan = plan.to_vec();
+        plan.reverse();
+        Arc::new(Faulty {
+            memory: MemoryStore::new(),
+            plan: Mutex::new(plan),
+            transactions: AtomicU64::new(0),
+        })
+    }
+
+    fn count(&self) -> u64 {
+        self.transactions.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Store for Faulty {
+    fn transact<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        within: Duration,
+    ) -> StoreFuture<'a, Reply> {
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+        let fault = self.plan.lock().unwrap().pop();
+        let error = || Error::new(ErrorKind::Unavailable, "a planted fault");
+        Box::pin(async move {
+            match fault {
+                None => self.memory.transact(transaction, within).await,
+                Some(Fault::Refused) => Err(Failure::not_sent(error())),
+                Some(Fault::ReplyLost) => {
+                    self.memory.transact(transaction, within).await?;
+                    Err(Failure::unknown(error()))
+                }
+                Some(Fault::BlackHole) => std::future::pending().await,
+            }
+        })
+    }
+
+    fn watch(
+        &self,
+        range: KeyRange,
+        from: u64,
+        within: Duration,
+    ) -> StoreFuture<'_, Box<dyn Changes>> {
+        self.memory.watch(range, from, within)
+    }
+
+    fn location(&self) -> String {
+        "a faulty store".to_owned()
+    }
+}
+
+async fn write(store: &dyn Store, value: &str) {
+    let transaction = Transaction {
+        then: vec![Operation::Put(Config::DEFAULT_KEY.into(), value.into())],
+        ..Transaction::default()
+    };
+    store
+        .transact(&transaction, Duration::from_secs(1))
+        .await
+        .unwrap();
+}
+
+async fn updated(watch: &mut lamport_clock::Watch) -> lamport_clock::Observed {
+    match watch.next().await.unwrap() {
+        WatchEvent::Updated(observed) => observed,
+        other => panic!("expected an update, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn two_clocks_in_turn_follow_the_rule() {
+    let store = Faulty::new(&[]);
+    let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
+    let mut values = Vec::new();
+    for clock in [&a, &b, &a, &b] {
+        values.push(clock.update().await.unwrap().value.get());
+    }
+    assert_eq!(values, [2, 3, 4, 5]);
+    let update = a.update().await.unwrap();
+    let previous = update.previous.unwrap();
+    assert_eq!((previous.value.get(), &*previous.process_id), (5, "b"));
+    assert_eq!(a.now(), update.value);
+}
+
+#[tokio::test]
+async fn local_events_and_messages_count_for_the_rule() {
+    let clock = SharedClock::memory("a").unwrap();
+    clock.tick().unwrap();
+    clock.receive(Time::new(10).unwrap()).unwrap();
+    assert_eq!(clock.now().get(), 11);
+    assert_eq!(clock.update().await.unwrap().value.get(), 13);
+}
+
+#[tokio::test]
+async fn a_lone_update_is_one_transaction_and_a_watch_keeps_it_so() {
+    let store = Faulty::new(&[]);
+    let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
+    let mut watch = a.watch().await.unwrap();
+    a.update().await.unwrap();
+    store.count();
+    a.update().await.unwrap();
+    assert_eq!(store.count(), 1);
+    b.update().await.unwrap();
+    for _ in 0..3 {
+        updated(&mut watch).await;
+    }
+    store.count();
+    assert_eq!(a.update().await.unwrap().round_trips, 1);
+    assert_eq!(store.count(), 1);
+}
+
+#[tokio::test]
+async fn callers_of_one_process_share_transactions() {
+    const CALLERS: usize = 10_000;
+    let store = Faulty::new(&[]);
+    let clock = clock_on(&store, "a");
+    let tasks: Vec<_> = (0..CALLERS)
+        .map(|_| {
+            let clock = clock.clone();
+            tokio::spawn(async move { clock.update().await.unwrap().value })
+        })
+        .collect();
+    let mut values = HashSet::new();
+    for task in tasks {
+        assert!(
+            values.insert(task.await.unwrap()),
+            "a value was given twice"
+        );
+    }
+    assert_eq!(values.len(), CALLERS);
+    assert!(store.count() < CALLERS as u64 / 10);
+}
+
+#[tokio::test]
+async fn a_reservation_is_consecutive_and_bounded() {
+    let clock = SharedClock::memory("a").unwrap();
+    let times = clock.reserve(1_000).await.unwrap();
+    assert_eq!(
+        (times.first.get(), times.last.get(), times.len()),
+        (2, 1_001, 1_000)
+    );
+    assert_eq!(times.times().count(), 1_000);
+    for count in [0, (1 << 32) + 1, u64::MAX] {
+        let error = clock.reserve(count).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
+    assert_eq!(clock.update().await.unwrap().value.get(), 1_003);
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_a_gap_and_the_update_still_succeeds() {
+    let store = Faulty::new(&[Fault::ReplyLost, Fault::Refused, Fault::ReplyLost]);
+    let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
+    let mut watch = a.watch_from(1).await.unwrap();
+    let given = [
+        a.update().await.unwrap().value,
+        b.update().await.unwrap().value,
+        a.update().await.unwrap().value,
+    ];
+    assert!(given.is_sorted_by(|a, b| a < b), "{given:?}");
+    // Whatever the store holds beyond what was given is a gap, not somebody's.
+    let mut last = Time::ZERO;
+    while last < given[2] {
+        let observed = updated(&mut watch).await;
+        assert!(observed.value > last);
+        last = observed.value;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_is_an_error_at_the_deadline() {
+    let store = Faulty::new(&[Fault::BlackHole]);
+    let clock = clock_on(&store, "a");
+    let began = tokio::time::Instant::now();
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("5s"), "{error}");
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    // The clock is none the worse for it.
+    clock.update().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_is_tried_until_the_deadline() {
+    let store = Faulty::new(&[Fault::Refused; 1_000]);
+    let clock = clock_on(&store, "a");
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("a planted fault"), "{error}");
+    let attempts = store.count();
+    assert!((10..100).contains(&attempts), "{attempts} attempts in 5 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_gives_up_takes_nothing_from_the_others() {
+    let store = Faulty::new(&[Fault::BlackHole]);
+    let clock = clock_on(&store, "a");
+    let held_up = tokio::spawn({
+        let clock = clock.clone();
+        async move { clock.update().await }
+    });
+    tokio::task::yield_now().await;
+    let (gives_up, waits) = (clock.clone(), clock.clone());
+    let gives_up = tokio::spawn(async move { gives_up.update().await });
+    let waits = tokio::spawn(async move { waits.reserve(3).await });
+    tokio::task::yield_now().await;
+    gives_up.abort();
+    assert_eq!(
+        held_up.await.unwrap().unwrap_err().kind(),
+        ErrorKind::Timeout
+    );
+    // The one behind it may have run out of time with it; the clock itself goes on.
+    let _ = waits.await.unwrap();
+    assert_eq!(clock.reserve(3).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_closed_clock_says_so_and_still_ticks() {
+    let clock = SharedClock::memory("a").unwrap();
+    clock.update().await.unwrap();
+    clock.close();
+    for error in [
+        clock.update().await.unwrap_err(),
+        clock.read().await.unwrap_err(),
+        clock.history(1).await.unwrap_err(),
+        clock.watch().await.err().unwrap(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Closed);
+    }
+    clock.tick().unwrap();
+}
+
+#[tokio::test]
+async fn closing_ends_a_watch_that_waits() {
+    let clock = SharedClock::memory("a").unwrap();
+    let mut watch = clock.watch().await.unwrap();
+    let waiting = tokio::spawn(async move { watch.next().await });
+    tokio::task::yield_now().await;
+    clock.close();
+    assert_eq!(
+        waiting.await.unwrap().unwrap_err().kind(),
+        ErrorKind::Closed
+    );
+}
+
+#[tokio::test]
+async fn a_watch_tells_every_update_of_everyone() {
+    let store = Faulty::new(&[]);
+    let mut watch = clock_on(&store, "observer").watch().await.unwrap();
+    let mut tasks = Vec::new();
+    for i in 0..8 {
+        let clock = clock_on(&store, &format!("p{i}"));
+        tasks.push(tokio::spawn(async move {
+            let mut mine = Vec::new();
+            for round in 0..50 {
+                let times = clock.reserve(1 + round % 3).await.unwrap();
+                mine.push((
+                    times.first,
+                    times.last,
+                    times.process.to_string(),
+                    times.revision,
+                ));
+            }
+            mine
+        }));
+    }
+    let mut given = Vec::new();
+    for task in tasks {
+        given.extend(task.await.unwrap());
+    }
+    given.sort();
+    for expected in given {
+        let seen = updated(&mut watch).await;
+        assert_eq!(
+            (seen.first, seen.value, seen.process_id, seen.revision),
+            expected
+        );
+        assert!(seen.instance.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_watch_says_what_it_missed_and_what_it_could_not_read() {
+    let store = Faulty::new(&[]);
+    let clock = clock_on(&store, "a");
+    let mut watch = clock.watch().await.unwrap();
+    for _ in 0..5 {
+        clock.update().await.unwrap();
+    }
+    store.memory.compact(4);
+    assert!(matches!(
+        watch.next().await.unwrap(),
+        WatchEvent::Missed { from: 1, until: 4 }
+    ));
+    assert_eq!(updated(&mut watch).await.revision, 4);
+    assert_eq!(updated(&mut watch).await.revision, 5);
+    write(&*store, "rubbish").await;
+    assert!(matches!(
+        watch.next().await.unwrap(),
+        WatchEvent::Unreadable { revision: 6, .. }
+    ));
+    let delete = Transaction {
+        then: vec![Operation::Delete(Config::DEFAULT_KEY.into())],
+        ..Transaction::default()
+    };
+    store
+        .transact(&delete, Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert!(matches!(
+        watch.next().await.unwrap(),
+        WatchEvent::Deleted { revision: 7 }
+    ));
+    // A blind writer is seen as what it is: somebody without an instance.
+    write(&*store, r#"{"value": 3, "process_id": "old"}"#).await;
+    let seen = updated(&mut watch).await;
+    assert_eq!((seen.value.get(), seen.instance), (3, None));
+    // And what the watch could not see in full does not lead the next update astray.
+    let update = clock.update().await.unwrap();
+    assert_eq!(update.value.get(), 12);
+    assert_eq!(update.regressed.map(Time::get), Some(10));
+}
+
+#[tokio::test]
+async fn history_walks_back_and_knows_where_it_ends() {
+    let store = Faulty::new(&[]);
+    let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
+    assert!(a.history(10).await.unwrap().updates.is_empty());
+    for _ in 0..3 {
+        a.update().await.unwrap();
+        b.reserve(2).await.unwrap();
+    }
+    let values = |history: &lamport_clock::History| -> Vec<u64> {
+        history
+            .updates
+            .iter()
+            .map(|update| update.value.get())
+            .collect()
+    };
+    let all = a.history(100).await.unwrap();
+    assert_eq!(values(&all), [2, 4, 5, 7, 8, 10]);
+    assert_eq!(all.updates[1].first.get(), 3);
+    assert_eq!(values(&a.history(2).await.unwrap()), [8, 10]);
+    assert_eq!(all.compacted_before, None);
+
+    write(&*store, "rubbish").await;
+    let latest = all.updates.last().unwrap().revision;
+    store.memory.compact(latest);
+    let rest = a.history(100).await.unwrap();
+    assert_eq!((values(&rest), rest.unreadable), (vec![10], 1));
+    assert_eq!(rest.compacted_before, Some(latest));
+}
+
+#[test]
+fn the_blocking_clock_works_inside_another_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let local = tokio::task::LocalSet::new();
+    #[allow(clippy::disallowed_methods, reason = "the test is that other runtime")]
+    local.block_on(&runtime, async {
+        let clock = blocking::SharedClock::memory("a").unwrap();
+        assert_eq!(clock.update().unwrap().value.get(), 2);
+        let mut watch = clock.watch().unwrap();
+        assert!(watch.next_within(Duration::ZERO).is_none());
+        clock.update().unwrap();
+        assert!(matches!(watch.next(), Some(Ok(WatchEvent::Updated(_)))));
+        clock.close();
+        assert_eq!(watch.next().unwrap().unwrap_err().kind(), ErrorKind::Closed);
+        assert!(watch.next().is_none());
+    });
+}
+
+#[test]
+fn threads_share_a_blocking_clock() {
+    let clock = blocking::SharedClock::memory("a").unwrap();
+    let values: HashSet<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16)
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..100)
+                        .map(|_| clock.update().unwrap().value)
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(values.len(), 1_600);
+}
+
+#[tokio::test]
+async fn named_stores_are_shared_and_others_are_not() {
+    let connect = |uri: &str, process: &str| {
+        let mut config = config(process);
+        config.store = uri.parse().unwrap();
+        SharedClock::connect(config)
+    };
+    let a = connect("memory:classroom", "a").await.unwrap();
+    let b = connect("memory:classroom", "b").await.unwrap();
+    let c = connect("memory:", "c").await.unwrap();
+    assert_eq!(a.update().await.unwrap().value.get(), 2);
+    assert_eq!(b.update().await.unwrap().value.get(), 3);
+    assert_eq!(c.update().await.unwrap().value.get(), 2);
+}
