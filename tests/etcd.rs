@@ -1,0 +1,359 @@
+//! The shared clock on real etcd servers, on good days and bad ones.
+
+#![cfg(feature = "etcd")]
+
+use std::collections::HashSet;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use lamport_clock::{Config, ErrorKind, Settings, SharedClock, WatchEvent};
+
+mod support;
+
+use support::Etcd;
+
+async fn connect(config: Config) -> SharedClock {
+    SharedClock::connect(config).await.unwrap()
+}
+
+fn config_at(store: &str, timeout: &str) -> Config {
+    Config::load(&Settings {
+        node: Some("test".to_owned()),
+        store: Some(store.to_owned()),
+        timeout: Some(timeout.to_owned()),
+        ..Settings::default()
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn in_turn_they_follow_the_rule_and_the_record_is_the_deployed_one() {
+    let etcd = Etcd::start(1);
+    let (a, b) = (
+        connect(etcd.config("a")).await,
+        connect(etcd.config("b")).await,
+    );
+    let mut values = Vec::new();
+    for clock in [&a, &b, &a, &b] {
+        values.push(clock.update().await.unwrap().value.get());
+    }
+    assert_eq!(values, [2, 3, 4, 5]);
+    let record = etcd.control(&["get", "--print-value-only", "/lamport_clock"]);
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let fields: Vec<_> = record.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["process_id", "real_timestamp", "value"]);
+    assert_eq!(
+        (&record["value"], &record["process_id"]),
+        (&5.into(), &"b".into())
+    );
+}
+
+/// How many requests a member has served, by its own count.
+fn requests(etcd: &Etcd, of: &[&str]) -> u64 {
+    let endpoint = etcd.endpoints()[0].to_string();
+    let mut stream = std::net::TcpStream::connect(&endpoint).unwrap();
+    std::io::Write::write_all(&mut stream, b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut text).unwrap();
+    let counted = text.lines().filter(|line| {
+        line.starts_with("grpc_server_started_total") && of.iter().any(|m| line.contains(m))
+    });
+    counted
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64)
+        .sum()
+}
+
+#[tokio::test]
+async fn a_lone_update_is_one_request_and_a_watch_keeps_it_so() {
+    let unary = ["grpc_type=\"unary\""];
+    let etcd = Etcd::start(1);
+    let (a, b) = (
+        connect(etcd.config("a")).await,
+        connect(etcd.config("b")).await,
+    );
+    let before = requests(&etcd, &unary);
+    a.update().await.unwrap();
+    assert_eq!(
+        requests(&etcd, &unary) - before,
+        1,
+        "the first one, warm from connecting"
+    );
+    a.update().await.unwrap();
+    assert_eq!(requests(&etcd, &unary) - before, 2);
+
+    let mut watch = a.watch().await.unwrap();
+    b.update().await.unwrap();
+    assert!(matches!(
+        watch.next().await.unwrap(),
+        WatchEvent::Updated(_)
+    ));
+    let before = requests(&etcd, &unary);
+    assert_eq!(a.update().await.unwrap().round_trips, 1);
+    assert_eq!(requests(&etcd, &unary) - before, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_takes_at_most_three_round_trips_and_a_watch_hears_everyone() {
+    const PROCESSES: usize = 30;
+    const EACH: usize = 20;
+    let etcd = Etcd::start(3);
+    let mut watch = connect(etcd.config("observer"))
+        .await
+        .watch()
+        .await
+        .unwrap();
+    let mut tasks = Vec::new();
+    for i in 0..PROCESSES {
+        let clock = connect(etcd.config_from(i % 3, &format!("p{i}"))).await;
+        tasks.push(tokio::spawn(async move {
+            let mut values = Vec::new();
+            for _ in 0..EACH {
+                let update = clock.update().await.unwrap();
+                // More only where an attempt ran out of time on a busy machine.
+                values.push((update.value, update.round_trips));
+            }
+            values
+        }));
+    }
+    let mut given = Vec::new();
+    for task in tasks {
+        let values = task.await.unwrap();
+        assert!(values.is_sorted_by(|a, b| a.0 < b.0));
+        given.extend(values);
+    }
+    let distinct: HashSet<_> = given.iter().map(|(value, _)| value).collect();
+    assert_eq!(distinct.len(), PROCESSES * EACH);
+    let quick = given
+        .iter()
+        .filter(|(_, round_trips)| *round_trips <= 3)
+        .count();
+    assert!(
+        quick * 100 >= given.len() * 99,
+        "{quick} of {} took at most 3",
+        given.len()
+    );
+
+    given.sort();
+    let mut missing: HashSet<_> = given.iter().map(|(value, _)| *value).collect();
+    let mut last = None;
+    while !missing.is_empty() {
+        if let WatchEvent::Updated(seen) = watch.next().await.unwrap() {
+            assert!(Some(seen.value) > last);
+            last = Some(seen.value);
+            missing.remove(&seen.value);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_death_of_any_member_is_survived() {
+    let mut etcd = Etcd::start(3);
+    let clock = connect(etcd.config("a")).await;
+    let mut watch = clock.watch().await.unwrap();
+    let mut last = clock.update().await.unwrap().value;
+    let leader = etcd.leader();
+    for victim in [leader, (leader + 1) % 3, (leader + 2) % 3] {
+        etcd.kill(victim);
+        for _ in 0..3 {
+            let value = clock.update().await.unwrap().value;
+            assert!(value > last);
+            last = value;
+        }
+        etcd.restart(victim);
+    }
+    // The watch went through all of it and missed nothing.
+    loop {
+        match watch.next().await.unwrap() {
+            WatchEvent::Updated(seen) if seen.value == last => break,
+            WatchEvent::Updated(_) | WatchEvent::Interrupted(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_falls_silent_is_left_for_another() {
+    let etcd = Etcd::start(3);
+    let follower = (etcd.leader() + 1) % 3;
+    let clock = connect(etcd.config_from(follower, "a")).await;
+    let own = clock.location();
+    let mut watch = clock.watch().await.unwrap();
+    etcd.pause(follower);
+    let update = clock.update().await.unwrap();
+    assert_ne!(clock.location(), own);
+    loop {
+        match watch.next().await.unwrap() {
+            WatchEvent::Updated(seen) if seen.value == update.value => break,
+            _ => {}
+        }
+    }
+    etcd.resume(follower);
+    // Its own member is used again once a probe has found it well. Each update looks after it.
+    while clock.location() != own {
+        clock.update().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn without_a_quorum_there_is_an_error_in_time_and_no_value() {
+    let mut etcd = Etcd::start(3);
+    let clock = connect(etcd.config("a")).await;
+    let before = clock.update().await.unwrap().value;
+    etcd.kill(1);
+    etcd.kill(2);
+    let error = clock.update().await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
+        "{error:?}"
+    );
+    for endpoint in etcd.endpoints() {
+        assert!(error.to_string().contains(&endpoint.to_string()), "{error}");
+    }
+    etcd.restart(1);
+    // Back with two of three, above everything seen.
+    let value = loop {
+        match clock.update().await {
+            Ok(update) => break update.value,
+            Err(error) => assert_ne!(error.kind(), ErrorKind::Closed),
+        }
+    };
+    assert!(value > before);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_told_at_once_for_each_endpoint() {
+    let free = |_| {
+        TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+    };
+    let [a, b] = [0, 1].map(free);
+    // A deadline far beyond any patience: the refusals themselves end it.
+    let error = SharedClock::connect(config_at(&format!("etcd://{a},{b}"), "1m"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let message = error.to_string();
+    for part in [a.to_string(), b.to_string(), "refused".to_owned()] {
+        assert!(message.contains(&part), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_never_answers_is_an_error_at_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let error = SharedClock::connect(config_at(&format!("etcd://{address}"), "1500ms"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let message = error.to_string();
+    assert!(
+        message.contains(&address.to_string()) && message.contains("1.5s"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_clock_may_be_opened_before_its_store_is_there() {
+    let mut etcd = Etcd::start(1);
+    let config = etcd.config("a").with_timeout(Duration::from_millis(500));
+    etcd.kill(0);
+    let clock = SharedClock::open(&config).unwrap();
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    etcd.restart(0);
+    let value = loop {
+        if let Ok(update) = clock.update().await {
+            break update.value;
+        }
+    };
+    // Each attempt was a local event of its own.
+    assert!(value.get() >= 3);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_stays_as_it_is() {
+    let etcd = Etcd::start(1);
+    let clock = connect(etcd.config("a")).await;
+    clock.update().await.unwrap();
+    for (record, quoted) in [
+        ("hello", "hello"),
+        ("[7]", "[7]"),
+        (r#"{"value": "x"}"#, "x"),
+        (r#"{"value": -1}"#, "-1"),
+        (r#"{"value": 1.5}"#, "1.5"),
+        (r#"{"value": 9007199254740992}"#, "9007199254740992"),
+        (
+            r#"{"value": 1180591620717411303424}"#,
+            "1180591620717411303424",
+        ),
+    ] {
+        etcd.control(&["put", "/lamport_clock", "--", record]);
+        for error in [
+            clock.update().await.unwrap_err(),
+            clock.read().await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{record}");
+            assert!(error.to_string().contains(quoted), "{record}: {error}");
+        }
+        let found = etcd.control(&["get", "--print-value-only", "/lamport_clock"]);
+        assert_eq!(found.trim_end(), record);
+    }
+}
+
+#[tokio::test]
+async fn old_blind_writers_on_the_same_key_move_nobody_back() {
+    let etcd = Etcd::start(1);
+    let clock = connect(etcd.config("new")).await;
+    let mut last = 0;
+    let mut regressions = 0;
+    for round in 0..20 {
+        let update = clock.update().await.unwrap();
+        assert!(update.value.get() > last);
+        regressions += usize::from(update.regressed.is_some());
+        last = update.value.get();
+        // The deployed script: what it read long ago, plus one.
+        let stale = format!(
+            r#"{{"value": {}, "process_id": "old", "real_timestamp": 1.5}}"#,
+            round + 1
+        );
+        etcd.control(&["put", "/lamport_clock", "--", &stale]);
+    }
+    assert!(regressions > 10, "{regressions}");
+    let seen = clock.read().await.unwrap().unwrap();
+    assert_eq!((seen.value.get(), &*seen.process_id), (20, "old"));
+    assert_eq!(seen.instance, None);
+}
+
+#[tokio::test]
+async fn history_is_what_etcd_still_keeps() {
+    let etcd = Etcd::start(1);
+    let clock = connect(etcd.config("a")).await;
+    let mut updates = Vec::new();
+    for _ in 0..10 {
+        updates.push(clock.update().await.unwrap());
+    }
+    let history = clock.history(4).await.unwrap();
+    let values: Vec<_> = history
+        .updates
+        .iter()
+        .map(|update| update.value.get())
+        .collect();
+    assert_eq!(values, [14, 16, 18, 20]);
+    let revision = updates[7].revision;
+    etcd.control(&["compaction", "--physical", &revision.to_string()]);
+    let history = clock.history(100).await.unwrap();
+    assert_eq!(history.updates.len(), 3);
+    assert_eq!(history.compacted_before, Some(revision));
+    let mut watch = clock.watch_from(1).await.unwrap();
+    let WatchEvent::Missed { from: 1, until } = watch.next().await.unwrap() else {
+        panic!("a notice that updates were missed");
+    };
+    assert_eq!(until, revision);
+    let WatchEvent::Updated(seen) = watch.next().await.unwrap() else {
+        panic!("an update");
+    };
+    assert_eq!(seen.revision, revision);
+}

@@ -1,0 +1,246 @@
+//! A private etcd for a test: real servers on loopback addresses, gone with the test.
+
+#![allow(dead_code, reason = "each suite uses its own part of this")]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use lamport_clock::{Address, Config, Settings};
+
+/// A cluster of etcd members on 127.0.0.1, .2, .3, ...; stopped when dropped.
+pub(crate) struct Etcd {
+    members: Vec<Member>,
+    folder: tempfile::TempDir,
+}
+
+struct Member {
+    address: Address,
+    arguments: Vec<String>,
+    process: Option<Child>,
+}
+
+/// Far longer than a healthy etcd takes to start; past it the test fails with etcd's own words.
+const START: Duration = Duration::from_secs(60);
+
+impl Etcd {
+    /// Starts so many members and waits until each serves.
+    pub(crate) fn start(members: usize) -> Etcd {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let hosts: Vec<String> = (1..=members).map(|i| format!("127.0.0.{i}")).collect();
+        let ports: Vec<[u16; 2]> = hosts.iter().map(|host| free_ports(host)).collect();
+        let url = |i: usize, which: usize| format!("http://{}:{}", hosts[i], ports[i][which]);
+        let cluster: Vec<String> = (0..members)
+            .map(|i| format!("n{i}={}", url(i, 1)))
+            .collect();
+        let members = (0..members).map(|i| {
+            let (client, peer) = (url(i, 0), url(i, 1));
+            let data = folder.path().join(format!("n{i}"));
+            let arguments = [
+                ("name", format!("n{i}")),
+                ("data-dir", data.display().to_string()),
+                ("listen-client-urls", client.clone()),
+                ("advertise-client-urls", client),
+                ("listen-peer-urls", peer.clone()),
+                ("initial-advertise-peer-urls", peer),
+                ("initial-cluster", cluster.join(",")),
+                ("log-level", "info".to_owned()),
+            ];
+            Member {
+                address: format!("{}:{}", hosts[i], ports[i][0]).parse().unwrap(),
+                arguments: arguments
+                    .map(|(name, value)| format!("--{name}={value}"))
+                    .to_vec(),
+                process: None,
+            }
+        });
+        let mut etcd = Etcd {
+            members: members.collect(),
+            folder,
+        };
+        // All at once: a member of three serves only when a second one is there.
+        let serving: Vec<_> = etcd.members.iter_mut().map(Member::spawn).collect();
+        for serving in serving {
+            wait_for(&serving);
+        }
+        etcd
+    }
+
+    /// Where clients reach each member.
+    pub(crate) fn endpoints(&self) -> Vec<Address> {
+        self.members
+            .iter()
+            .map(|member| member.address.clone())
+            .collect()
+    }
+
+    /// The store's URI, member `first` in front.
+    pub(crate) fn uri_from(&self, first: usize) -> String {
+        let mut endpoints: Vec<String> = self.endpoints().iter().map(Address::to_string).collect();
+        endpoints.rotate_left(first);
+        format!("etcd://{}", endpoints.join(","))
+    }
+
+    /// The store's URI.
+    pub(crate) fn uri(&self) -> String {
+        self.uri_from(0)
+    }
+
+    /// The configuration of `process` on this etcd.
+    pub(crate) fn config(&self, process: &str) -> Config {
+        self.config_from(0, process)
+    }
+
+    /// The same with member `first` in front.
+    pub(crate) fn config_from(&self, first: usize, process: &str) -> Config {
+        Config::load(&Settings {
+            node: Some(process.to_owned()),
+            store: Some(self.uri_from(first)),
+            key: Some(Config::DEFAULT_KEY.to_owned()),
+            timeout: Some("5s".to_owned()),
+            ..Settings::default()
+        })
+        .unwrap()
+    }
+
+    /// Kills a member without a warning.
+    pub(crate) fn kill(&mut self, member: usize) {
+        self.members[member].kill();
+    }
+
+    /// Starts a killed member again, with its data, and waits until it serves.
+    pub(crate) fn restart(&mut self, member: usize) {
+        wait_for(&self.members[member].spawn());
+    }
+
+    /// Stops a member as it stands: its connections stay open, and it is silent.
+    pub(crate) fn pause(&self, member: usize) {
+        self.signal(member, "-STOP");
+    }
+
+    /// Lets a paused member go on.
+    pub(crate) fn resume(&self, member: usize) {
+        self.signal(member, "-CONT");
+    }
+
+    /// Runs `etcdctl` against the first member that is alive and returns what it printed.
+    pub(crate) fn control(&self, arguments: &[&str]) -> String {
+        let alive = self
+            .members
+            .iter()
+            .position(|member| member.process.is_some());
+        self.control_at(alive.expect("a living member"), arguments)
+    }
+
+    fn control_at(&self, member: usize, arguments: &[&str]) -> String {
+        let endpoint = self.members[member].address.to_string();
+        let output = Command::new(program().with_file_name("etcdctl"))
+            .env("ETCDCTL_API", "3")
+            .args(["--endpoints", &endpoint])
+            .args(arguments)
+            .output()
+            .expect("etcdctl beside etcd");
+        assert!(output.status.success(), "etcdctl {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The member that leads.
+    pub(crate) fn leader(&self) -> usize {
+        (0..self.members.len())
+            .find(|&i| {
+                let status = self.control_at(i, &["endpoint", "status", "-w", "json"]);
+                let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+                let status = &status[0]["Status"];
+                status["leader"] == status["header"]["member_id"]
+            })
+            .expect("a leader")
+    }
+
+    fn signal(&self, member: usize, signal: &str) {
+        let process = self.members[member]
+            .process
+            .as_ref()
+            .expect("a living member");
+        let status = Command::new("kill")
+            .args([signal, &process.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            member.kill();
+        }
+    }
+}
+
+impl Member {
+    /// Starts it; the receiver hears when it serves, or what it said instead.
+    fn spawn(&mut self) -> mpsc::Receiver<Result<(), String>> {
+        let mut process = Command::new(program())
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("etcd starts");
+        let output = BufReader::new(process.stderr.take().unwrap());
+        let (sender, serving) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut said = String::new();
+            // To the end, also after it serves: a full pipe would stop etcd.
+            for line in output.lines().map_while(Result::ok) {
+                if line.contains("ready to serve client requests") {
+                    let _ = sender.send(Ok(()));
+                }
+                said = line;
+            }
+            let _ = sender.send(Err(said));
+        });
+        self.process = Some(process);
+        serving
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn wait_for(serving: &mpsc::Receiver<Result<(), String>>) {
+    match serving.recv_timeout(START) {
+        Ok(Ok(())) => {}
+        Ok(Err(said)) => panic!("etcd ended: {said}"),
+        Err(_) => panic!("etcd does not serve after {START:?}"),
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "where the tests' etcd lies is no setting of the library"
+)]
+fn program() -> PathBuf {
+    let program = std::env::var("LAMPORT_ETCD").unwrap_or_else(|_| {
+        panic!(
+            "LAMPORT_ETCD must name an etcd 3.5 binary with etcdctl beside it; `make test` sets it"
+        )
+    });
+    assert!(
+        Path::new(&program).is_file(),
+        "LAMPORT_ETCD={program} is not a file"
+    );
+    PathBuf::from(program)
+}
+
+/// Two ports on which nobody listens at present.
+fn free_ports(host: &str) -> [u16; 2] {
+    let listeners = [0, 1].map(|_| TcpListener::bind((host, 0)).expect("a free port"));
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
