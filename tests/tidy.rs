@@ -1,0 +1,136 @@
+//! The rules of the house that a machine can check: who may know whom, and what agrees with what.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every Rust file below `folder`, with its text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "no sources in {folder}");
+    files
+}
+
+/// The code without its comments, in which other floors may be spoken of.
+fn code(text: &str) -> String {
+    let kept = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn logic_does_nothing_but_decide() {
+    for (path, text) in sources("src/logic") {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let code = code(&text);
+        let code = code.split("#[cfg(test)]").next().unwrap();
+        for absent in [
+            "tokio",
+            "async ",
+            "std::time",
+            "std::env",
+            "std::fs",
+            "std::net",
+            "std::thread",
+            "Mutex",
+            "RwLock",
+            "getrandom",
+            "println!",
+            "crate::store",
+            "crate::shared",
+            "crate::config",
+        ] {
+            assert!(!code.contains(absent), "{} uses {absent}", path.display());
+        }
+    }
+}
+
+#[test]
+fn one_folder_names_the_etcd_client() {
+    for (path, text) in sources("src") {
+        let inside = path.starts_with(root().join("src/store/etcd"));
+        for name in ["etcd_client", "tonic"] {
+            assert!(
+                inside || !code(&text).contains(name),
+                "{} names {name}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn stores_know_nothing_of_who_drives_them() {
+    for (path, text) in sources("src/store") {
+        for name in [
+            "crate::shared",
+            "crate::blocking",
+            "logic::exchange",
+            "logic::board",
+        ] {
+            assert!(
+                !code(&text).contains(name),
+                "{} names {name}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_core_has_no_unsafe_code() {
+    assert!(read("src/lib.rs").contains("#![forbid(unsafe_code)]"));
+}
+
+#[test]
+fn versions_agree() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(
+        read("CHANGELOG.md").contains(&format!("## {version}")),
+        "CHANGELOG.md has no entry for {version}"
+    );
+    // The wheel takes its version from the crate; a second copy would only drift.
+    assert!(read("pyproject.toml").contains("dynamic = [\"version\"]"));
+    assert!(read("bindings/python/Cargo.toml").contains("version.workspace = true"));
+    assert!(read("bindings/c/Cargo.toml").contains("version.workspace = true"));
+}
+
+#[test]
+fn every_setting_is_in_the_readme() {
+    let readme = read("README.md");
+    for line in read("src/config.rs").lines() {
+        let Some(rest) = line.trim().strip_prefix("/// | `") else {
+            continue;
+        };
+        for variable in rest.split('|').next().unwrap().split(['`', ',', ' ']) {
+            if variable.starts_with("LAMPORT_") || variable == "NODE_NAME" {
+                assert!(
+                    readme.contains(variable),
+                    "README.md does not explain {variable}"
+                );
+            }
+        }
+    }
+}
