@@ -100,6 +100,14 @@ fn stores_know_nothing_of_who_drives_them() {
 }
 
 #[test]
+fn no_runtime_is_driven_on_a_callers_thread() {
+    // It panics inside another runtime, where the facade must work too.
+    for (path, text) in sources("src") {
+        assert!(!code(&text).contains("block_on("), "{}", path.display());
+    }
+}
+
+#[test]
 fn the_core_has_no_unsafe_code() {
     assert!(read("src/lib.rs").contains("#![forbid(unsafe_code)]"));
 }
