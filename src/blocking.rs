@@ -86,14 +86,12 @@ impl SharedClock {
 
     /// As [`crate::SharedClock::watch_from`].
     pub fn watch_from(&self, from: u64) -> Result<Watch> {
-        let clock = self.0.clone();
-        Call::spawn(async move { clock.watch_from(from).await.map(Watch::new) })?.wait()
+        self.begin_watch_from(from)?.wait()
     }
 
     /// As [`crate::SharedClock::history`].
     pub fn history(&self, limit: usize) -> Result<History> {
-        let clock = self.0.clone();
-        Call::spawn(async move { clock.history(limit).await })?.wait()
+        self.begin_history(limit)?.wait()
     }
 
     /// As [`crate::SharedClock::close`].
@@ -143,6 +141,18 @@ impl SharedClock {
     pub fn begin_watch(&self) -> Result<Call<Watch>> {
         let clock = self.0.clone();
         Call::spawn(async move { clock.watch().await.map(Watch::new) })
+    }
+
+    /// Begins a [`watch_from`](SharedClock::watch_from) without waiting.
+    pub fn begin_watch_from(&self, from: u64) -> Result<Call<Watch>> {
+        let clock = self.0.clone();
+        Call::spawn(async move { clock.watch_from(from).await.map(Watch::new) })
+    }
+
+    /// Begins a [`history`](SharedClock::history) without waiting.
+    pub fn begin_history(&self, limit: usize) -> Result<Call<History>> {
+        let clock = self.0.clone();
+        Call::spawn(async move { clock.history(limit).await })
     }
 }
 
