@@ -1,0 +1,218 @@
+//! The arguments of `lamport`. They are only defined here; nothing is decided.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Settings, parse_duration};
+
+/// A Lamport clock that processes in many containers share through etcd.
+///
+/// Every update takes a time that no other process has, and the order of the times is the real
+/// one: what was taken later is larger, wherever it was taken.
+#[derive(Parser)]
+#[command(
+    name = "lamport",
+    bin_name = "lamport",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage or configuration."
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// Print JSON, one object a line, also for failures
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Update the clock again and again: the main job of a container
+    Run(Run),
+    /// Take the next time, or several
+    Update(Update),
+    /// Print the record: the newest update by anyone
+    Read,
+    /// Print every update by anyone as it happens
+    Watch(Watch),
+    /// Print the newest updates that the store still keeps
+    History(History),
+    /// Print the node map, and whether each node's etcd answers
+    Nodes,
+    /// Show several nodes that agree on one order, and check that they do
+    Demo(Demo),
+}
+
+/// Update the clock again and again: the main job of a container.
+///
+/// It says which endpoint it connected to, or why it could not, and goes on trying: containers may
+/// start in any order. Then it prints a line for each update: the value, who held the record before
+/// and at what value. An update that fails is printed too and the loop goes on; every later value
+/// lies above all that were seen before. SIGINT and SIGTERM end it with a summary and status 0.
+///
+/// With --json each update is an object with value, process_id, real_timestamp, previous,
+/// revision and round_trips (and regressed, where another writer had moved the record back); each
+/// failure is one with error and kind. What else there is to say goes to standard error.
+#[derive(Args)]
+pub(super) struct Run {
+    /// How long to rest between two updates: 2s, 500ms, 1m; 0s for no rest
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(super) interval: Duration,
+
+    /// End with status 0 after so many successful updates; failures do not count
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub(super) count: Option<u64>,
+}
+
+/// Take the next time of the shared clock, or N consecutive ones, and print one a line.
+///
+/// The N times are taken together, in one update, so that nobody else's lies between them.
+#[derive(Args)]
+pub(super) struct Update {
+    /// How many times to take
+    #[arg(short = 'n', long, value_name = "N", default_value = "1",
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) number: u64,
+}
+
+/// Print every update by anyone, in order, as it happens.
+///
+/// It resumes by itself where the connection broke, without losing or repeating an update. What is
+/// no update is told in between; with --json as an object with "notice": watching, interrupted,
+/// missed, deleted or unreadable. SIGINT and SIGTERM end it with status 0.
+#[derive(Args)]
+pub(super) struct Watch {
+    /// Begin with this revision of the store instead of now, as far as the store still keeps it
+    #[arg(long, value_name = "REVISION", value_parser = positive())]
+    pub(super) from: Option<u64>,
+
+    /// End with status 0 after so many updates
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub(super) count: Option<u64>,
+}
+
+/// Print the newest updates that the store still keeps, oldest first.
+#[derive(Args)]
+pub(super) struct History {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value = "20",
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) limit: u64,
+}
+
+/// Show several nodes that agree on one order, and check that they do.
+///
+/// All nodes update at once in every round. Their updates are shown merged in logical order, one
+/// lane a node. At the end all updates are checked: no value twice, none went back, and whatever
+/// was taken later, anywhere, is larger.
+///
+/// The demo uses a store of its own and nothing of your configuration. With --store etcd it starts
+/// a private etcd of three members on 127.0.0.1, 127.0.0.2 and 127.0.0.3, in a temporary folder,
+/// and stops it in the end. The etcd binary is the one that LAMPORT_ETCD names, or `etcd` on the
+/// PATH.
+#[derive(Args)]
+pub(super) struct Demo {
+    /// How many nodes
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub(super) nodes: Option<String>,
+
+    /// How many rounds
+    #[arg(long, value_name = "N", default_value = "5",
+          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(super) rounds: u64,
+
+    /// How long to rest between two rounds: 1s, 200ms, 0s
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub(super) interval: Duration,
+
+    /// Where the record lives: memory: or etcd
+    #[arg(long, value_name = "STORE", default_value = "memory:")]
+    pub(super) store: Option<String>,
+}
+
+/// Who this process is and where the record lives. A flag wins over its variable, that over the
+/// file, that over what is built in: the library sees to it.
+#[derive(Args)]
+#[command(next_help_heading = "Configuration (a flag wins over its variable)")]
+pub(super) struct Connection {
+    /// This node's name [NODE_NAME]
+    #[arg(long, global = true, value_name = "NAME")]
+    node: Option<String>,
+    /// The node map, name=host[:port],... [LAMPORT_NODES] [default: the three deployed nodes]
+    #[arg(long, global = true, value_name = "MAP")]
+    nodes: Option<String>,
+    /// memory: or etcd://host:port,.../key [LAMPORT_STORE] [default: etcd, own node first]
+    #[arg(long, global = true, value_name = "URI")]
+    store: Option<String>,
+    /// The record's key [LAMPORT_KEY] [default: /lamport_clock]
+    #[arg(long, global = true, value_name = "KEY")]
+    key: Option<String>,
+    /// The deadline of one call [LAMPORT_TIMEOUT] [default: 5s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    timeout: Option<String>,
+    /// How far ahead the record may lie [LAMPORT_MAX_JUMP] [default: 2^48]
+    #[arg(long, global = true, value_name = "N")]
+    max_jump: Option<String>,
+    /// A TOML file with these settings [LAMPORT_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<String>,
+    /// Whom to trust: switches TLS on [LAMPORT_TLS_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_ca: Option<String>,
+    /// This client's certificate [LAMPORT_TLS_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// This client's key [LAMPORT_TLS_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// The user of etcd [LAMPORT_USER]
+    #[arg(long, global = true, value_name = "NAME")]
+    user: Option<String>,
+    /// The file that holds the password [LAMPORT_PASSWORD_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    password_file: Option<String>,
+}
+
+impl Connection {
+    pub(super) fn into_settings(self) -> Settings {
+        Settings {
+            node: self.node,
+            nodes: self.nodes,
+            store: self.store,
+            key: self.key,
+            timeout: self.timeout,
+            max_jump: self.max_jump,
+            config: self.config,
+            tls_ca: self.tls_ca,
+            tls_cert: self.tls_cert,
+            tls_key: self.tls_key,
+            user: self.user,
+            password_file: self.password_file,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn positive() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,53 @@
+//! What surrounds the command: the terminal, the locale, programs on the PATH. Settings of the
+//! clock are not among it; `config` reads those.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Whether colours are welcome where `stream` goes. See <https://no-color.org>.
+pub(super) fn takes_colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal()
+        && variable("NO_COLOR").is_none()
+        && variable("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// How many columns the terminal has; 80 where there is none.
+pub(super) fn columns() -> usize {
+    match terminal_size::terminal_size() {
+        Some((terminal_size::Width(columns), _)) if columns > 0 => columns.into(),
+        _ => 80,
+    }
+}
+
+/// Whether the locale can show more than ASCII. The first variable that is set decides, as in C.
+pub(super) fn is_utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(variable);
+    locale.is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
+/// The etcd that `LAMPORT_ETCD` names, whether it is there or not.
+pub(super) fn named_etcd() -> Option<PathBuf> {
+    variable("LAMPORT_ETCD").map(PathBuf::from)
+}
+
+/// The first `program` on the PATH.
+pub(super) fn on_path(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&variable("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
+}
+
+/// A variable; one that is empty counts as not set.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what is read here belongs to the terminal and the machine, not to the clock"
+)]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}

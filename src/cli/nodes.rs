@@ -1,0 +1,144 @@
+//! `lamport nodes`: the node map, and who answers.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Ending;
+use super::output::{Look, Output};
+use super::stop::Stop;
+use crate::blocking::{Call, SharedClock};
+use crate::config::{Config, Settings, StoreUri};
+use crate::error::{Error, ErrorKind};
+use crate::nodes::Address;
+
+/// A node that has not answered by then does not count as answering, whatever the deadline of
+/// other calls is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+struct Row {
+    /// `None`: an endpoint of the store that is not in the node map.
+    node: Option<String>,
+    address: String,
+    own: bool,
+    answers: bool,
+    error: Option<String>,
+}
+
+pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result<(), Ending> {
+    let (config, wrong_node) = configuration(settings)?;
+    let mut asked = Vec::new();
+    for (node, address) in listed(&config) {
+        let own = node.as_deref() == Some(config.process.as_str());
+        asked.push((node, own, address.clone(), ask(&config, address)));
+    }
+    let mut rows = Vec::new();
+    for (node, own, address, call) in asked {
+        let answer = match stop.outcome(call?) {
+            Ok(_) => Ok(()),
+            Err(Ending::Failed(error)) => Err(error),
+            Err(ending) => return Err(ending),
+        };
+        rows.push(Row {
+            node,
+            address: address.to_string(),
+            own,
+            answers: answer.is_ok(),
+            error: answer.err().map(|error| error.to_string()),
+        });
+    }
+    let answering = rows.iter().filter(|row| row.answers).count();
+    print(&rows, output)?;
+    if let Some(error) = wrong_node {
+        return Err(Ending::Usage(error));
+    }
+    if answering == 0 {
+        return Err(Ending::Failed(Error::new(
+            ErrorKind::Unavailable,
+            format!("none of the {} nodes answers", rows.len()),
+        )));
+    }
+    Ok(())
+}
+
+/// The configuration; and, where it does not say which node this is, the one without that, since
+/// the map can be shown all the same, and what is wrong.
+fn configuration(settings: &Settings) -> Result<(Config, Option<Error>), Ending> {
+    let error = match Config::load(settings) {
+        Ok(config) => return Ok((config, None)),
+        Err(error) => error,
+    };
+    let with = |node: Option<&str>, store: Option<&str>| Settings {
+        node: node.map(str::to_owned).or(settings.node.clone()),
+        store: store.map(str::to_owned).or(settings.store.clone()),
+        ..settings.clone()
+    };
+    // If a node that is not in the map is all that is wrong, no store was named.
+    let only_the_node = Config::load(&with(Some(NOBODY), None))
+        .is_err_and(|error| error.kind() == ErrorKind::UnknownNode);
+    if !only_the_node {
+        return Err(Ending::Usage(error));
+    }
+    let config = Config::load(&with(None, Some("memory:"))).map_err(Ending::Usage)?;
+    Ok((
+        config,
+        Some(error).filter(|error| error.kind() == ErrorKind::UnknownNode),
+    ))
+}
+
+/// No node's name.
+const NOBODY: &str = "(nobody)";
+
+/// The nodes of the map, and endpoints of the store that are none of them.
+fn listed(config: &Config) -> Vec<(Option<String>, Address)> {
+    let named = config.nodes.iter();
+    let mut listed: Vec<_> = named
+        .map(|node| (Some(node.name.to_string()), node.address.clone()))
+        .collect();
+    if let StoreUri::Etcd { endpoints, .. } = &config.store {
+        for endpoint in endpoints {
+            if listed.iter().all(|(_, address)| address != endpoint) {
+                listed.push((None, endpoint.clone()));
+            }
+        }
+    }
+    listed
+}
+
+/// Begins to ask this node alone; all nodes are asked at once.
+fn ask(config: &Config, address: Address) -> Result<Call<SharedClock>, Error> {
+    let one = Config {
+        store: StoreUri::Etcd {
+            endpoints: vec![address],
+            key: None,
+        },
+        timeout: config.timeout.min(PATIENCE),
+        ..config.clone()
+    };
+    SharedClock::begin_connect(one)
+}
+
+fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
+    if output.json {
+        return rows.iter().try_for_each(|row| output.object(row));
+    }
+    let name = |row: &Row| row.node.clone().unwrap_or_else(|| "(no node)".to_owned());
+    let widest =
+        |text: &dyn Fn(&Row) -> String| rows.iter().map(|row| text(row).chars().count()).max();
+    let names = widest(&name).unwrap_or(0);
+    let addresses = widest(&|row: &Row| row.address.clone()).unwrap_or(0);
+    for row in rows {
+        let state = match &row.error {
+            None => output.paint(Look::Green, "answers"),
+            Some(error) => output.paint(Look::Red, format_args!("no answer: {error}")),
+        };
+        let own = if row.own { "  (this node)" } else { "" };
+        output.line(format_args!(
+            "{:<names$}  {:<addresses$}  {state}{own}",
+            name(row),
+            row.address,
+        ))?;
+    }
+    Ok(())
+}

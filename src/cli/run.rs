@@ -1,0 +1,176 @@
+//! `lamport run`: the main job of a container.
+
+use std::fmt;
+use std::thread;
+use std::time::Duration;
+
+use super::args::Run;
+use super::output::{Look, Output, UpdateObject, after};
+use super::stop::Stop;
+use super::{Ending, configuration};
+use crate::blocking::SharedClock;
+use crate::config::{Config, Settings, StoreUri};
+use crate::error::{Error, ErrorKind, Result};
+use crate::logic::time::Time;
+use crate::shared::Update;
+
+/// After a failure it rests at least this long, longer after each further one: some failures come
+/// at once, and then the loop would only fill the log.
+const FIRST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
+pub(super) fn run(
+    args: &Run,
+    settings: &Settings,
+    output: &Output,
+    stop: &'static Stop,
+) -> Result<(), Ending> {
+    let config = configuration(settings)?;
+    let mut told = None;
+    let clock = match begin(&config, stop) {
+        Ok(clock) => {
+            tell_endpoint(&clock, &mut told, output)?;
+            clock
+        }
+        Err(Ending::Failed(error)) => {
+            // A configuration that no store can be made of fails here again, and for good.
+            let clock = SharedClock::open(&config).map_err(usage)?;
+            output.failure(&error)?;
+            clock
+        }
+        Err(Ending::Interrupted) => return output.remark(Tally::default()),
+        Err(ending) => return Err(ending),
+    };
+    if !args.interval.is_zero() && matches!(config.store, StoreUri::Etcd { .. }) {
+        keep_warm(clock.clone(), stop);
+    }
+
+    let mut tally = Tally::default();
+    let mut rest_after_failure = FIRST_REST;
+    while args.count.is_none_or(|count| tally.updates < count) {
+        let rest = match stop.outcome(clock.begin_update()?) {
+            Ok(update) => {
+                tell_endpoint(&clock, &mut told, output)?;
+                tell_update(&update, output)?;
+                tally.count(&update);
+                rest_after_failure = FIRST_REST;
+                args.interval
+            }
+            Err(Ending::Failed(error)) => {
+                output.failure(&error)?;
+                tally.failures += 1;
+                let rest = args.interval.max(rest_after_failure);
+                rest_after_failure = (rest_after_failure * 2).min(LONGEST_REST);
+                rest
+            }
+            Err(Ending::Interrupted) => break,
+            Err(ending) => return Err(ending),
+        };
+        if args.count == Some(tally.updates) || stop.rest(rest) {
+            break;
+        }
+    }
+    output.remark(&tally)
+}
+
+fn begin(config: &Config, stop: &Stop) -> Result<SharedClock, Ending> {
+    stop.outcome(SharedClock::begin_connect(config.clone())?)
+}
+
+fn usage(error: Error) -> Ending {
+    match error.kind() {
+        ErrorKind::InvalidArgument => Ending::Usage(error),
+        _ => Ending::Failed(error),
+    }
+}
+
+/// Follows the record in the background: what others write is known before the next update, which
+/// then takes one round trip all the same.
+fn keep_warm(clock: SharedClock, stop: &'static Stop) {
+    let follow = move || {
+        loop {
+            match clock.watch() {
+                // It resumes by itself; an error means that it is pointless to go on.
+                Ok(watch) => return watch.take_while(Result::is_ok).for_each(drop),
+                Err(_) if stop.rest(LONGEST_REST) => return,
+                Err(_) => {}
+            }
+        }
+    };
+    // Without this thread updates cost a round trip more, and nothing else is lost.
+    let _ = thread::Builder::new()
+        .name("lamport-watch".to_owned())
+        .spawn(follow);
+}
+
+/// Says where updates go whenever that has changed.
+fn tell_endpoint(
+    clock: &SharedClock,
+    told: &mut Option<String>,
+    output: &Output,
+) -> Result<(), Ending> {
+    let endpoint = clock.location();
+    if told.as_ref() == Some(&endpoint) {
+        return Ok(());
+    }
+    let process = clock.process();
+    match told.replace(endpoint.clone()) {
+        None => output.remark(format_args!("{process}: connected to {endpoint}")),
+        Some(before) => output.remark(format_args!(
+            "{process}: connected to {endpoint}, no longer to {before}"
+        )),
+    }
+}
+
+fn tell_update(update: &Update, output: &Output) -> Result<(), Ending> {
+    if output.json {
+        return output.object(&UpdateObject::from(update));
+    }
+    let regressed = match update.regressed {
+        Some(highest) => {
+            let note = format!("  (another writer had moved the record back from {highest})");
+            output.paint(Look::Yellow, note)
+        }
+        None => String::new(),
+    };
+    output.line(format_args!(
+        "{}  {}{regressed}",
+        output.paint(
+            Look::Bold,
+            format_args!("{:>8}@{}", update.value, update.process)
+        ),
+        output.paint(Look::Faint, after(update.previous.as_ref())),
+    ))
+}
+
+/// What a run came to.
+#[derive(Default)]
+struct Tally {
+    updates: u64,
+    failures: u64,
+    span: Option<(Time, Time)>,
+}
+
+impl Tally {
+    fn count(&mut self, update: &Update) {
+        self.updates += 1;
+        let first = self.span.map_or(update.value, |(first, _)| first);
+        self.span = Some((first, update.value));
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        write!(
+            f,
+            "ended after {} update{}",
+            self.updates,
+            plural(self.updates)
+        )?;
+        if let Some((first, last)) = self.span {
+            write!(f, ", from {first} to {last}")?;
+        }
+        write!(f, "; {} failure{}", self.failures, plural(self.failures))
+    }
+}
