@@ -1,1 +1,47 @@
+//! `lamport_clock._native`: the core as a Python module.
+//!
+//! It translates and guards, nothing else: arguments in ([`arguments`]), values out ([`values`]),
+//! errors as exceptions ([`errors`]), waiting without the GIL and with an eye on signals
+//! ([`waiting`]). What a clock does is decided in the core.
 
+use pyo3::prelude::*;
+
+mod arguments;
+mod clock;
+mod errors;
+mod fork;
+mod values;
+mod waiting;
+mod watch;
+
+#[pymodule(name = "_native")]
+mod native {
+    use std::ffi::OsString;
+
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::clock::SharedClock;
+    #[pymodule_export]
+    use crate::values::{History, Holder, Observed, Reservation, Stamp, Update};
+    #[pymodule_export]
+    use crate::watch::{Deleted, Interrupted, Missed, Unreadable, Watch};
+
+    /// The version of the library.
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// Runs the `lamport` command. `argv` begins with the name of the program; returns its exit
+    /// status. The command handles SIGINT and SIGTERM itself.
+    #[pyfunction]
+    fn main(py: Python<'_>, argv: Vec<OsString>) -> u8 {
+        py.detach(|| lamport_clock::cli::run_main(argv))
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::errors::load(module.py())?;
+        crate::fork::follow(module.py())
+    }
+}

@@ -1,0 +1,153 @@
+//! What Python hands in. The wrong type is a `TypeError`, the wrong value an `InvalidArgumentError`.
+
+use lamport_clock::{ErrorKind, Instance, ProcessId, Time};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+
+use crate::errors::{OrRaise, raise};
+use crate::values::Stamp;
+
+/// A text. Python's may hold lone surrogates, which no text of the core does.
+pub(crate) struct Text(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Text> {
+        let text = object.cast::<PyString>()?;
+        match text.to_str() {
+            Ok(text) => Ok(Text(text.to_owned())),
+            Err(_) => Err(raise(
+                ErrorKind::InvalidArgument,
+                format!("{} is not valid Unicode text", shown(&object)),
+            )),
+        }
+    }
+}
+
+/// A whole number, from 0 through 2^64 - 1; what it means is checked by the core.
+pub(crate) struct Whole(pub(crate) u64);
+
+impl<'py> FromPyObject<'_, 'py> for Whole {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Whole> {
+        if !object.is_instance_of::<PyInt>() || object.is_instance_of::<PyBool>() {
+            return Err(PyTypeError::new_err(format!(
+                "a whole number is needed, not {}",
+                object.get_type().name()?
+            )));
+        }
+        object.extract().map(Whole).map_err(|_| {
+            raise(
+                ErrorKind::InvalidArgument,
+                format!(
+                    "{} is out of range: it takes a whole number from 0 up, of at most 64 bits",
+                    shown(&object)
+                ),
+            )
+        })
+    }
+}
+
+/// A logical time.
+pub(crate) struct TimeArgument(pub(crate) Time);
+
+impl<'py> FromPyObject<'_, 'py> for TimeArgument {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<TimeArgument> {
+        let Whole(value) = object.extract()?;
+        Time::new(value).or_raise().map(TimeArgument)
+    }
+}
+
+/// The name of a process.
+pub(crate) struct Process(pub(crate) ProcessId);
+
+impl<'py> FromPyObject<'_, 'py> for Process {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Process> {
+        let Text(name) = object.extract()?;
+        ProcessId::new(&name).or_raise().map(Process)
+    }
+}
+
+/// The bits of an instance.
+pub(crate) struct Bits(pub(crate) Instance);
+
+impl<'py> FromPyObject<'_, 'py> for Bits {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Bits> {
+        let Whole(bits) = object.extract()?;
+        Ok(Bits(Instance::new(bits)))
+    }
+}
+
+/// What arrived with a message: a stamp, its text, or a bare time.
+pub(crate) struct Message(pub(crate) Time);
+
+impl<'py> FromPyObject<'_, 'py> for Message {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Message> {
+        if let Ok(stamp) = object.cast::<Stamp>() {
+            return Ok(Message(stamp.get().0.time));
+        }
+        if object.is_instance_of::<PyString>() {
+            let Text(text) = object.extract()?;
+            return Stamp::parse(Text(text)).map(|stamp| Message(stamp.0.time));
+        }
+        if object.is_instance_of::<PyInt>() {
+            let TimeArgument(time) = object.extract()?;
+            return Ok(Message(time));
+        }
+        Err(PyTypeError::new_err(format!(
+            "a message is a Stamp, an int or a text like '42@mx-nodel', not {}",
+            object.get_type().name()?
+        )))
+    }
+}
+
+/// A duration as the core's settings take it: a text like `"500ms"`, or a number of seconds.
+pub(crate) struct Seconds(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Seconds {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
+        if object.is_instance_of::<PyString>() {
+            let Text(text) = object.extract()?;
+            return Ok(Seconds(text));
+        }
+        let number = object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
+        if !number || object.is_instance_of::<PyBool>() {
+            return Err(PyTypeError::new_err(format!(
+                "a duration is a number of seconds or a text like '500ms', not {}",
+                object.get_type().name()?
+            )));
+        }
+        match object.extract::<f64>() {
+            Ok(seconds) => Ok(Seconds(seconds.to_string())),
+            // An int past all floats.
+            Err(_) => Ok(Seconds(shown(&object))),
+        }
+    }
+}
+
+/// The object as a person would write it, within reason.
+fn shown(object: &Bound<'_, PyAny>) -> String {
+    const LONGEST: usize = 80;
+    let repr = object
+        .repr()
+        .map(|repr| repr.to_string_lossy().into_owned());
+    match repr {
+        Ok(repr) if repr.chars().count() <= LONGEST => repr,
+        Ok(repr) => repr.chars().take(LONGEST).chain("...".chars()).collect(),
+        // Python writes out no int of more than some thousand digits.
+        Err(_) => "this value".to_owned(),
+    }
+}

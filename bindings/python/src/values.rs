@@ -1,0 +1,619 @@
+//! The values that calls return: frozen, comparable, hashable, picklable.
+
+use lamport_clock as core;
+use pyo3::PyClass;
+use pyo3::basic::CompareOp;
+use pyo3::prelude::*;
+use pyo3::types::{PyRange, PyString, PyTuple, PyType};
+
+use crate::arguments::{Bits, Process, Text, TimeArgument, Whole};
+use crate::errors::OrRaise;
+
+/// The fields of a value in the order of its constructor: what it is printed, compared, hashed and
+/// pickled by.
+pub(crate) trait Fields {
+    const NAMES: &'static [&'static str];
+
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>>;
+
+    fn shown(&self, py: Python<'_>) -> PyResult<String>
+    where
+        Self: PyClass,
+    {
+        let mut parts = Vec::new();
+        for (name, field) in Self::NAMES.iter().zip(self.fields(py)?) {
+            parts.push(format!("{name}={}", field.repr()?.to_str()?));
+        }
+        let class = py.get_type::<Self>().name()?;
+        Ok(format!("{}({})", class.to_str()?, parts.join(", ")))
+    }
+}
+
+/// What all values have in common in Python. One `#[pymethods]` block is allowed for a class, so
+/// the methods that a class adds are handed in.
+macro_rules! value {
+    ($class:ident, { $($methods:tt)* }) => {
+        #[pymethods]
+        impl $class {
+            $($methods)*
+
+            #[classattr]
+            fn __match_args__(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+                PyTuple::new(py, <$class as Fields>::NAMES)
+            }
+
+            fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+                self.shown(py)
+            }
+
+            fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+                self.fields(py)?.hash()
+            }
+
+            fn __reduce__<'py>(
+                &self,
+                py: Python<'py>,
+            ) -> PyResult<(Bound<'py, PyType>, Bound<'py, PyTuple>)> {
+                Ok((py.get_type::<$class>(), self.fields(py)?))
+            }
+        }
+    };
+}
+pub(crate) use value;
+
+/// A point in the total order of events: time, then process, then instance.
+///
+/// The order never contradicts causality, but it says more than causality does: two stamps in order
+/// need not be cause and effect. Text form: `42@mx-nodel`, and with the instance, by
+/// `format(stamp, "#")`, `42@mx-nodel;instance=00000000000000ff`. Stamp.parse takes both.
+#[pyclass(frozen, module = "lamport_clock")]
+#[derive(Clone)]
+pub(crate) struct Stamp(pub(crate) core::Stamp);
+
+impl Fields for Stamp {
+    const NAMES: &'static [&'static str] = &["time", "process", "instance"];
+
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (self.time(), self.process(), self.instance()).into_pyobject(py)
+    }
+}
+
+value!(Stamp, {
+    #[new]
+    #[pyo3(signature = (time, process, instance=Bits(core::Instance::UNKNOWN)), text_signature = "(time, process, instance=0)")]
+    fn new(time: TimeArgument, process: Process, instance: Bits) -> Stamp {
+        Stamp(core::Stamp {
+            time: time.0,
+            process: process.0,
+            instance: instance.0,
+        })
+    }
+
+    /// The stamp that a text like "42@mx-nodel" stands for. InvalidArgumentError if it does not
+    /// have that form.
+    #[staticmethod]
+    pub(crate) fn parse(text: Text) -> PyResult<Stamp> {
+        text.0.parse().or_raise().map(Stamp)
+    }
+
+    /// When, in logical time: 0 through 2^53 - 1.
+    #[getter]
+    fn time(&self) -> u64 {
+        self.0.time.get()
+    }
+
+    /// Which process.
+    #[getter]
+    fn process(&self) -> &str {
+        self.0.process.as_str()
+    }
+
+    /// Which life of that process, 64 bits; 0 if it is not known.
+    #[getter]
+    fn instance(&self) -> u64 {
+        self.0.instance.get()
+    }
+
+    fn __int__(&self) -> u64 {
+        self.time()
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn __format__<'py>(&self, py: Python<'py>, spec: &str) -> PyResult<Bound<'py, PyAny>> {
+        if spec == "#" {
+            return Ok(PyString::new(py, &format!("{:#}", self.0)).into_any());
+        }
+        PyString::new(py, &self.__str__()).call_method1("__format__", (spec,))
+    }
+
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, operation: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        match other.cast::<Stamp>() {
+            Ok(other) => {
+                let holds = operation.matches(self.0.cmp(&other.get().0));
+                Ok(holds.into_pyobject(py)?.to_owned().into_any().unbind())
+            }
+            Err(_) => Ok(py.NotImplemented()),
+        }
+    }
+});
+
+/// Who held the record, and at what value.
+#[pyclass(frozen, eq, module = "lamport_clock")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct Holder(core::Holder);
+
+impl Fields for Holder {
+    const NAMES: &'static [&'static str] = &["value", "process_id"];
+
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (self.value(), self.process_id()).into_pyobject(py)
+    }
+}
+
+value!(Holder, {
+    #[new]
+    fn new(value: TimeArgument, process_id: Text) -> Holder {
+        Holder(core::Holder {
+            value: value.0,
+            process_id: process_id.0,
+        })
+    }
+
+    /// The value.
+    #[getter]
+    fn value(&self) -> u64 {
+        self.0.value.get()
+    }
+
+    /// The process, as the record named it.
+    #[getter]
+    fn process_id(&self) -> &str {
+        &self.0.process_id
+    }
+});
+
+/// One time of the shared clock.
+#[pyclass(frozen, eq, module = "lamport_clock")]
+#[derive(PartialEq)]
+pub(crate) struct Update(pub(crate) core::Update);
+
+impl Fields for Update {
+    const NAMES: &'static [&'static str] = &[
+        "value",
+        "process",
+        "instance",
+        "previous",
+        "real_timestamp",
+        "revision",
+        "round_trips",
+        "regressed",
+    ];
+
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (
+            self.value(),
+            self.process(),
+            self.instance(),
+            self.previous(),
+            self.real_timestamp(),
+            self.revision(),
+            self.round_trips(),
+            self.regressed(),
+        )
+            .into_pyobject(py)
+    }
+}
+
+value!(Update, {
+    #[new]
+    #[pyo3(signature = (value, process, instance, previous, real_timestamp, revision, round_trips, regressed=None))]
+    #[allow(clippy::too_many_arguments, reason = "one for each field; for pickle")]
+    fn new(
+        value: TimeArgument,
+        process: Process,
+        instance: Bits,
+        previous: Option<Bound<'_, Holder>>,
+        real_timestamp: f64,
+        revision: Whole,
+        round_trips: u32,
+        regressed: Option<TimeArgument>,
+    ) -> Update {
+        Update(core::Update {
+            value: value.0,
+            process: process.0,
+            instance: instance.0,
+            previous: previous.map(|holder| holder.get().0.clone()),
+            real_timestamp,
+            revision: revision.0,
+            round_trips,
+            regressed: regressed.map(|time| time.0),
+        })
+    }
+
+    /// The time. Nobody else has it.
+    #[getter]
+    fn value(&self) -> u64 {
+        self.0.value.get()
+    }
+
+    /// This process.
+    #[getter]
+    fn process(&self) -> &str {
+        self.0.process.as_str()
+    }
+
+    /// This life of it, 64 bits.
+    #[getter]
+    fn instance(&self) -> u64 {
+        self.0.instance.get()
+    }
+
+    /// Who held the record before, and at what value; None if there was no record.
+    #[getter]
+    fn previous(&self) -> Option<Holder> {
+        self.0.previous.clone().map(Holder)
+    }
+
+    /// When, by the wall clock of the process that wrote the record (Unix seconds). It is for
+    /// looking at only.
+    #[getter]
+    fn real_timestamp(&self) -> f64 {
+        self.0.real_timestamp
+    }
+
+    /// The store's revision of the update.
+    #[getter]
+    fn revision(&self) -> u64 {
+        self.0.revision
+    }
+
+    /// How many transactions the update took.
+    #[getter]
+    fn round_trips(&self) -> u32 {
+        self.0.round_trips
+    }
+
+    /// The highest time known, if the record stood below it: a writer that does not follow the rule
+    /// had moved it back. The update started above it all the same.
+    #[getter]
+    fn regressed(&self) -> Option<u64> {
+        self.0.regressed.map(core::Time::get)
+    }
+
+    /// The update as a point in the total order.
+    #[getter]
+    fn stamp(&self) -> Stamp {
+        Stamp(self.0.stamp())
+    }
+
+    fn __int__(&self) -> u64 {
+        self.value()
+    }
+});
+
+/// Consecutive times of the shared clock, from `first` through `last`: a sequence of int.
+///
+/// They are ordered as one event at the moment of the call: handed out later, they are still unique
+/// but no longer in real-time order with other updates. It holds no more than its two ends; `times`
+/// is the same as a range.
+#[pyclass(frozen, eq, module = "lamport_clock")]
+#[derive(PartialEq)]
+pub(crate) struct Reservation(pub(crate) core::Reservation);
+
+impl Fields for Reservation {
+    const NAMES: &'static [&'static str] = &[
+        "first",
+        "last",
+        "process",
+        "instance",
+        "previous",
+        "real_timestamp",
+        "revision",
+        "round_trips",
+        "regressed",
+    ];
+
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (
+            self.first(),
+            self.last(),
+            self.process(),
+            self.instance(),
+            self.previous(),
+            self.real_timestamp(),
+            self.revision(),
+            self.round_trips(),
+            self.regressed(),
+        )
+            .into_pyobject(py)
+    }
+}
+
+value!(Reservation, {
+    #[new]
+    #[pyo3(signature = (first, last, process, instance, previous, real_timestamp, revision, round_trips, regressed=None))]
+    #[allow(clippy::too_many_arguments, reason = "one for each field; for pickle")]
+    fn new(
+        first: TimeArgument,
+        last: TimeArgument,
+        process: Process,
+        instance: Bits,
+        previous: Option<Bound<'_, Holder>>,
+        real_timestamp: f64,
+        revision: Whole,
+        round_trips: u32,
+        regressed: Option<TimeArgument>,
+    ) -> PyResult<Reservation> {
+        if last.0 < first.0 {
+            return Err(crate::errors::raise(
+                core::ErrorKind::InvalidArgument,
+                format!("no times lie from {} through {}", first.0, last.0),
+            ));
+        }
+        Ok(Reservation(core::Reservation {
+            first: first.0,
+            last: last.0,
+            process: process.0,
+            instance: instance.0,
+            previous: previous.map(|holder| holder.get().0.clone()),
+            real_timestamp,
+            revision: revision.0,
+            round_trips,
+            regressed: regressed.map(|time| time.0),
+        }))
+    }
+
+    /// The first time.
+    #[getter]
+    fn first(&self) -> u64 {
+        self.0.first.get()
+    }
+
+    /// The last time, the one in the record.
+    #[getter]
+    fn last(&self) -> u64 {
+        self.0.last.get()
+    }
+
+    /// This process.
+    #[getter]
+    fn process(&self) -> &str {
+        self.0.process.as_str()
+    }
+
+    /// This life of it, 64 bits.
+    #[getter]
+    fn instance(&self) -> u64 {
+        self.0.instance.get()
+    }
+
+    /// Who held the record before, and at what value; None if there was no record.
+    #[getter]
+    fn previous(&self) -> Option<Holder> {
+        self.0.previous.clone().map(Holder)
+    }
+
+    /// When, by the wall clock of the process that wrote the record (Unix seconds). It is for
+    /// looking at only.
+    #[getter]
+    fn real_timestamp(&self) -> f64 {
+        self.0.real_timestamp
+    }
+
+    /// The store's revision of the update.
+    #[getter]
+    fn revision(&self) -> u64 {
+        self.0.revision
+    }
+
+    /// How many transactions the update took.
+    #[getter]
+    fn round_trips(&self) -> u32 {
+        self.0.round_trips
+    }
+
+    /// As for Update: the highest time known, if the record stood below it.
+    #[getter]
+    fn regressed(&self) -> Option<u64> {
+        self.0.regressed.map(core::Time::get)
+    }
+
+    /// The times as a range.
+    #[getter]
+    fn times<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyRange>> {
+        // Times end at 2^53: they fit, on a 32-bit machine with an error instead.
+        let first = isize::try_from(self.first())?;
+        let last = isize::try_from(self.last())?;
+        PyRange::new(py, first, last + 1)
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(usize::try_from(self.0.len())?)
+    }
+
+    fn __getitem__<'py>(
+        &self,
+        py: Python<'py>,
+        index: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.times(py)?.get_item(index)
+    }
+
+    fn __contains__(&self, py: Python<'_>, time: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.times(py)?.contains(time)
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.times(py)?.try_iter()?.into_any())
+    }
+});
+
+/// An update by anyone, as it is found in the store.
+#[pyclass(frozen, eq, module = "lamport_clock")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct Observed(pub(crate) core::Observed);
+
+impl Fields for Observed {
+    const NAMES: &'static [&'static str] = &[
+        "first",
+        "value",
+        "process_id",
+        "instance",
+        "real_timestamp",
+        "revision",
+    ];
+
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (
+            self.first(),
+            self.value(),
+            self.process_id(),
+            self.instance(),
+            self.real_timestamp(),
+            self.revision(),
+        )
+            .into_pyobject(py)
+    }
+}
+
+value!(Observed, {
+    #[new]
+    fn new(
+        first: TimeArgument,
+        value: TimeArgument,
+        process_id: Text,
+        instance: Option<Bits>,
+        real_timestamp: Option<f64>,
+        revision: Whole,
+    ) -> Observed {
+        Observed(core::Observed {
+            first: first.0,
+            value: value.0,
+            process_id: process_id.0,
+            instance: instance.map(|bits| bits.0),
+            real_timestamp,
+            revision: revision.0,
+        })
+    }
+
+    /// The first time that the update took; equal to `value` unless it took several.
+    #[getter]
+    fn first(&self) -> u64 {
+        self.0.first.get()
+    }
+
+    /// The last time that the update took, the one in the record.
+    #[getter]
+    fn value(&self) -> u64 {
+        self.0.value.get()
+    }
+
+    /// Who took it, as its writer wrote it.
+    #[getter]
+    fn process_id(&self) -> &str {
+        &self.0.process_id
+    }
+
+    /// Which life of that process, 64 bits; None if the writer is of the old kind.
+    #[getter]
+    fn instance(&self) -> Option<u64> {
+        self.0.instance.map(core::Instance::get)
+    }
+
+    /// When, by the writer's wall clock (Unix seconds). Never compared by the clock.
+    #[getter]
+    fn real_timestamp(&self) -> Option<f64> {
+        self.0.real_timestamp
+    }
+
+    /// The store's revision of the update. Updates that were served together share it.
+    #[getter]
+    fn revision(&self) -> u64 {
+        self.0.revision
+    }
+
+    fn __int__(&self) -> u64 {
+        self.value()
+    }
+});
+
+/// The newest updates that the store still keeps, oldest first: iterable and indexable like
+/// `updates`, with what lies before them.
+#[pyclass(frozen, eq, module = "lamport_clock")]
+#[derive(PartialEq)]
+pub(crate) struct History(pub(crate) core::History);
+
+impl Fields for History {
+    const NAMES: &'static [&'static str] = &["updates", "compacted_before", "unreadable"];
+
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (
+            self.updates(py)?,
+            self.compacted_before(),
+            self.unreadable(),
+        )
+            .into_pyobject(py)
+    }
+}
+
+value!(History, {
+    #[new]
+    #[pyo3(signature = (updates, compacted_before=None, unreadable=0))]
+    fn new(
+        updates: Vec<Bound<'_, Observed>>,
+        compacted_before: Option<Whole>,
+        unreadable: usize,
+    ) -> History {
+        History(core::History {
+            updates: updates
+                .iter()
+                .map(|observed| observed.get().0.clone())
+                .collect(),
+            compacted_before: compacted_before.map(|revision| revision.0),
+            unreadable,
+        })
+    }
+
+    /// The updates, oldest first.
+    #[getter]
+    fn updates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let mut updates = Vec::with_capacity(self.0.updates.len());
+        for observed in &self.0.updates {
+            updates.push(Bound::new(py, Observed(observed.clone()))?);
+        }
+        PyTuple::new(py, updates)
+    }
+
+    /// The store no longer keeps what came before this revision: the history was cut there, not at
+    /// the limit and not at the first update. None if it was not cut.
+    #[getter]
+    fn compacted_before(&self) -> Option<u64> {
+        self.0.compacted_before
+    }
+
+    /// So many revisions held a record that can't be read; they are left out.
+    #[getter]
+    fn unreadable(&self) -> usize {
+        self.0.unreadable
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.updates.len()
+    }
+
+    fn __getitem__<'py>(
+        &self,
+        py: Python<'py>,
+        index: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.updates(py)?.into_any().get_item(index)
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.updates(py)?.try_iter()?.into_any())
+    }
+});
