@@ -1,0 +1,48 @@
+"""What all tests share. They run on the installed wheel: what users get, not the source tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import lamport_clock
+import pytest
+from servers import Etcd, Silence
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def pytest_configure() -> None:
+    home = Path(lamport_clock.__file__).resolve()
+    if home.is_relative_to(REPOSITORY / "python"):
+        pytest.exit(f"lamport_clock was imported from {home}: install the wheel and test that", 3)
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches a test."""
+    for variable in list(os.environ):
+        if variable == "NODE_NAME" or variable.startswith("LAMPORT_"):
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def silence() -> Iterator[Silence]:
+    """A server that accepts connections and never answers."""
+    with Silence() as silence:
+        yield silence
+
+
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    """A single-member etcd for all tests; each has a key of its own. Leave it running."""
+    with Etcd(tmp_path_factory.mktemp("etcd"), 1) as etcd:
+        yield etcd
+
+
+@pytest.fixture
+def key(request: pytest.FixtureRequest) -> str:
+    """A key that only this test uses."""
+    name = "".join(c if c.isalnum() else "-" for c in request.node.name)
+    return f"/{name}"

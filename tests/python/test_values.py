@@ -1,0 +1,207 @@
+"""Stamps, updates and the rest as values."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import random
+from typing import Any
+
+import lamport_clock
+import pytest
+from lamport_clock import (
+    Deleted,
+    History,
+    Holder,
+    Interrupted,
+    InvalidArgumentError,
+    Missed,
+    Observed,
+    Reservation,
+    Stamp,
+    Unreadable,
+    Update,
+)
+
+LAST = 2**53 - 1
+HOLDER = Holder(6, "mx-nodel2")
+UPDATE = Update(7, "mx-nodel", 255, HOLDER, 1750116944.92, 12, 1)
+OBSERVED = Observed(5, 7, "mx-nodel", 255, 1750116944.92, 12)
+VALUES: list[Any] = [
+    Stamp(42, "mx-nodel"),
+    Stamp(LAST, "mx-nodel", 2**64 - 1),
+    HOLDER,
+    UPDATE,
+    Update(7, "mx-nodel", 255, None, 1.5, 12, 3, regressed=9),
+    Reservation(5, 7, "mx-nodel", 255, HOLDER, 1.5, 12, 1),
+    OBSERVED,
+    Observed(7, 7, "a name with spaces", None, None, 12),
+    History([OBSERVED], 3, 1),
+    History([]),
+    Missed(3, 9),
+    Unreadable(4, "corrupt", "no value"),
+    Deleted(5),
+    Interrupted("unavailable", "gone"),
+]
+NAMES = [type(value).__name__ for value in VALUES]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=NAMES)
+def test_a_value_comes_back_from_pickle_copy_and_repr(value: Any) -> None:  # noqa: ANN401
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(value, protocol)) == value
+    for again in (copy.copy(value), copy.deepcopy(value), eval(repr(value), vars(lamport_clock))):
+        assert again == value
+        assert hash(again) == hash(value)
+    assert type(value).__module__ == "lamport_clock"
+
+
+@pytest.mark.parametrize("value", VALUES, ids=NAMES)
+def test_a_value_is_frozen_and_differs_from_others(value: Any) -> None:  # noqa: ANN401
+    field = value.__match_args__[0]
+    with pytest.raises(AttributeError):
+        setattr(value, field, getattr(value, field))
+    with pytest.raises(AttributeError):
+        value.something_else = 1
+    for other in VALUES:
+        assert (value == other) == (value is other)
+        assert (value != other) == (value is not other)
+    assert value != "something else"
+    assert len({*VALUES, value}) == len(VALUES)
+
+
+def test_every_field_counts_when_values_are_compared() -> None:
+    def changed(value: object) -> object:
+        return value + 1 if isinstance(value, int | float) else Holder(1, "other")
+
+    fields = [getattr(UPDATE, name) for name in UPDATE.__match_args__]
+    fields[-1] = 3
+    whole = Update(*fields)
+    for place, name in enumerate(UPDATE.__match_args__):
+        other = list(fields)
+        other[place] = "other" if name == "process" else changed(other[place])
+        assert Update(*other) != whole, name
+
+
+def test_values_match_patterns() -> None:
+    match UPDATE:
+        case Update(value, process, previous=Holder(before, holder)):
+            assert (value, process, before, holder) == (7, "mx-nodel", 6, "mx-nodel2")
+        case _:
+            pytest.fail("it does not match")
+    match Stamp.parse("42@mx-nodel"):
+        case Stamp(time, process, instance):
+            assert (time, process, instance) == (42, "mx-nodel", 0)
+
+
+def test_stamps_are_in_a_total_order_by_time_process_and_instance() -> None:
+    ordered = [
+        Stamp(1, "b"),
+        Stamp(2, "a"),
+        Stamp(2, "a", 1),
+        Stamp(2, "a", 2**64 - 1),
+        Stamp(2, "b"),
+        Stamp(10, "a"),
+    ]
+    for place, one in enumerate(ordered):
+        for other in ordered[place + 1 :]:
+            assert one < other
+            assert one <= other
+            assert other > one
+            assert other >= one
+    shuffled = random.Random(1).sample(ordered, len(ordered))
+    assert sorted(shuffled) == ordered
+    with pytest.raises(TypeError):
+        _ = ordered[0] < 5  # type: ignore[operator]
+
+
+def test_stamps_have_two_text_forms() -> None:
+    stamp = Stamp.parse("42@mx-nodel;instance=00000000000000ff")
+    assert stamp == Stamp(42, "mx-nodel", 255)
+    assert str(stamp) == f"{stamp}" == "42@mx-nodel"
+    assert f"{stamp:#}" == "42@mx-nodel;instance=00000000000000ff"
+    assert f"{stamp:>13}|" == "  42@mx-nodel|"
+    assert Stamp.parse(str(stamp)) == Stamp(42, "mx-nodel")
+    assert int(stamp) == stamp.time == 42
+    assert str(Stamp(1, "Knoten-ä")) == "1@Knoten-ä"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "42",
+        "@a",
+        "42@",
+        "-1@a",
+        "1.5@a",
+        f"{2**53}@a",
+        f"{2**70}@a",
+        "1@a b",
+        "1@a\0",
+        "1@\ud800",
+        "1@a;instance=ff",
+        "1@" + "x" * 256,
+    ],
+)
+def test_text_that_is_no_stamp_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgumentError):
+        Stamp.parse(text)
+
+
+# Python itself writes out no number of more than 4,300 digits.
+@pytest.mark.parametrize("time", [-1, 2**53, 2**64, 2**70, -(2**70), 10**5000], ids="abcdef")
+def test_a_number_that_is_no_time_is_refused(time: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"range|2\^53"):
+        Stamp(time, "a")
+
+
+@pytest.mark.parametrize("time", ["1", 1.5, None, True, b"1"])
+def test_a_time_of_the_wrong_type_is_refused(time: Any) -> None:  # noqa: ANN401
+    with pytest.raises(TypeError):
+        Stamp(time, "a")
+
+
+@pytest.mark.parametrize("process", ["", "a b", "a\0b", "a;b", "a\n", "\ud800", "x" * 256])
+def test_a_text_that_is_no_process_is_refused(process: str) -> None:
+    with pytest.raises(InvalidArgumentError):
+        Stamp(1, process)
+
+
+def test_an_update_is_a_point_in_the_order() -> None:
+    assert UPDATE.stamp == Stamp(7, "mx-nodel", 255)
+    assert int(UPDATE) == int(OBSERVED) == 7
+    assert UPDATE.regressed is None
+
+
+def test_a_reservation_is_a_sequence() -> None:
+    times = Reservation(5, 9, "a", 1, None, 0.0, 1, 1)
+    assert len(times) == 5
+    assert list(times) == list(times.times) == [5, 6, 7, 8, 9]
+    assert (times[0], times[-1], times[1:3]) == (5, 9, range(6, 8))
+    assert (times.first, times.last) == (5, 9)
+    assert 5 in times
+    assert 9 in times
+    assert 4 not in times
+    assert 10 not in times
+    assert "5" not in times
+    for outside in (5, -6, 2**70):
+        with pytest.raises(IndexError):
+            times[outside]
+    with pytest.raises(InvalidArgumentError):
+        Reservation(9, 5, "a", 1, None, 0.0, 1, 1)
+
+
+def test_a_huge_reservation_takes_no_room() -> None:
+    times = Reservation(1, 2**32, "a", 1, None, 0.0, 1, 1)
+    assert len(times) == 2**32
+    assert times[2**32 - 1] == 2**32
+
+
+def test_a_history_is_a_sequence_of_updates() -> None:
+    history = History([OBSERVED, OBSERVED], None)
+    assert len(history) == 2
+    assert [*history] == list(history.updates) == [OBSERVED, OBSERVED]
+    assert history[-1] == OBSERVED
+    assert history[:1] == (OBSERVED,)
+    assert (history.compacted_before, history.unreadable) == (None, 0)

@@ -1,0 +1,132 @@
+"""What is in the wheel: the command, the types, and no more than that."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import lamport_clock
+import pytest
+from conftest import REPOSITORY
+from programs import run
+from servers import PATIENCE
+
+COMMAND = str(Path(sys.executable).with_name("lamport"))
+VERSION = importlib.metadata.version("lamport-clock")
+
+
+def test_the_wheel_needs_nothing_and_says_what_it_is() -> None:
+    assert importlib.metadata.requires("lamport-clock") is None
+    metadata = importlib.metadata.metadata("lamport-clock")
+    assert metadata["License-Expression"] == "MIT OR Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert lamport_clock.__version__ == VERSION
+    folder = Path(lamport_clock.__file__).parent
+    assert {"py.typed", "_native.pyi"} <= {path.name for path in folder.iterdir()}
+
+
+def test_the_import_is_light() -> None:
+    script = """
+import sys
+before = set(sys.modules)
+import lamport_clock
+print(*sorted(set(sys.modules) - before))
+"""
+    loaded = run("-c", script).stdout.split()
+    assert set(loaded) <= {
+        "__future__",
+        "lamport_clock",
+        "lamport_clock._errors",
+        "lamport_clock._native",
+    }
+
+
+@pytest.mark.parametrize("begin", [[COMMAND], [sys.executable, "-m", "lamport_clock"]])
+def test_the_command_comes_with_it(begin: list[str]) -> None:
+    def lamport(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*begin, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+
+    done = lamport("--version")
+    assert (done.returncode, done.stdout) == (0, f"lamport {VERSION}\n"), done.stderr
+    done = lamport("update", "--store", "memory:", "--node", "a")
+    assert done.returncode == 0, done.stderr
+    assert "2" in done.stdout
+    done = lamport("no-such-command")
+    assert done.returncode == 2
+    assert "no-such-command" in done.stderr
+    done = lamport("read", "--store", "redis://h", "--node", "a")
+    assert done.returncode != 0
+    assert "redis://h" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_command(number: signal.Signals) -> None:
+    command = [COMMAND, "run", "--store", "memory:", "--node", "a", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert '"value"' in process.stdout.readline()
+            process.send_signal(number)
+            process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+
+
+def check(*arguments: str, **variables: str) -> None:
+    done = run("-m", *arguments, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_stub_says_what_the_module_has() -> None:
+    check("mypy.stubtest", "lamport_clock")
+
+
+def test_the_sources_are_strictly_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    cache = f"--cache-dir={tmp_path}"
+    check("mypy", "--strict", cache, "python/lamport_clock", "python/logical_count.py")
+
+
+def test_the_types_are_those_that_users_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+from typing import assert_type
+
+from lamport_clock import (
+    Deleted, History, Holder, Interrupted, Missed, Observed, Reservation, SharedClock, Stamp,
+    Unreadable, Update,
+)
+
+with SharedClock.connect(timeout=0.5) as clock:
+    assert_type(clock, SharedClock)
+    assert_type(clock.tick(), Stamp)
+    assert_type(clock.receive("42@a"), Stamp)
+    assert_type(clock.receive(clock.tick()), Stamp)
+    assert_type(clock.update(), Update)
+    assert_type(clock.update().previous, Holder | None)
+    assert_type(clock.reserve(5), Reservation)
+    assert_type(clock.reserve(5)[0], int)
+    assert_type(list(clock.reserve(5)), list[int])
+    assert_type(clock.read(), Observed | None)
+    assert_type(clock.history(), History)
+    assert_type(clock.now(), int)
+    for update in clock.watch():
+        assert_type(update, Observed)
+    for event in clock.watch(notices=True):
+        assert_type(event, Observed | Missed | Unreadable | Deleted | Interrupted)
+    clock.receive(1.5)  # type: ignore[arg-type]
+    clock.update().value = 5  # type: ignore[misc]
+    Stamp(1, "a") < 5  # type: ignore[operator]
+"""
+    )
+    monkeypatch.chdir(tmp_path)
+    check("mypy", "--strict", "--python-version=3.11", f"--cache-dir={tmp_path}", program.name)
