@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Settings, parse_duration};
@@ -63,11 +64,17 @@ pub(super) enum Command {
 #[derive(Args)]
 pub(super) struct Run {
     /// How long to rest between two updates: 2s, 500ms, 1m; 0s for no rest
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "2s",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
     pub(super) interval: Duration,
 
     /// End with status 0 after so many successful updates; failures do not count
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = positive(), allow_hyphen_values = true)]
     pub(super) count: Option<u64>,
 }
 
@@ -77,8 +84,14 @@ pub(super) struct Run {
 #[derive(Args)]
 pub(super) struct Update {
     /// How many times to take
-    #[arg(short = 'n', long, value_name = "N", default_value = "1",
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = up_to(1_000_000),
+        allow_hyphen_values = true
+    )]
     pub(super) number: u64,
 }
 
@@ -90,11 +103,11 @@ pub(super) struct Update {
 #[derive(Args)]
 pub(super) struct Watch {
     /// Begin with this revision of the store instead of now, as far as the store still keeps it
-    #[arg(long, value_name = "REVISION", value_parser = positive())]
+    #[arg(long, value_name = "REVISION", value_parser = positive(), allow_hyphen_values = true)]
     pub(super) from: Option<u64>,
 
     /// End with status 0 after so many updates
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = positive(), allow_hyphen_values = true)]
     pub(super) count: Option<u64>,
 }
 
@@ -102,8 +115,13 @@ pub(super) struct Watch {
 #[derive(Args)]
 pub(super) struct History {
     /// At most so many
-    #[arg(long, value_name = "N", default_value = "20",
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20",
+        value_parser = up_to(10_000),
+        allow_hyphen_values = true
+    )]
     pub(super) limit: u64,
 }
 
@@ -120,16 +138,32 @@ pub(super) struct History {
 #[derive(Args)]
 pub(super) struct Demo {
     /// How many nodes
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "3",
+        allow_hyphen_values = true
+    )]
     pub(super) nodes: Option<String>,
 
     /// How many rounds
-    #[arg(long, value_name = "N", default_value = "5",
-          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "5",
+        value_parser = up_to(100_000),
+        allow_hyphen_values = true
+    )]
     pub(super) rounds: u64,
 
     /// How long to rest between two rounds: 1s, 200ms, 0s
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1s",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
     pub(super) interval: Duration,
 
     /// Where the record lives: memory: or etcd
@@ -155,10 +189,15 @@ pub(super) struct Connection {
     #[arg(long, global = true, value_name = "KEY")]
     key: Option<String>,
     /// The deadline of one call [LAMPORT_TIMEOUT] [default: 5s]
-    #[arg(long, global = true, value_name = "DURATION")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        allow_hyphen_values = true
+    )]
     timeout: Option<String>,
     /// How far ahead the record may lie [LAMPORT_MAX_JUMP] [default: 2^48]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
     max_jump: Option<String>,
     /// A TOML file with these settings [LAMPORT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
@@ -203,8 +242,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
-fn positive() -> clap::builder::RangedU64ValueParser<u64> {
-    clap::value_parser!(u64).range(1..)
+// Values may begin with a hyphen so that "-1" is told to be a wrong number, not an unknown flag.
+fn positive() -> RangedU64ValueParser<u64> {
+    up_to(u64::MAX)
+}
+
+fn up_to(most: u64) -> RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=most)
 }
 
 #[cfg(test)]
