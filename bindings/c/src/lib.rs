@@ -1,1 +1,19 @@
+//! The C library: `lamport_clock.h` over [`lamport_clock::blocking`].
+//!
+//! This floor translates and guards, nothing else. What a C programmer must know stands in the
+//! header, which is made from the comments here; `border` is the only place that touches a pointer.
+//!
+//! Absent on purpose: logic, a global "last error", structs whose layout the caller sees, and any
+//! function whose failure could pass unnoticed.
 
+// One contract holds for every pointer of every function. It stands once, at the top of the header,
+// where a C programmer reads it, and not in a section of each comment.
+#![allow(clippy::missing_safety_doc)]
+
+mod border;
+mod host;
+
+pub mod clock;
+pub mod error;
+pub mod observed;
+pub mod status;

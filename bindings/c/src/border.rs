@@ -1,0 +1,240 @@
+//! The border: every pointer that C hands in is checked here, and no panic gets past.
+//!
+//! The contract behind each `unsafe` here is the one at the top of the header: a pointer is NULL, or
+//! it points to a live and aligned thing of its type for as long as the call lasts.
+
+use std::any::Any;
+use std::ffi::{CStr, CString, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+
+use crate::error::ErrorObject;
+use crate::status::Status;
+
+/// Why a call fails: what the caller gets as a status and as an error object.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: Status,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: Status, message: impl Into<String>) -> Failure {
+        Failure {
+            status,
+            message: message.into(),
+        }
+    }
+
+    fn null(name: &str) -> Failure {
+        Failure::new(
+            Status::LAMPORT_STATUS_NULL_POINTER,
+            format!("'{name}' is NULL: it must point to something"),
+        )
+    }
+
+    fn panicked(payload: Box<dyn Any + Send>) -> Failure {
+        let what = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message")
+            .to_owned();
+        // Dropped, a payload that panics in turn would end the host's process.
+        std::mem::forget(payload);
+        Failure::new(
+            Status::LAMPORT_STATUS_PANIC,
+            format!("a defect of lamport-clock, please report it: {what}"),
+        )
+    }
+}
+
+impl From<lamport_clock::Error> for Failure {
+    fn from(error: lamport_clock::Error) -> Failure {
+        Failure::new(Status::of(error.kind()), error.to_string())
+    }
+}
+
+/// Runs the body of a fallible function. `error` gets an object if it fails, unless it is NULL.
+///
+/// # Safety
+/// `error` follows the header's contract.
+pub(crate) unsafe fn guarded(
+    error: *mut *mut ErrorObject,
+    body: impl FnOnce() -> Result<(), Failure>,
+) -> Status {
+    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => return Status::LAMPORT_STATUS_OK,
+        Ok(Err(failure)) => failure,
+        Err(payload) => Failure::panicked(payload),
+    };
+    let status = failure.status;
+    if let Some(error) = NonNull::new(error) {
+        let object = Box::into_raw(Box::new(ErrorObject::new(failure)));
+        // SAFETY: not NULL, so by the contract of this function it may be written.
+        unsafe { error.write(object) };
+    }
+    status
+}
+
+/// Runs the body of a function that has nothing to fail with; a panic gives `otherwise`.
+pub(crate) fn value_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+        std::mem::forget(payload);
+        otherwise
+    })
+}
+
+/// An object of ours that the caller lends.
+///
+/// # Safety
+/// `pointer` follows the header's contract.
+pub(crate) unsafe fn lent<'a, T>(pointer: *const T, name: &str) -> Result<&'a T, Failure> {
+    // SAFETY: NULL or live, by the contract of this function; `as_ref` tells the two apart.
+    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(name))
+}
+
+/// An object of ours that the caller gives back; `None` if there is none.
+///
+/// # Safety
+/// `pointer` is NULL, or it came from `Box::into_raw` and is given back for the first time.
+pub(crate) unsafe fn given_back<T>(pointer: *mut T) -> Option<Box<T>> {
+    // SAFETY: not NULL here, so the rest is the contract of this function.
+    NonNull::new(pointer).map(|pointer| unsafe { Box::from_raw(pointer.as_ptr()) })
+}
+
+/// A text that may be absent.
+///
+/// # Safety
+/// `pointer` follows the header's contract: a text ends with a NUL.
+pub(crate) unsafe fn optional_text<'a>(
+    pointer: *const c_char,
+    name: &str,
+) -> Result<Option<&'a str>, Failure> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not NULL, so by the contract of this function it ends with a NUL.
+    let text = unsafe { CStr::from_ptr(pointer) };
+    text.to_str().map(Some).map_err(|error| {
+        Failure::new(
+            Status::LAMPORT_STATUS_INVALID_UTF8,
+            format!(
+                "'{name}' is {text:?}: byte {} is not UTF-8",
+                error.valid_up_to()
+            ),
+        )
+    })
+}
+
+/// Where a result goes: checked before any work is done, written only on success.
+pub(crate) struct Output<T>(NonNull<T>);
+
+impl<T> Output<T> {
+    /// # Safety
+    /// `pointer` follows the header's contract; it need not be initialised.
+    pub(crate) unsafe fn new(pointer: *mut T, name: &str) -> Result<Output<T>, Failure> {
+        NonNull::new(pointer)
+            .map(Output)
+            .ok_or_else(|| Failure::null(name))
+    }
+
+    pub(crate) fn write(self, value: T) {
+        // SAFETY: by the contract of `new` it may be written until the call returns.
+        unsafe { self.0.write(value) };
+    }
+}
+
+/// The caller's buffer for a text, and where the size that the text needs goes.
+pub(crate) struct Buffer {
+    bytes: Option<NonNull<u8>>,
+    size: usize,
+    needed: Option<NonNull<usize>>,
+}
+
+impl Buffer {
+    /// # Safety
+    /// Both pointers follow the header's contract, with `size` bytes behind `buffer`.
+    pub(crate) unsafe fn new(buffer: *mut c_char, size: usize, needed: *mut usize) -> Buffer {
+        Buffer {
+            bytes: NonNull::new(buffer.cast()),
+            size,
+            needed: NonNull::new(needed),
+        }
+    }
+
+    /// Writes the whole text with its NUL, or nothing of it.
+    pub(crate) fn write(self, text: &str) -> Result<(), Failure> {
+        let text = owned_text(text);
+        let bytes = text.as_bytes_with_nul();
+        if let Some(needed) = self.needed {
+            // SAFETY: by the contract of `new` it may be written until the call returns.
+            unsafe { needed.write(bytes.len()) };
+        }
+        let room = self.bytes.filter(|_| bytes.len() <= self.size);
+        let Some(room) = room else {
+            let (needs, has) = (bytes.len(), self.bytes.map_or(0, |_| self.size));
+            return Err(Failure::new(
+                Status::LAMPORT_STATUS_BUFFER_TOO_SMALL,
+                format!("the text needs {needs} bytes with its NUL, the buffer has {has}"),
+            ));
+        };
+        // SAFETY: `size` bytes are there by the contract of `new`, and the text, which is ours and
+        // so no part of them, has at most that many.
+        unsafe {
+            room.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+        }
+        Ok(())
+    }
+}
+
+/// A text for C. A NUL inside, which a foreign writer's record may hold, would cut it short.
+pub(crate) fn owned_text(text: &str) -> CString {
+    CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use super::*;
+    use crate::error::{lamport_error_free, lamport_error_message, lamport_error_status};
+
+    #[test]
+    fn a_panic_becomes_a_status_with_its_message() {
+        let mut error = ptr::null_mut();
+        // SAFETY: `error` is a place of this function.
+        let status = unsafe { guarded(&mut error, || panic!("boom {}", 7)) };
+        assert_eq!(status, Status::LAMPORT_STATUS_PANIC);
+        // SAFETY: `error` was filled by the call and is freed once.
+        unsafe {
+            assert_eq!(lamport_error_status(error), status);
+            let message = CStr::from_ptr(lamport_error_message(error));
+            assert!(message.to_str().unwrap().ends_with("boom 7"));
+            lamport_error_free(error);
+        }
+        // SAFETY: NULL is allowed.
+        let status = unsafe { guarded(ptr::null_mut(), || std::panic::panic_any(7_u8)) };
+        assert_eq!(status, Status::LAMPORT_STATUS_PANIC);
+        assert_eq!(value_or(3, || panic!("boom")), 3);
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_stays_inside() {
+        struct Spiteful;
+        impl Drop for Spiteful {
+            fn drop(&mut self) {
+                panic!("again");
+            }
+        }
+        // SAFETY: NULL is allowed.
+        let status = unsafe { guarded(ptr::null_mut(), || std::panic::panic_any(Spiteful)) };
+        assert_eq!(status, Status::LAMPORT_STATUS_PANIC);
+        assert_eq!(value_or(3, || std::panic::panic_any(Spiteful)), 3);
+    }
+
+    #[test]
+    fn a_nul_inside_a_text_does_not_cut_it_short() {
+        assert_eq!(owned_text("a\0b").to_str(), Ok("a\u{fffd}b"));
+    }
+}

@@ -1,0 +1,117 @@
+//! An update by anyone, as the store shows it.
+
+use std::ffi::{CString, c_char};
+
+use lamport_clock::Observed as CoreObserved;
+
+use crate::border;
+
+/// An update by anyone, as it was found in the store. Yours: free it with
+/// lamport_observed_free(). It never changes, holds no tie to the clock and may outlive it; any
+/// thread may read it.
+#[derive(Debug)]
+pub struct Observed {
+    observed: CoreObserved,
+    process: CString,
+}
+
+/// The last time that the update took, the one in the record; 0 if `observed` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_observed_value(observed: *const Observed) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { look(observed, 0, |observed| observed.value.get()) }
+}
+
+/// The first time that the update took: the value itself, unless it reserved several. 0 if
+/// `observed` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_observed_first(observed: *const Observed) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { look(observed, 0, |observed| observed.first.get()) }
+}
+
+/// Who took it, as its writer wrote it: UTF-8, of any length, for programs of other makes write
+/// this too. "" if `observed` is NULL.
+///
+/// Never NULL. It belongs to `observed` and lives until that is freed. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_observed_process(observed: *const Observed) -> *const c_char {
+    border::value_or(c"".as_ptr(), || {
+        // SAFETY: the header's contract.
+        unsafe { border::lent(observed, "observed") }
+            .map_or(c"".as_ptr(), |observed| observed.process.as_ptr())
+    })
+}
+
+/// Which life of that process it was; 0 if its writer does not say, or if `observed` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_observed_instance(observed: *const Observed) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe {
+        look(observed, 0, |observed| {
+            observed.instance.unwrap_or_default().get()
+        })
+    }
+}
+
+/// When, by the wall clock of its writer: Unix time in seconds, to look at and never to compare.
+/// Not a number if its writer does not say, or if `observed` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_observed_real_timestamp(observed: *const Observed) -> f64 {
+    // SAFETY: the header's contract.
+    unsafe {
+        look(observed, f64::NAN, |observed| {
+            observed.real_timestamp.unwrap_or(f64::NAN)
+        })
+    }
+}
+
+/// The store's revision of the update; updates that were served together share it. 0 if `observed`
+/// is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_observed_revision(observed: *const Observed) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { look(observed, 0, |observed| observed.revision) }
+}
+
+/// Frees what lamport_clock_read() gave. NULL is allowed and does nothing. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_observed_free(observed: *mut Observed) {
+    border::value_or((), || {
+        // SAFETY: the header's contract: it came from us and is freed once.
+        drop(unsafe { border::given_back(observed) });
+    });
+}
+
+impl Observed {
+    pub(crate) fn new(observed: CoreObserved) -> Observed {
+        Observed {
+            process: border::owned_text(&observed.process_id),
+            observed,
+        }
+    }
+}
+
+/// # Safety
+/// `observed` follows the header's contract.
+unsafe fn look<T: Copy>(
+    observed: *const Observed,
+    otherwise: T,
+    answer: impl FnOnce(&CoreObserved) -> T,
+) -> T {
+    border::value_or(otherwise, || {
+        // SAFETY: the contract of this function.
+        unsafe { border::lent(observed, "observed") }
+            .map_or(otherwise, |observed| answer(&observed.observed))
+    })
+}

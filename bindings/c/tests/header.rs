@@ -1,0 +1,71 @@
+//! The checked-in header is the one that the sources make, and the list of symbols fits it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// In the order in which a reader of the header wants them.
+const SOURCES: [&str; 4] = ["status", "error", "clock", "observed"];
+
+#[test]
+fn the_checked_in_header_is_the_one_the_sources_make() {
+    let header = here().join("include/lamport_clock.h");
+    let made = made();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an order to this test, no setting"
+    )]
+    let update = env::var_os("LAMPORT_UPDATE_HEADER").is_some();
+    if update {
+        fs::write(&header, &made).unwrap();
+    }
+    let checked_in = fs::read_to_string(&header).unwrap_or_default();
+    let same = made.lines().zip(checked_in.lines());
+    let same = same.take_while(|(made, checked_in)| made == checked_in);
+    assert!(
+        made == checked_in,
+        "bindings/c/include/lamport_clock.h is not what the sources make, from line {} on. Make it \
+         anew: LAMPORT_UPDATE_HEADER=1 cargo test -p lamport-clock-c --test header",
+        same.count() + 1
+    );
+}
+
+#[test]
+fn the_list_of_symbols_is_the_functions_of_the_header() {
+    let code = without_comments(&made());
+    let functions: BTreeSet<&str> = code
+        .split(|c: char| !c.is_ascii_alphanumeric() && !"_(".contains(c))
+        .filter_map(|word| word.split_once('(').map(|(name, _)| name))
+        .filter(|name| name.starts_with("lamport_"))
+        .collect();
+    let list = fs::read_to_string(here().join("symbols.txt")).unwrap();
+    let listed: Vec<&str> = list.lines().collect();
+    assert!(listed.is_sorted(), "bindings/c/symbols.txt is not sorted");
+    assert_eq!(functions, listed.into_iter().collect());
+}
+
+fn made() -> String {
+    let config = cbindgen::Config::from_file(here().join("cbindgen.toml")).unwrap();
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    // Files, not the crate: that asks nothing of cargo and keeps the order above.
+    for source in SOURCES {
+        builder = builder.with_src(here().join("src").join(source).with_extension("rs"));
+    }
+    let mut made = Vec::new();
+    builder.generate().unwrap().write(&mut made);
+    String::from_utf8(made).unwrap()
+}
+
+fn without_comments(header: &str) -> String {
+    let mut rest = header;
+    let mut code = String::new();
+    while let Some((before, comment)) = rest.split_once("/*") {
+        code.push_str(before);
+        rest = comment.split_once("*/").unwrap().1;
+    }
+    code + rest
+}
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
