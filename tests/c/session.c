@@ -1,0 +1,107 @@
+/*
+ * A clock that is told what to do, a line at a time, so that a test can break the store in between.
+ *
+ *     open STORE PROCESS TIMEOUT_MS     read      close       begin     (an update on a thread)
+ *     update     updates COUNT          now       free        join      (its result)
+ *
+ * The answer to each is one line: the status, then the result or the error's message.
+ */
+#include <pthread.h>
+
+#include "check.h"
+
+static lamport_clock_t *clock_ = NULL;
+static pthread_t thread;
+static struct {
+    lamport_status_t status;
+    uint64_t value;
+    lamport_error_t *error;
+} begun;
+
+static void *update(void *unused) {
+    (void)unused;
+    begun.status = lamport_clock_update(clock_, &begun.value, &begun.error);
+    return NULL;
+}
+
+/* Takes the error. */
+static void answer(lamport_status_t status, uint64_t result, lamport_error_t *error) {
+    if (status == LAMPORT_STATUS_OK)
+        printf("ok %" PRIu64 "\n", result);
+    else
+        printf("%s %s\n", lamport_status_name(status), lamport_error_message(error));
+    lamport_error_free(error);
+}
+
+static void updates(unsigned long count) {
+    lamport_error_t *error = NULL;
+    lamport_status_t status = LAMPORT_STATUS_OK;
+    uint64_t value;
+
+    printf("ok");
+    while (count-- > 0 && status == LAMPORT_STATUS_OK) {
+        status = lamport_clock_update(clock_, &value, &error);
+        if (status == LAMPORT_STATUS_OK)
+            printf(" %" PRIu64, value);
+        else
+            printf(" %s %s", lamport_status_name(status), lamport_error_message(error));
+    }
+    printf("\n");
+    lamport_error_free(error);
+}
+
+static void obey(const char *line) {
+    lamport_error_t *error = NULL;
+    lamport_observed_t *observed = NULL;
+    lamport_status_t status = LAMPORT_STATUS_OK;
+    uint64_t value = 0;
+    char word[32] = "", store[512] = "", process[512] = "";
+    unsigned long number = 0;
+
+    sscanf(line, "%31s", word);
+    if (strcmp(word, "updates") == 0) {
+        sscanf(line, "%*s %lu", &number);
+        updates(number);
+        return;
+    }
+    if (strcmp(word, "open") == 0) {
+        sscanf(line, "%*s %511s %511s %lu", store, process, &number);
+        status = lamport_clock_open(store, process, (uint32_t)number, &clock_, &error);
+    } else if (strcmp(word, "update") == 0) {
+        status = lamport_clock_update(clock_, &value, &error);
+    } else if (strcmp(word, "read") == 0) {
+        status = lamport_clock_read(clock_, &observed, &error);
+        value = lamport_observed_value(observed);
+        lamport_observed_free(observed);
+    } else if (strcmp(word, "now") == 0) {
+        status = lamport_clock_now(clock_, &value, &error);
+    } else if (strcmp(word, "close") == 0) {
+        status = lamport_clock_close(clock_, &error);
+    } else if (strcmp(word, "free") == 0) {
+        lamport_clock_free(clock_);
+        clock_ = NULL;
+    } else if (strcmp(word, "begin") == 0) {
+        if (pthread_create(&thread, NULL, update, NULL) != 0)
+            abort();
+    } else if (strcmp(word, "join") == 0) {
+        pthread_join(thread, NULL);
+        status = begun.status;
+        value = begun.value;
+        error = begun.error;
+        begun.error = NULL;
+    } else {
+        abort();
+    }
+    answer(status, value, error);
+}
+
+int main(void) {
+    char line[2048];
+
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        obey(line);
+        fflush(stdout);
+    }
+    lamport_clock_free(clock_);
+    return 0;
+}

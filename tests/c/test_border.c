@@ -1,0 +1,315 @@
+/* The border: pointers, texts, buffers, statuses, errors. Needs no store but memory. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "check.h"
+
+#define UNTOUCHED 77u
+
+static void test_statuses(void) {
+    static const struct {
+        int32_t status;
+        int32_t number;
+        const char *name;
+    } all[] = {
+        {LAMPORT_STATUS_OK, 0, "ok"},
+        {LAMPORT_STATUS_NULL_POINTER, 1, "null_pointer"},
+        {LAMPORT_STATUS_INVALID_UTF8, 2, "invalid_utf8"},
+        {LAMPORT_STATUS_BUFFER_TOO_SMALL, 3, "buffer_too_small"},
+        {LAMPORT_STATUS_PANIC, 4, "panic"},
+        {LAMPORT_STATUS_INVALID_ARGUMENT, 16, "invalid_argument"},
+        {LAMPORT_STATUS_UNKNOWN_NODE, 17, "unknown_node"},
+        {LAMPORT_STATUS_UNAVAILABLE, 18, "unavailable"},
+        {LAMPORT_STATUS_TIMEOUT, 19, "timeout"},
+        {LAMPORT_STATUS_CORRUPT, 20, "corrupt"},
+        {LAMPORT_STATUS_EXHAUSTED, 21, "exhausted"},
+        {LAMPORT_STATUS_TOO_FAR_AHEAD, 22, "too_far_ahead"},
+        {LAMPORT_STATUS_COMPACTED, 23, "compacted"},
+        {LAMPORT_STATUS_DENIED, 24, "denied"},
+        {LAMPORT_STATUS_NO_SPACE, 25, "no_space"},
+        {LAMPORT_STATUS_OVERLOADED, 26, "overloaded"},
+        {LAMPORT_STATUS_CLOSED, 27, "closed"},
+        {LAMPORT_STATUS_INTERNAL, 28, "internal"},
+    };
+    static const int32_t unknown[] = {-1, 5, 15, 29, 1000, INT32_MIN, INT32_MAX};
+    size_t i;
+
+    /* The numbers are written out a second time on purpose: they may never change. */
+    for (i = 0; i < sizeof all / sizeof *all; i++) {
+        CHECK(all[i].status == all[i].number);
+        CHECK_TEXT(lamport_status_name(all[i].status), all[i].name);
+        CHECK(strlen(lamport_status_text(all[i].status)) > 3);
+    }
+    for (i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        CHECK_TEXT(lamport_status_name(unknown[i]), "unknown");
+        CHECK_HAS(lamport_status_text(unknown[i]), "does not know");
+    }
+}
+
+static void test_constants(void) {
+    CHECK_TEXT(lamport_clock_version(), EXPECTED_VERSION);
+    CHECK_TIME(LAMPORT_TIME_MAX, (UINT64_C(1) << 53) - 1);
+    CHECK(LAMPORT_PROCESS_SIZE == 256);
+    CHECK(sizeof(lamport_status_t) == 4);
+}
+
+static void test_null_everywhere(void) {
+    const lamport_status_t null = LAMPORT_STATUS_NULL_POINTER;
+    lamport_clock_t *clock = opened("memory:", "api");
+    lamport_error_t *error = NULL;
+    lamport_observed_t *observed = NULL;
+    uint64_t a = UNTOUCHED, b = UNTOUCHED;
+    size_t needed = UNTOUCHED;
+    char buffer[8] = "before";
+
+    CHECK_FAILS(lamport_clock_open("memory:", "api", 0, NULL, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_tick(NULL, &a, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_tick(clock, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_clock_receive(NULL, 1, &a, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_receive(clock, 1, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_clock_now(NULL, &a, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_now(clock, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_clock_update(NULL, &a, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_update(clock, NULL, &error), &error, null, "'value'");
+    CHECK_FAILS(lamport_clock_reserve(NULL, 1, &a, &b, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_reserve(clock, 1, NULL, &b, &error), &error, null, "'first'");
+    CHECK_FAILS(lamport_clock_reserve(clock, 1, &a, NULL, &error), &error, null, "'last'");
+    CHECK_FAILS(lamport_clock_read(NULL, &observed, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_read(clock, NULL, &error), &error, null, "'observed'");
+    CHECK_FAILS(lamport_clock_process(NULL, buffer, sizeof buffer, &needed, &error), &error, null,
+                "'clock'");
+    CHECK_FAILS(lamport_clock_instance(NULL, &a, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_instance(clock, NULL, &error), &error, null, "'instance'");
+    CHECK_FAILS(lamport_clock_location(NULL, buffer, sizeof buffer, &needed, &error), &error, null,
+                "'clock'");
+    CHECK_FAILS(lamport_clock_close(NULL, &error), &error, null, "'clock'");
+
+    /* Without a place for the error the status is all there is. */
+    CHECK_STATUS(lamport_clock_open(NULL, NULL, 0, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_tick(NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_receive(NULL, 0, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_now(NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_update(NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_reserve(NULL, 0, NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_read(NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_process(NULL, NULL, 0, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_instance(NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_location(NULL, NULL, 0, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_close(NULL, NULL), null);
+
+    /* Nothing was written, and nothing was done: a NULL output is noticed before the work. */
+    CHECK(a == UNTOUCHED && b == UNTOUCHED && needed == UNTOUCHED && observed == NULL);
+    CHECK_TEXT(buffer, "before");
+    CHECK_OK(lamport_clock_now(clock, &a, NULL));
+    CHECK_TIME(a, 0);
+    CHECK_OK(lamport_clock_read(clock, &observed, &error));
+    CHECK(observed == NULL && error == NULL);
+
+    lamport_clock_free(NULL);
+    lamport_error_free(NULL);
+    lamport_observed_free(NULL);
+    CHECK_STATUS(lamport_error_status(NULL), LAMPORT_STATUS_OK);
+    CHECK_TEXT(lamport_error_message(NULL), "");
+    CHECK_TIME(lamport_observed_value(NULL), 0);
+    CHECK_TIME(lamport_observed_first(NULL), 0);
+    CHECK_TIME(lamport_observed_instance(NULL), 0);
+    CHECK_TIME(lamport_observed_revision(NULL), 0);
+    CHECK_TEXT(lamport_observed_process(NULL), "");
+    CHECK(lamport_observed_real_timestamp(NULL) != lamport_observed_real_timestamp(NULL));
+    lamport_clock_free(clock);
+}
+
+static void test_texts_of_open(void) {
+    static const struct {
+        const char *store, *process;
+        lamport_status_t status;
+        const char *part;
+    } bad[] = {
+        {"memory:\xff", "api", LAMPORT_STATUS_INVALID_UTF8, "'store'"},
+        {"memory:", "a\xc3(", LAMPORT_STATUS_INVALID_UTF8, "byte 1"},
+        {"memory:", "\xed\xa0\x80", LAMPORT_STATUS_INVALID_UTF8, "'process'"},
+        {"memory:", "ab\xe2\x82", LAMPORT_STATUS_INVALID_UTF8, "byte 2"},
+        {"", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "etcd://"},
+        {"redis://h", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "redis://h"},
+        {"https://h:2379", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "LAMPORT_TLS_CA"},
+        {"etcd://", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "etcd://"},
+        {"etcd://h:99999", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "99999"},
+        {"etcd://h/k/", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "key"},
+        {"memory:a b", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "spaces"},
+        {"memory:", "", LAMPORT_STATUS_INVALID_ARGUMENT, "empty"},
+        {"memory:", "a b", LAMPORT_STATUS_INVALID_ARGUMENT, "a b"},
+        {"memory:", "a;b", LAMPORT_STATUS_INVALID_ARGUMENT, "';'"},
+        {"memory:", "a\nb", LAMPORT_STATUS_INVALID_ARGUMENT, "'\\n'"},
+    };
+    lamport_clock_t *const before = (lamport_clock_t *)(void *)&checks_made;
+    lamport_clock_t *clock = before;
+    lamport_error_t *error = NULL;
+    char buffer[LAMPORT_PROCESS_SIZE];
+    char longest[257];
+    size_t i, needed = 0;
+
+    for (i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_FAILS(lamport_clock_open(bad[i].store, bad[i].process, 0, &clock, &error), &error,
+                    bad[i].status, bad[i].part);
+    memset(longest, 'x', 256);
+    longest[256] = '\0';
+    CHECK_FAILS(lamport_clock_open("memory:", longest, 0, &clock, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "255");
+    CHECK_FAILS(lamport_clock_open("memory:", "api", 86400001, &clock, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "a day");
+    CHECK_FAILS(lamport_clock_open("memory:", "api", UINT32_MAX, &clock, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "a day");
+    CHECK_STATUS(lamport_clock_open("memory:", "\xff", 0, &clock, NULL),
+                 LAMPORT_STATUS_INVALID_UTF8);
+    CHECK(clock == before);
+
+    longest[255] = '\0';
+    CHECK_OK(lamport_clock_open("memory:", longest, 86400000, &clock, &error));
+    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, &needed, &error));
+    CHECK(needed == LAMPORT_PROCESS_SIZE);
+    CHECK_TEXT(buffer, longest);
+    lamport_clock_free(clock);
+
+    /* A text ends at its first NUL. */
+    CHECK_OK(lamport_clock_open("memory:", "api\0ignored", 1, &clock, &error));
+    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, &needed, &error));
+    CHECK_TEXT(buffer, "api");
+    lamport_clock_free(clock);
+    CHECK(error == NULL);
+}
+
+static void test_buffers(void) {
+    const lamport_status_t too_small = LAMPORT_STATUS_BUFFER_TOO_SMALL;
+    lamport_clock_t *clock = opened("memory:", "z\xc3\xbcrich"); /* 7 bytes of UTF-8 */
+    lamport_error_t *error = NULL;
+    char buffer[8];
+    char *location;
+    size_t size, needed;
+
+    for (size = 0; size < 8; size++) {
+        memset(buffer, '#', sizeof buffer);
+        needed = 0;
+        CHECK_FAILS(lamport_clock_process(clock, buffer, size, &needed, &error), &error, too_small,
+                    "8 bytes");
+        CHECK(needed == 8);
+        CHECK(memcmp(buffer, "########", 8) == 0);
+    }
+    needed = 0;
+    CHECK_FAILS(lamport_clock_process(clock, NULL, 100, &needed, &error), &error, too_small,
+                "8 bytes");
+    CHECK(needed == 8);
+    CHECK_STATUS(lamport_clock_process(clock, NULL, 0, NULL, NULL), too_small);
+    CHECK_OK(lamport_clock_process(clock, buffer, 8, &needed, &error));
+    CHECK(needed == 8);
+    CHECK_TEXT(buffer, "z\xc3\xbcrich");
+    memset(buffer, '#', sizeof buffer);
+    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
+    CHECK_TEXT(buffer, "z\xc3\xbcrich");
+
+    needed = 0;
+    CHECK_STATUS(lamport_clock_location(clock, NULL, 0, &needed, NULL), too_small);
+    location = malloc(needed);
+    CHECK_OK(lamport_clock_location(clock, location, needed, NULL, &error));
+    CHECK_HAS(location, "memory:");
+    CHECK(strlen(location) + 1 == needed);
+    memset(location, '#', needed);
+    CHECK_FAILS(lamport_clock_location(clock, location, needed - 1, NULL, &error), &error, too_small,
+                "bytes");
+    CHECK(location[0] == '#');
+    free(location);
+    lamport_clock_free(clock);
+}
+
+static void test_errors_outlive_the_clock(void) {
+    lamport_clock_t *clock = opened("memory:", "api");
+    lamport_error_t *error = NULL;
+    uint64_t time = UNTOUCHED;
+
+    CHECK_STATUS(lamport_clock_receive(clock, UINT64_MAX, &time, &error),
+                 LAMPORT_STATUS_INVALID_ARGUMENT);
+    CHECK(time == UNTOUCHED);
+    lamport_clock_free(clock);
+    CHECK_STATUS(lamport_error_status(error), LAMPORT_STATUS_INVALID_ARGUMENT);
+    CHECK_HAS(lamport_error_message(error), "18446744073709551615");
+    lamport_error_free(error);
+}
+
+static void test_environment(void) {
+    lamport_clock_t *clock = NULL;
+    lamport_error_t *error = NULL;
+    char buffer[LAMPORT_PROCESS_SIZE];
+    uint64_t time = UNTOUCHED;
+
+    unsetenv("LAMPORT_STORE");
+    unsetenv("NODE_NAME");
+    CHECK_FAILS(lamport_clock_open(NULL, NULL, 0, &clock, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "NODE_NAME");
+    setenv("NODE_NAME", "nobody", 1);
+    CHECK_FAILS(lamport_clock_open(NULL, NULL, 0, &clock, &error), &error,
+                LAMPORT_STATUS_UNKNOWN_NODE, "mx-nodel2");
+    setenv("LAMPORT_STORE", "memory:", 1);
+    CHECK_OK(lamport_clock_open(NULL, NULL, 0, &clock, &error));
+    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
+    CHECK_TEXT(buffer, "nobody");
+    lamport_clock_free(clock);
+    unsetenv("NODE_NAME");
+    CHECK_OK(lamport_clock_open(NULL, NULL, 0, &clock, &error));
+    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
+    CHECK(strncmp(buffer, "pid-", 4) == 0);
+    lamport_clock_free(clock);
+    clock = NULL;
+
+    setenv("LAMPORT_TIMEOUT", "soon", 1);
+    CHECK_FAILS(lamport_clock_open(NULL, NULL, 0, &clock, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "LAMPORT_TIMEOUT");
+    setenv("LAMPORT_TIMEOUT", "\xff", 1);
+    CHECK_FAILS(lamport_clock_open(NULL, NULL, 0, &clock, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "UTF-8");
+    CHECK(clock == NULL);
+    unsetenv("LAMPORT_TIMEOUT");
+
+    setenv("LAMPORT_MAX_JUMP", "10", 1);
+    CHECK_OK(lamport_clock_open(NULL, NULL, 0, &clock, &error));
+    CHECK_FAILS(lamport_clock_receive(clock, 11, &time, &error), &error,
+                LAMPORT_STATUS_TOO_FAR_AHEAD, "LAMPORT_MAX_JUMP");
+    CHECK(time == UNTOUCHED);
+    CHECK_OK(lamport_clock_receive(clock, 10, &time, &error));
+    CHECK_TIME(time, 11);
+    lamport_clock_free(clock);
+    unsetenv("LAMPORT_MAX_JUMP");
+    unsetenv("LAMPORT_STORE");
+}
+
+static void test_the_end_of_time(void) {
+    const lamport_status_t exhausted = LAMPORT_STATUS_EXHAUSTED;
+    lamport_clock_t *clock = NULL;
+    lamport_error_t *error = NULL;
+    uint64_t time = UNTOUCHED, first = UNTOUCHED, last = UNTOUCHED;
+
+    setenv("LAMPORT_MAX_JUMP", "9007199254740991", 1);
+    CHECK_OK(lamport_clock_open("memory:", "api", 0, &clock, &error));
+    unsetenv("LAMPORT_MAX_JUMP");
+    CHECK_OK(lamport_clock_receive(clock, LAMPORT_TIME_MAX - 1, &time, &error));
+    CHECK_TIME(time, LAMPORT_TIME_MAX);
+    time = UNTOUCHED;
+    CHECK_FAILS(lamport_clock_tick(clock, &time, &error), &error, exhausted, "9007199254740991");
+    CHECK_FAILS(lamport_clock_receive(clock, 1, &time, &error), &error, exhausted, "no time");
+    CHECK_FAILS(lamport_clock_update(clock, &time, &error), &error, exhausted, "no time");
+    CHECK_FAILS(lamport_clock_reserve(clock, 1, &first, &last, &error), &error, exhausted,
+                "no time");
+    CHECK(time == UNTOUCHED && first == UNTOUCHED && last == UNTOUCHED);
+    CHECK_OK(lamport_clock_now(clock, &time, &error));
+    CHECK_TIME(time, LAMPORT_TIME_MAX);
+    lamport_clock_free(clock);
+}
+
+int main(void) {
+    test_statuses();
+    test_constants();
+    test_null_everywhere();
+    test_texts_of_open();
+    test_buffers();
+    test_errors_outlive_the_clock();
+    test_environment();
+    test_the_end_of_time();
+    return report();
+}
