@@ -276,14 +276,18 @@ impl Iterator for Watch {
 }
 
 /// The library's own runtime: one worker, started at first use, never dropped.
+///
+/// A forked child has the memory of it but not its thread. The child is refused rather than left
+/// waiting for nobody.
 fn runtime() -> Result<&'static Runtime> {
-    static RUNTIME: OnceCell<Runtime> = OnceCell::new();
-    RUNTIME.get_or_try_init(|| {
+    static RUNTIME: OnceCell<(u32, Runtime)> = OnceCell::new();
+    let (process, runtime) = RUNTIME.get_or_try_init(|| {
         Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("lamport-clock")
             .enable_all()
             .build()
+            .map(|runtime| (std::process::id(), runtime))
             .map_err(|error| {
                 Error::with_source(
                     ErrorKind::Internal,
@@ -291,7 +295,15 @@ fn runtime() -> Result<&'static Runtime> {
                     error,
                 )
             })
-    })
+    })?;
+    if *process != std::process::id() {
+        return Err(Error::new(
+            ErrorKind::Closed,
+            "this process was forked from one that used a clock: use clocks in the child alone, or \
+             start it with exec",
+        ));
+    }
+    Ok(runtime)
 }
 
 fn ended() -> Error {

@@ -269,6 +269,29 @@ async fn a_closed_clock_says_so_and_still_ticks() {
     clock.tick().unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn closing_answers_the_calls_that_are_under_way() {
+    let store = Faulty::new(&[Fault::BlackHole, Fault::BlackHole]);
+    let clock = clock_on(&store, "a");
+    let spawn_update = || {
+        let clock = clock.clone();
+        tokio::spawn(async move { clock.update().await.map(|_| ()) })
+    };
+    let in_flight = spawn_update();
+    tokio::task::yield_now().await;
+    let behind_it = spawn_update();
+    let reading = clock.clone();
+    let reading = tokio::spawn(async move { reading.read().await.map(|_| ()) });
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    clock.close();
+    for call in [in_flight, behind_it, reading] {
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn closing_ends_a_watch_that_waits() {
     let clock = SharedClock::memory("a").unwrap();

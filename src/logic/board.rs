@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::excerpt;
+use super::record::{Record, excerpt};
 use super::stamp::Instance;
 use super::time::Time;
 use super::transaction::KeyRange;
@@ -46,6 +46,14 @@ impl Keys {
         let mut key = self.waiting.clone();
         key.extend_from_slice(instance.to_string().as_bytes());
         key
+    }
+
+    /// What the record says; the error names its key.
+    pub(crate) fn read_record(&self, bytes: &[u8]) -> Result<Record> {
+        Record::parse(bytes).map_err(|error| {
+            let key = String::from_utf8_lossy(&self.record);
+            Error::with_source(error.kind(), format!("under {key}: {error}"), error)
+        })
     }
 
     /// The instance whose request lies under `key`.

@@ -95,9 +95,9 @@ pub struct Sighting {
 
 impl Sighting {
     /// The record found as `bytes`, written at `revision`.
-    pub fn new(bytes: Vec<u8>, revision: u64) -> Sighting {
+    pub fn new(keys: &Keys, bytes: Vec<u8>, revision: u64) -> Sighting {
         Sighting {
-            record: Record::parse(&bytes),
+            record: keys.read_record(&bytes),
             bytes,
             revision,
         }
@@ -695,7 +695,7 @@ impl View {
         };
         let first = |entries: &'_ [Entry]| entries.first().cloned();
         Ok(View {
-            record: first(record).map(|entry| Sighting::new(entry.value, entry.mod_revision)),
+            record: first(record).map(|entry| Sighting::new(keys, entry.value, entry.mod_revision)),
             highest: match first(highest) {
                 Some(entry) => Some((Highest::parse(&entry.value, keys)?, entry.mod_revision)),
                 None => None,

