@@ -35,23 +35,25 @@ pub(super) struct Cli {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Update the clock again and again: the main job of a container
     Run(Run),
-    /// Take the next time, or several
     Update(Update),
     /// Print the record: the newest update by anyone
+    ///
+    /// That there is none yet is an answer too: it is said so, and with --json all of the object's
+    /// members are null.
     Read,
-    /// Print every update by anyone as it happens
     Watch(Watch),
-    /// Print the newest updates that the store still keeps
     History(History),
     /// Print the node map, and whether each node's etcd answers
+    ///
+    /// All nodes are asked at once, and so are endpoints of --store that are not in the map. The
+    /// status is 0 if at least one answers. With --json each is an object with node, address, own,
+    /// answers and error.
     Nodes,
-    /// Show several nodes that agree on one order, and check that they do
     Demo(Demo),
 }
 
-/// Update the clock again and again: the main job of a container.
+/// Update the clock again and again: the main job of a container
 ///
 /// It says which endpoint it connected to, or why it could not, and goes on trying: containers may
 /// start in any order. Then it prints a line for each update: the value, who held the record before
@@ -78,9 +80,10 @@ pub(super) struct Run {
     pub(super) count: Option<u64>,
 }
 
-/// Take the next time of the shared clock, or N consecutive ones, and print one a line.
+/// Take the next time of the shared clock, or N consecutive ones
 ///
-/// The N times are taken together, in one update, so that nobody else's lies between them.
+/// They are printed one a line. The N times are taken together, in one update, so that nobody else's lies between them. With
+/// --json each is an object as `lamport run` prints it.
 #[derive(Args)]
 pub(super) struct Update {
     /// How many times to take
@@ -95,7 +98,7 @@ pub(super) struct Update {
     pub(super) number: u64,
 }
 
-/// Print every update by anyone, in order, as it happens.
+/// Print every update by anyone, in order, as it happens
 ///
 /// It resumes by itself where the connection broke, without losing or repeating an update. What is
 /// no update is told in between; with --json as an object with "notice": watching, interrupted,
@@ -111,7 +114,10 @@ pub(super) struct Watch {
     pub(super) count: Option<u64>,
 }
 
-/// Print the newest updates that the store still keeps, oldest first.
+/// Print the newest updates that the store still keeps, oldest first
+///
+/// Where the store has thrown older ones away that is said first; with --json as an object with
+/// "notice": compacted.
 #[derive(Args)]
 pub(super) struct History {
     /// At most so many
@@ -125,13 +131,16 @@ pub(super) struct History {
     pub(super) limit: u64,
 }
 
-/// Show several nodes that agree on one order, and check that they do.
+/// Show several nodes that agree on one order, and check that they do
 ///
 /// All nodes update at once in every round. Their updates are shown merged in logical order, one
 /// lane a node. At the end all updates are checked: no value twice, none went back, and whatever
-/// was taken later, anywhere, is larger.
+/// was taken later, anywhere, is larger. The status is 1 if one of these does not hold, if an update
+/// failed, or if the demo was interrupted. With --json each update is an object as `lamport run`
+/// prints it, and the last object is the "check".
 ///
-/// The demo uses a store of its own and nothing of your configuration. With --store etcd it starts
+/// The demo uses a store of its own and nothing of your configuration: it refuses the flags for
+/// that, save its own --nodes and --store. With --store etcd it starts
 /// a private etcd of three members on 127.0.0.1, 127.0.0.2 and 127.0.0.3, in a temporary folder,
 /// and stops it in the end. The etcd binary is the one that LAMPORT_ETCD names, or `etcd` on the
 /// PATH.

@@ -89,9 +89,7 @@ fn out_of_order(taken: &[Taken], by_call: &[Taken]) -> Vec<[u64; 2]> {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.ok {
-            return f.write_str(
-                "no value repeated, none went back, and what came later has the larger value",
-            );
+            return f.write_str("no value repeated, none went back, later is larger");
         }
         write!(
             f,
