@@ -328,6 +328,26 @@ async fn old_blind_writers_on_the_same_key_move_nobody_back() {
 }
 
 #[tokio::test]
+async fn a_watch_takes_however_much_there_is_to_catch_up() {
+    // etcd sends what a watch missed in messages of many revisions: far more than a client of gRPC
+    // takes unless told to.
+    let etcd = Etcd::start(1);
+    let clock = connect(etcd.config("a")).await;
+    let long = "x".repeat(100_000);
+    for value in 1..=60 {
+        let record = format!(r#"{{"value": {value}, "process_id": "{long}"}}"#);
+        etcd.control(&["put", "/lamport_clock", "--", &record]);
+    }
+    let mut watch = clock.watch_from(1).await.unwrap();
+    for value in 1..=60 {
+        match watch.next().await.unwrap() {
+            WatchEvent::Updated(seen) => assert_eq!(seen.value.get(), value),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn history_is_what_etcd_still_keeps() {
     let etcd = Etcd::start(1);
     let clock = connect(etcd.config("a")).await;

@@ -24,6 +24,8 @@ struct Faulty {
     memory: MemoryStore,
     plan: Mutex<Vec<Fault>>,
     transactions: AtomicU64,
+    /// So many attempts to open a watch fail.
+    watches_to_fail: AtomicU64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -34,6 +36,8 @@ enum Fault {
     Refused,
     /// Never answers, and is never carried out.
     BlackHole,
+    /// Carried out and answered after a second.
+    Slow,
 }
 
 impl Faulty {
@@ -44,6 +48,7 @@ impl Faulty {
             memory: MemoryStore::new(),
             plan: Mutex::new(plan),
             transactions: AtomicU64::new(0),
+            watches_to_fail: AtomicU64::new(0),
         })
     }
 
@@ -70,6 +75,10 @@ impl Store for Faulty {
                     Err(Failure::unknown(error()))
                 }
                 Some(Fault::BlackHole) => std::future::pending().await,
+                Some(Fault::Slow) => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    self.memory.transact(transaction, within).await
+                }
             }
         })
     }
@@ -80,6 +89,12 @@ impl Store for Faulty {
         from: u64,
         within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>> {
+        let left = self.watches_to_fail.load(Ordering::Relaxed);
+        if left > 0 {
+            self.watches_to_fail.store(left - 1, Ordering::Relaxed);
+            let error = Error::new(ErrorKind::Unavailable, "a planted fault");
+            return Box::pin(async { Err(Failure::unknown(error)) });
+        }
         self.memory.watch(range, from, within)
     }
 
@@ -381,6 +396,42 @@ async fn a_watch_says_what_it_missed_and_what_it_could_not_read() {
     let update = clock.update().await.unwrap();
     assert_eq!(update.value.get(), 12);
     assert_eq!(update.regressed.map(Time::get), Some(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_resumes_although_its_caller_looks_up_from_waiting() {
+    let store = Faulty::new(&[]);
+    let clock = clock_on(&store, "a");
+    let mut watch = clock.watch_from(1).await.unwrap();
+    clock.update().await.unwrap();
+    store.watches_to_fail.store(10, Ordering::Relaxed);
+    let mut interruptions = 0;
+    for _ in 0..60 {
+        match tokio::time::timeout(Duration::from_secs(1), watch.next()).await {
+            Err(_) => {}
+            Ok(Ok(WatchEvent::Interrupted(_))) => interruptions += 1,
+            Ok(Ok(WatchEvent::Updated(_))) => {
+                assert_eq!(interruptions, 1, "one break is told once");
+                return;
+            }
+            Ok(other) => panic!("{other:?}"),
+        }
+    }
+    panic!("no update in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_keeps_to_the_deadline_of_one_call() {
+    let store = Faulty::new(&[]);
+    let clock = clock_on(&store, "a");
+    for _ in 0..10 {
+        clock.update().await.unwrap();
+    }
+    store.plan.lock().unwrap().extend([Fault::Slow; 20]);
+    let began = tokio::time::Instant::now();
+    let error = clock.history(100).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
 }
 
 #[tokio::test]

@@ -8,6 +8,9 @@
 //! | `<record>/granted` | [`Granted`], the newest grants | whoever serves the waiting |
 //! | `<record>/highest` | [`Highest`] | every update |
 
+use std::collections::HashSet;
+use std::mem;
+
 use serde::{Deserialize, Serialize};
 
 use super::record::{Record, excerpt};
@@ -155,6 +158,42 @@ impl Grant {
     }
 }
 
+impl Batch {
+    /// Its grants to other instances than these, as one batch for each unbroken run, so that every
+    /// grant keeps its predecessor.
+    fn without(self, instances: &HashSet<Instance>) -> Vec<Batch> {
+        let Batch {
+            revision,
+            real_timestamp,
+            mut previous,
+            mut regressed,
+            grants,
+        } = self;
+        let mut runs: Vec<Batch> = Vec::new();
+        let mut broken = true;
+        for grant in grants {
+            let holder = grant.holder();
+            if instances.contains(&grant.instance) {
+                broken = true;
+            } else if broken {
+                broken = false;
+                runs.push(Batch {
+                    revision,
+                    previous: previous.take(),
+                    regressed,
+                    real_timestamp,
+                    grants: vec![grant],
+                });
+            } else if let Some(run) = runs.last_mut() {
+                run.grants.push(grant);
+            }
+            previous = Some(holder);
+            regressed = None;
+        }
+        runs
+    }
+}
+
 impl Granted {
     /// At most so many grants are kept: enough for a requester that is two transactions behind.
     pub const KEPT: usize = 256;
@@ -189,8 +228,15 @@ impl Granted {
         })
     }
 
-    /// Adds the newest batch and lets the oldest go.
+    /// Adds the newest batch, and lets go what nobody can ask for any more: an instance has one
+    /// request at a time, so the grants before its newest; beyond [`Granted::KEPT`] the oldest.
     pub fn push(&mut self, batch: Batch) {
+        let served: HashSet<Instance> = batch.grants.iter().map(|grant| grant.instance).collect();
+        let older = mem::take(&mut self.batches);
+        self.batches = older
+            .into_iter()
+            .flat_map(|batch| batch.without(&served))
+            .collect();
         self.batches.push(batch);
         let mut count: usize = self.batches.iter().map(|batch| batch.grants.len()).sum();
         let mut old = 0;

@@ -78,6 +78,8 @@ pub struct Seen {
     pub record: Option<Sighting>,
     /// The highest time under its own key.
     pub highest: Time,
+    /// The revision that wrote that key; 0: there is none.
+    pub highest_revision: u64,
     /// The store's revision at that moment.
     pub revision: u64,
 }
@@ -187,6 +189,8 @@ impl Exchange {
                     if current.informed {
                         current.fail(error);
                     } else {
+                        // A restored store may stand at an older revision than we remember.
+                        self.seen = None;
                         current.phase = Phase::Look;
                     }
                     self.current = Some(current);
@@ -225,6 +229,7 @@ impl Exchange {
                 self.highest = self.highest.max(offer.newest);
                 self.seen = Some(Seen {
                     highest: offer.newest,
+                    highest_revision: reply.revision,
                     revision: reply.revision,
                     record: Some(Sighting {
                         revision: reply.revision,
@@ -291,9 +296,16 @@ impl Exchange {
         }
     }
 
-    /// What was remembered of the shared state may be wrong: the next request looks first.
-    pub fn forget(&mut self) {
-        self.seen = None;
+    /// The record changed at `revision` in a way that says too little: unless something newer is
+    /// known, the next request looks first.
+    pub fn forget_before(&mut self, revision: u64) {
+        if self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| seen.revision < revision)
+        {
+            self.seen = None;
+        }
     }
 
     /// The transaction that reads the shared state and changes nothing.
@@ -383,8 +395,6 @@ impl Exchange {
         let regressed = base.regressed;
         let mine = self.own_request(current);
 
-        // What our own request would get alone tells whether it can be served at all; the crowd
-        // before it may still use up the range, and then the error comes from below.
         let mut grants = Vec::with_capacity(view.waiting.len() + 1);
         let mut my_times = None;
         let mut cleared = Vec::with_capacity(view.waiting.len() + 1);
@@ -461,14 +471,19 @@ impl Exchange {
 
     /// The record is the one that was seen. The bytes are compared beside the revision since a
     /// restored store may use a revision a second time.
+    ///
+    /// So is the highest time: "no record" alone may be the same absence seen twice, with updates
+    /// and a deletion in between.
     fn unchanged(&self, seen: &Seen) -> Vec<Compare> {
         let key = || self.keys.record.clone();
+        let highest = Compare::ModRevision(self.keys.highest.clone(), seen.highest_revision);
         match &seen.record {
             Some(sighting) => vec![
                 Compare::ModRevision(key(), sighting.revision),
                 Compare::Value(key(), sighting.bytes.clone()),
+                highest,
             ],
-            None => vec![Compare::ModRevision(key(), 0)],
+            None => vec![Compare::ModRevision(key(), 0), highest],
         }
     }
 
@@ -722,6 +737,7 @@ impl View {
                 .highest
                 .as_ref()
                 .map_or(Time::ZERO, |(highest, _)| highest.value),
+            highest_revision: self.highest.as_ref().map_or(0, |(_, revision)| *revision),
             revision: self.revision,
         }
     }
@@ -740,5 +756,7 @@ impl View {
 }
 
 // The reference store is the protocol's partner in the tests.
+#[cfg(all(test, feature = "shared"))]
+mod random;
 #[cfg(all(test, feature = "shared"))]
 mod tests;

@@ -6,9 +6,11 @@
 //! what a reply means is decided in `logic::exchange`.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -34,6 +36,8 @@ pub(super) struct Queue {
 /// One waiting call.
 pub(super) struct Caller {
     pub(super) count: u64,
+    /// Where it waits.
+    pub(super) runtime: Handle,
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Result<Reservation>>,
 }
@@ -62,7 +66,10 @@ pub(super) fn enqueue(inner: &Arc<Inner>, caller: Caller) -> Result<()> {
     queue.waiting.push_back(caller);
     if !queue.driving {
         queue.driving = true;
-        let driving = Driving(inner.clone());
+        let driving = Driving {
+            inner: inner.clone(),
+            over: false,
+        };
         drop(queue);
         tokio::spawn(driving.run());
     }
@@ -97,7 +104,7 @@ pub(super) fn out_of_time(inner: &Inner) -> Error {
 /// refuses: somebody sits in front of it who has mistyped an address.
 pub(super) async fn first_answer(inner: &Inner) -> Result<Reply> {
     let look = inner.exchange().look_transaction();
-    let deadline = Instant::now() + inner.timeout;
+    let deadline = inner.deadline();
     let mut attempts = Attempts::until(deadline);
     let mut refusals = 0;
     loop {
@@ -123,18 +130,21 @@ impl Inner {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A transaction that may be repeated freely (a read), until the deadline of one call.
-    pub(super) async fn transact(&self, transaction: &Transaction) -> Result<Reply> {
+    /// A transaction that may be repeated freely (a read), until the deadline of the call.
+    pub(super) async fn transact(
+        &self,
+        transaction: &Transaction,
+        deadline: Instant,
+    ) -> Result<Reply> {
         let mut closing = self.closed.subscribe();
         tokio::select! {
             biased;
             _ = closing.wait_for(|closed| *closed) => Err(closed()),
-            result = self.transact_until_deadline(transaction) => result,
+            result = self.transact_until(transaction, deadline) => result,
         }
     }
 
-    async fn transact_until_deadline(&self, transaction: &Transaction) -> Result<Reply> {
-        let deadline = Instant::now() + self.timeout;
+    async fn transact_until(&self, transaction: &Transaction, deadline: Instant) -> Result<Reply> {
         let mut attempts = Attempts::until(deadline);
         loop {
             match self.attempt(transaction, deadline).await {
@@ -167,19 +177,24 @@ impl Inner {
 }
 
 /// The right to serve the queue; whoever drops it early leaves no caller waiting for nobody.
-struct Driving(Arc<Inner>);
+struct Driving {
+    inner: Arc<Inner>,
+    /// The right was given back: it may be somebody else's by now.
+    over: bool,
+}
 
 impl Drop for Driving {
     fn drop(&mut self) {
-        let mut queue = self.0.queue();
-        if queue.driving {
-            // The runtime is going down. Without their senders the callers learn it at once.
-            queue.driving = false;
-            let in_flight = std::mem::take(&mut queue.in_flight);
-            let waiting = std::mem::take(&mut queue.waiting);
-            drop(queue);
-            drop((in_flight, waiting));
+        if self.over {
+            return;
         }
+        // The runtime is going down. Without their senders the callers learn it at once.
+        let mut queue = self.inner.queue();
+        queue.driving = false;
+        let in_flight = std::mem::take(&mut queue.in_flight);
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop((in_flight, waiting));
     }
 }
 
@@ -188,22 +203,41 @@ struct Batch {
     count: u64,
     /// The latest of theirs; each watches its own.
     deadline: Instant,
+    /// The first one's.
+    runtime: Handle,
 }
 
 impl Driving {
-    async fn run(self) {
+    async fn run(mut self) {
         while let Some(batch) = self.next_batch() {
-            let result = self.exchange(&batch).await;
-            let mut queue = self.0.queue();
-            let callers = std::mem::take(&mut queue.in_flight);
-            queue.last_failure = result.as_ref().err().cloned();
-            drop(queue);
-            match result {
-                Ok(times) => self.hand_out(callers, times),
-                Err(error) => {
-                    for caller in callers {
-                        let _ = caller.answer.send(Err(error.clone()));
-                    }
+            // Each batch travels on a runtime on which somebody waits for it: this one may rest, or
+            // end, as soon as its own callers have their answer.
+            if batch.runtime.id() != Handle::current().id() {
+                batch.runtime.clone().spawn(self.run_from(batch));
+                return;
+            }
+            self.serve(&batch).await;
+        }
+    }
+
+    fn run_from(self, batch: Batch) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            self.serve(&batch).await;
+            self.run().await;
+        })
+    }
+
+    async fn serve(&self, batch: &Batch) {
+        let result = self.exchange(batch).await;
+        let mut queue = self.inner.queue();
+        let callers = std::mem::take(&mut queue.in_flight);
+        queue.last_failure = result.as_ref().err().cloned();
+        drop(queue);
+        match result {
+            Ok(times) => self.hand_out(callers, times),
+            Err(error) => {
+                for caller in callers {
+                    let _ = caller.answer.send(Err(error.clone()));
                 }
             }
         }
@@ -211,8 +245,8 @@ impl Driving {
 
     /// All who wait, or nobody: then the driver's work is done, and that is noted under the same
     /// lock under which the next caller looks whether it must start a new one.
-    fn next_batch(&self) -> Option<Batch> {
-        let mut queue = self.0.queue();
+    fn next_batch(&mut self) -> Option<Batch> {
+        let mut queue = self.inner.queue();
         let mut batch: Option<Batch> = None;
         while let Some(caller) = queue.waiting.pop_front() {
             if caller.answer.is_closed() {
@@ -223,21 +257,30 @@ impl Driving {
                 queue.waiting.push_front(caller);
                 break;
             }
-            let deadline = batch.map_or(caller.deadline, |batch| batch.deadline);
-            batch = Some(Batch {
-                count,
-                deadline: deadline.max(caller.deadline),
+            batch = Some(match batch {
+                Some(batch) => Batch {
+                    count,
+                    deadline: batch.deadline.max(caller.deadline),
+                    runtime: batch.runtime,
+                },
+                None => Batch {
+                    count,
+                    deadline: caller.deadline,
+                    runtime: caller.runtime.clone(),
+                },
             });
             queue.in_flight.push(caller);
         }
         if batch.is_none() {
             queue.driving = false;
+            drop(queue);
+            self.over = true;
         }
         batch
     }
 
     fn somebody_waits(&self) -> bool {
-        let queue = self.0.queue();
+        let queue = self.inner.queue();
         queue
             .in_flight
             .iter()
@@ -246,7 +289,7 @@ impl Driving {
 
     /// Runs the protocol for one batch.
     async fn exchange(&self, batch: &Batch) -> Result<Times> {
-        let inner = &self.0;
+        let inner = &self.inner;
         let local = inner.local.advance()?;
         inner.exchange().begin(local, batch.count);
 
@@ -282,7 +325,7 @@ impl Driving {
 
     /// Deals the times out in the order in which the callers came.
     fn hand_out(&self, callers: Vec<Caller>, times: Times) {
-        let local = &self.0.local;
+        let local = &self.inner.local;
         local.raise(times.last);
         let mut first = times.first;
         let mut previous = times.previous;

@@ -22,6 +22,8 @@ pub struct History {
 pub(super) async fn walk_back(inner: &Inner, limit: usize) -> Result<History> {
     let mut history = History::default();
     let mut at = None;
+    // One deadline for the whole walk, as for every call.
+    let deadline = inner.deadline();
     while history.updates.len() < limit {
         let get = |key: &[u8]| {
             Operation::Get(Get {
@@ -34,7 +36,7 @@ pub(super) async fn walk_back(inner: &Inner, limit: usize) -> Result<History> {
             then: vec![get(&keys.record), get(&keys.highest), get(&keys.granted)],
             ..Transaction::default()
         };
-        let reply = match (inner.transact(&look).await, at) {
+        let reply = match (inner.transact(&look, deadline).await, at) {
             (Ok(reply), _) => reply,
             (Err(error), Some(at)) if error.kind() == ErrorKind::Compacted => {
                 history.compacted_before = Some(at + 1);

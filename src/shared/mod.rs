@@ -161,32 +161,37 @@ impl SharedClock {
                 format!("{count} times can't be taken at once: the count goes from 1 to 2^32"),
             ));
         }
-        let (answer, answered) = oneshot::channel();
-        let deadline = tokio::time::Instant::now() + self.inner.timeout;
-        driver::enqueue(
-            &self.inner,
-            driver::Caller {
-                count,
-                deadline,
-                answer,
-            },
-        )?;
-        match tokio::time::timeout_at(deadline, answered).await {
-            Ok(Ok(result)) => result,
-            // The driver ends without an answer only when its runtime does.
-            Ok(Err(_)) => Err(Error::new(
-                ErrorKind::Closed,
-                "the runtime that carried this update has ended",
-            )),
-            Err(_) => Err(driver::out_of_time(&self.inner)),
+        let deadline = self.inner.deadline();
+        for _ in 0..RUNTIMES {
+            let (answer, answered) = oneshot::channel();
+            driver::enqueue(
+                &self.inner,
+                driver::Caller {
+                    count,
+                    runtime: tokio::runtime::Handle::current(),
+                    deadline,
+                    answer,
+                },
+            )?;
+            match tokio::time::timeout_at(deadline, answered).await {
+                Ok(Ok(result)) => return result,
+                // The runtime that carried the update has ended, and ours goes on: nothing was
+                // handed out, so it is begun anew here.
+                Ok(Err(_)) => {}
+                Err(_) => return Err(driver::out_of_time(&self.inner)),
+            }
         }
+        Err(Error::new(
+            ErrorKind::Closed,
+            "the runtime that carries this clock's updates is shutting down",
+        ))
     }
 
     /// The newest update of the record by anyone; `None` if there is no record yet.
     pub async fn read(&self) -> Result<Option<Observed>> {
         self.refuse_if_closed()?;
         let look = self.inner.exchange().look_transaction();
-        let reply = self.inner.transact(&look).await?;
+        let reply = self.inner.transact(&look, self.inner.deadline()).await?;
         self.inner.exchange().handle_look(&reply)?;
         let trace = Trace::of(&self.inner.keys, reply.gets.iter().flatten());
         Ok(trace.updates(&self.inner.keys)?.pop())
@@ -199,7 +204,7 @@ impl SharedClock {
     pub async fn watch(&self) -> Result<Watch> {
         self.refuse_if_closed()?;
         let look = self.inner.exchange().look_transaction();
-        let reply = self.inner.transact(&look).await?;
+        let reply = self.inner.transact(&look, self.inner.deadline()).await?;
         // A record that can't be read now may be mended while we watch.
         let _ = self.inner.exchange().handle_look(&reply);
         Ok(Watch::from_revision(self.clone(), reply.revision + 1))
@@ -342,10 +347,18 @@ impl From<Reservation> for Update {
 }
 
 impl Inner {
+    /// When a call that begins now must have ended.
+    fn deadline(&self) -> tokio::time::Instant {
+        tokio::time::Instant::now() + self.timeout
+    }
+
     fn exchange(&self) -> MutexGuard<'_, Exchange> {
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// An update that was dropped together with another caller's runtime begins anew at most so often.
+const RUNTIMES: usize = 3;
 
 /// The wall clock, Unix seconds: for people to look at, never compared.
 fn real_timestamp() -> f64 {

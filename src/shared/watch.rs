@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Inner, Observed, SharedClock, driver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::board::Highest;
@@ -20,6 +22,7 @@ pub struct Watch {
     next_revision: u64,
     ready: VecDeque<WatchEvent>,
     pause: Duration,
+    resume_at: Instant,
 }
 
 /// What a [`Watch`] tells.
@@ -40,8 +43,9 @@ pub enum WatchEvent {
         /// What was found.
         error: Error,
     },
-    /// The store compacted its history faster than this watch followed: updates from revision
-    /// `from` up to and without `until` were missed.
+    /// The store compacted its history faster than this watch followed: what happened from revision
+    /// `from` up to and without `until` is not known. Revisions count all keys of the store, so
+    /// there may have been no update among them.
     Missed {
         /// The first revision missed.
         from: u64,
@@ -60,6 +64,7 @@ impl Watch {
             next_revision: from,
             ready: VecDeque::new(),
             pause: Duration::ZERO,
+            resume_at: Instant::now(),
         }
     }
 
@@ -91,7 +96,8 @@ impl Watch {
         let result = match &mut self.changes {
             Some(changes) => changes.next().await,
             None => {
-                tokio::time::sleep(self.pause).await;
+                // A moment, not a length of time: callers may look up from waiting again and again.
+                tokio::time::sleep_until(self.resume_at).await;
                 let range = inner.keys.trace();
                 match inner
                     .store
@@ -128,6 +134,7 @@ impl Watch {
                     self.ready.push_back(WatchEvent::Interrupted(failure.error));
                 }
                 self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                self.resume_at = Instant::now() + self.pause;
                 Ok(())
             }
         }
@@ -140,7 +147,7 @@ impl Watch {
             None => {
                 let inner = &self.clock.inner;
                 let look = inner.exchange().look_transaction();
-                inner.transact(&look).await?.revision + 1
+                inner.transact(&look, inner.deadline()).await?.revision + 1
             }
         };
         self.ready.push_back(WatchEvent::Missed {
@@ -165,7 +172,7 @@ fn events(inner: &Inner, change: &Change) -> Vec<WatchEvent> {
         if !deleted {
             return Vec::new();
         }
-        inner.exchange().forget();
+        inner.exchange().forget_before(revision);
         return vec![WatchEvent::Deleted { revision }];
     };
     // Only a change that shows the highest time beside the record tells all that an update needs.
@@ -180,9 +187,10 @@ fn events(inner: &Inner, change: &Change) -> Vec<WatchEvent> {
                 record.mod_revision,
             )),
             highest: highest.value,
+            highest_revision: record.mod_revision,
             revision,
         }),
-        None => inner.exchange().forget(),
+        None => inner.exchange().forget_before(revision),
     }
     match trace.updates(&inner.keys) {
         Ok(updates) => updates.into_iter().map(WatchEvent::Updated).collect(),

@@ -438,6 +438,144 @@ fn a_watch_keeps_the_process_warm_unless_it_shows_too_little() {
     let reply = shelf.apply(&look).unwrap();
     a.exchange.handle_look(&reply).unwrap();
     assert_eq!(a.take(&mut shelf, 1).unwrap().round_trips, 1);
-    a.exchange.forget();
+    a.exchange.forget_before(u64::MAX);
     assert_eq!(a.take(&mut shelf, 1).unwrap().round_trips, 2);
+}
+
+fn delete(shelf: &mut Shelf, key: &[u8]) {
+    let transaction = Transaction {
+        then: vec![Operation::Delete(key.to_vec())],
+        ..Transaction::default()
+    };
+    shelf.apply(&transaction).unwrap();
+}
+
+// R1
+#[test]
+fn a_process_that_saw_no_record_does_not_start_over_when_it_is_deleted() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    let reply = shelf.apply(&a.exchange.look_transaction()).unwrap();
+    a.exchange.handle_look(&reply).unwrap(); // connect() on an empty store
+    let given: Vec<_> = (0..5).map(|_| b.update(&mut shelf)).collect();
+    delete(&mut shelf, RECORD.as_bytes());
+    let mine = a.update(&mut shelf);
+    assert!(mine > given[4], "{mine} was given before: {given:?}");
+}
+
+// R2
+#[test]
+fn what_is_forgotten_between_begin_and_poll_is_not_taken_for_an_empty_store() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    a.update(&mut shelf);
+    let given: Vec<_> = (0..5).map(|_| b.update(&mut shelf)).collect();
+    delete(&mut shelf, RECORD.as_bytes());
+    a.begin(1);
+    a.exchange.forget_before(u64::MAX); // the watch hears of the deletion (or of a blind write)
+    a.step(&mut shelf);
+    let mine = loop {
+        match a.exchange.poll(1.5) {
+            Step::Send(transaction) => {
+                let reply = shelf.apply(&transaction).unwrap();
+                a.exchange.handle_reply(&reply);
+            }
+            Step::Done(times) => break times.last.get(),
+            Step::Failed(error) => panic!("{error}"),
+        }
+    };
+    assert!(mine > given[4], "{mine} was given before: {given:?}");
+}
+
+// R3
+#[test]
+fn a_slow_process_is_served_among_many_fast_ones() {
+    let mut shelf = Shelf::default();
+    let mut fast: Vec<_> = (1..=8).map(|i| Process::new(&format!("p{i}"), i)).collect();
+    let mut slow = Process::new("slow", 99);
+    for process in &mut fast {
+        process.update(&mut shelf);
+    }
+    slow.update(&mut shelf);
+    fast[0].update(&mut shelf);
+    slow.begin(1);
+    let mut round_trips = 0;
+    loop {
+        let transaction = match slow.exchange.poll(1.5) {
+            Step::Send(transaction) => transaction,
+            Step::Done(_) => break,
+            Step::Failed(error) => panic!("{error}"),
+        };
+        let reply = shelf.apply(&transaction).unwrap();
+        // While this reply travels the others make 40 rounds, each a commit for all of them.
+        for _ in 0..40 {
+            for process in &mut fast {
+                process.begin(1);
+            }
+            let mut open: Vec<usize> = (0..fast.len()).collect();
+            while !open.is_empty() {
+                let sent: Vec<_> = open.iter().map(|&i| fast[i].transaction()).collect();
+                let replies: Vec<_> = sent.iter().map(|t| shelf.apply(t).unwrap()).collect();
+                for (&i, reply) in open.iter().zip(&replies) {
+                    fast[i].exchange.handle_reply(reply);
+                }
+                open.retain(|&i| match fast[i].exchange.clone().poll(1.5) {
+                    Step::Done(_) => {
+                        fast[i].done();
+                        false
+                    }
+                    _ => true,
+                });
+            }
+        }
+        slow.exchange.handle_reply(&reply);
+        round_trips += 1;
+        assert!(
+            round_trips <= 50,
+            "not served after {round_trips} round trips, no reply lost"
+        );
+    }
+    assert!(round_trips <= 3, "{round_trips}");
+}
+
+// R4
+#[test]
+fn a_mended_record_in_a_restored_store_is_seen() {
+    let mut shelf = Shelf::default();
+    let mut a = Process::new("a", 1);
+    for _ in 0..10 {
+        a.update(&mut shelf);
+    }
+    let backup = shelf.clone();
+    for _ in 0..5 {
+        a.update(&mut shelf);
+    }
+    write_blindly(&mut shelf, b"rubbish");
+    assert_eq!(
+        a.take(&mut shelf, 1).unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
+    // Somebody mends it by the snapshot: fewer revisions than before.
+    let mut shelf = backup;
+    let mut b = Process::new("b", 2);
+    b.update(&mut shelf);
+    for _ in 0..3 {
+        if a.take(&mut shelf, 1).is_ok() {
+            return;
+        }
+    }
+    panic!("{}", a.take(&mut shelf, 1).unwrap_err());
+}
+
+// R5
+#[test]
+fn regressions_are_not_invented() {
+    let mut shelf = Shelf::default();
+    let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
+    a.update(&mut shelf);
+    b.update(&mut shelf);
+    a.begin(1);
+    a.step(&mut shelf);
+    a.step(&mut shelf);
+    assert_eq!(a.done().regressed, None);
 }

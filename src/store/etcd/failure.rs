@@ -115,14 +115,23 @@ fn from_status(status: &tonic::Status) -> Cause {
         return from_chain(status);
     }
     match status.code() {
-        Code::ResourceExhausted if says.contains("space exceeded") => Cause::refusal(
-            ErrorKind::NoSpace,
-            format!(
-                "{says}. Three steps set it right: compact the history (etcdctl compact REVISION), \
-                 give the space back (etcdctl defrag on each member), and lift the alarm (etcdctl \
-                 alarm disarm)"
-            ),
-        ),
+        // A member may say so after it has applied the transaction (its own view of the quota).
+        Code::ResourceExhausted if says.contains("space exceeded") => Cause {
+            outcome: Outcome::Unknown,
+            ..Cause::refusal(
+                ErrorKind::NoSpace,
+                format!(
+                    "{says}. Three steps set it right: compact the history (etcdctl compact \
+                     REVISION), give the space back (etcdctl defrag on each member), and lift the \
+                     alarm (etcdctl alarm disarm)"
+                ),
+            )
+        },
+        // A learner serves no transactions, but another member does.
+        Code::FailedPrecondition if says.contains("learner") => Cause {
+            outcome: Outcome::NotApplied,
+            ..Cause::unknown(says)
+        },
         Code::ResourceExhausted => Cause {
             retry: true,
             ..Cause::refusal(ErrorKind::Unavailable, says)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::{EventType, WatchOptions, WatchResponse, WatchStream};
-use tokio::time::timeout;
+use etcd_client::{EventType, GetOptions, WatchOptions, WatchResponse, WatchStream};
+use tokio::time::{Instant, timeout_at};
 
 use super::failure::{Cause, of_cancelled_watch};
 use super::member::Member;
@@ -16,6 +16,10 @@ use crate::store::{Change, Changes, StoreFuture};
 pub(super) struct Following {
     member: Arc<Member>,
     stream: WatchStream,
+    /// When it last said something, and whether it was asked since: kept here, since a caller may
+    /// drop [`next`](Changes::next) and call it again as often as it likes.
+    heard: Instant,
+    asked: bool,
 }
 
 /// After so long without a word the member is asked for one, and given as long again.
@@ -34,8 +38,17 @@ impl Following {
         if let Some(end) = translate::end(range) {
             options = options.with_range(end);
         }
+        // A watch that catches up gets up to a thousand revisions in one message, far more than the
+        // 4 MB that a client takes by default; refused once, it would be refused for ever.
         let mut client = member.client().await?;
+        // An expired token is told to a watch as "permission denied", past the client's renewal of
+        // tokens. A read renews it, or is denied for a real reason.
+        let read = GetOptions::new().with_serializable().with_count_only();
+        client.get(range.start.clone(), Some(read)).await?;
+        let mut client = client.watch_client().max_decoding_message_size(usize::MAX);
         let mut following = Following {
+            heard: Instant::now(),
+            asked: false,
             stream: client.watch(range.start.clone(), Some(options)).await?,
             member: member.clone(),
         };
@@ -61,20 +74,23 @@ impl Following {
 
     /// The next response that bears events.
     async fn changes(&mut self) -> Result<Vec<Change>, Cause> {
-        let mut asked = false;
         loop {
-            match timeout(SILENCE, self.receive()).await {
+            let patience = if self.asked { SILENCE * 2 } else { SILENCE };
+            match timeout_at(self.heard + patience, self.receive()).await {
                 Ok(response) => {
-                    asked = false;
+                    self.heard = Instant::now();
+                    self.asked = false;
                     let changes = by_revision(&response?);
                     if !changes.is_empty() {
                         return Ok(changes);
                     }
                 }
-                Err(_) if asked => return Err(Cause::silent(SILENCE * 2)),
+                Err(_) if self.asked => return Err(Cause::silent(SILENCE * 2)),
                 Err(_) => {
+                    self.asked = true;
+                    // Time in which nobody called is not the member's silence.
+                    self.heard = Instant::now() - SILENCE;
                     self.stream.request_progress().await?;
-                    asked = true;
                 }
             }
         }

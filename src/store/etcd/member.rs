@@ -24,6 +24,10 @@ struct State {
     /// Made at first use and after a failure of the connection.
     client: Option<Client>,
     set_aside: Option<SetAside>,
+    /// When the oldest of the attempts was made that no answer has followed since.
+    unanswered_since: Option<Instant>,
+    /// When it was last found well after it had been set aside, and how long the pause was then.
+    found_well: Option<(Instant, Duration)>,
 }
 
 struct SetAside {
@@ -36,6 +40,8 @@ struct SetAside {
 /// The first probe of a member that was set aside comes after this time, the later ones ever later.
 const FIRST_PROBE: Duration = Duration::from_millis(500);
 const LAST_PROBE: Duration = Duration::from_secs(5);
+/// So long at most is one left alone that fails whenever it is found well.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 /// A probe that takes longer has failed.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -68,7 +74,19 @@ impl Member {
 
     /// It answered: whatever was held against it is over.
     pub(super) fn answered(&self) {
-        self.state().set_aside = None;
+        let mut state = self.state();
+        if let Some(aside) = state.set_aside.take() {
+            state.found_well = Some((Instant::now(), aside.pause));
+        }
+        state.unanswered_since = None;
+    }
+
+    /// It left an attempt unanswered that was made then. For how long it has been silent now.
+    pub(super) fn silent_since(&self, attempt: Instant) -> Duration {
+        self.state()
+            .unanswered_since
+            .get_or_insert(attempt)
+            .elapsed()
     }
 
     /// It failed, for this reason: others are asked until it is found well.
@@ -77,11 +95,20 @@ impl Member {
         let mut state = self.state();
         // The next try gets a fresh connection: this one may be a black hole, or its runtime gone.
         state.client = None;
+        state.unanswered_since = None;
+        // One that fails again as soon as it is found well is looked after ever more rarely.
+        let again = state
+            .found_well
+            .is_some_and(|(at, pause)| now.duration_since(at) < pause.max(FIRST_PROBE));
+        let pause = match (again, state.found_well) {
+            (true, Some((_, pause))) => (pause * 2).min(LONGEST_ABSENCE),
+            _ => FIRST_PROBE,
+        };
         state.set_aside = Some(SetAside {
             why,
             since: now,
-            next_probe: now + FIRST_PROBE,
-            pause: FIRST_PROBE,
+            next_probe: now + pause,
+            pause,
         });
     }
 
@@ -110,7 +137,7 @@ impl Member {
             else {
                 return;
             };
-            aside.pause = (aside.pause * 2).min(LAST_PROBE);
+            aside.pause = (aside.pause * 2).min(LAST_PROBE.max(aside.pause));
             aside.next_probe = now + aside.pause;
         }
         let member = member.clone();

@@ -111,9 +111,12 @@ impl EtcdStore {
             }
             Ok(Err(cause)) => cause,
             Err(_) => {
-                // Cut short by the caller's deadline, it says nothing of the member's pace.
                 if patience < within {
                     self.learn(Err(patience));
+                } else if member.silent_since(began) < *lock(&self.patience) {
+                    // Cut short by the caller's deadline, it says nothing of the member: neither
+                    // of its pace nor of its health, and its connection may be about to stand.
+                    return Err(Cause::silent(patience).at(member.address()));
                 }
                 Cause::silent(patience)
             }
