@@ -53,8 +53,8 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(BIN)/ruff check python tests
 	$(BIN)/ruff format --check python tests
 	$(BIN)/mypy --strict python/lamport_clock python/logical_count.py
-	for folder in tests/python tests/c tests/scripts tests/containers; do
-		MYPYPATH=python:$$folder $(BIN)/mypy --strict $$folder
+	for folder in tests/support tests/python tests/c tests/scripts tests/containers; do
+		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
 	sh -n scripts/start_etcd.sh
@@ -121,14 +121,14 @@ endef
 $(PASSED)/rust: $(TOOLS)/.ready $(CORE) $(shell find tests -name '*.rs')
 	$(call passes,$(CARGO) test --features cli && $(CARGO) test --no-default-features)
 
-$(PASSED)/python: $(WHEEL)/.installed $(shell find tests/python -type f -name '*.py')
+$(PASSED)/python: $(WHEEL)/.installed $(shell find tests/python tests/support -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) .)
 
-$(PASSED)/c: build/c/.built $(shell find tests/c bindings/c/examples -type f -not -path '*/__pycache__/*')
+$(PASSED)/c: build/c/.built $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
 	$(call passes,$(CARGO) test --package lamport-clock-c && cd tests/c && $(BIN)/python -m pytest $(PYTEST) .)
 
-$(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts -name '*.py')
+$(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
 
-$(PASSED)/containers: $(WHEEL)/.installed scripts/start_etcd.sh $(shell find tests/containers -name '*.py')
+$(PASSED)/containers: $(WHEEL)/.installed scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
 	$(call passes,cd tests/containers && $(BIN)/python -m pytest $(PYTEST) .)

@@ -102,8 +102,9 @@ impl LocalClock {
         Time::saturating(before).after(1)
     }
 
-    /// Moves the clock to `time` if it is behind: for times that the shared record handed out.
-    pub(crate) fn raise(&self, time: Time) {
+    /// Moves the clock to `time` if it is behind, whatever the jump bound: for times that the shared
+    /// record handed out to this process. No event of its own.
+    pub fn raise(&self, time: Time) {
         self.time.0.fetch_max(time.get(), Ordering::AcqRel);
     }
 

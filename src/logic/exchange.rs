@@ -757,6 +757,4 @@ impl View {
 
 // The reference store is the protocol's partner in the tests.
 #[cfg(all(test, feature = "shared"))]
-mod random;
-#[cfg(all(test, feature = "shared"))]
 mod tests;

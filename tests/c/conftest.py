@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from etcd import Etcd
 from library import LIMIT, ROOT, Library, Session
+from servers import Etcd
 
 
 @pytest.fixture(scope="session")
@@ -20,15 +20,15 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 @pytest.fixture(scope="session")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
-    with Etcd(tmp_path_factory.mktemp("etcd")) as member:
-        yield member
+    with Etcd(tmp_path_factory.mktemp("etcd"), 1) as etcd:
+        yield etcd
 
 
 @pytest.fixture
 def own_etcd(tmp_path: Path) -> Iterator[Etcd]:
     """One that the test may stop."""
-    with Etcd(tmp_path) as member:
-        yield member
+    with Etcd(tmp_path, 1) as etcd:
+        yield etcd
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import subprocess
 import warnings
 
 import pytest
-from etcd import Etcd
 from library import EXAMPLE, HERE, LIMIT, ROOT, Library, version
+from servers import Etcd
 
 LINKS = ["shared", "static"]
 STANDARDS = ["c99", "c11"]
@@ -49,7 +49,7 @@ def test_checks_count_without_assertions_too(library: Library) -> None:
 @pytest.mark.parametrize("link", LINKS)
 def test_clock_on_etcd(library: Library, etcd: Etcd, link: str) -> None:
     program = library.program(HERE / "test_clock.c", "c99", link)
-    assert checks(passes(library, [str(program), etcd.store(f"clock-{link}")])) >= 130
+    assert checks(passes(library, [str(program), etcd.uri(f"/clock-{link}")])) >= 130
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -62,7 +62,7 @@ def test_header_in_cpp(library: Library, standard: str, link: str) -> None:
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("where", ["memory", "etcd"])
 def test_example(library: Library, etcd: Etcd, where: str, link: str) -> None:
-    store = etcd.store(f"example-{link}") if where == "etcd" else "memory:example"
+    store = etcd.uri(f"/example-{link}") if where == "etcd" else "memory:example"
     program = library.program(EXAMPLE, "c99", link)
     assert passes(library, [str(program), store]).splitlines() == [
         f"lamport-clock {version()} on {store}",
@@ -105,7 +105,7 @@ def test_under_valgrind(library: Library, etcd: Etcd, name: str, arguments: list
         pytest.skip("valgrind is not installed: install it to have memory errors and leaks seen")
     source = EXAMPLE if name == "ordering" else HERE / f"{name}.c"
     program = library.program(source, "c99", "shared")
-    store = [etcd.store(f"valgrind-{name}") if a == "etcd" else a for a in arguments]
+    store = [etcd.uri(f"/valgrind-{name}") if a == "etcd" else a for a in arguments]
     options = ["--quiet", "--error-exitcode=99", "--fair-sched=yes"]
     # A forked child has lost the threads that held what they had: leaks mean nothing there.
     if name != "test_process":

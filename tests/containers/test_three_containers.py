@@ -21,12 +21,9 @@ import history
 import pytest
 from history import INTERVAL, Reading, complaints, is_update, names_endpoint
 from lab import MOUNTED, Container, Lab, Line, Program, why_not
+from release import RealEtcd, architecture, make_release
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "tests" / "scripts"))
-
-from release import RealEtcd, architecture, make_release  # noqa: E402  (needs the line above)
-
 NODES = [("mx-nodel", "172.21.0.10"), ("mx-nodel2", "172.21.0.11"), ("mx-nodel3", "172.21.0.12")]
 PYTHON = os.environ.get("LAMPORT_PYTHON") or sys.executable
 # Long enough for an election and a busy machine; only a failure waits this long.

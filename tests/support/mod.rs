@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each suite uses its own part of this")]
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -239,8 +241,13 @@ fn program() -> PathBuf {
     PathBuf::from(program)
 }
 
-/// Two ports on which nobody listens at present.
+/// Two ports on which nobody listens at present, below those that outgoing connections take: one of
+/// those might be gone again before etcd listens.
 fn free_ports(host: &str) -> [u16; 2] {
-    let listeners = [0, 1].map(|_| TcpListener::bind((host, 0)).expect("a free port"));
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    // Every process and every call begins elsewhere.
+    let begin = RandomState::new().hash_one(host) % 20_000;
+    let mut free = (0..20_000)
+        .map(|i| 10_000 + ((begin + i) % 20_000) as u16)
+        .filter(|port| TcpListener::bind((host, *port)).is_ok());
+    [(); 2].map(|()| free.next().expect("a free port"))
 }

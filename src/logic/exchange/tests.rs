@@ -4,6 +4,8 @@
 use super::*;
 use crate::store::shelf::Shelf;
 
+mod random;
+
 const RECORD: &str = "/lamport_clock";
 
 fn time(value: u64) -> Time {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -39,11 +41,14 @@ LAMPORT_ETCD = os.environ.get("LAMPORT_ETCD")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    """Ports of 127.0.0.1 that nobody listens on, below those that outgoing connections take."""
+    ports: list[int] = []
+    for port in random.sample(range(10_000, 30_000), 1_000):
+        if len(ports) < count:
+            with contextlib.suppress(OSError):
+                socket.create_server(("127.0.0.1", port)).close()
+                ports.append(port)
+    assert len(ports) == count, "no free ports on 127.0.0.1"
     return ports
 
 

@@ -6,9 +6,6 @@ use std::collections::{HashMap, VecDeque};
 use super::*;
 use crate::logic::trace::Trace;
 use crate::store::Change;
-use crate::store::shelf::Shelf;
-
-const RECORD: &str = "/lamport_clock";
 
 /// SplitMix64 (Steele, Lea and Flood 2014): a few lines, and every seed is a schedule of its own.
 struct Random(u64);
@@ -416,6 +413,10 @@ fn run(seed: u64, steps: usize) -> std::thread::Result<u64> {
 
 /// `LAMPORT_SEED=n` replays one schedule, `LAMPORT_SCHEDULES=n` tries more of them.
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "which schedules a test tries is no setting of the library"
+)]
 fn random_schedules_keep_the_promises() {
     let number = |name: &str| {
         std::env::var(name)
