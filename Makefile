@@ -15,6 +15,7 @@ export PROTOC        ?= $(BIN)/protoc
 export LAMPORT_ETCD  ?= $(TOOLS)/etcd/etcd
 # The Python that has the project's wheel installed.
 export LAMPORT_PYTHON := $(WHEEL)/bin/python
+export PATH           := $(BIN):$(PATH)
 
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -57,7 +58,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
-	sh -n scripts/start_etcd.sh
+	$(BIN)/shellcheck scripts/start_etcd.sh bindings/c/build.sh .ci/run
 	echo 'lint: all clean'
 
 format:  ## Format all code

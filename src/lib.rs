@@ -53,3 +53,8 @@ pub use config::{Config, Credentials, Secret, Settings, StoreUri, Tls, parse_dur
 pub use nodes::{Address, Node, Nodes};
 #[cfg(feature = "shared")]
 pub use shared::{History, Holder, Observed, Reservation, SharedClock, Update, Watch, WatchEvent};
+
+/// The README's Rust example, compiled with the others.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -361,10 +361,9 @@ lamport_status_t lamport_clock_location(const struct lamport_clock_t *clock,
                                         struct lamport_error_t **error);
 
 /*
- Ends the clock: later calls that need the store (update, reserve, read) return CLOSED, and so do
- threads that wait in one, except that a call whose transaction is under way may still end as it
- would have, by its deadline at the latest. The local clock (tick, receive, now) goes on. To close
- again does nothing.
+ Ends the clock: later calls that need the store (update, reserve, read) return CLOSED, and so, at
+ once, do threads that wait in one. The local clock (tick, receive, now) goes on. To close again
+ does nothing.
 
  The handle stays valid until it is freed: to end a clock that other threads use, close it, join
  them, then free it.

@@ -297,10 +297,9 @@ pub unsafe extern "C" fn lamport_clock_location(
     unsafe { border::guarded(error, body) }
 }
 
-/// Ends the clock: later calls that need the store (update, reserve, read) return CLOSED, and so do
-/// threads that wait in one, except that a call whose transaction is under way may still end as it
-/// would have, by its deadline at the latest. The local clock (tick, receive, now) goes on. To close
-/// again does nothing.
+/// Ends the clock: later calls that need the store (update, reserve, read) return CLOSED, and so, at
+/// once, do threads that wait in one. The local clock (tick, receive, now) goes on. To close again
+/// does nothing.
 ///
 /// The handle stays valid until it is freed: to end a clock that other threads use, close it, join
 /// them, then free it.
