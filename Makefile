@@ -58,6 +58,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
+	$(CARGO) test --quiet --package lamport-clock-c --test header
 	$(BIN)/shellcheck scripts/start_etcd.sh bindings/c/build.sh .ci/run
 	echo 'lint: all clean'
 

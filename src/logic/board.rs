@@ -195,7 +195,8 @@ impl Batch {
 }
 
 impl Granted {
-    /// At most so many grants are kept: enough for a requester that is two transactions behind.
+    /// At most so many grants are kept, one for each of the newest instances: however often others
+    /// are served meanwhile, a requester finds its own until so many different ones came after it.
     pub const KEPT: usize = 256;
 
     /// What lies under the key, whose revision is `mod_revision`.

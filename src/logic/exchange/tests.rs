@@ -2,6 +2,7 @@
 //! choose: races, lost replies and late commits without a thread or a clock.
 
 use super::*;
+use crate::logic::record::Record;
 use crate::store::shelf::Shelf;
 
 mod random;

@@ -17,13 +17,18 @@
 
 use std::mem;
 
-use super::board::{Batch, Grant, Granted, Highest, Holder, Keys, Request, to_json};
-use super::clock::check_jump;
-use super::record::Record;
+use self::rule::{Base, Offer};
+use super::board::{Batch, Grant, Highest, Keys, Request, to_json};
 use super::stamp::{Instance, ProcessId};
 use super::time::Time;
-use super::transaction::{Compare, Entry, Get, KeyRange, Operation, Reply, Transaction};
+use super::transaction::{Compare, Get, KeyRange, Operation, Reply, Transaction};
 use crate::error::{Error, ErrorKind, Result};
+
+mod rule;
+mod view;
+
+pub use self::rule::Times;
+pub use self::view::{Seen, Sighting, View};
 
 /// The protocol of one process: one request at a time, and what is remembered between them.
 #[derive(Clone, Debug)]
@@ -50,67 +55,6 @@ pub enum Step {
     Done(Times),
     /// The request can't be served; nothing was handed out.
     Failed(Error),
-}
-
-/// The times that a request was given: `first` to `last`, consecutive, nobody else's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Times {
-    /// The first time.
-    pub first: Time,
-    /// The last time.
-    pub last: Time,
-    /// Who held the record before, and at what value.
-    pub previous: Option<Holder>,
-    /// The highest time known, if the record stood below it: somebody had moved it back.
-    pub regressed: Option<Time>,
-    /// The revision at which the times were handed out.
-    pub revision: u64,
-    /// When, by the wall clock of the process that wrote the record (Unix seconds).
-    pub real_timestamp: f64,
-    /// How many transactions this request took.
-    pub round_trips: u32,
-}
-
-/// The shared state as some reply or watch showed it.
-#[derive(Clone, Debug, Default)]
-pub struct Seen {
-    /// The record; `None` if there is none.
-    pub record: Option<Sighting>,
-    /// The highest time under its own key.
-    pub highest: Time,
-    /// The revision that wrote that key; 0: there is none.
-    pub highest_revision: u64,
-    /// The store's revision at that moment.
-    pub revision: u64,
-}
-
-/// The record as it was found.
-#[derive(Clone, Debug)]
-pub struct Sighting {
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// The revision that wrote them.
-    pub revision: u64,
-    /// What they say, or why they say nothing.
-    pub record: Result<Record>,
-}
-
-impl Sighting {
-    /// The record found as `bytes`, written at `revision`.
-    pub fn new(keys: &Keys, bytes: Vec<u8>, revision: u64) -> Sighting {
-        Sighting {
-            record: keys.read_record(&bytes),
-            bytes,
-            revision,
-        }
-    }
-
-    /// The value, 0 if it can't be read.
-    fn value(&self) -> Time {
-        self.record
-            .as_ref()
-            .map_or(Time::ZERO, |record| record.value)
-    }
 }
 
 impl Exchange {
@@ -563,195 +507,6 @@ impl Current {
         if let Phase::Withdraw(error) = &self.phase {
             self.phase = Phase::Finished(Err(error.clone()));
         }
-    }
-}
-
-/// What a transaction hands out if it commits.
-#[derive(Clone, Debug)]
-struct Offer {
-    /// The record that it writes; its revision comes with the reply.
-    record: Sighting,
-    /// That record's value.
-    newest: Time,
-    /// Our own times, save what only the reply tells.
-    mine: Times,
-}
-
-/// From where the next times are counted.
-struct Base {
-    /// The highest time known to anybody.
-    global: Time,
-    previous: Option<Holder>,
-    regressed: Option<Time>,
-}
-
-impl Base {
-    fn of(seen: &Seen, known: Time) -> Result<Base> {
-        let record = match &seen.record {
-            Some(sighting) => Some(sighting.record.clone()?),
-            None => None,
-        };
-        let value = record.as_ref().map_or(Time::ZERO, |record| record.value);
-        let highest = seen.highest.max(known);
-        Ok(Base {
-            global: value.max(highest),
-            regressed: (value < highest).then_some(highest),
-            previous: record.map(|record| Holder {
-                value: record.value,
-                process_id: record.process_id,
-            }),
-        })
-    }
-
-    /// The times of one request by the rule: new = max(local, global) + 1, `count` of them.
-    fn serve(
-        &self,
-        instance: Instance,
-        request: &Request,
-        max_jump: u64,
-        real_timestamp: f64,
-    ) -> Result<(Grant, Times)> {
-        if request.count == 0 || request.count > Exchange::MAX_COUNT {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "{} times can't be taken at once: the count goes from 1 to {}",
-                    request.count,
-                    Exchange::MAX_COUNT
-                ),
-            ));
-        }
-        let before = request.local.max(self.global);
-        check_jump(self.global, request.local, max_jump, "the shared record")?;
-        check_jump(
-            request.local,
-            self.global,
-            max_jump,
-            "this process's local clock",
-        )?;
-        let first = before.after(1)?;
-        let last = before.after(request.count)?;
-        let grant = Grant {
-            instance,
-            seq: request.seq,
-            first,
-            count: request.count,
-            process_id: request.process_id.clone(),
-        };
-        let times = Times {
-            first,
-            last,
-            previous: self.previous.clone(),
-            regressed: self.regressed,
-            revision: 0,
-            real_timestamp,
-            round_trips: 0,
-        };
-        Ok((grant, times))
-    }
-
-    fn advance(&mut self, grant: &Grant) {
-        self.global = grant.last();
-        self.regressed = None;
-        self.previous = Some(Holder {
-            value: grant.last(),
-            process_id: grant.process_id.clone(),
-        });
-    }
-
-    fn offer(&self, newest: &Grant, mine: Times, real_timestamp: f64) -> Offer {
-        let record = Record {
-            value: newest.last(),
-            process_id: newest.process_id.clone(),
-            real_timestamp: Some(real_timestamp),
-        };
-        Offer {
-            record: Sighting {
-                bytes: record.to_json(),
-                revision: 0,
-                record: Ok(record),
-            },
-            newest: newest.last(),
-            mine,
-        }
-    }
-}
-
-/// The shared state as one reply shows it.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// The record; `None` if there is none.
-    pub record: Option<Sighting>,
-    /// The highest time and the revision that wrote it.
-    pub highest: Option<(Highest, u64)>,
-    /// The newest grants.
-    pub granted: Granted,
-    /// The store's revision.
-    pub revision: u64,
-    waiting: Vec<Waiting>,
-}
-
-#[derive(Clone, Debug)]
-struct Waiting {
-    key: Vec<u8>,
-    /// `None` if the key does not name an instance.
-    instance: Option<Instance>,
-    /// `None` if the content can't be read.
-    request: Option<Request>,
-}
-
-impl View {
-    fn parse(reply: &Reply, keys: &Keys) -> Result<View> {
-        let [record, highest, granted, waiting] = &reply.gets[..] else {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                format!("the store answered {} reads of 4", reply.gets.len()),
-            ));
-        };
-        let first = |entries: &'_ [Entry]| entries.first().cloned();
-        Ok(View {
-            record: first(record).map(|entry| Sighting::new(keys, entry.value, entry.mod_revision)),
-            highest: match first(highest) {
-                Some(entry) => Some((Highest::parse(&entry.value, keys)?, entry.mod_revision)),
-                None => None,
-            },
-            granted: first(granted)
-                .map(|entry| Granted::parse(&entry.value, entry.mod_revision))
-                .unwrap_or_default(),
-            waiting: waiting
-                .iter()
-                .map(|entry| Waiting {
-                    instance: keys.requester(&entry.key),
-                    request: serde_json::from_slice(&entry.value).ok(),
-                    key: entry.key.clone(),
-                })
-                .collect(),
-            revision: reply.revision,
-        })
-    }
-
-    fn seen(&self) -> Seen {
-        Seen {
-            record: self.record.clone(),
-            highest: self
-                .highest
-                .as_ref()
-                .map_or(Time::ZERO, |(highest, _)| highest.value),
-            highest_revision: self.highest.as_ref().map_or(0, |(_, revision)| *revision),
-            revision: self.revision,
-        }
-    }
-
-    /// Whether this request lies with the others. A list that was cut short may hold it unseen.
-    fn waits(&self, instance: Instance, seq: u64) -> bool {
-        self.waiting.len() >= Exchange::MAX_SERVED as usize
-            || self.waiting.iter().any(|waiting| {
-                waiting.instance == Some(instance)
-                    && waiting
-                        .request
-                        .as_ref()
-                        .is_some_and(|request| request.seq == seq)
-            })
     }
 }
 
