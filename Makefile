@@ -8,6 +8,7 @@ TOOLS   := $(CURDIR)/.tools
 VENV    := $(TOOLS)/venv
 BIN     := $(VENV)/bin
 WHEEL   := $(TOOLS)/wheel
+BENCH   := $(TOOLS)/bench
 PASSED  := $(TOOLS)/passed
 
 # etcd-client compiles etcd's .proto files; the tests and the demo start a real etcd.
@@ -25,7 +26,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test lint build wheel c tools format clean
+.PHONY: help run test lint bench build wheel c tools format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -44,6 +45,15 @@ c: build/c/.built  ## The C library and its header, in build/c/
 test: $(addprefix $(PASSED)/,rust python c scripts containers)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 
+bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 2; ONLY=alone,callers: those sections)
+	@mkdir -p build/bench/tmp
+	# The members write beside the checkout, on a disk: where /tmp is memory, fsync costs nothing.
+	export TMPDIR=$(CURDIR)/build/bench/tmp
+	$(CARGO) run --quiet --release --manifest-path bench/Cargo.toml --target-dir target/bench -- \
+		$(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) --python $(BENCH)/bin/python \
+		--scripts bench/python --c-program build/bench/tick --results bench-results.json
+	$(BENCH)/bin/python bench/python/plot.py bench-results.json bench-results.svg
+
 lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and drift
 	@$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features cli -- -D warnings
@@ -51,12 +61,15 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	if $(CARGO) tree --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
 	fi
-	$(BIN)/ruff check python tests
-	$(BIN)/ruff format --check python tests
+	$(BIN)/ruff check python tests bench
+	$(BIN)/ruff format --check python tests bench
 	$(BIN)/mypy --strict python/lamport_clock python/logical_count.py
 	for folder in tests/support tests/python tests/c tests/scripts tests/containers; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
+	# Its peers are not installed here.
+	$(BIN)/mypy --strict --ignore-missing-imports bench/python
+	$(CARGO) fmt --manifest-path bench/Cargo.toml --check
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
 	$(CARGO) test --quiet --package lamport-clock-c --test header
 	$(BIN)/shellcheck scripts/start_etcd.sh bindings/c/build.sh .ci/run
@@ -64,8 +77,9 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 
 format:  ## Format all code
 	@$(CARGO) fmt --all
-	$(BIN)/ruff check --fix python tests
-	$(BIN)/ruff format python tests
+	$(CARGO) fmt --manifest-path bench/Cargo.toml
+	$(BIN)/ruff check --fix python tests bench
+	$(BIN)/ruff format python tests bench
 
 clean:  ## Remove everything that was built or installed into the checkout
 	rm -rf target build dist .tools
@@ -105,6 +119,17 @@ $(WHEEL)/.installed: dist/.built
 	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check pytest mypy
 	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
 	touch $@
+
+# What the benchmark compares with: peers that the library and its tests never see.
+$(BENCH)/.installed: dist/.built bench/requirements.txt
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
+	touch $@
+
+build/bench/tick: build/c/.built bench/c/tick.c
+	@mkdir -p build/bench
+	cc -std=c11 -O2 -Wall -Wextra -Werror -I build/c/include bench/c/tick.c -L build/c/lib -llamport_clock -Wl,-rpath,$(CURDIR)/build/c/lib -o $@
 
 # ------------------------------------------------------------------------------------------ suites
 # Each leaves its output in .tools/passed/ when it passed, and is run again when something that it

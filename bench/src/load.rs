@@ -1,0 +1,67 @@
+//! What sections that load the store share.
+
+use std::time::{Duration, Instant};
+
+use lamport_clock::{Config, Settings};
+
+use crate::Failure;
+use crate::stats::percentile;
+
+/// The configuration of `process` on `store`.
+///
+/// The deadline is longer than any wait that is measured: the figures show how long a call takes,
+/// not where it is cut off.
+pub(crate) fn config(store: &str, process: &str) -> Result<Config, Failure> {
+    Ok(Config::load(&Settings {
+        node: Some(process.to_owned()),
+        store: Some(store.to_owned()),
+        timeout: Some("60s".to_owned()),
+        ..Settings::default()
+    })?)
+}
+
+/// What a crowd did together.
+pub(crate) struct Crowd {
+    /// From the first call's beginning to the last one's end.
+    pub(crate) length: Duration,
+    /// How many stamps each call gave.
+    pub(crate) stamps_a_call: u64,
+    /// Milliseconds, of each call.
+    pub(crate) latencies: Vec<f64>,
+}
+
+impl Crowd {
+    pub(crate) fn stamps_a_second(&self) -> f64 {
+        self.latencies.len() as f64 * self.stamps_a_call as f64 / self.length.as_secs_f64()
+    }
+
+    pub(crate) fn percentile(&self, percent: f64) -> f64 {
+        percentile(&self.latencies, percent)
+    }
+}
+
+/// When one caller stops, and what it has measured.
+pub(crate) struct Turns {
+    end: Instant,
+    pub(crate) latencies: Vec<f64>,
+}
+
+impl Turns {
+    pub(crate) fn until(end: Instant) -> Turns {
+        Turns {
+            end,
+            latencies: Vec::new(),
+        }
+    }
+
+    /// The beginning of another call, if there is time for one.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let now = Instant::now();
+        (now < self.end).then_some(now)
+    }
+
+    pub(crate) fn done(&mut self, begin: Instant) {
+        self.latencies
+            .push(crate::stats::milliseconds(begin.elapsed()));
+    }
+}
