@@ -94,7 +94,7 @@ def main() -> None:
     bars(grid[0, 0], "Local clock, Rust", "ns a call", some("local", "1 thr"))
     local = sections["c"] | sections["python"]
     bars(grid[0, 1], "Local clock, C and Python", "ns a call", local)
-    bars(grid[1, 0], "One update alone, median", "ms", some("alone", "p50"))
+    bars(grid[1, 0], "One update alone, median", "ms", some("alone", ", p50"))
     targets(grid[1, 1], ratios)
     one = r"(update|bare transaction) x(\d+)(?: tasks)?, "
     lines(grid[2, 0], "Callers in one process", "a second", sections["callers"], one + "rate")

@@ -33,22 +33,24 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Fail
         runs: 0,
     };
     let rounds = if options.quick { 1 } else { 3 };
-    for (processes, seconds) in CROWDS {
-        let length = match options.quick {
-            true => Duration::from_millis(seconds * 400),
-            false => Duration::from_secs(seconds),
-        };
-        let (mut ours, mut naive) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
+    let mut outcomes: Vec<_> = CROWDS.map(|_| (Vec::new(), Vec::new())).into();
+    // Every size in every round: crowds are compared with one process alone, too.
+    for _ in 0..rounds {
+        for ((processes, seconds), (ours, naive)) in CROWDS.into_iter().zip(&mut outcomes) {
+            let length = match options.quick {
+                true => Duration::from_millis(seconds * 400),
+                false => Duration::from_secs(seconds),
+            };
             ours.push(lab.compete(Way::Ours, processes, length)?);
             if processes <= MOST_NAIVE {
                 naive.push(lab.compete(Way::Naive, processes, length)?);
             }
         }
-        for (way, outcomes) in [("ours", &ours), ("naive", &naive)] {
-            if !outcomes.is_empty() {
-                figures(report, way, processes, outcomes);
-            }
+    }
+    for ((processes, _), (ours, naive)) in CROWDS.into_iter().zip(&outcomes) {
+        figures(report, "ours", processes, ours);
+        if !naive.is_empty() {
+            figures(report, "naive", processes, naive);
         }
     }
     ratios(report);
