@@ -26,7 +26,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test lint bench build wheel c tools format clean
+.PHONY: help run test lint bench scaling build wheel c tools format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -54,6 +54,12 @@ bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QU
 		--scripts bench/python --c-program build/bench/tick --results bench-results.json
 	$(BENCH)/bin/python bench/python/plot.py bench-results.json bench-results.svg
 
+scaling: $(BENCH)/.plots  ## One to ten thousand processes, simulated: the figures of docs/SCALING.md, 3 minutes
+	@mkdir -p target
+	$(CARGO) run --quiet --release --no-default-features --features shared --example scaling -- \
+		--json target/scaling.json
+	$(BENCH)/bin/python docs/plot_scaling.py target/scaling.json docs/scaling.svg
+
 lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and drift
 	@$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features cli -- -D warnings
@@ -61,14 +67,15 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	if $(CARGO) tree --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
 	fi
-	$(BIN)/ruff check python tests bench
-	$(BIN)/ruff format --check python tests bench
+	$(BIN)/ruff check python tests bench docs
+	$(BIN)/ruff format --check python tests bench docs
 	$(BIN)/mypy --strict python/lamport_clock python/logical_count.py
 	for folder in tests/support tests/python tests/c tests/scripts tests/containers; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	# Its peers are not installed here.
 	$(BIN)/mypy --strict --ignore-missing-imports bench/python
+	$(BIN)/mypy --strict --ignore-missing-imports docs
 	$(CARGO) fmt --manifest-path bench/Cargo.toml --check
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
 	$(CARGO) test --quiet --package lamport-clock-c --test header
@@ -78,8 +85,8 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 format:  ## Format all code
 	@$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path bench/Cargo.toml
-	$(BIN)/ruff check --fix python tests bench
-	$(BIN)/ruff format python tests bench
+	$(BIN)/ruff check --fix python tests bench docs
+	$(BIN)/ruff format python tests bench docs
 
 clean:  ## Remove everything that was built or installed into the checkout
 	rm -rf target build dist .tools
@@ -125,6 +132,12 @@ $(BENCH)/.installed: dist/.built bench/requirements.txt
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
+	touch $@
+
+# The simulation draws too, and needs no peer for it.
+$(BENCH)/.plots: bench/requirements.txt
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^matplotlib==' $<)"
 	touch $@
 
 build/bench/tick: build/c/.built bench/c/tick.c
