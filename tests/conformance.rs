@@ -148,10 +148,16 @@ async fn reads_are_sorted_limited_and_can_look_back(store: &dyn Store, at: &str)
         at: Some(first),
         ..Get::all(prefix(at))
     });
-    let reply = carry_out(store, &always(vec![get(prefix(at)), limited, past])).await;
+    let newest = Operation::Get(Get {
+        limit: 2,
+        newest_first: true,
+        ..Get::all(prefix(at))
+    });
+    let reply = carry_out(store, &always(vec![get(prefix(at)), limited, past, newest])).await;
     assert_eq!(values(&reply.gets[0]), ["c2", "a", "b"]);
     assert_eq!(values(&reply.gets[1]), ["c2", "a"]);
     assert_eq!(values(&reply.gets[2]), ["c"]);
+    assert_eq!(values(&reply.gets[3]), ["b", "a"]);
     assert_eq!(reply.gets[0][0].create_revision, first);
     let future = always(vec![Operation::Get(Get {
         at: Some(reply.revision + 1_000),

@@ -11,6 +11,8 @@
 use std::collections::HashSet;
 use std::mem;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::record::{Record, excerpt};
@@ -124,20 +126,55 @@ pub struct Holder {
 }
 
 /// The times `first`, `first + 1`, … `first + count - 1` belong to one request.
+///
+/// Written as a row, `["00000000000000ff", 7, 42, 1, "mx-nodel"]`: everyone who waits reads them all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Row<'_>", into = "Row<'static>")]
 pub struct Grant {
     /// Whose request.
-    #[serde(with = "hex")]
     pub instance: Instance,
     /// Which request of that instance.
     pub seq: u64,
     /// The first time.
-    #[serde(with = "number")]
     pub first: Time,
     /// How many.
     pub count: u64,
     /// The process of that instance.
     pub process_id: String,
+}
+
+/// A [`Grant`] on its way: instance, number, first time, count, process.
+#[derive(Serialize, Deserialize)]
+struct Row<'a>(
+    #[serde(with = "hex")] Instance,
+    u64,
+    #[serde(with = "number")] Time,
+    u64,
+    Cow<'a, str>,
+);
+
+impl From<Row<'_>> for Grant {
+    fn from(Row(instance, seq, first, count, process_id): Row<'_>) -> Grant {
+        Grant {
+            instance,
+            seq,
+            first,
+            count,
+            process_id: process_id.into_owned(),
+        }
+    }
+}
+
+impl From<Grant> for Row<'static> {
+    fn from(grant: Grant) -> Row<'static> {
+        Row(
+            grant.instance,
+            grant.seq,
+            grant.first,
+            grant.count,
+            Cow::Owned(grant.process_id),
+        )
+    }
 }
 
 impl Grant {
@@ -197,7 +234,7 @@ impl Batch {
 impl Granted {
     /// At most so many grants are kept, one for each of the newest instances: however often others
     /// are served meanwhile, a requester finds its own until so many different ones came after it.
-    pub const KEPT: usize = 256;
+    pub const KEPT: usize = 128;
 
     /// What lies under the key, whose revision is `mod_revision`.
     ///
@@ -366,7 +403,7 @@ mod tests {
     fn old_grants_go_whole_batches_at_a_time_and_the_newest_stays() {
         let mut granted = Granted::default();
         for i in 0..5 {
-            granted.push(batch(100, 1 + i * 100));
+            granted.push(batch(60, 1 + i * 60));
         }
         assert_eq!(granted.batches.len(), 2);
         assert!(granted.find(Instance::new(1), 1).is_none());

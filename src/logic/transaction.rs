@@ -40,13 +40,15 @@ pub enum Operation {
     Get(Get),
 }
 
-/// A read of a range: its entries, the one created first in front.
+/// A read of a range: its entries, the one created first in front unless told otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Get {
     /// What to read.
     pub range: KeyRange,
-    /// At most so many entries; 0: all.
+    /// At most so many entries, from the front; 0: all.
     pub limit: u32,
+    /// The entry created last in front.
+    pub newest_first: bool,
     /// The range as it was at this revision instead of now.
     pub at: Option<u64>,
 }
@@ -57,6 +59,7 @@ impl Get {
         Get {
             range,
             limit: 0,
+            newest_first: false,
             at: None,
         }
     }

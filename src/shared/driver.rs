@@ -29,6 +29,8 @@ pub(super) struct Queue {
     /// Those whose request is under way, in order. They stay here, where `close` finds them.
     in_flight: Vec<Caller>,
     driving: bool,
+    /// How long a round trip takes at present, smoothed.
+    round_trip: Duration,
     /// Why the newest attempt failed, for callers whose time runs out.
     last_failure: Option<Error>,
 }
@@ -44,6 +46,9 @@ pub(super) struct Caller {
 
 /// So many callers may wait in one process.
 const MAX_WAITING: usize = 100_000;
+/// Bounds of the wait to be served by others, for one who is next to nobody.
+const LEAST_PATIENCE: Duration = Duration::from_millis(50);
+const MOST_PATIENCE: Duration = Duration::from_millis(500);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -159,15 +164,28 @@ impl Inner {
         }
     }
 
+    /// How long to wait to be served before helping oneself, behind so many others: time for several
+    /// round trips as they have been of late, and those in front lose patience first.
+    fn patience(&self, ahead: usize) -> Duration {
+        let base = (self.queue().round_trip * 10).clamp(LEAST_PATIENCE, MOST_PATIENCE);
+        base + base * u32::try_from(ahead.min(100)).unwrap_or(100) / 8
+    }
+
     /// One attempt, bounded also where a store does not keep to its bound.
     async fn attempt(
         &self,
         transaction: &Transaction,
         deadline: Instant,
     ) -> Result<Reply, Failure> {
-        let within = deadline.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let within = deadline.saturating_duration_since(began);
         match tokio::time::timeout(within, self.store.transact(transaction, within)).await {
-            Ok(result) => result,
+            Ok(Ok(reply)) => {
+                let mut queue = self.queue();
+                queue.round_trip = (queue.round_trip * 7 + began.elapsed()) / 8;
+                Ok(reply)
+            }
+            Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::unknown(Error::new(
                 ErrorKind::Timeout,
                 format!("{} gave no answer", self.store.location()),
@@ -300,6 +318,17 @@ impl Driving {
                 Step::Done(times) => return Ok(times),
                 Step::Failed(error) => return Err(error),
                 Step::Send(transaction) => transaction,
+                Step::Await { after, ahead } => {
+                    let until = batch.deadline.min(Instant::now() + inner.patience(ahead));
+                    match inner.grants.next(&inner.store, after, until).await {
+                        Some(written) => {
+                            let mut exchange = inner.exchange();
+                            exchange.handle_granted(&written.bytes, written.revision);
+                        }
+                        None => inner.exchange().handle_impatience(),
+                    }
+                    continue;
+                }
             };
             match inner.attempt(&transaction, batch.deadline).await {
                 Ok(reply) => {

@@ -16,6 +16,7 @@ use crate::logic::trace::Trace;
 use crate::store::{MemoryStore, Store};
 
 mod driver;
+mod grants;
 mod history;
 mod watch;
 
@@ -55,6 +56,7 @@ struct Inner {
     exchange: Mutex<Exchange>,
     queue: Mutex<driver::Queue>,
     closed: watch_channel::Sender<bool>,
+    grants: Arc<grants::Grants>,
 }
 
 impl SharedClock {
@@ -108,11 +110,12 @@ impl SharedClock {
             inner: Arc::new(Inner {
                 local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
                 store,
-                keys,
                 timeout: config.timeout,
                 exchange: Mutex::new(exchange),
                 queue: Mutex::default(),
                 closed: watch_channel::Sender::new(false),
+                grants: grants::Grants::new(&keys.granted),
+                keys,
             }),
         })
     }

@@ -181,6 +181,9 @@ impl Shelf {
             .filter_map(|(key, _)| self.entry_at(key, at))
             .collect();
         entries.sort_by_key(|entry| entry.create_revision);
+        if get.newest_first {
+            entries.reverse();
+        }
         if get.limit > 0 {
             entries.truncate(get.limit as usize);
         }

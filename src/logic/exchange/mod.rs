@@ -9,6 +9,10 @@
 //! everyone who waits (the helping of Herlihy's wait-free constructions, 1991, with etcd's
 //! transaction as the compare-and-swap). So the second commit after a request was left has read it.
 //!
+//! That holds whoever helps. To spare the store the attempts that can only fail, the one who waits
+//! longest serves and the others await their grant, as in a queue lock (Mellor-Crummey and Scott,
+//! 1991); but nobody depends on it: who loses patience helps.
+//!
 //! Why no time has two owners: times are handed out by a transaction that compares the record's
 //! revision, so between the reading of the record and its writing nobody else wrote. A time counts
 //! as ours only if the reply says "committed", or if a grant bears our instance and the number of
@@ -18,7 +22,7 @@
 use std::mem;
 
 use self::rule::{Base, Offer};
-use super::board::{Batch, Grant, Highest, Keys, Request, to_json};
+use super::board::{Batch, Grant, Granted, Highest, Keys, Request, to_json};
 use super::stamp::{Instance, ProcessId};
 use super::time::Time;
 use super::transaction::{Compare, Get, KeyRange, Operation, Reply, Transaction};
@@ -51,6 +55,14 @@ pub struct Exchange {
 pub enum Step {
     /// Send this transaction and tell a `handle_*` method what became of it.
     Send(Transaction),
+    /// Others before us will serve us. Tell [`Exchange::handle_granted`] what is written under the
+    /// grants' key after revision `after`, or [`Exchange::handle_impatience`] that it took too long.
+    Await {
+        /// The revision from which on a grant may be ours.
+        after: u64,
+        /// So many wait before us.
+        ahead: usize,
+    },
     /// The request was served.
     Done(Times),
     /// The request can't be served; nothing was handed out.
@@ -93,6 +105,7 @@ impl Exchange {
             phase,
             posted: false,
             informed: false,
+            impatient: false,
             in_flight: None,
             round_trips: 0,
         });
@@ -118,10 +131,15 @@ impl Exchange {
             }
             Phase::Look => {
                 current.phase = Phase::Look;
-                Step::Send(Transaction {
-                    then: self.look(),
-                    ..Transaction::default()
-                })
+                Step::Send(self.look_transaction())
+            }
+            Phase::Await(turn) => {
+                let step = Step::Await {
+                    after: turn.heard,
+                    ahead: turn.ahead.len(),
+                };
+                current.phase = Phase::Await(turn);
+                step
             }
             Phase::Propose => match self.propose(&current, real_timestamp) {
                 Ok((transaction, offer)) => {
@@ -154,7 +172,7 @@ impl Exchange {
                 }
             },
         };
-        if matches!(step, Step::Send(_)) {
+        if matches!(step, Step::Send(_) | Step::Await { .. }) {
             self.current = Some(current);
         }
         step
@@ -188,7 +206,7 @@ impl Exchange {
             }
             (phase, _) => {
                 // A compare failed: our request now lies with the others.
-                current.posted |= !matches!(phase, Phase::Look);
+                current.posted |= matches!(phase, Phase::Propose | Phase::Help(_));
                 match View::parse(reply, &self.keys) {
                     Ok(view) => self.absorb(&mut current, view),
                     Err(error) => current.fail(error),
@@ -214,6 +232,10 @@ impl Exchange {
         };
         current.round_trips += 1;
         current.in_flight = None;
+        if matches!(current.phase, Phase::Look) {
+            // Only a look was lost.
+            return;
+        }
         // Whatever was or will be granted to the old number belongs to nobody.
         self.seq += 1;
         current.posted = false;
@@ -221,6 +243,41 @@ impl Exchange {
             current.phase = Phase::Propose;
         }
         current.give_up_withdrawing();
+    }
+
+    /// While we [await](Step::Await) our grant: what lies under the grants' key, as `revision` wrote
+    /// it. Ends the wait if we were served, or if all who came before us were and we are next.
+    pub fn handle_granted(&mut self, bytes: &[u8], revision: u64) {
+        let Some(mut current) = self.current.take() else {
+            return;
+        };
+        if let Phase::Await(turn) = &mut current.phase
+            && revision > turn.heard
+        {
+            turn.heard = revision;
+            let granted = Granted::parse(bytes, revision);
+            turn.ahead
+                .retain(|(instance, seq)| granted.find(*instance, *seq).is_none());
+            let next = turn.ahead.is_empty();
+            if let Some(times) = self.times_granted(&granted, current.round_trips) {
+                current.phase = Phase::Finished(Ok(times));
+            } else if next {
+                // Our turn to serve: see who has come meanwhile.
+                current.phase = Phase::Look;
+            }
+        }
+        self.current = Some(current);
+    }
+
+    /// The [wait](Step::Await) for our grant took too long: whoever should serve us may be gone.
+    pub fn handle_impatience(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.phase = match mem::replace(&mut current.phase, Phase::Look) {
+                Phase::Await(turn) => Phase::Help(turn.view),
+                phase => phase,
+            };
+            current.impatient = true;
+        }
     }
 
     /// A read or a watch saw the shared state; what is older than what we know is passed over.
@@ -276,26 +333,12 @@ impl Exchange {
     fn absorb(&mut self, current: &mut Current, view: View) {
         current.informed = true;
         self.observe(view.seen());
-        if matches!(current.phase, Phase::Look) {
+        if matches!(current.phase, Phase::Look) && !current.posted {
             current.phase = Phase::Propose;
             return;
         }
-        if let Some(found) = view.granted.find(self.instance, self.seq) {
-            self.highest = self.highest.max(found.grant.last());
-            let first_of_batch = found.batch.grants.first() == Some(found.grant);
-            current.phase = Phase::Finished(Ok(Times {
-                first: found.grant.first,
-                last: found.grant.last(),
-                previous: found.previous,
-                regressed: found
-                    .batch
-                    .regressed
-                    .filter(|_| first_of_batch)
-                    .map(Time::saturating),
-                revision: found.batch.revision,
-                real_timestamp: found.batch.real_timestamp,
-                round_trips: current.round_trips,
-            }));
+        if let Some(times) = self.times_granted(&view.granted, current.round_trips) {
+            current.phase = Phase::Finished(Ok(times));
             return;
         }
         if !view.waits(self.instance, self.seq) {
@@ -304,7 +347,37 @@ impl Exchange {
             self.seq += 1;
             current.posted = false;
         }
-        current.phase = Phase::Help(view);
+        // The oldest serves all; the others only get in its way. Who has waited in vain once, helps.
+        let ahead = view.ahead_of(self.instance);
+        current.phase = if ahead.is_empty() || current.impatient || !current.posted {
+            Phase::Help(view)
+        } else {
+            Phase::Await(Turn {
+                heard: view.revision,
+                ahead,
+                view,
+            })
+        };
+    }
+
+    /// Our times, if they are among the grants.
+    fn times_granted(&mut self, granted: &Granted, round_trips: u32) -> Option<Times> {
+        let found = granted.find(self.instance, self.seq)?;
+        self.highest = self.highest.max(found.grant.last());
+        let first_of_batch = found.batch.grants.first() == Some(found.grant);
+        Some(Times {
+            first: found.grant.first,
+            last: found.grant.last(),
+            previous: found.previous,
+            regressed: found
+                .batch
+                .regressed
+                .filter(|_| first_of_batch)
+                .map(Time::saturating),
+            revision: found.batch.revision,
+            real_timestamp: found.batch.real_timestamp,
+            round_trips,
+        })
     }
 
     /// IF nobody wrote since we looked, and nobody waits, THEN take the times, ELSE queue up.
@@ -461,6 +534,12 @@ impl Exchange {
                 limit: Exchange::MAX_SERVED,
                 ..Get::all(KeyRange::prefix(&self.keys.waiting))
             }),
+            // Ourselves, if we have just queued up, and the one before us.
+            Operation::Get(Get {
+                limit: 2,
+                newest_first: true,
+                ..Get::all(KeyRange::prefix(&self.keys.waiting))
+            }),
         ]
     }
 }
@@ -475,6 +554,8 @@ struct Current {
     posted: bool,
     /// Whether a reply has shown the shared state since the request began.
     informed: bool,
+    /// Whether we waited for others to serve us, and they did not.
+    impatient: bool,
     /// What the transaction in flight hands out if it commits.
     in_flight: Option<Offer>,
     round_trips: u32,
@@ -482,15 +563,28 @@ struct Current {
 
 #[derive(Clone, Debug)]
 enum Phase {
-    /// Nothing is known yet: read.
+    /// Nothing is known yet, or it is our turn to serve and others may have come: read.
     Look,
     /// Try the short way, from what was seen last.
     Propose,
+    /// Wait to be served.
+    Await(Turn),
     /// Serve all who wait in this view.
     Help(View),
     /// Take the request back, then fail.
     Withdraw(Error),
     Finished(Result<Times>),
+}
+
+/// Our place among those who wait.
+#[derive(Clone, Debug)]
+struct Turn {
+    /// What we saw when we took it.
+    view: View,
+    /// Who came before us and has not been served yet, by instance and number.
+    ahead: Vec<(Instance, u64)>,
+    /// The newest revision of the grants that we know.
+    heard: u64,
 }
 
 impl Current {

@@ -41,6 +41,11 @@ impl Process {
     fn transaction(&mut self) -> Transaction {
         match self.exchange.poll(1.5) {
             Step::Send(transaction) => transaction,
+            Step::Await { .. } => {
+                // The processes of most tests are of the impatient kind.
+                self.exchange.handle_impatience();
+                self.transaction()
+            }
             other => panic!("expected a transaction, got {other:?}"),
         }
     }
@@ -71,6 +76,7 @@ impl Process {
                     let reply = shelf.apply(&transaction).unwrap();
                     self.exchange.handle_reply(&reply);
                 }
+                Step::Await { .. } => self.exchange.handle_impatience(),
                 Step::Done(times) => {
                     self.local = self.local.max(times.last.get());
                     return Ok(times);
@@ -168,6 +174,76 @@ fn whoever_commits_serves_all_who_wait_in_the_order_in_which_they_came() {
     }
 }
 
+/// Tells a process that waits what lies under the grants' key.
+fn tell_of_grants(process: &mut Process, shelf: &mut Shelf) {
+    let look = Transaction {
+        then: vec![Operation::Get(Get::all(KeyRange::key(&keys().granted)))],
+        ..Transaction::default()
+    };
+    let found = shelf.apply(&look).unwrap().gets.remove(0).remove(0);
+    process
+        .exchange
+        .handle_granted(&found.value, found.mod_revision);
+}
+
+#[test]
+fn those_behind_the_oldest_send_nothing_until_they_are_served_or_next() {
+    let mut shelf = Shelf::default();
+    let mut all: Vec<_> = (1..=6).map(|i| Process::new(&format!("p{i}"), i)).collect();
+    for process in &mut all {
+        process.update(&mut shelf);
+    }
+    // Five lose against p6's update, and queue up in order.
+    for process in &mut all[..5] {
+        process.begin(1);
+    }
+    for process in &mut all[..3] {
+        process.step(&mut shelf);
+    }
+    let serving = all[0].transaction(); // p1 is the oldest; it saw itself alone
+    for process in &mut all[3..5] {
+        process.step(&mut shelf);
+    }
+    for (i, ahead) in [(1, 1), (2, 2), (3, 3), (4, 4)] {
+        assert!(matches!(all[i].exchange.poll(1.5), Step::Await { ahead: a, .. } if a == ahead));
+    }
+    let reply = shelf.apply(&serving).unwrap();
+    all[0].exchange.handle_reply(&reply);
+    all[0].done();
+    // p2 was not served but is next: it looks who is there, and serves the four of them.
+    for i in 1..5 {
+        tell_of_grants(&mut all[i], &mut shelf);
+        assert_eq!(matches!(all[i].exchange.poll(1.5), Step::Send(_)), i == 1);
+    }
+    all[1].step(&mut shelf);
+    all[1].step(&mut shelf);
+    assert_eq!(all[1].done().round_trips, 3);
+    for process in &mut all[2..5] {
+        tell_of_grants(process, &mut shelf);
+        assert_eq!(process.done().round_trips, 1);
+    }
+    assert_eq!(waiting(&mut shelf), 0);
+}
+
+#[test]
+fn who_waits_in_vain_helps_itself() {
+    let mut shelf = Shelf::default();
+    let mut all: Vec<_> = (1..=3).map(|i| Process::new(&format!("p{i}"), i)).collect();
+    for process in &mut all {
+        process.update(&mut shelf);
+    }
+    for process in &mut all[..2] {
+        process.begin(1);
+        process.step(&mut shelf);
+    }
+    // p1, whose turn it is, is gone.
+    assert!(matches!(all[1].exchange.poll(1.5), Step::Await { .. }));
+    all[1].exchange.handle_impatience();
+    all[1].step(&mut shelf);
+    assert_eq!(all[1].done().round_trips, 2);
+    assert_eq!(waiting(&mut shelf), 0);
+}
+
 #[test]
 fn nobody_overtakes_one_who_waits() {
     let mut shelf = Shelf::default();
@@ -201,6 +277,7 @@ fn a_lost_reply_costs_a_gap_and_never_a_second_owner() {
                 let reply = shelf.apply(&transaction).unwrap();
                 a.exchange.handle_reply(&reply);
             }
+            Step::Await { .. } => a.exchange.handle_impatience(),
             Step::Done(times) => break times.last.get(),
             Step::Failed(error) => panic!("{error}"),
         }
@@ -271,7 +348,7 @@ fn three_round_trips_are_the_most_under_any_crowd_of_a_hundred() {
                     values.push(times.last.get());
                     false
                 }
-                Step::Send(_) => true,
+                Step::Send(_) | Step::Await { .. } => true,
                 Step::Failed(error) => panic!("{error}"),
             });
         }
@@ -483,6 +560,7 @@ fn what_is_forgotten_between_begin_and_poll_is_not_taken_for_an_empty_store() {
                 let reply = shelf.apply(&transaction).unwrap();
                 a.exchange.handle_reply(&reply);
             }
+            Step::Await { .. } => a.exchange.handle_impatience(),
             Step::Done(times) => break times.last.get(),
             Step::Failed(error) => panic!("{error}"),
         }
@@ -506,6 +584,10 @@ fn a_slow_process_is_served_among_many_fast_ones() {
     loop {
         let transaction = match slow.exchange.poll(1.5) {
             Step::Send(transaction) => transaction,
+            Step::Await { .. } => {
+                slow.exchange.handle_impatience();
+                continue;
+            }
             Step::Done(_) => break,
             Step::Failed(error) => panic!("{error}"),
         };

@@ -61,7 +61,10 @@ pub struct View {
     pub granted: Granted,
     /// The store's revision.
     pub revision: u64,
+    /// The oldest requests, oldest first.
     pub(super) waiting: Vec<Waiting>,
+    /// The two newest requests, newest first.
+    newest: Vec<Waiting>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,12 +76,26 @@ pub(super) struct Waiting {
     pub(super) request: Option<Request>,
 }
 
+impl Waiting {
+    fn of(entry: &Entry, keys: &Keys) -> Waiting {
+        Waiting {
+            instance: keys.requester(&entry.key),
+            request: serde_json::from_slice(&entry.value).ok(),
+            key: entry.key.clone(),
+        }
+    }
+
+    fn name(&self) -> Option<(Instance, u64)> {
+        Some((self.instance?, self.request.as_ref()?.seq))
+    }
+}
+
 impl View {
     pub(super) fn parse(reply: &Reply, keys: &Keys) -> Result<View> {
-        let [record, highest, granted, waiting] = &reply.gets[..] else {
+        let [record, highest, granted, waiting, newest] = &reply.gets[..] else {
             return Err(Error::new(
                 ErrorKind::Internal,
-                format!("the store answered {} reads of 4", reply.gets.len()),
+                format!("the store answered {} reads of 5", reply.gets.len()),
             ));
         };
         let first = |entries: &'_ [Entry]| entries.first().cloned();
@@ -93,11 +110,11 @@ impl View {
                 .unwrap_or_default(),
             waiting: waiting
                 .iter()
-                .map(|entry| Waiting {
-                    instance: keys.requester(&entry.key),
-                    request: serde_json::from_slice(&entry.value).ok(),
-                    key: entry.key.clone(),
-                })
+                .map(|entry| Waiting::of(entry, keys))
+                .collect(),
+            newest: newest
+                .iter()
+                .map(|entry| Waiting::of(entry, keys))
                 .collect(),
             revision: reply.revision,
         })
@@ -125,5 +142,18 @@ impl View {
                         .as_ref()
                         .is_some_and(|request| request.seq == seq)
             })
+    }
+
+    /// The requests whose service we wait for, by instance and number: those before ours; behind
+    /// more than can be listed, the one right before ours, since the oldest are served first. Those
+    /// that can't be read count for nothing.
+    pub(super) fn ahead_of(&self, instance: Instance) -> Vec<(Instance, u64)> {
+        let ours = |waiting: &Waiting| waiting.instance == Some(instance);
+        if self.waiting.len() >= Exchange::MAX_SERVED as usize && !self.waiting.iter().any(ours) {
+            let before = self.newest.iter().filter(|waiting| !ours(waiting));
+            return before.take(1).filter_map(Waiting::name).collect();
+        }
+        let before = self.waiting.iter().take_while(|waiting| !ours(waiting));
+        before.filter_map(Waiting::name).collect()
     }
 }

@@ -82,9 +82,12 @@ fn options(get: &Get) -> GetOptions {
         .with_limit(i64::from(get.limit))
         .with_revision(get.at.map_or(0, signed));
     if let Some(end) = end(&get.range) {
-        options = options
-            .with_range(end)
-            .with_sort(SortTarget::Create, SortOrder::Ascend);
+        let order = if get.newest_first {
+            SortOrder::Descend
+        } else {
+            SortOrder::Ascend
+        };
+        options = options.with_range(end).with_sort(SortTarget::Create, order);
     }
     options
 }

@@ -306,6 +306,31 @@ impl World {
         let process = &mut self.processes[i];
         match process.exchange.poll(1.5) {
             Step::Send(transaction) => process.flight = Flight::Sent(transaction),
+            Step::Await { .. } => {
+                // It hears what the grants are by now, later, or never: then it loses patience.
+                let name = process.instance;
+                match self.random.below(8) {
+                    0 => {
+                        process.exchange.handle_impatience();
+                        self.note(format!("p{name} loses patience"));
+                    }
+                    1..4 => {
+                        let keys = Keys::new(RECORD);
+                        let look = Transaction {
+                            then: vec![Operation::Get(Get::all(KeyRange::key(&keys.granted)))],
+                            ..Transaction::default()
+                        };
+                        if let Some(found) = self.shelf.apply(&look).unwrap().gets[0].first() {
+                            let process = &mut self.processes[i];
+                            process
+                                .exchange
+                                .handle_granted(&found.value, found.mod_revision);
+                            self.note(format!("p{name} hears of grants at {}", found.mod_revision));
+                        }
+                    }
+                    _ => {}
+                }
+            }
             Step::Done(times) => {
                 let call = process.call.take().unwrap();
                 let instance = process.instance;

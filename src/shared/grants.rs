@@ -1,0 +1,129 @@
+//! Hears of grants while this process waits to be served.
+//!
+//! One watch on the grants' key, opened when somebody first waits and closed a moment after the
+//! last one did: a process that meets nobody has none, and a crowd's grants are not sent to those
+//! who no longer belong to it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::logic::transaction::KeyRange;
+use crate::store::Store;
+
+/// The grants as the store tells of them, the newest states of their key.
+pub(super) struct Grants {
+    key: Vec<u8>,
+    /// In rising order. Several, since who waits must see each: a grant stands in one or two.
+    heard: watch::Sender<VecDeque<Written>>,
+    listener: Mutex<Listener>,
+}
+
+/// What was written under the grants' key, and by which revision.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pub(super) revision: u64,
+    pub(super) bytes: Arc<[u8]>,
+}
+
+#[derive(Default)]
+struct Listener {
+    task: Option<AbortHandle>,
+    wanted: Option<Instant>,
+}
+
+/// So many states are remembered for one who is slow to look.
+const REMEMBERED: usize = 16;
+/// Nobody has waited for so long: the watch is closed.
+const IDLE: Duration = Duration::from_secs(1);
+
+impl Grants {
+    pub(super) fn new(key: &[u8]) -> Arc<Grants> {
+        Arc::new(Grants {
+            key: key.to_vec(),
+            heard: watch::Sender::default(),
+            listener: Mutex::default(),
+        })
+    }
+
+    /// The first state of the grants after revision `after` that is heard of; `None` if there is
+    /// none by `until`.
+    pub(super) async fn next(
+        self: &Arc<Grants>,
+        store: &Arc<dyn Store>,
+        after: u64,
+        until: Instant,
+    ) -> Option<Written> {
+        self.listen(store, after + 1);
+        let newer = |written: &&Written| written.revision > after;
+        let mut heard = self.heard.subscribe();
+        let heard = heard.wait_for(|heard| heard.iter().any(|written| newer(&written)));
+        match timeout_at(until, heard).await {
+            Ok(Ok(heard)) => heard.iter().find(newer).cloned(),
+            // The listener may have died, or rest with the runtime that it runs on.
+            _ => {
+                self.stop();
+                None
+            }
+        }
+    }
+
+    fn listen(self: &Arc<Grants>, store: &Arc<dyn Store>, from: u64) {
+        let mut listener = self.listener();
+        listener.wanted = Some(Instant::now());
+        let running = listener
+            .task
+            .as_ref()
+            .is_some_and(|task| !task.is_finished());
+        if !running {
+            let task = tokio::spawn(follow(self.clone(), store.clone(), from));
+            listener.task = Some(task.abort_handle());
+        }
+    }
+
+    fn stop(&self) {
+        if let Some(task) = self.listener().task.take() {
+            task.abort();
+        }
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Listener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends by itself: when nobody wants it any more, and with the watch. Who waits in vain helps itself.
+async fn follow(grants: Arc<Grants>, store: Arc<dyn Store>, from: u64) {
+    let range = KeyRange::key(&grants.key);
+    let Ok(mut changes) = store.watch(range, from, IDLE).await else {
+        return;
+    };
+    loop {
+        let wanted = grants.listener().wanted;
+        let Some(until) = wanted.map(|wanted| wanted + IDLE) else {
+            return;
+        };
+        tokio::select! {
+            changed = changes.next() => {
+                let Ok(changed) = changed else { return };
+                let written = changed.into_iter().filter_map(|change| {
+                    let entry = change.keys.into_iter().find_map(|(_, entry)| entry)?;
+                    Some(Written { revision: entry.mod_revision, bytes: entry.value.into() })
+                });
+                grants.heard.send_modify(|heard| {
+                    heard.extend(written);
+                    heard.drain(..heard.len().saturating_sub(REMEMBERED));
+                });
+            }
+            () = sleep_until(until) => {
+                if grants.listener().wanted == wanted {
+                    return;
+                }
+            }
+        }
+    }
+}
