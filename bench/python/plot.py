@@ -33,7 +33,7 @@ def colour(name: str) -> str:
     return LIMIT if LIMITS.search(name) else OURS
 
 
-def bars(axes: Axes, title: str, unit: str, figures: Figures) -> None:
+def bars(axes: Axes, title: str, unit: str, figures: Figures, scale: str = "linear") -> None:
     names = list(figures)
     medians = [figures[name][0] for name in names]
     spread = [
@@ -41,7 +41,7 @@ def bars(axes: Axes, title: str, unit: str, figures: Figures) -> None:
         [figures[name][2] - figures[name][0] for name in names],
     ]
     axes.barh(names, medians, xerr=spread, color=[colour(name) for name in names])
-    axes.set(title=title, xlabel=unit, xscale="log")
+    axes.set(title=title, xlabel=unit, xscale=scale)
     axes.invert_yaxis()
 
 
@@ -93,7 +93,7 @@ def main() -> None:
     figure, grid = pyplot.subplots(4, 2, figsize=(14, 18), layout="constrained")
     bars(grid[0, 0], "Local clock, Rust", "ns a call", some("local", "1 thr"))
     local = sections["c"] | sections["python"]
-    bars(grid[0, 1], "Local clock, C and Python", "ns a call", local)
+    bars(grid[0, 1], "Local clock, C and Python", "ns a call", local, scale="log")
     bars(grid[1, 0], "One update alone, median", "ms", some("alone", ", p50"))
     targets(grid[1, 1], ratios)
     one = r"(update|bare transaction) x(\d+)(?: tasks)?, "
