@@ -22,6 +22,8 @@ mod process;
 mod random;
 mod scenarios;
 mod server;
+mod tally;
+mod watches;
 mod world;
 
 const USAGE: &str = "usage: scaling [--quick] [--seed N] [--json FILE]";
@@ -47,6 +49,8 @@ struct Measured {
     fastest: u32,
     transactions: f64,
     commits: f64,
+    /// Grants that watches told of.
+    told: f64,
     bytes_in: f64,
     bytes_out: f64,
     /// What stays in the database until the next compaction.

@@ -4,10 +4,13 @@
 //! and replicated together, then applied one transaction after the other. The costs are those of a
 //! whole cluster, since each member applies each transaction.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
 
 use lamport_clock::logic::transaction::{Compare, KeyRange, Operation, Reply, Transaction};
 use lamport_clock::store::shelf::Shelf;
+
+use crate::watches::{Watches, Written};
 
 /// Virtual time, in nanoseconds.
 pub(crate) type Nanos = u64;
@@ -38,6 +41,8 @@ pub(crate) struct Served {
     pub(crate) transactions: u64,
     /// Those that wrote the record.
     pub(crate) commits: u64,
+    /// Grants that watches told of.
+    pub(crate) told: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     /// What puts and deletes add to the database until the next compaction.
@@ -51,6 +56,10 @@ pub(crate) struct Server {
     shelf: Shelf,
     /// The keys that exist, to know how many a range visits.
     live: BTreeSet<Vec<u8>>,
+    /// By the key of the grants.
+    watches: BTreeMap<Vec<u8>, Watches>,
+    /// Work done between two batches, to be paid in the next.
+    owed: f64,
     queue: VecDeque<Arrival>,
     free: bool,
     pub(crate) served: Served,
@@ -63,12 +72,18 @@ pub(crate) struct Arrival {
     pub(crate) transaction: Transaction,
 }
 
-/// A transaction that was carried out, and when its answer leaves.
+/// A message to a process, and when it leaves.
 pub(crate) struct Departure {
     pub(crate) process: usize,
-    pub(crate) attempt: u64,
-    pub(crate) reply: Reply,
+    pub(crate) message: Message,
     pub(crate) at: Nanos,
+}
+
+pub(crate) enum Message {
+    /// The transaction of this attempt was carried out.
+    Answer(u64, Reply),
+    /// The watch tells of grants.
+    Granted(Written),
 }
 
 /// etcd's raft takes at most so many proposals along at once.
@@ -82,6 +97,8 @@ impl Server {
             cost,
             shelf: Shelf::default(),
             live: BTreeSet::new(),
+            watches: BTreeMap::new(),
+            owed: 0.0,
             queue: VecDeque::new(),
             free: true,
             served: Served::default(),
@@ -106,25 +123,62 @@ impl Server {
         if self.free {
             return None;
         }
-        let mut at = now as f64 + self.cost.batch;
+        let mut at = now as f64 + self.cost.batch + mem::take(&mut self.owed);
         if followed {
             at += self.cost.followed;
         }
         let size = self.queue.len().min(MOST_IN_BATCH);
         let arrivals: Vec<Arrival> = self.queue.drain(..size).collect();
-        let departures = arrivals.into_iter().map(|arrival| {
+        let mut departures = Vec::with_capacity(size);
+        for arrival in arrivals {
             let (reply, cost) = self.apply(&arrival.transaction);
             at += cost;
-            Departure {
+            let granted = granted(&arrival.transaction, &reply);
+            departures.push(Departure {
                 process: arrival.process,
-                attempt: arrival.attempt,
-                reply,
+                message: Message::Answer(arrival.attempt, reply),
                 at: at as Nanos,
+            });
+            if let Some((key, written)) = granted {
+                let watches = self.watches.entry(key.clone()).or_default();
+                for process in watches.write(at as Nanos, written.clone()) {
+                    at += self.cost.byte_out * self.served.tell(key, &written);
+                    departures.push(Departure {
+                        process,
+                        message: Message::Granted(written.clone()),
+                        at: at as Nanos,
+                    });
+                }
             }
-        });
-        let departures = departures.collect();
+        }
         self.served.busy += at as Nanos - now;
         Some((departures, at as Nanos))
+    }
+
+    /// Opens a watch of the grants under `key`; returns what it missed since revision `after`.
+    pub(crate) fn watch(
+        &mut self,
+        process: usize,
+        key: &[u8],
+        after: u64,
+        now: Nanos,
+    ) -> Vec<Departure> {
+        let watches = self.watches.entry(key.to_vec()).or_default();
+        watches.want(process, now);
+        let missed = watches.since(after).map(|(at, written)| {
+            self.owed += self.cost.byte_out * self.served.tell(key, written);
+            Departure {
+                process,
+                message: Message::Granted(written.clone()),
+                at: now.max(*at),
+            }
+        });
+        missed.collect()
+    }
+
+    /// The watches of the grants under `key`.
+    pub(crate) fn watches(&mut self, key: &[u8]) -> &mut Watches {
+        self.watches.entry(key.to_vec()).or_default()
     }
 
     /// Carries one transaction out; returns the answer and what it cost.
@@ -182,6 +236,31 @@ impl Server {
         let keys = self.live.range(range.start.clone()..range.end.clone());
         keys.count()
     }
+}
+
+impl Served {
+    /// Counts a message of a watch; returns its size.
+    fn tell(&mut self, key: &[u8], written: &Written) -> f64 {
+        let size = key.len() + written.bytes.len() + 2 * FRAME;
+        self.told += 1;
+        self.bytes_out += size as u64;
+        size as f64
+    }
+}
+
+/// What the transaction wrote under the grants' key.
+fn granted<'a>(transaction: &'a Transaction, reply: &Reply) -> Option<(&'a Vec<u8>, Written)> {
+    let mut written = transaction.then.iter().filter(|_| reply.succeeded);
+    written.find_map(|operation| match operation {
+        Operation::Put(key, value) if key.ends_with(b"/granted") => {
+            let written = Written {
+                revision: reply.revision,
+                bytes: value.as_slice().into(),
+            };
+            Some((key, written))
+        }
+        _ => None,
+    })
 }
 
 fn request_bytes(transaction: &Transaction) -> usize {

@@ -7,10 +7,12 @@ use lamport_clock::logic::exchange::Times;
 use lamport_clock::logic::transaction::{Reply, Transaction};
 
 use crate::Measured;
-use crate::process::{After, Caller, Next, Process, TIMEOUT};
+use crate::process::{After, Caller, Next, Process, Wait};
 use crate::random::Random;
 use crate::scenarios::Scenario;
-use crate::server::{Arrival, Nanos, Server};
+use crate::server::{Arrival, Departure, Message, Nanos, Server};
+use crate::tally::Tally;
+use crate::watches::Written;
 
 pub(crate) const SECOND: Nanos = 1_000_000_000;
 
@@ -27,14 +29,9 @@ pub(crate) struct World<'a> {
     /// When each caller's next call is due.
     due: Vec<Nanos>,
     clocks: Vec<Clock>,
-    measuring: bool,
-    latencies: Vec<Nanos>,
-    counts: Vec<u32>,
-    round_trips: u64,
-    requests: u64,
-    most_round_trips: u32,
-    timeouts: u64,
-    given_up: u64,
+    /// When each process's watch last told it something: messages of a watch stay in order.
+    told: Vec<Nanos>,
+    tally: Tally,
 }
 
 /// What was handed out of one shared clock.
@@ -51,6 +48,10 @@ enum Event {
     Answer(usize, u64, Reply),
     GiveUp(usize, u64),
     Resume(usize, u64),
+    /// A watch is opened, for grants after this revision.
+    Watch(usize, u64),
+    Granted(usize, Written),
+    Impatience(usize, u64),
 }
 
 impl<'a> World<'a> {
@@ -71,14 +72,8 @@ impl<'a> World<'a> {
             processes: processes.collect(),
             due: vec![0; callers],
             clocks: (0..scenario.clocks).map(|_| Clock::default()).collect(),
-            measuring: false,
-            latencies: Vec::new(),
-            counts: vec![0; callers],
-            round_trips: 0,
-            requests: 0,
-            most_round_trips: 0,
-            timeouts: 0,
-            given_up: 0,
+            told: vec![0; callers],
+            tally: Tally::new(callers),
         };
         for process in &mut world.processes {
             process.connect(&mut world.server);
@@ -103,20 +98,20 @@ impl<'a> World<'a> {
             if at >= most || at >= least && served >= self.scenario.enough {
                 break;
             }
-            if !self.measuring && at >= self.scenario.warm_up {
-                self.measuring = true;
+            if !self.tally.measuring && at >= self.scenario.warm_up {
+                self.tally.measuring = true;
                 began = at;
                 self.server.served = Default::default();
             }
             self.now = at;
             let event = self.events.remove(&number).expect("each event is kept");
             self.happen(event);
-            if self.measuring {
+            if self.tally.measuring {
                 served = self.server.served.transactions;
             }
         }
         let window = self.now - began;
-        self.measured(window)
+        self.tally.measured(window, self.server.served)
     }
 
     fn happen(&mut self, event: Event) {
@@ -140,6 +135,24 @@ impl<'a> World<'a> {
                     self.advance(process);
                 }
             }
+            Event::Watch(process, after) => {
+                let key = self.processes[process].granted_key();
+                let missed = self.server.watch(process, key, after, self.now);
+                self.depart(missed);
+            }
+            Event::Granted(process, written) => {
+                if self.processes[process].hear_granted(written) {
+                    self.advance(process);
+                }
+            }
+            Event::Impatience(i, attempt) => {
+                let process = &mut self.processes[i];
+                if process.attempt == attempt && process.awaits() {
+                    process.lose_patience();
+                    self.server.watches(process.granted_key()).stop(i);
+                    self.advance(i);
+                }
+            }
         }
     }
 
@@ -160,6 +173,7 @@ impl<'a> World<'a> {
             match self.processes[i].advance(self.now) {
                 Next::Rest => return,
                 Next::Send(transaction, within) => return self.send(i, transaction, within),
+                Next::Await(wait) => return self.wait(i, &wait),
                 Next::Served(callers, times, round_trips) => {
                     self.hand_out(i, &callers, &times, round_trips);
                 }
@@ -180,18 +194,33 @@ impl<'a> World<'a> {
         self.at(self.now + within, Event::GiveUp(process, attempt));
     }
 
+    fn wait(&mut self, process: usize, wait: &Wait) {
+        let attempt = self.processes[process].attempt;
+        match wait.open {
+            Some(after) => {
+                let way = self.way();
+                self.at(self.now + way, Event::Watch(process, after));
+            }
+            None => {
+                let key = self.processes[process].granted_key();
+                self.server.watches(key).want(process, self.now);
+            }
+        }
+        self.at(self.now + wait.within, Event::Impatience(process, attempt));
+    }
+
     fn give_up(&mut self, process: usize, attempt: u64) {
         if self.processes[process].attempt != attempt {
             return;
         }
-        self.given_up += u64::from(self.measuring);
+        self.tally.gave_up();
         match self.processes[process].give_up(self.now) {
             After::Pause(pause) => {
                 let attempt = self.processes[process].attempt;
                 self.at(self.now + pause, Event::Resume(process, attempt));
             }
             After::OutOfTime(callers) => {
-                self.timeouts += callers.len() as u64 * u64::from(self.measuring);
+                self.tally.timed_out(callers.len());
                 for caller in callers {
                     self.call_again(caller.id);
                 }
@@ -202,12 +231,24 @@ impl<'a> World<'a> {
 
     fn start_batch(&mut self) {
         if let Some((departures, free)) = self.server.batch(self.now) {
-            for departure in departures {
-                let at = departure.at + self.way();
-                let answer = Event::Answer(departure.process, departure.attempt, departure.reply);
-                self.at(at, answer);
-            }
+            self.depart(departures);
             self.at(free, Event::ServerFree);
+        }
+    }
+
+    fn depart(&mut self, departures: Vec<Departure>) {
+        for departure in departures {
+            let mut at = departure.at + self.way();
+            let process = departure.process;
+            let event = match departure.message {
+                Message::Answer(attempt, reply) => Event::Answer(process, attempt, reply),
+                Message::Granted(written) => {
+                    at = at.max(self.told[process]);
+                    self.told[process] = at;
+                    Event::Granted(process, written)
+                }
+            };
+            self.at(at, event);
         }
     }
 
@@ -225,20 +266,8 @@ impl<'a> World<'a> {
             );
         }
         clock.highest = clock.highest.max(times.last.get());
-        if self.measuring {
-            self.requests += 1;
-            self.round_trips += u64::from(round_trips);
-            self.most_round_trips = self.most_round_trips.max(round_trips);
-        }
+        self.tally.served(callers, self.now, round_trips);
         for caller in callers {
-            let took = self.now - caller.called;
-            if self.measuring && took > TIMEOUT {
-                // It has heard of its deadline; its time is a gap.
-                self.timeouts += 1;
-            } else if self.measuring {
-                self.latencies.push(took);
-                self.counts[caller.id] += 1;
-            }
             self.call_again(caller.id);
         }
     }
@@ -261,38 +290,5 @@ impl<'a> World<'a> {
         self.number += 1;
         self.queue.push(Reverse((at, self.number)));
         self.events.insert(self.number, event);
-    }
-
-    fn measured(mut self, window: Nanos) -> Measured {
-        self.latencies.sort_unstable();
-        let milliseconds = |part: f64| {
-            let last = self.latencies.len().saturating_sub(1);
-            let nanos = self.latencies.get((last as f64 * part) as usize);
-            nanos.map(|&nanos| nanos as f64 / 1e6)
-        };
-        let seconds = window as f64 / SECOND as f64;
-        let per_second = |count: u64| count as f64 / seconds;
-        let served = self.server.served;
-        Measured {
-            seconds,
-            updates: per_second(self.latencies.len() as u64),
-            timeouts: per_second(self.timeouts),
-            given_up: per_second(self.given_up),
-            p50: milliseconds(0.5),
-            p99: milliseconds(0.99),
-            max: milliseconds(1.0),
-            round_trips: self.round_trips as f64 / self.requests.max(1) as f64,
-            most_round_trips: self.most_round_trips,
-            slowest: self.counts.iter().copied().min().unwrap_or(0),
-            fastest: self.counts.iter().copied().max().unwrap_or(0),
-            transactions: per_second(served.transactions),
-            commits: per_second(served.commits),
-            bytes_in: per_second(served.bytes_in),
-            bytes_out: per_second(served.bytes_out),
-            bytes_kept: per_second(served.bytes_kept),
-            // A batch counts with its beginning, and the last one ends after the window.
-            busy: (served.busy as f64 / window as f64).min(1.0),
-            longest_queue: served.longest_queue,
-        }
     }
 }
