@@ -38,17 +38,24 @@ impl Time {
     }
 
     /// The time `steps` later; [`ErrorKind::Exhausted`] if that lies past [`Time::MAX`].
+    #[inline]
     pub fn after(self, steps: u64) -> Result<Time> {
         match self.0.checked_add(steps) {
             Some(value) if value <= Time::MAX.0 => Ok(Time(value)),
-            _ => Err(Error::new(
-                ErrorKind::Exhausted,
-                format!(
-                    "no time is left: {steps} past {self} lies beyond the last one, {}",
-                    Time::MAX
-                ),
-            )),
+            _ => Err(self.exhausted(steps)),
         }
+    }
+
+    /// Kept out of the way of `after`, which every tick goes through.
+    #[cold]
+    fn exhausted(self, steps: u64) -> Error {
+        Error::new(
+            ErrorKind::Exhausted,
+            format!(
+                "no time is left: {steps} past {self} lies beyond the last one, {}",
+                Time::MAX
+            ),
+        )
     }
 
     /// How far this time lies ahead of `other`; 0 if it does not.
