@@ -246,6 +246,26 @@ async fn a_store_that_refuses_is_tried_until_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_short_deadline_leaves_time_to_help_oneself() {
+    // A request whose process is gone: nobody will serve those behind it unless one of them does.
+    let store = Faulty::new(&[]);
+    let request = r#"{"seq":1,"local":1,"count":1,"process_id":"gone"}"#;
+    let key = format!("{}/waiting/00000000000000aa", Config::DEFAULT_KEY);
+    let leave = Transaction {
+        then: vec![Operation::Put(key.into(), request.into())],
+        ..Transaction::default()
+    };
+    store
+        .transact(&leave, Duration::from_secs(1))
+        .await
+        .unwrap();
+    let short = config("a").with_timeout(Duration::from_millis(40));
+    let clock = SharedClock::with_store(store, &short).unwrap();
+    clock.update().await.unwrap();
+    assert_eq!(clock.update().await.unwrap().round_trips, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_that_gives_up_takes_nothing_from_the_others() {
     let store = Faulty::new(&[Fault::BlackHole]);
     let clock = clock_on(&store, "a");

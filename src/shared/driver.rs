@@ -319,7 +319,10 @@ impl Driving {
                 Step::Failed(error) => return Err(error),
                 Step::Send(transaction) => transaction,
                 Step::Await { after, ahead } => {
-                    let until = batch.deadline.min(Instant::now() + inner.patience(ahead));
+                    let now = Instant::now();
+                    // Half of what is left at most: helping oneself takes time, too.
+                    let left = batch.deadline.saturating_duration_since(now) / 2;
+                    let until = now + inner.patience(ahead).min(left);
                     match inner.grants.next(&inner.store, after, until).await {
                         Some(written) => {
                             let mut exchange = inner.exchange();

@@ -33,6 +33,7 @@ pub(super) struct Written {
 #[derive(Default)]
 struct Listener {
     task: Option<AbortHandle>,
+    /// Until when somebody waits, or when the last one did; `None`: the watch has ended.
     wanted: Option<Instant>,
 }
 
@@ -58,12 +59,16 @@ impl Grants {
         after: u64,
         until: Instant,
     ) -> Option<Written> {
-        self.listen(store, after + 1);
+        self.listen(store, after + 1, until);
         let newer = |written: &&Written| written.revision > after;
         let mut heard = self.heard.subscribe();
         let heard = heard.wait_for(|heard| heard.iter().any(|written| newer(&written)));
         match timeout_at(until, heard).await {
-            Ok(Ok(heard)) => heard.iter().find(newer).cloned(),
+            Ok(Ok(heard)) => {
+                // The wait ended before `until`, and the watch need not outlive it by more than usual.
+                self.listener().wanted = Some(Instant::now());
+                heard.iter().find(newer).cloned()
+            }
             // The listener may have died, or rest with the runtime that it runs on.
             _ => {
                 self.stop();
@@ -72,14 +77,17 @@ impl Grants {
         }
     }
 
-    fn listen(self: &Arc<Grants>, store: &Arc<dyn Store>, from: u64) {
+    fn listen(self: &Arc<Grants>, store: &Arc<dyn Store>, from: u64, until: Instant) {
         let mut listener = self.listener();
-        listener.wanted = Some(Instant::now());
-        let running = listener
-            .task
-            .as_ref()
-            .is_some_and(|task| !task.is_finished());
+        let awake = listener.wanted.replace(until).is_some();
+        let running = awake
+            && listener
+                .task
+                .as_ref()
+                .is_some_and(|task| !task.is_finished());
         if !running {
+            // What an earlier watch heard may be of a store that was restored since.
+            self.heard.send_modify(VecDeque::clear);
             let task = tokio::spawn(follow(self.clone(), store.clone(), from));
             listener.task = Some(task.abort_handle());
         }
@@ -120,10 +128,38 @@ async fn follow(grants: Arc<Grants>, store: Arc<dyn Store>, from: u64) {
                 });
             }
             () = sleep_until(until) => {
-                if grants.listener().wanted == wanted {
+                let mut listener = grants.listener();
+                if listener.wanted == wanted {
+                    // Under the lock under which the next one looks whether it must start another.
+                    listener.wanted = None;
                     return;
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::transaction::{Operation, Transaction};
+    use crate::store::MemoryStore;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_watch_lasts_as_long_as_somebody_waits() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let grants = Grants::new(b"grants");
+        let waiting = tokio::spawn({
+            let (grants, store) = (grants.clone(), store.clone());
+            let until = Instant::now() + IDLE * 5;
+            async move { grants.next(&store, 0, until).await }
+        });
+        sleep_until(Instant::now() + IDLE * 3).await;
+        let grant = Transaction {
+            then: vec![Operation::Put(b"grants".to_vec(), b"yours".to_vec())],
+            ..Transaction::default()
+        };
+        store.transact(&grant, IDLE).await.unwrap();
+        assert_eq!(&*waiting.await.unwrap().unwrap().bytes, b"yours");
     }
 }

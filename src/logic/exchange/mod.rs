@@ -258,7 +258,8 @@ impl Exchange {
             let granted = Granted::parse(bytes, revision);
             turn.ahead
                 .retain(|(instance, seq)| granted.find(*instance, *seq).is_none());
-            let next = turn.ahead.is_empty();
+            turn.chances = turn.chances.saturating_sub(1);
+            let next = turn.ahead.is_empty() || turn.chances == 0;
             if let Some(times) = self.times_granted(&granted, current.round_trips) {
                 current.phase = Phase::Finished(Ok(times));
             } else if next {
@@ -354,6 +355,7 @@ impl Exchange {
         } else {
             Phase::Await(Turn {
                 heard: view.revision,
+                chances: if view.lists(self.instance) { 2 } else { 100 },
                 ahead,
                 view,
             })
@@ -585,6 +587,10 @@ struct Turn {
     ahead: Vec<(Instance, u64)>,
     /// The newest revision of the grants that we know.
     heard: u64,
+    /// So many more grants may pass us by; after that our request is gone, or its place is not what
+    /// we think, and we look. Of a listed request the second commit has certainly read; behind more
+    /// than can be listed it takes longer.
+    chances: u32,
 }
 
 impl Current {

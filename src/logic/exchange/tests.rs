@@ -664,3 +664,62 @@ fn regressions_are_not_invented() {
     a.step(&mut shelf);
     assert_eq!(a.done().regressed, None);
 }
+
+/// After an outage everybody's old request lies there, and the view of the one who serves is older
+/// than the new ones: their requests are deleted, and nobody they wait for will ever be granted.
+#[test]
+fn who_waits_for_a_grant_that_never_comes_looks_again() {
+    let mut shelf = Shelf::default();
+    let mut all: Vec<_> = (1..=5).map(|i| Process::new(&format!("p{i}"), i)).collect();
+    for process in &mut all {
+        process.update(&mut shelf);
+    }
+    // Outage: c, v, x leave requests, and hear nothing of it.
+    for process in &mut all[..3] {
+        process.begin(1);
+        let lost = process.transaction();
+        shelf.apply(&lost).unwrap();
+        process.exchange.handle_lost();
+    }
+    // c comes back first, sees the old ones.
+    all[0].step(&mut shelf);
+    let serving = all[0].transaction();
+    // v and x come back: the new numbers take the place of the old.
+    all[1].step(&mut shelf);
+    all[2].step(&mut shelf);
+    let reply = shelf.apply(&serving).unwrap();
+    all[0].exchange.handle_reply(&reply);
+    all[0].done();
+    for i in 1..3 {
+        tell_of_grants(&mut all[i], &mut shelf);
+    }
+    all[1].step(&mut shelf); // look
+    all[1].step(&mut shelf); // help
+    all[1].done();
+    tell_of_grants(&mut all[2], &mut shelf);
+    // From now on others keep the crowd busy; x hears each grant, and is never served.
+    for _ in 0..10 {
+        let (a, b) = (3, 4);
+        all[a].begin(1);
+        all[b].begin(1);
+        all[a].step(&mut shelf);
+        if !matches!(all[a].exchange.clone().poll(1.5), Step::Done(_)) {
+            all[b].step(&mut shelf);
+            all[a].step(&mut shelf);
+        }
+        tell_of_grants(&mut all[2], &mut shelf);
+        if !matches!(all[2].exchange.poll(1.5), Step::Await { .. }) {
+            return;
+        }
+        for i in [a, b] {
+            while !matches!(all[i].exchange.clone().poll(1.5), Step::Done(_)) {
+                all[i].step(&mut shelf);
+            }
+            all[i].done();
+        }
+    }
+    panic!(
+        "x still waits; requests in the store: {}",
+        waiting(&mut shelf)
+    );
+}

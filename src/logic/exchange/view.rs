@@ -144,6 +144,13 @@ impl View {
             })
     }
 
+    /// Whether the list of the oldest shows a request of this instance.
+    pub(super) fn lists(&self, instance: Instance) -> bool {
+        self.waiting
+            .iter()
+            .any(|waiting| waiting.instance == Some(instance))
+    }
+
     /// The requests whose service we wait for, by instance and number: those before ours; behind
     /// more than can be listed, the one right before ours, since the oldest are served first. Those
     /// that can't be read count for nothing.
