@@ -211,9 +211,9 @@ fn those_behind_the_oldest_send_nothing_until_they_are_served_or_next() {
     all[0].exchange.handle_reply(&reply);
     all[0].done();
     // p2 was not served but is next: it looks who is there, and serves the four of them.
-    for i in 1..5 {
-        tell_of_grants(&mut all[i], &mut shelf);
-        assert_eq!(matches!(all[i].exchange.poll(1.5), Step::Send(_)), i == 1);
+    for (i, process) in all[1..5].iter_mut().enumerate() {
+        tell_of_grants(process, &mut shelf);
+        assert_eq!(matches!(process.exchange.poll(1.5), Step::Send(_)), i == 0);
     }
     all[1].step(&mut shelf);
     all[1].step(&mut shelf);
@@ -690,8 +690,8 @@ fn who_waits_for_a_grant_that_never_comes_looks_again() {
     let reply = shelf.apply(&serving).unwrap();
     all[0].exchange.handle_reply(&reply);
     all[0].done();
-    for i in 1..3 {
-        tell_of_grants(&mut all[i], &mut shelf);
+    for process in &mut all[1..3] {
+        tell_of_grants(process, &mut shelf);
     }
     all[1].step(&mut shelf); // look
     all[1].step(&mut shelf); // help
