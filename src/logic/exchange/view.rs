@@ -134,7 +134,7 @@ impl View {
 
     /// Whether this request lies with the others. A list that was cut short may hold it unseen.
     pub(super) fn waits(&self, instance: Instance, seq: u64) -> bool {
-        self.waiting.len() >= Exchange::MAX_SERVED as usize
+        self.is_cut_short()
             || self.waiting.iter().any(|waiting| {
                 waiting.instance == Some(instance)
                     && waiting
@@ -142,6 +142,11 @@ impl View {
                         .as_ref()
                         .is_some_and(|request| request.seq == seq)
             })
+    }
+
+    /// Whether more may wait than the list of the oldest shows.
+    fn is_cut_short(&self) -> bool {
+        self.waiting.len() >= Exchange::MAX_SERVED as usize
     }
 
     /// Whether the list of the oldest shows a request of this instance.
@@ -156,7 +161,7 @@ impl View {
     /// that can't be read count for nothing.
     pub(super) fn ahead_of(&self, instance: Instance) -> Vec<(Instance, u64)> {
         let ours = |waiting: &Waiting| waiting.instance == Some(instance);
-        if self.waiting.len() >= Exchange::MAX_SERVED as usize && !self.waiting.iter().any(ours) {
+        if self.is_cut_short() && !self.lists(instance) {
             let before = self.newest.iter().filter(|waiting| !ours(waiting));
             return before.take(1).filter_map(Waiting::name).collect();
         }
