@@ -58,6 +58,18 @@ impl SharedClock {
         self.0.receive(message)
     }
 
+    /// As [`crate::SharedClock::advance`].
+    #[inline]
+    pub fn advance(&self) -> Result<Time> {
+        self.0.advance()
+    }
+
+    /// As [`crate::SharedClock::advance_past`].
+    #[inline]
+    pub fn advance_past(&self, message: Time) -> Result<Time> {
+        self.0.advance_past(message)
+    }
+
     /// As [`crate::SharedClock::now`].
     #[inline]
     pub fn now(&self) -> Time {

@@ -27,6 +27,7 @@ def main() -> None:
         "clock.__enter__ (no-op)": clock.__enter__,
         "clock.now": clock.now,
         "clock.tick": clock.tick,
+        "clock.advance": clock.advance,
         "hlcpy HLC.sync": hlc.sync,
         "itertools.count": itertools.count().__next__,
     }

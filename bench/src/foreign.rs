@@ -47,6 +47,12 @@ pub(crate) fn measure_python(options: &Options, report: &mut Report) -> Result<(
         "clock.__enter__ (no-op)",
         Some(at_most),
     );
+    report.ratio(
+        "Python advance / no-op method",
+        "clock.advance",
+        "clock.__enter__ (no-op)",
+        Some(at_most),
+    );
     report.ratio("Python tick / clock.now", "clock.tick", "clock.now", None);
     report.ratio(
         "Python tick / itertools.count",

@@ -37,11 +37,11 @@ impl LocalClock {
     /// can't use up the range at one stroke.
     pub const MAX_JUMP: u64 = 1 << 48;
 
-    /// A clock at 0 for one life of `process`.
+    /// A clock at 0 for one life of `process`, whose name is kept for the life of the program.
     pub fn new(process: ProcessId, instance: Instance) -> LocalClock {
         LocalClock {
             time: Counter(AtomicU64::new(0)),
-            process,
+            process: process.kept(),
             instance,
             max_jump: LocalClock::MAX_JUMP,
         }
@@ -56,7 +56,10 @@ impl LocalClock {
     /// A local event or a send: time + 1. [`ErrorKind::Exhausted`] past [`Time::MAX`].
     #[inline]
     pub fn tick(&self) -> Result<Stamp> {
-        self.advance().map(|time| self.stamp(time))
+        // Not `map`: built in a closure, the stamp is copied once more, which costs as much as the
+        // addition itself.
+        let time = self.advance()?;
+        Ok(self.stamp(time))
     }
 
     /// A message with this stamp or time arrived: max(local, message) + 1.
@@ -65,26 +68,8 @@ impl LocalClock {
     /// past [`Time::MAX`]; the clock is then unchanged.
     #[inline]
     pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
-        let message = message.into();
-        let mut local = self.time.0.load(Ordering::Relaxed);
-        loop {
-            check_jump(
-                message,
-                Time::saturating(local),
-                self.max_jump,
-                "the message",
-            )?;
-            let next = Time::saturating(local).max(message).after(1)?;
-            match self.time.0.compare_exchange_weak(
-                local,
-                next.get(),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Ok(self.stamp(next)),
-                Err(newer) => local = newer,
-            }
-        }
+        let time = self.advance_past(message.into())?;
+        Ok(self.stamp(time))
     }
 
     /// Where the clock stands. Changes nothing, and names no event.
@@ -100,6 +85,30 @@ impl LocalClock {
         // counter runs on unseen: 2^64 is 2^63 failed ticks away.
         let before = self.time.0.fetch_add(1, Ordering::AcqRel);
         Time::saturating(before).after(1)
+    }
+
+    /// [`receive`](LocalClock::receive) for callers that need the time alone.
+    #[inline]
+    pub fn advance_past(&self, message: Time) -> Result<Time> {
+        let mut local = self.time.0.load(Ordering::Relaxed);
+        loop {
+            check_jump(
+                message,
+                Time::saturating(local),
+                self.max_jump,
+                "the message",
+            )?;
+            let next = Time::saturating(local).max(message).after(1)?;
+            match self.time.0.compare_exchange_weak(
+                local,
+                next.get(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(next),
+                Err(newer) => local = newer,
+            }
+        }
     }
 
     /// Moves the clock to `time` if it is behind, whatever the jump bound: for times that the shared
@@ -174,7 +183,9 @@ mod tests {
         assert_eq!(clock.tick().unwrap().time, time(1));
         assert_eq!(clock.receive(time(10)).unwrap().time, time(11));
         assert_eq!(clock.receive(time(3)).unwrap().time, time(12));
-        assert_eq!(clock.now(), time(12));
+        assert_eq!(clock.advance().unwrap(), time(13));
+        assert_eq!(clock.advance_past(time(20)).unwrap(), time(21));
+        assert_eq!(clock.now(), time(21));
     }
 
     #[test]

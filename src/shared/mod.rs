@@ -132,6 +132,18 @@ impl SharedClock {
         self.inner.local.receive(message)
     }
 
+    /// [`tick`](SharedClock::tick) for callers that need the time alone.
+    #[inline]
+    pub fn advance(&self) -> Result<Time> {
+        self.inner.local.advance()
+    }
+
+    /// [`receive`](SharedClock::receive) for callers that need the time alone.
+    #[inline]
+    pub fn advance_past(&self, message: Time) -> Result<Time> {
+        self.inner.local.advance_past(message)
+    }
+
     /// Where the local clock stands. Changes nothing.
     #[inline]
     pub fn now(&self) -> Time {

@@ -63,8 +63,10 @@ def test_the_local_clock_follows_lamports_two_rules() -> None:
     assert clock.receive("3@b").time == 12
     assert clock.receive(Stamp(20, "b")).time == 21
     assert clock.receive("30@b;instance=00000000000000ff").time == 31
-    assert clock.now() == 31
-    assert clock.update().value == 33
+    assert clock.advance() == 32
+    assert clock.advance_past("40@b") == 41
+    assert clock.now() == 41
+    assert clock.update().value == 43
 
 
 def test_a_message_orders_two_clocks() -> None:

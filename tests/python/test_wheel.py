@@ -119,6 +119,8 @@ with SharedClock.connect(timeout=0.5) as clock:
     assert_type(clock.read(), Observed | None)
     assert_type(clock.history(), History)
     assert_type(clock.now(), int)
+    assert_type(clock.advance(), int)
+    assert_type(clock.advance_past("42@a"), int)
     for update in clock.watch():
         assert_type(update, Observed)
     for event in clock.watch(notices=True):

@@ -97,7 +97,7 @@ pub unsafe extern "C" fn lamport_clock_tick(
     let body = || {
         // SAFETY: the header's contract.
         let (clock, time) = unsafe { (Clock::lent(clock)?, Output::new(time, "time")?) };
-        time.write(clock.tick()?.time.get());
+        time.write(clock.advance()?.get());
         Ok(())
     };
     // SAFETY: the header's contract.
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn lamport_clock_receive(
     let body = || {
         // SAFETY: the header's contract.
         let (clock, time) = unsafe { (Clock::lent(clock)?, Output::new(time, "time")?) };
-        time.write(clock.receive(Time::new(message)?)?.time.get());
+        time.write(clock.advance_past(Time::new(message)?)?.get());
         Ok(())
     };
     // SAFETY: the header's contract.
