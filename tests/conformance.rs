@@ -87,10 +87,6 @@ async fn compares_decide_the_branch(store: &dyn Store, at: &str) {
         (Compare::Value(name(&exists), name("y")), false),
         (Compare::Value(name(&exists), name("")), false),
         (Compare::Value(name(&missing), name("")), false),
-        (Compare::Absent(prefix(&format!("{at}/m"))), true),
-        (Compare::Absent(prefix(&format!("{at}/"))), false),
-        (Compare::Absent(key(&exists)), false),
-        (Compare::Absent(key(&missing)), true),
     ] {
         let transaction = Transaction {
             compares: vec![
@@ -133,7 +129,7 @@ async fn operations_see_those_before_them(store: &dyn Store, at: &str) {
 }
 
 async fn reads_are_sorted_limited_and_can_look_back(store: &dyn Store, at: &str) {
-    // Created in an order that is not the order of the names, and one of them written again.
+    // In an order that is not the order of the names, and the first of them written again.
     let mut first = 0;
     for name in ["c", "a", "b"] {
         let reply = carry_out(store, &always(vec![put(&format!("{at}/{name}"), name)])).await;
@@ -148,17 +144,11 @@ async fn reads_are_sorted_limited_and_can_look_back(store: &dyn Store, at: &str)
         at: Some(first),
         ..Get::all(prefix(at))
     });
-    let newest = Operation::Get(Get {
-        limit: 2,
-        newest_first: true,
-        ..Get::all(prefix(at))
-    });
-    let reply = carry_out(store, &always(vec![get(prefix(at)), limited, past, newest])).await;
-    assert_eq!(values(&reply.gets[0]), ["c2", "a", "b"]);
-    assert_eq!(values(&reply.gets[1]), ["c2", "a"]);
+    let reply = carry_out(store, &always(vec![get(prefix(at)), limited, past])).await;
+    assert_eq!(values(&reply.gets[0]), ["a", "b", "c2"]);
+    assert_eq!(values(&reply.gets[1]), ["a", "b"]);
     assert_eq!(values(&reply.gets[2]), ["c"]);
-    assert_eq!(values(&reply.gets[3]), ["b", "a"]);
-    assert_eq!(reply.gets[0][0].create_revision, first);
+    assert_eq!(reply.gets[0][2].create_revision, first);
     let future = always(vec![Operation::Get(Get {
         at: Some(reply.revision + 1_000),
         ..Get::all(prefix(at))

@@ -250,9 +250,13 @@ async fn a_short_deadline_leaves_time_to_help_oneself() {
     // A request whose process is gone: nobody will serve those behind it unless one of them does.
     let store = Faulty::new(&[]);
     let request = r#"{"seq":1,"local":1,"count":1,"process_id":"gone"}"#;
-    let key = format!("{}/waiting/00000000000000aa", Config::DEFAULT_KEY);
+    let key = |name: &str| format!("{}/{name}", Config::DEFAULT_KEY).into_bytes();
+    let tail = r#"{"instance":"00000000000000aa"}"#;
     let leave = Transaction {
-        then: vec![Operation::Put(key.into(), request.into())],
+        then: vec![
+            Operation::Put(key("waiting/00000000000000aa"), request.into()),
+            Operation::Put(key("tail"), tail.into()),
+        ],
         ..Transaction::default()
     };
     store

@@ -183,14 +183,7 @@ impl Server {
 
     /// Carries one transaction out; returns the answer and what it cost.
     pub(crate) fn apply(&mut self, transaction: &Transaction) -> (Reply, f64) {
-        let absent = transaction
-            .compares
-            .iter()
-            .filter_map(|compare| match compare {
-                Compare::Absent(range) => Some(self.count(range)),
-                _ => None,
-            });
-        let mut visited: usize = absent.sum();
+        let mut visited = 0;
         let reply = self.shelf.apply(transaction).expect("a valid transaction");
         let branch = match reply.succeeded {
             true => &transaction.then,
@@ -267,7 +260,6 @@ fn request_bytes(transaction: &Transaction) -> usize {
     let compares = transaction.compares.iter().map(|compare| match compare {
         Compare::ModRevision(key, _) => key.len(),
         Compare::Value(key, value) => key.len() + value.len(),
-        Compare::Absent(range) => range.start.len() + range.end.len(),
     });
     let operations = transaction.then.iter().chain(&transaction.otherwise);
     let operations = operations.map(|operation| match operation {

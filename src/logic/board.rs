@@ -1,10 +1,11 @@
 //! What lies beside the record: who waits, what was granted, and the highest time known to all.
 //!
-//! Three kinds of keys below the record's own, all JSON so that a person can read them:
+//! Four kinds of keys below the record's own, all JSON so that a person can read them:
 //!
 //! | key | content | written by |
 //! |---|---|---|
 //! | `<record>/waiting/<instance>` | a [`Request`] | the process that lost a race |
+//! | `<record>/tail` | a [`Tail`], whose request is the newest | the same, in the same transaction |
 //! | `<record>/granted` | [`Granted`], the newest grants | whoever serves the waiting |
 //! | `<record>/highest` | [`Highest`] | every update |
 
@@ -30,6 +31,9 @@ pub struct Keys {
     pub granted: Vec<u8>,
     /// The highest time known to all, and whose it is.
     pub highest: Vec<u8>,
+    /// Written with every request: its revision is the newest request's, so one compare tells
+    /// whether somebody came, however many wait.
+    pub tail: Vec<u8>,
     /// Below it one request for each process that waits.
     pub waiting: Vec<u8>,
 }
@@ -42,6 +46,7 @@ impl Keys {
             record: record.as_bytes().to_vec(),
             granted: below("granted"),
             highest: below("highest"),
+            tail: below("tail"),
             waiting: below("waiting/"),
         }
     }
@@ -69,8 +74,8 @@ impl Keys {
 
     /// Every key under which an update leaves a trace, as one range.
     ///
-    /// It relies on the order of the names, `granted` < `highest` < `waiting/`, so that a watch of
-    /// this range hears of every update once and of no request. Keys of others that fall into the
+    /// It relies on the order of the names, `granted` < `highest` < `tail` < `waiting/`, so that a
+    /// watch of this range hears of every update once and of no request. Keys of others that fall into the
     /// range (`/lamport_clock-old`) are passed over by name.
     pub fn trace(&self) -> KeyRange {
         KeyRange::through(&self.record, &self.highest)
@@ -91,6 +96,22 @@ pub struct Request {
     pub process_id: String,
 }
 
+/// Whose request is the newest. What counts is the revision that wrote it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tail {
+    /// Who left it.
+    #[serde(with = "hex")]
+    pub instance: Instance,
+}
+
+impl Tail {
+    /// Whose it is; `None` if it can't be read.
+    pub fn parse(bytes: &[u8]) -> Option<Instance> {
+        let tail: Tail = serde_json::from_slice(bytes).ok()?;
+        Some(tail.instance)
+    }
+}
+
 /// The newest grants, oldest batch first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Granted {
@@ -106,6 +127,9 @@ pub struct Batch {
     pub revision: u64,
     /// The record as the transaction found it.
     pub previous: Option<Holder>,
+    /// As [`Highest::served`].
+    #[serde(default)]
+    pub served: u64,
     /// The highest time known then, if the record stood below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regressed: Option<u64>,
@@ -201,6 +225,7 @@ impl Batch {
     fn without(self, instances: &HashSet<Instance>) -> Vec<Batch> {
         let Batch {
             revision,
+            served,
             real_timestamp,
             mut previous,
             mut regressed,
@@ -216,6 +241,7 @@ impl Batch {
                 broken = false;
                 runs.push(Batch {
                     revision,
+                    served,
                     previous: previous.take(),
                     regressed,
                     real_timestamp,
@@ -246,6 +272,11 @@ impl Granted {
             newest.revision = mod_revision;
         }
         granted
+    }
+
+    /// Up to which revision the newest batch [served](Batch::served).
+    pub fn served(&self) -> u64 {
+        self.batches.last().map_or(0, |batch| batch.served)
     }
 
     /// The grant to request `seq` of `instance`, with its batch and its predecessor.
@@ -310,6 +341,10 @@ pub struct Highest {
     /// To whom.
     #[serde(with = "hex")]
     pub instance: Instance,
+    /// Every request that was left at this revision or before was served. Nobody waits if it is the
+    /// newest request's.
+    #[serde(default)]
+    pub served: u64,
 }
 
 impl Highest {
@@ -379,6 +414,7 @@ mod tests {
         Batch {
             revision: 0,
             previous: None,
+            served: 0,
             regressed: None,
             real_timestamp: 0.5,
             grants: (0..grants as u64).map(grant).collect(),
@@ -392,6 +428,8 @@ mod tests {
         for key in [&keys.record, &keys.granted, &keys.highest] {
             assert!(trace.contains(key));
         }
+        assert!(!trace.contains(&keys.tail));
+        assert!(!KeyRange::prefix(&keys.waiting).contains(&keys.tail));
         let request = keys.request(Instance::new(7));
         assert!(!trace.contains(&request));
         assert!(KeyRange::prefix(&keys.waiting).contains(&request));
@@ -431,6 +469,7 @@ mod tests {
             value: Time::MAX,
             count: 3,
             instance: Instance::new(u64::MAX),
+            served: 7,
         };
         assert_eq!(Highest::parse(&to_json(&highest), &keys).unwrap(), highest);
         let error = Highest::parse(br#"{"value":9007199254740992}"#, &keys).unwrap_err();

@@ -37,11 +37,11 @@ impl LocalClock {
     /// can't use up the range at one stroke.
     pub const MAX_JUMP: u64 = 1 << 48;
 
-    /// A clock at 0 for one life of `process`, whose name is kept for the life of the program.
+    /// A clock at 0 for one life of `process`.
     pub fn new(process: ProcessId, instance: Instance) -> LocalClock {
         LocalClock {
             time: Counter(AtomicU64::new(0)),
-            process: process.kept(),
+            process,
             instance,
             max_jump: LocalClock::MAX_JUMP,
         }

@@ -1,9 +1,7 @@
 //! Who made an event, and the total order of all events.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
 
 use smol_str::SmolStr;
 
@@ -108,26 +106,14 @@ impl ProcessId {
         &self.0
     }
 
-    /// The same name in a form that is copied without counting references: one counter, shared by
-    /// every stamp of a process, would cost its threads more than the tick itself.
-    ///
-    /// A long name is kept for the life of the program, once however often it is asked for. So it is
-    /// for the names of a program's own clocks, never for what others send.
-    pub(super) fn kept(self) -> ProcessId {
-        static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-        if !self.0.is_heap_allocated() {
-            return self;
+    /// The same name, in a text that lives as long as the program if it is too long to be kept in
+    /// place: then a copy counts no references. `keep` gives that text.
+    #[cfg(feature = "shared")]
+    pub(crate) fn kept_by(self, keep: impl FnOnce(&str) -> &'static str) -> ProcessId {
+        if self.0.is_heap_allocated() {
+            return ProcessId(SmolStr::new_static(keep(self.as_str())));
         }
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = match kept.get(self.as_str()) {
-            Some(name) => *name,
-            None => {
-                let name: &'static str = Box::leak(self.as_str().into());
-                kept.insert(name);
-                name
-            }
-        };
-        ProcessId(SmolStr::new_static(name))
+        self
     }
 }
 
@@ -230,15 +216,6 @@ mod tests {
         let long = "42@mx-nodel;instance=00000000000000ff";
         assert_eq!(format!("{:#}", stamp(long)), long);
         assert_eq!(stamp(long).instance, Instance::new(255));
-    }
-
-    #[test]
-    fn a_long_name_is_kept_once_and_stays_itself() {
-        let long = || ProcessId::new("checkout-service-6d4cf56db6-x2v4q").unwrap();
-        let [first, second] = [long().kept(), long().kept()];
-        assert_eq!(first, long());
-        assert!(!first.0.is_heap_allocated());
-        assert!(std::ptr::eq(first.as_str(), second.as_str()));
     }
 
     #[test]

@@ -25,8 +25,6 @@ pub enum Compare {
     ModRevision(Vec<u8>, u64),
     /// The key exists and holds exactly these bytes.
     Value(Vec<u8>, Vec<u8>),
-    /// No key of this range exists.
-    Absent(KeyRange),
 }
 
 /// One operation of a transaction. No key may be written twice in one transaction.
@@ -40,15 +38,13 @@ pub enum Operation {
     Get(Get),
 }
 
-/// A read of a range: its entries, the one created first in front unless told otherwise.
+/// A read of a range: its entries, the one that was written longest ago in front.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Get {
     /// What to read.
     pub range: KeyRange,
     /// At most so many entries, from the front; 0: all.
     pub limit: u32,
-    /// The entry created last in front.
-    pub newest_first: bool,
     /// The range as it was at this revision instead of now.
     pub at: Option<u64>,
 }
@@ -59,7 +55,6 @@ impl Get {
         Get {
             range,
             limit: 0,
-            newest_first: false,
             at: None,
         }
     }

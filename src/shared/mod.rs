@@ -18,6 +18,7 @@ use crate::store::{MemoryStore, Store};
 mod driver;
 mod grants;
 mod history;
+mod names;
 mod watch;
 
 pub use self::history::History;
@@ -100,9 +101,10 @@ impl SharedClock {
     }
 
     /// A clock on a store of one's own. Of `config` it uses the process, the key, the deadline and
-    /// the jump bound.
+    /// the jump bound. A process name of more than 23 bytes stays in memory when the clock is gone,
+    /// once for all clocks that bear it.
     pub fn with_store(store: Arc<dyn Store>, config: &Config) -> Result<SharedClock> {
-        let process = config.process.clone();
+        let process = names::kept(&config.process);
         let instance = random_instance()?;
         let keys = Keys::new(&config.key);
         let exchange = Exchange::new(keys.clone(), process.clone(), instance, config.max_jump);

@@ -188,6 +188,7 @@ fn events(inner: &Inner, change: &Change) -> Vec<WatchEvent> {
             )),
             highest: highest.value,
             highest_revision: record.mod_revision,
+            served: highest.served,
             revision,
         }),
         None => inner.exchange().forget_before(revision),

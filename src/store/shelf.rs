@@ -169,7 +169,6 @@ impl Shelf {
             Compare::Value(key, value) => {
                 self.entry(key).is_some_and(|entry| entry.value == *value)
             }
-            Compare::Absent(range) => self.get(&Get::all(range.clone())).is_empty(),
         }
     }
 
@@ -180,10 +179,7 @@ impl Shelf {
             .range(get.range.start.clone()..get.range.end.clone())
             .filter_map(|(key, _)| self.entry_at(key, at))
             .collect();
-        entries.sort_by_key(|entry| entry.create_revision);
-        if get.newest_first {
-            entries.reverse();
-        }
+        entries.sort_by_key(|entry| entry.mod_revision);
         if get.limit > 0 {
             entries.truncate(get.limit as usize);
         }

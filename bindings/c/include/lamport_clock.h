@@ -284,7 +284,7 @@ lamport_status_t lamport_clock_now(const struct lamport_clock_t *clock,
  Takes the next time of the shared clock. Nobody else has it or will ever get it, and it is larger
  than the value of every update, anywhere, that returned before this one was called.
 
- Blocks for a round trip to the store, three at most under contention, and no longer than the
+ Blocks for a round trip to the store, three (seldom four) under contention, and no longer than the
  deadline. Any thread; threads that call at once share a round trip. Errors: NULL_POINTER (clock,
  value), UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED, TOO_FAR_AHEAD (of the record), DENIED, NO_SPACE,
  OVERLOADED, CLOSED, INTERNAL. After an error no time was handed out; whether the record moved is

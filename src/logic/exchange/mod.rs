@@ -11,7 +11,8 @@
 //!
 //! That holds whoever helps. To spare the store the attempts that can only fail, the one who waits
 //! longest serves and the others await their grant, as in a queue lock (Mellor-Crummey and Scott,
-//! 1991); but nobody depends on it: who loses patience helps.
+//! 1991); but nobody depends on it: who loses patience helps. As there, a newcomer learns only who
+//! came right before it, from the `tail`: to queue up costs the same however many wait.
 //!
 //! Why no time has two owners: times are handed out by a transaction that compares the record's
 //! revision, so between the reading of the record and its writing nobody else wrote. A time counts
@@ -22,7 +23,7 @@
 use std::mem;
 
 use self::rule::{Base, Offer};
-use super::board::{Batch, Grant, Granted, Highest, Keys, Request, to_json};
+use super::board::{Batch, Grant, Granted, Highest, Keys, Request, Tail, to_json};
 use super::stamp::{Instance, ProcessId};
 use super::time::Time;
 use super::transaction::{Compare, Get, KeyRange, Operation, Reply, Transaction};
@@ -60,7 +61,7 @@ pub enum Step {
     Await {
         /// The revision from which on a grant may be ours.
         after: u64,
-        /// So many wait before us.
+        /// About so many wait before us.
         ahead: usize,
     },
     /// The request was served.
@@ -103,7 +104,7 @@ impl Exchange {
             local,
             count,
             phase,
-            posted: false,
+            post: None,
             informed: false,
             impatient: false,
             in_flight: None,
@@ -136,7 +137,7 @@ impl Exchange {
             Phase::Await(turn) => {
                 let step = Step::Await {
                     after: turn.heard,
-                    ahead: turn.ahead.len(),
+                    ahead: turn.ahead,
                 };
                 current.phase = Phase::Await(turn);
                 step
@@ -192,6 +193,7 @@ impl Exchange {
                 self.seen = Some(Seen {
                     highest: offer.newest,
                     highest_revision: reply.revision,
+                    served: offer.served,
                     revision: reply.revision,
                     record: Some(Sighting {
                         revision: reply.revision,
@@ -205,10 +207,18 @@ impl Exchange {
                 }));
             }
             (phase, _) => {
-                // A compare failed: our request now lies with the others.
-                current.posted |= matches!(phase, Phase::Propose | Phase::Help(_));
+                // A compare failed: our request now lies with the others, if it did not already.
+                let queues_up = matches!(phase, Phase::Propose | Phase::Help(_));
                 match View::parse(reply, &self.keys) {
-                    Ok(view) => self.absorb(&mut current, view),
+                    Ok(view) => {
+                        if queues_up && current.post.is_none() {
+                            current.post = Some(Post {
+                                revision: reply.revision,
+                                before: view.tail,
+                            });
+                        }
+                        self.absorb(&mut current, view);
+                    }
                     Err(error) => current.fail(error),
                 }
             }
@@ -238,7 +248,7 @@ impl Exchange {
         }
         // Whatever was or will be granted to the old number belongs to nobody.
         self.seq += 1;
-        current.posted = false;
+        current.post = None;
         if matches!(current.phase, Phase::Help(_)) {
             current.phase = Phase::Propose;
         }
@@ -256,14 +266,11 @@ impl Exchange {
         {
             turn.heard = revision;
             let granted = Granted::parse(bytes, revision);
-            turn.ahead
-                .retain(|(instance, seq)| granted.find(*instance, *seq).is_none());
-            turn.chances = turn.chances.saturating_sub(1);
-            let next = turn.ahead.is_empty() || turn.chances == 0;
+            let next = granted.served() >= turn.before;
             if let Some(times) = self.times_granted(&granted, current.round_trips) {
                 current.phase = Phase::Finished(Ok(times));
             } else if next {
-                // Our turn to serve: see who has come meanwhile.
+                // It is our turn to serve, or we were passed over: see who is there.
                 current.phase = Phase::Look;
             }
         }
@@ -273,10 +280,9 @@ impl Exchange {
     /// The [wait](Step::Await) for our grant took too long: whoever should serve us may be gone.
     pub fn handle_impatience(&mut self) {
         if let Some(current) = &mut self.current {
-            current.phase = match mem::replace(&mut current.phase, Phase::Look) {
-                Phase::Await(turn) => Phase::Help(turn.view),
-                phase => phase,
-            };
+            if matches!(current.phase, Phase::Await(_)) {
+                current.phase = Phase::Look;
+            }
             current.impatient = true;
         }
     }
@@ -334,7 +340,7 @@ impl Exchange {
     fn absorb(&mut self, current: &mut Current, view: View) {
         current.informed = true;
         self.observe(view.seen());
-        if matches!(current.phase, Phase::Look) && !current.posted {
+        if matches!(current.phase, Phase::Look) && current.post.is_none() {
             current.phase = Phase::Propose;
             return;
         }
@@ -342,22 +348,32 @@ impl Exchange {
             current.phase = Phase::Finished(Ok(times));
             return;
         }
-        if !view.waits(self.instance, self.seq) {
+        let just_left = |post: &Post| post.revision == view.revision;
+        let waits = |post: &Post| just_left(post) || view.waits(self.instance, self.seq);
+        let Some(post) = current.post.filter(waits) else {
             // Neither waiting nor granted: an older request of ours took this one's place, or we
             // slept while the grant passed by. Ask anew, under a new number.
             self.seq += 1;
-            current.posted = false;
-        }
-        // The oldest serves all; the others only get in its way. Who has waited in vain once, helps.
-        let ahead = view.ahead_of(self.instance);
-        current.phase = if ahead.is_empty() || current.impatient || !current.posted {
+            current.post = None;
+            current.phase = Phase::Help(view);
+            return;
+        };
+        // The oldest serves all; the others only get in its way. Who has waited in vain once, helps,
+        // and so does who may stand behind nobody but itself: a request of ours whose fate we never
+        // learned. Both need to see everybody first.
+        let behind_ourselves = view.tail_of == Some(self.instance) && view.tail == post.before;
+        let helps = current.impatient || behind_ourselves;
+        current.phase = if view.is_oldest(&post, self.instance) {
+            Phase::Help(view)
+        } else if helps && view.waiting.is_none() {
+            Phase::Look
+        } else if current.impatient {
             Phase::Help(view)
         } else {
             Phase::Await(Turn {
+                before: post.before,
                 heard: view.revision,
-                chances: if view.lists(self.instance) { 2 } else { 100 },
-                ahead,
-                view,
+                ahead: view.ahead_of(post.revision),
             })
         };
     }
@@ -388,13 +404,13 @@ impl Exchange {
         let base = Base::of(&seen, self.highest)?;
         let mine = self.own_request(current);
         let (grant, times) = base.serve(self.instance, &mine, self.max_jump, real_timestamp)?;
-        let offer = base.offer(&grant, times, real_timestamp);
+        let offer = Base::offer(&grant, seen.served, times, real_timestamp);
         let mut compares = self.unchanged(&seen);
-        compares.push(Compare::Absent(KeyRange::prefix(&self.keys.waiting)));
+        compares.push(Compare::ModRevision(self.keys.tail.clone(), seen.served));
         let transaction = Transaction {
             compares,
             then: self.put_record(&offer, &grant),
-            otherwise: self.queue_up(current),
+            otherwise: [self.glance(), self.queue_up(current)].concat(),
         };
         Ok((transaction, offer))
     }
@@ -414,10 +430,11 @@ impl Exchange {
         let regressed = base.regressed;
         let mine = self.own_request(current);
 
-        let mut grants = Vec::with_capacity(view.waiting.len() + 1);
+        let listed = view.waiting.as_deref().unwrap_or_default();
+        let mut grants = Vec::with_capacity(listed.len() + 1);
         let mut my_times = None;
-        let mut cleared = Vec::with_capacity(view.waiting.len() + 1);
-        for waiting in &view.waiting {
+        let mut cleared = Vec::with_capacity(listed.len() + 1);
+        for waiting in listed {
             cleared.push(waiting.key.clone());
             if waiting.instance == Some(self.instance) {
                 let (grant, times) =
@@ -444,7 +461,7 @@ impl Exchange {
                     base.serve(self.instance, &mine, self.max_jump, real_timestamp)?;
                 base.advance(&grant);
                 grants.push(grant);
-                if current.posted {
+                if current.post.is_some() {
                     cleared.push(self.keys.request(self.instance));
                 }
                 times
@@ -452,11 +469,19 @@ impl Exchange {
         };
 
         let newest = grants.last().expect("our own grant is among them").clone();
-        let offer = base.offer(&newest, my_times, real_timestamp);
+        let served = match listed.last() {
+            Some(newest) if view::is_cut_short(listed) => newest.revision,
+            // Nobody else was there when we queued up, or these are all.
+            _ => current
+                .post
+                .map_or(view.tail, |post| view.tail.max(post.revision)),
+        };
+        let offer = Base::offer(&newest, served, my_times, real_timestamp);
         let mut granted = view.granted.clone();
         granted.push(Batch {
             revision: 0,
             previous,
+            served,
             regressed: regressed.map(Time::get),
             real_timestamp,
             grants,
@@ -464,11 +489,10 @@ impl Exchange {
         let mut then = self.put_record(&offer, &newest);
         then.push(Operation::Put(self.keys.granted.clone(), to_json(&granted)));
         then.extend(cleared.into_iter().map(Operation::Delete));
-        let otherwise = if current.posted {
-            self.look()
-        } else {
-            self.queue_up(current)
-        };
+        let mut otherwise = self.look();
+        if current.post.is_none() {
+            otherwise.extend(self.queue_up(current));
+        }
         Ok((
             Transaction {
                 compares: self.unchanged(&view.seen()),
@@ -511,6 +535,7 @@ impl Exchange {
             value: newest.last(),
             count: newest.count,
             instance: newest.instance,
+            served: offer.served,
         };
         vec![
             Operation::Put(self.keys.record.clone(), offer.record.bytes.clone()),
@@ -518,31 +543,39 @@ impl Exchange {
         ]
     }
 
+    /// Leaves our request with the others. After the reads: the tail that they show is not ours.
     fn queue_up(&self, current: &Current) -> Vec<Operation> {
         let request = to_json(&self.own_request(current));
-        let mut operations = vec![Operation::Put(self.keys.request(self.instance), request)];
-        operations.extend(self.look());
-        operations
+        let tail = Tail {
+            instance: self.instance,
+        };
+        vec![
+            Operation::Put(self.keys.request(self.instance), request),
+            Operation::Put(self.keys.tail.clone(), to_json(&tail)),
+        ]
     }
 
-    /// Reads everything; [`View::parse`] takes it apart in the same order.
-    fn look(&self) -> Vec<Operation> {
-        let get = |range| Operation::Get(Get::all(range));
-        vec![
-            get(KeyRange::key(&self.keys.record)),
-            get(KeyRange::key(&self.keys.highest)),
-            get(KeyRange::key(&self.keys.granted)),
-            Operation::Get(Get {
-                limit: Exchange::MAX_SERVED,
-                ..Get::all(KeyRange::prefix(&self.keys.waiting))
-            }),
-            // Ourselves, if we have just queued up, and the one before us.
-            Operation::Get(Get {
-                limit: 2,
-                newest_first: true,
-                ..Get::all(KeyRange::prefix(&self.keys.waiting))
-            }),
+    /// Reads all that has a fixed size, more or less: what it costs does not grow with those who
+    /// wait. [`View::parse`] takes it apart in the same order.
+    fn glance(&self) -> Vec<Operation> {
+        [
+            &self.keys.record,
+            &self.keys.highest,
+            &self.keys.granted,
+            &self.keys.tail,
         ]
+        .map(|key| Operation::Get(Get::all(KeyRange::key(key))))
+        .into()
+    }
+
+    /// Reads everything.
+    fn look(&self) -> Vec<Operation> {
+        let mut reads = self.glance();
+        reads.push(Operation::Get(Get {
+            limit: Exchange::MAX_SERVED,
+            ..Get::all(KeyRange::prefix(&self.keys.waiting))
+        }));
+        reads
     }
 }
 
@@ -552,8 +585,8 @@ struct Current {
     local: Time,
     count: u64,
     phase: Phase,
-    /// Whether our request, under its present number, lies with the others.
-    posted: bool,
+    /// Our request, under its present number, if it lies with the others.
+    post: Option<Post>,
     /// Whether a reply has shown the shared state since the request began.
     informed: bool,
     /// Whether we waited for others to serve us, and they did not.
@@ -578,24 +611,29 @@ enum Phase {
     Finished(Result<Times>),
 }
 
+/// A request that lies with the others.
+#[derive(Clone, Copy, Debug)]
+struct Post {
+    /// The revision that left it.
+    revision: u64,
+    /// The revision of the request right before it.
+    before: u64,
+}
+
 /// Our place among those who wait.
 #[derive(Clone, Debug)]
 struct Turn {
-    /// What we saw when we took it.
-    view: View,
-    /// Who came before us and has not been served yet, by instance and number.
-    ahead: Vec<(Instance, u64)>,
+    /// It is our turn once the request of this revision was served.
+    before: u64,
     /// The newest revision of the grants that we know.
     heard: u64,
-    /// So many more grants may pass us by; after that our request is gone, or its place is not what
-    /// we think, and we look. Of a listed request the second commit has certainly read; behind more
-    /// than can be listed it takes longer.
-    chances: u32,
+    /// About so many came before us.
+    ahead: usize,
 }
 
 impl Current {
     fn fail(&mut self, error: Error) {
-        self.phase = if self.posted {
+        self.phase = if self.post.is_some() {
             Phase::Withdraw(error)
         } else {
             Phase::Finished(Err(error))

@@ -35,6 +35,8 @@ pub(super) struct Offer {
     pub(super) record: Sighting,
     /// That record's value.
     pub(super) newest: Time,
+    /// Up to which revision the requests are then [served](crate::logic::board::Highest::served).
+    pub(super) served: u64,
     /// Our own times, save what only the reply tells.
     pub(super) mine: Times,
 }
@@ -121,7 +123,7 @@ impl Base {
         });
     }
 
-    pub(super) fn offer(&self, newest: &Grant, mine: Times, real_timestamp: f64) -> Offer {
+    pub(super) fn offer(newest: &Grant, served: u64, mine: Times, real_timestamp: f64) -> Offer {
         let record = Record {
             value: newest.last(),
             process_id: newest.process_id.clone(),
@@ -134,6 +136,7 @@ impl Base {
                 record: Ok(record),
             },
             newest: newest.last(),
+            served,
             mine,
         }
     }

@@ -159,7 +159,8 @@ fn whoever_commits_serves_all_who_wait_in_the_order_in_which_they_came() {
     for process in &mut all[..4] {
         process.step(&mut shelf);
     }
-    // p4 has seen all four, and commits for them.
+    // p4 loses patience, sees all four, and commits for them.
+    all[3].step(&mut shelf);
     all[3].step(&mut shelf);
     let own = all[3].done();
     assert_eq!(own.last.get(), before + 4);
@@ -239,8 +240,9 @@ fn who_waits_in_vain_helps_itself() {
     // p1, whose turn it is, is gone.
     assert!(matches!(all[1].exchange.poll(1.5), Step::Await { .. }));
     all[1].exchange.handle_impatience();
+    all[1].step(&mut shelf); // looks
     all[1].step(&mut shelf);
-    assert_eq!(all[1].done().round_trips, 2);
+    assert_eq!(all[1].done().round_trips, 3);
     assert_eq!(waiting(&mut shelf), 0);
 }
 
@@ -255,6 +257,7 @@ fn nobody_overtakes_one_who_waits() {
     b.begin(1);
     b.step(&mut shelf); // b knows the newest record, but a waits
     assert_eq!(waiting(&mut shelf), 2);
+    b.step(&mut shelf); // b loses patience, and looks
     b.step(&mut shelf); // b commits for both
     let b = b.done().last;
     a.step(&mut shelf);
@@ -470,7 +473,10 @@ fn one_bad_request_does_not_stop_the_others() {
     ] {
         let key = [&keys().waiting, name.as_bytes()].concat();
         let transaction = Transaction {
-            then: vec![Operation::Put(key, content.into())],
+            then: vec![
+                Operation::Put(key, content.into()),
+                Operation::Put(keys().tail, content.into()),
+            ],
             ..Transaction::default()
         };
         shelf.apply(&transaction).unwrap();
@@ -499,6 +505,7 @@ fn more_than_a_hundred_are_served_in_turn() {
     // The last in the queue serves itself and the hundred oldest.
     let last = all.len() - 1;
     let first_value = value_of(&mut shelf);
+    all[last].step(&mut shelf); // looks
     all[last].step(&mut shelf);
     assert!(all[last].done().last.get() <= first_value + 101);
     assert_eq!(waiting(&mut shelf), 149);
@@ -682,6 +689,7 @@ fn who_waits_for_a_grant_that_never_comes_looks_again() {
         process.exchange.handle_lost();
     }
     // c comes back first, sees the old ones.
+    all[0].step(&mut shelf);
     all[0].step(&mut shelf);
     let serving = all[0].transaction();
     // v and x come back: the new numbers take the place of the old.

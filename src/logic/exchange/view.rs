@@ -1,8 +1,8 @@
 //! The shared state as replies and watches show it.
 
-use super::Exchange;
+use super::{Exchange, Post};
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::board::{Granted, Highest, Keys, Request};
+use crate::logic::board::{Granted, Highest, Keys, Request, Tail};
 use crate::logic::record::Record;
 use crate::logic::stamp::Instance;
 use crate::logic::time::Time;
@@ -17,6 +17,8 @@ pub struct Seen {
     pub highest: Time,
     /// The revision that wrote that key; 0: there is none.
     pub highest_revision: u64,
+    /// Up to which revision the requests had been [served](Highest::served).
+    pub served: u64,
     /// The store's revision at that moment.
     pub revision: u64,
 }
@@ -61,15 +63,20 @@ pub struct View {
     pub granted: Granted,
     /// The store's revision.
     pub revision: u64,
-    /// The oldest requests, oldest first.
-    pub(super) waiting: Vec<Waiting>,
-    /// The two newest requests, newest first.
-    newest: Vec<Waiting>,
+    /// The revision of the newest request; 0: there never was one. Ours, left in this very
+    /// transaction, does not count.
+    pub(super) tail: u64,
+    /// Whose request that is.
+    pub(super) tail_of: Option<Instance>,
+    /// The oldest requests, oldest first; `None` if they were not asked for.
+    pub(super) waiting: Option<Vec<Waiting>>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) key: Vec<u8>,
+    /// The revision that left it.
+    pub(super) revision: u64,
     /// `None` if the key does not name an instance.
     pub(super) instance: Option<Instance>,
     /// `None` if the content can't be read.
@@ -82,60 +89,70 @@ impl Waiting {
             instance: keys.requester(&entry.key),
             request: serde_json::from_slice(&entry.value).ok(),
             key: entry.key.clone(),
+            revision: entry.mod_revision,
         }
-    }
-
-    fn name(&self) -> Option<(Instance, u64)> {
-        Some((self.instance?, self.request.as_ref()?.seq))
     }
 }
 
 impl View {
+    /// A reply to a [glance](Exchange::glance) or to a [look](Exchange::look).
     pub(super) fn parse(reply: &Reply, keys: &Keys) -> Result<View> {
-        let [record, highest, granted, waiting, newest] = &reply.gets[..] else {
+        let [record, highest, granted, tail, waiting @ ..] = &reply.gets[..] else {
             return Err(Error::new(
                 ErrorKind::Internal,
-                format!("the store answered {} reads of 5", reply.gets.len()),
+                format!("the store answered {} reads of 4 or 5", reply.gets.len()),
             ));
         };
-        let first = |entries: &'_ [Entry]| entries.first().cloned();
+        let highest = match highest.first() {
+            Some(entry) => Some((Highest::parse(&entry.value, keys)?, entry.mod_revision)),
+            None => None,
+        };
         Ok(View {
-            record: first(record).map(|entry| Sighting::new(keys, entry.value, entry.mod_revision)),
-            highest: match first(highest) {
-                Some(entry) => Some((Highest::parse(&entry.value, keys)?, entry.mod_revision)),
-                None => None,
-            },
-            granted: first(granted)
+            record: record
+                .first()
+                .map(|entry| Sighting::new(keys, entry.value.clone(), entry.mod_revision)),
+            highest,
+            granted: granted
+                .first()
                 .map(|entry| Granted::parse(&entry.value, entry.mod_revision))
                 .unwrap_or_default(),
+            tail: tail.first().map_or(0, |entry| entry.mod_revision),
+            tail_of: tail.first().and_then(|entry| Tail::parse(&entry.value)),
             waiting: waiting
-                .iter()
-                .map(|entry| Waiting::of(entry, keys))
-                .collect(),
-            newest: newest
-                .iter()
-                .map(|entry| Waiting::of(entry, keys))
-                .collect(),
+                .first()
+                .map(|waiting| waiting.iter().map(|w| Waiting::of(w, keys)).collect()),
             revision: reply.revision,
         })
     }
 
     pub(super) fn seen(&self) -> Seen {
+        let (highest, highest_revision, served) = match &self.highest {
+            Some((highest, revision)) => (highest.value, *revision, highest.served),
+            None => (Time::ZERO, 0, 0),
+        };
         Seen {
             record: self.record.clone(),
-            highest: self
-                .highest
-                .as_ref()
-                .map_or(Time::ZERO, |(highest, _)| highest.value),
-            highest_revision: self.highest.as_ref().map_or(0, |(_, revision)| *revision),
+            highest,
+            highest_revision,
+            served,
             revision: self.revision,
         }
     }
 
+    /// Up to which revision the requests have been served.
+    pub(super) fn served(&self) -> u64 {
+        self.highest
+            .as_ref()
+            .map_or(0, |(highest, _)| highest.served)
+    }
+
     /// Whether this request lies with the others. A list that was cut short may hold it unseen.
     pub(super) fn waits(&self, instance: Instance, seq: u64) -> bool {
-        self.is_cut_short()
-            || self.waiting.iter().any(|waiting| {
+        let Some(waiting) = &self.waiting else {
+            return false;
+        };
+        is_cut_short(waiting)
+            || waiting.iter().any(|waiting| {
                 waiting.instance == Some(instance)
                     && waiting
                         .request
@@ -144,28 +161,31 @@ impl View {
             })
     }
 
-    /// Whether more may wait than the list of the oldest shows.
-    fn is_cut_short(&self) -> bool {
-        self.waiting.len() >= Exchange::MAX_SERVED as usize
-    }
-
-    /// Whether the list of the oldest shows a request of this instance.
-    pub(super) fn lists(&self, instance: Instance) -> bool {
-        self.waiting
-            .iter()
-            .any(|waiting| waiting.instance == Some(instance))
-    }
-
-    /// The requests whose service we wait for, by instance and number: those before ours; behind
-    /// more than can be listed, the one right before ours, since the oldest are served first. Those
-    /// that can't be read count for nothing.
-    pub(super) fn ahead_of(&self, instance: Instance) -> Vec<(Instance, u64)> {
-        let ours = |waiting: &Waiting| waiting.instance == Some(instance);
-        if self.is_cut_short() && !self.lists(instance) {
-            let before = self.newest.iter().filter(|waiting| !ours(waiting));
-            return before.take(1).filter_map(Waiting::name).collect();
+    /// Whether nobody else's request lies before this one of `instance`.
+    pub(super) fn is_oldest(&self, post: &Post, instance: Instance) -> bool {
+        let before = |waiting: &Waiting| {
+            waiting.revision < post.revision && waiting.instance != Some(instance)
+        };
+        match &self.waiting {
+            Some(waiting) => !waiting.iter().any(before),
+            None => post.before <= self.served(),
         }
-        let before = self.waiting.iter().take_while(|waiting| !ours(waiting));
-        before.filter_map(Waiting::name).collect()
     }
+
+    /// About how many requests lie before one left at `revision`.
+    ///
+    /// Each has a revision of its own, and none was served by the last commit: so at most as many as
+    /// revisions have passed since then. On a store that others use too it is fewer.
+    pub(super) fn ahead_of(&self, revision: u64) -> usize {
+        let record = self.record.as_ref().map_or(0, |record| record.revision);
+        let granted = self.granted.batches.last();
+        let served_others = granted.is_some_and(|batch| batch.revision >= record);
+        let since = if served_others { self.served() } else { record };
+        usize::try_from(revision.saturating_sub(since + 1)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Whether more may wait than this list of the oldest shows.
+pub(super) fn is_cut_short(waiting: &[Waiting]) -> bool {
+    waiting.len() >= Exchange::MAX_SERVED as usize
 }

@@ -63,9 +63,6 @@ fn compare(compare: &Compare) -> EtcdCompare {
         Compare::Value(key, value) => {
             EtcdCompare::value(key.clone(), CompareOp::Equal, value.clone())
         }
-        // A compare over a range holds if it holds for each key in it; every key has a version.
-        Compare::Absent(range) => EtcdCompare::version(range.start.clone(), CompareOp::Equal, 0)
-            .with_range(range.end.clone()),
     }
 }
 
@@ -82,12 +79,9 @@ fn options(get: &Get) -> GetOptions {
         .with_limit(i64::from(get.limit))
         .with_revision(get.at.map_or(0, signed));
     if let Some(end) = end(&get.range) {
-        let order = if get.newest_first {
-            SortOrder::Descend
-        } else {
-            SortOrder::Ascend
-        };
-        options = options.with_range(end).with_sort(SortTarget::Create, order);
+        options = options
+            .with_range(end)
+            .with_sort(SortTarget::Mod, SortOrder::Ascend);
     }
     options
 }

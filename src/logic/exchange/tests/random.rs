@@ -64,6 +64,7 @@ struct Call {
     faults: u32,
     blind_writes: u64,
     cold: bool,
+    impatient: bool,
 }
 
 struct World {
@@ -292,6 +293,7 @@ impl World {
                 faults: 0,
                 blind_writes,
                 cold: process.exchange.seen.is_none(),
+                impatient: false,
             });
             process
                 .exchange
@@ -312,6 +314,9 @@ impl World {
                 match self.random.below(8) {
                     0 => {
                         process.exchange.handle_impatience();
+                        if let Some(call) = &mut process.call {
+                            call.impatient = true;
+                        }
                         self.note(format!("p{name} loses patience"));
                     }
                     1..4 => {
@@ -350,7 +355,7 @@ impl World {
                 }
                 self.highest = self.highest.max(last);
                 if !self.chaos.lost && call.blind_writes == self.blind_writes && call.faults == 0 {
-                    let most = 3 + u32::from(call.cold);
+                    let most = 3 + u32::from(call.cold) + u32::from(call.impatient);
                     assert!(
                         times.round_trips <= most || self.chaos.watches,
                         "{} round trips",
@@ -413,6 +418,7 @@ fn tell(exchange: &mut Exchange, keys: &Keys, change: &Change) {
             )),
             highest: highest.value,
             highest_revision: record.mod_revision,
+            served: highest.served,
             revision: change.revision,
         }),
         None => exchange.forget_before(change.revision),

@@ -1,0 +1,38 @@
+//! The names of this program's own clocks.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use crate::logic::stamp::ProcessId;
+
+/// The same name in a form that is copied without counting references: one counter, shared by every
+/// stamp of a process, would cost its threads more than the tick itself.
+///
+/// A name that is too long to be kept in place is kept for the life of the program, once however
+/// many clocks bear it.
+pub(super) fn kept(name: &ProcessId) -> ProcessId {
+    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    name.clone().kept_by(|text| match kept.get(text) {
+        Some(name) => name,
+        None => {
+            let name: &'static str = Box::leak(text.into());
+            kept.insert(name);
+            name
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_kept_once_and_stays_itself() {
+        let long = || ProcessId::new("checkout-service-6d4cf56db6-x2v4q").unwrap();
+        let [first, second] = [kept(&long()), kept(&long())];
+        assert_eq!(first, long());
+        assert!(std::ptr::eq(first.as_str(), second.as_str()));
+        assert_eq!(kept(&ProcessId::new("a").unwrap()).as_str(), "a");
+    }
+}
