@@ -169,20 +169,22 @@ impl Lab {
                     let clock = clock.clone();
                     tokio::spawn(async move {
                         let mut turns = Turns::until(begin + length);
-                        while let Some(begin) = turns.next() {
+                        while turns.go_on() {
                             clock.reserve(count).await?;
-                            turns.done(begin);
+                            turns.done();
                         }
-                        Ok::<_, Failure>(turns.latencies)
+                        Ok::<_, Failure>(turns)
                     })
                 })
                 .collect();
-            let mut latencies = Vec::new();
+            let (mut end, mut latencies) = (begin, Vec::new());
             for caller in callers {
-                latencies.extend(caller.await??);
+                let turns = caller.await??;
+                end = end.max(turns.at);
+                latencies.extend(turns.latencies);
             }
             Ok(Crowd {
-                length: begin.elapsed(),
+                length: end - begin,
                 stamps_a_call: count,
                 latencies,
             })
@@ -206,20 +208,22 @@ impl Lab {
                     let mut naive = first.beside(&format!("{key}/{i}"));
                     tokio::spawn(async move {
                         let mut turns = Turns::until(begin + length);
-                        while let Some(begin) = turns.next() {
+                        while turns.go_on() {
                             naive.attempt().await?;
-                            turns.done(begin);
+                            turns.done();
                         }
-                        Ok::<_, Failure>(turns.latencies)
+                        Ok::<_, Failure>(turns)
                     })
                 })
                 .collect();
-            let mut latencies = Vec::new();
+            let (mut end, mut latencies) = (begin, Vec::new());
             for caller in callers {
-                latencies.extend(caller.await??);
+                let turns = caller.await??;
+                end = end.max(turns.at);
+                latencies.extend(turns.latencies);
             }
             Ok(Crowd {
-                length: begin.elapsed(),
+                length: end - begin,
                 stamps_a_call: 1,
                 latencies,
             })
@@ -231,18 +235,18 @@ impl Lab {
         let clock = blocking::SharedClock::connect(config(&self.store(), "bench-node")?)?;
         clock.update()?;
         let (ready, length) = (Barrier::new(threads), self.length);
-        let results: Vec<Result<(Instant, Vec<f64>), Failure>> = std::thread::scope(|scope| {
+        let results: Vec<Result<(Instant, Turns), Failure>> = std::thread::scope(|scope| {
             let running: Vec<_> = (0..threads)
                 .map(|_| {
                     scope.spawn(|| {
                         ready.wait();
                         let begin = Instant::now();
                         let mut turns = Turns::until(begin + length);
-                        while let Some(begin) = turns.next() {
+                        while turns.go_on() {
                             clock.update()?;
-                            turns.done(begin);
+                            turns.done();
                         }
-                        Ok((begin, turns.latencies))
+                        Ok((begin, turns))
                     })
                 })
                 .collect();
@@ -251,15 +255,17 @@ impl Lab {
                 .map(|result| result.expect("no call panics"))
                 .collect()
         });
-        let end = Instant::now();
-        let (mut begin, mut latencies) = (end, Vec::new());
+        let (mut begin, mut end) = (None, None);
+        let mut latencies = Vec::new();
         for result in results {
-            let (began, of_one) = result?;
-            begin = begin.min(began);
-            latencies.extend(of_one);
+            let (began, turns) = result?;
+            begin = Some(begin.map_or(began, |begin: Instant| begin.min(began)));
+            end = end.max(Some(turns.at));
+            latencies.extend(turns.latencies);
         }
+        let length = end.zip(begin).map(|(end, begin)| end - begin);
         Ok(Crowd {
-            length: end - begin,
+            length: length.unwrap_or_default(),
             stamps_a_call: 1,
             latencies,
         })

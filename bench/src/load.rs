@@ -40,28 +40,33 @@ impl Crowd {
     }
 }
 
-/// When one caller stops, and what it has measured.
+/// What one caller has measured, call after call: where one ends the next begins, so that a call
+/// costs one look at the clock.
 pub(crate) struct Turns {
-    end: Instant,
+    stop: Instant,
+    /// When the next call begins, or the last one ended.
+    pub(crate) at: Instant,
     pub(crate) latencies: Vec<f64>,
 }
 
 impl Turns {
-    pub(crate) fn until(end: Instant) -> Turns {
+    pub(crate) fn until(stop: Instant) -> Turns {
         Turns {
-            end,
+            stop,
+            at: Instant::now(),
             latencies: Vec::new(),
         }
     }
 
-    /// The beginning of another call, if there is time for one.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        let now = Instant::now();
-        (now < self.end).then_some(now)
+    /// Whether there is time for another call.
+    pub(crate) fn go_on(&self) -> bool {
+        self.at < self.stop
     }
 
-    pub(crate) fn done(&mut self, begin: Instant) {
+    pub(crate) fn done(&mut self) {
+        let now = Instant::now();
         self.latencies
-            .push(crate::stats::milliseconds(begin.elapsed()));
+            .push(crate::stats::milliseconds(now - self.at));
+        self.at = now;
     }
 }

@@ -79,10 +79,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         let begin = Instant::now();
         let mut turns = Turns::until(begin + length);
         let (mut round_trips, mut in_time) = (0, 0);
-        while let Some(begin) = turns.next() {
+        while turns.go_on() {
             round_trips += u64::from(clock.update().await?);
-            turns.done(begin);
-            in_time += u64::from(turns.next().is_some());
+            turns.done();
+            in_time += u64::from(turns.go_on());
         }
         say(&Done {
             in_time,
