@@ -67,6 +67,7 @@ async fn contract(store: Arc<dyn Store>, at: &str) {
     revisions_rise_with_changes_alone(&*store, &format!("{at}/revision")).await;
     a_transaction_is_whole_or_nothing(&*store, &format!("{at}/atomic")).await;
     a_watch_tells_all_in_order(&*store, &format!("{at}/watch")).await;
+    a_watch_from_now_on_tells_nothing_older_and_all_that_comes(&*store, &format!("{at}/now")).await;
     racing_increments_lose_nothing(store.clone(), &format!("{at}/race")).await;
 }
 
@@ -214,6 +215,14 @@ async fn a_watch_tells_all_in_order(store: &dyn Store, at: &str) {
     assert_eq!(seen[0].revision, first);
     assert_eq!(seen[1].keys.len(), 2, "one transaction, one change");
     assert_eq!(seen[2].keys, [(a.into_bytes(), None)]);
+}
+
+async fn a_watch_from_now_on_tells_nothing_older_and_all_that_comes(store: &dyn Store, at: &str) {
+    carry_out(store, &always(vec![put(at, "before")])).await;
+    let mut changes = store.watch(key(at), 0, WITHIN).await.unwrap();
+    let reply = carry_out(store, &always(vec![put(at, "after")])).await;
+    let seen = next(&mut changes).await;
+    assert_eq!(seen[0].revision, reply.revision);
 }
 
 async fn racing_increments_lose_nothing(store: Arc<dyn Store>, at: &str) {

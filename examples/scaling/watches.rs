@@ -7,7 +7,7 @@ use crate::server::Nanos;
 use crate::world::SECOND;
 
 /// A watch is kept for so long after its process last waited.
-pub(crate) const IDLE: Nanos = SECOND;
+pub(crate) const IDLE: Nanos = SECOND / 10;
 /// So many states are kept for those who come to watch.
 const KEPT: usize = 64;
 

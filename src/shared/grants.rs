@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::logic::transaction::KeyRange;
+use crate::logic::transaction::{Entry, Get, KeyRange, Operation, Transaction};
 use crate::store::Store;
 
 /// The grants as the store tells of them, the newest states of their key.
@@ -40,7 +40,9 @@ struct Listener {
 /// So many states are remembered for one who is slow to look.
 const REMEMBERED: usize = 16;
 /// Nobody has waited for so long: the watch is closed.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_millis(100);
+/// So long may the store take to confirm a watch.
+const OPENING: Duration = Duration::from_secs(1);
 
 impl Grants {
     pub(super) fn new(key: &[u8]) -> Arc<Grants> {
@@ -59,7 +61,7 @@ impl Grants {
         after: u64,
         until: Instant,
     ) -> Option<Written> {
-        self.listen(store, after + 1, until);
+        self.listen(store, until);
         let newer = |written: &&Written| written.revision > after;
         let mut heard = self.heard.subscribe();
         let heard = heard.wait_for(|heard| heard.iter().any(|written| newer(&written)));
@@ -77,7 +79,7 @@ impl Grants {
         }
     }
 
-    fn listen(self: &Arc<Grants>, store: &Arc<dyn Store>, from: u64, until: Instant) {
+    fn listen(self: &Arc<Grants>, store: &Arc<dyn Store>, until: Instant) {
         let mut listener = self.listener();
         let awake = listener.wanted.replace(until).is_some();
         let running = awake
@@ -88,7 +90,7 @@ impl Grants {
         if !running {
             // What an earlier watch heard may be of a store that was restored since.
             self.heard.send_modify(VecDeque::clear);
-            let task = tokio::spawn(follow(self.clone(), store.clone(), from));
+            let task = tokio::spawn(follow(self.clone(), store.clone()));
             listener.task = Some(task.abort_handle());
         }
     }
@@ -99,17 +101,44 @@ impl Grants {
         }
     }
 
+    /// What is not news is passed over.
+    fn tell(&self, written: impl IntoIterator<Item = Entry>) {
+        self.heard.send_modify(|heard| {
+            for entry in written {
+                if heard
+                    .back()
+                    .is_none_or(|newest| newest.revision < entry.mod_revision)
+                {
+                    heard.push_back(Written {
+                        revision: entry.mod_revision,
+                        bytes: entry.value.into(),
+                    });
+                }
+            }
+            heard.drain(..heard.len().saturating_sub(REMEMBERED));
+        });
+    }
+
     fn listener(&self) -> MutexGuard<'_, Listener> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends by itself: when nobody wants it any more, and with the watch. Who waits in vain helps itself.
-async fn follow(grants: Arc<Grants>, store: Arc<dyn Store>, from: u64) {
+async fn follow(grants: Arc<Grants>, store: Arc<dyn Store>) {
     let range = KeyRange::key(&grants.key);
-    let Ok(mut changes) = store.watch(range, from, IDLE).await else {
+    let Ok(mut changes) = store.watch(range.clone(), 0, OPENING).await else {
         return;
     };
+    // Not a watch from an older revision: etcd gathers those that lag, and tells them what they
+    // missed up to a tenth of a second late.
+    let read = Transaction {
+        then: vec![Operation::Get(Get::all(range))],
+        ..Transaction::default()
+    };
+    if let Ok(reply) = store.transact(&read, OPENING).await {
+        grants.tell(reply.gets.into_iter().flatten());
+    }
     loop {
         let wanted = grants.listener().wanted;
         let Some(until) = wanted.map(|wanted| wanted + IDLE) else {
@@ -118,14 +147,8 @@ async fn follow(grants: Arc<Grants>, store: Arc<dyn Store>, from: u64) {
         tokio::select! {
             changed = changes.next() => {
                 let Ok(changed) = changed else { return };
-                let written = changed.into_iter().filter_map(|change| {
-                    let entry = change.keys.into_iter().find_map(|(_, entry)| entry)?;
-                    Some(Written { revision: entry.mod_revision, bytes: entry.value.into() })
-                });
-                grants.heard.send_modify(|heard| {
-                    heard.extend(written);
-                    heard.drain(..heard.len().saturating_sub(REMEMBERED));
-                });
+                let written = changed.into_iter().flat_map(|change| change.keys);
+                grants.tell(written.filter_map(|(_, entry)| entry));
             }
             () = sleep_until(until) => {
                 let mut listener = grants.listener();
@@ -142,7 +165,6 @@ async fn follow(grants: Arc<Grants>, store: Arc<dyn Store>, from: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::transaction::{Operation, Transaction};
     use crate::store::MemoryStore;
 
     #[tokio::test(start_paused = true)]

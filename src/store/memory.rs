@@ -86,14 +86,17 @@ impl Store for MemoryStore {
         from: u64,
         _within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>> {
-        let following = Following {
+        let mut following = Following {
             newest: self.0.newest.subscribe(),
             inner: Arc::downgrade(&self.0),
             range,
-            next: from.max(1),
+            next: from,
         };
         Box::pin(async move {
             let shelf = self.0.shelf();
+            if from == 0 {
+                following.next = shelf.revision() + 1;
+            }
             shelf
                 .check_kept(following.next)
                 .map_err(|error| compacted(&shelf, error))?;

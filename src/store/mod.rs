@@ -37,7 +37,8 @@ pub trait Store: Send + Sync + 'static {
         within: Duration,
     ) -> StoreFuture<'a, Reply>;
 
-    /// Follows every change of the keys in `range` from revision `from` on.
+    /// Follows every change of the keys in `range` from revision `from` on; 0: every change that is
+    /// committed after this call has returned.
     ///
     /// Returns once the store has confirmed the watch, or fails within about `within`.
     fn watch(
