@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use lamport_clock::logic::transaction::{Operation, Transaction};
+use lamport_clock::store::{EtcdStore, Store};
 use lamport_clock::{Config, ErrorKind, Settings, SharedClock, WatchEvent};
 
 mod support;
@@ -92,8 +94,40 @@ async fn a_lone_update_is_one_request_and_a_watch_keeps_it_so() {
     assert_eq!(requests(&etcd, &unary) - before, 1);
 }
 
+/// A read-only transaction of etcd does: before 3.5.5 the member crashes if its client goes away in
+/// the midst of it. So none is sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_takes_at_most_three_round_trips_and_a_watch_hears_everyone() {
+async fn a_caller_that_goes_away_while_it_reads_harms_no_member() {
+    let etcd = Etcd::start(1);
+    let clock = connect(etcd.config("a")).await;
+    clock.update().await.unwrap();
+    // Many wait, so that a look takes long enough to be cut short.
+    let store = EtcdStore::new(etcd.endpoints().as_slice(), &etcd.config("a")).unwrap();
+    let within = Duration::from_secs(5);
+    for hundred in 0..30 {
+        let request = |i| {
+            let key = format!("{}/waiting/{:016x}", Config::DEFAULT_KEY, hundred * 100 + i);
+            Operation::Put(key.into_bytes(), vec![b'x'; 100])
+        };
+        let many = Transaction {
+            then: (0..100).map(request).collect(),
+            ..Transaction::default()
+        };
+        store.transact(&many, within).await.unwrap();
+    }
+    for i in 0..300_u64 {
+        let reading = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.read().await }
+        });
+        tokio::time::sleep(Duration::from_micros(200 + i * 37 % 5_000)).await;
+        reading.abort();
+    }
+    assert_eq!(clock.read().await.unwrap().unwrap().process_id, "a");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_takes_few_round_trips_and_a_watch_hears_everyone() {
     const PROCESSES: usize = 30;
     const EACH: usize = 20;
     let etcd = Etcd::start(3);

@@ -39,6 +39,8 @@ pub(crate) struct Process {
     pub(crate) attempt: u64,
     sent: Nanos,
     patience: Nanos,
+    /// Not all lose patience with a grant at once.
+    spread: Nanos,
     pause: Nanos,
     deadline: Nanos,
     round_trips: u32,
@@ -102,6 +104,7 @@ impl Process {
             attempt: 0,
             sent: 0,
             patience: LEAST_PATIENCE,
+            spread: number as Nanos % 16,
             pause: 0,
             deadline: 0,
             round_trips: 0,
@@ -146,11 +149,11 @@ impl Process {
                 let within = self.patience.min(self.deadline.saturating_sub(now));
                 Next::Send(transaction, within)
             }
-            Step::Await { after, ahead } => {
+            Step::Await { after } => {
                 self.attempt += 1;
                 self.awaited = Some(after);
                 let base = (self.round_trip * 10).clamp(LEAST_WAIT, MOST_WAIT);
-                let patience = base + base * ahead.min(100) as Nanos / 8;
+                let patience = base + base * self.spread / 16;
                 let open = self.wanted.is_none_or(|wanted| now > wanted + IDLE);
                 self.wanted = Some(now);
                 Next::Await(Wait {

@@ -127,8 +127,8 @@ pub struct Batch {
     pub revision: u64,
     /// The record as the transaction found it.
     pub previous: Option<Holder>,
-    /// As [`Highest::served`].
-    #[serde(default)]
+    /// As [`Highest::served`]; 0 in all but the newest batch.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub served: u64,
     /// The highest time known then, if the record stood below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -301,7 +301,8 @@ impl Granted {
     /// request at a time, so the grants before its newest; beyond [`Granted::KEPT`] the oldest.
     pub fn push(&mut self, batch: Batch) {
         let served: HashSet<Instance> = batch.grants.iter().map(|grant| grant.instance).collect();
-        let older = mem::take(&mut self.batches);
+        let mut older = mem::take(&mut self.batches);
+        older.iter_mut().for_each(|batch| batch.served = 0);
         self.batches = older
             .into_iter()
             .flat_map(|batch| batch.without(&served))
@@ -341,8 +342,8 @@ pub struct Highest {
     /// To whom.
     #[serde(with = "hex")]
     pub instance: Instance,
-    /// Every request that was left at this revision or before was served. Nobody waits if it is the
-    /// newest request's.
+    /// Every request that was left at this revision or before was served or is gone. Nobody waits if
+    /// it is the newest request's.
     #[serde(default)]
     pub served: u64,
 }
@@ -363,6 +364,11 @@ impl Highest {
             )
         })
     }
+}
+
+/// What is not worth writing.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The JSON of something of ours.

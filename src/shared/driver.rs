@@ -46,7 +46,7 @@ pub(super) struct Caller {
 
 /// So many callers may wait in one process.
 const MAX_WAITING: usize = 100_000;
-/// Bounds of the wait to be served by others, for one who is next to nobody.
+/// Bounds of the wait to be served by others, at the least.
 const LEAST_PATIENCE: Duration = Duration::from_millis(50);
 const MOST_PATIENCE: Duration = Duration::from_millis(500);
 /// The longest pause between two attempts.
@@ -164,11 +164,12 @@ impl Inner {
         }
     }
 
-    /// How long to wait to be served before helping oneself, behind so many others: time for several
-    /// round trips as they have been of late, and those in front lose patience first.
-    fn patience(&self, ahead: usize) -> Duration {
+    /// How long to wait to be served before helping oneself: time for several round trips as they
+    /// have been of late, and up to twice that, so that not all lose patience at once.
+    fn patience(&self) -> Duration {
         let base = (self.queue().round_trip * 10).clamp(LEAST_PATIENCE, MOST_PATIENCE);
-        base + base * u32::try_from(ahead.min(100)).unwrap_or(100) / 8
+        // An instance is drawn at random.
+        base + base * (self.local.instance().get() % 16) as u32 / 16
     }
 
     /// One attempt, bounded also where a store does not keep to its bound.
@@ -318,11 +319,11 @@ impl Driving {
                 Step::Done(times) => return Ok(times),
                 Step::Failed(error) => return Err(error),
                 Step::Send(transaction) => transaction,
-                Step::Await { after, ahead } => {
+                Step::Await { after } => {
                     let now = Instant::now();
                     // Half of what is left at most: helping oneself takes time, too.
                     let left = batch.deadline.saturating_duration_since(now) / 2;
-                    let until = now + inner.patience(ahead).min(left);
+                    let until = now + inner.patience().min(left);
                     match inner.grants.next(&inner.store, after, until).await {
                         Some(written) => {
                             let mut exchange = inner.exchange();

@@ -61,8 +61,6 @@ pub enum Step {
     Await {
         /// The revision from which on a grant may be ours.
         after: u64,
-        /// About so many wait before us.
-        ahead: usize,
     },
     /// The request was served.
     Done(Times),
@@ -77,6 +75,8 @@ impl Exchange {
     ///
     /// Each costs a delete; etcd takes 128 operations in a transaction unless told otherwise.
     pub const MAX_SERVED: u32 = 100;
+    /// So many requests are read by who serves: those, its own, and one that tells of more.
+    const LISTED: u32 = Exchange::MAX_SERVED + 2;
 
     /// The protocol of one life of `process` on the clock under `keys`.
     pub fn new(keys: Keys, process: ProcessId, instance: Instance, max_jump: u64) -> Exchange {
@@ -125,20 +125,14 @@ impl Exchange {
             },
             Phase::Withdraw(error) => {
                 current.phase = Phase::Withdraw(error);
-                Step::Send(Transaction {
-                    then: vec![Operation::Delete(self.keys.request(self.instance))],
-                    ..Transaction::default()
-                })
+                Step::Send(self.withdraw(&current))
             }
             Phase::Look => {
                 current.phase = Phase::Look;
                 Step::Send(self.look_transaction())
             }
             Phase::Await(turn) => {
-                let step = Step::Await {
-                    after: turn.heard,
-                    ahead: turn.ahead,
-                };
+                let step = Step::Await { after: turn.heard };
                 current.phase = Phase::Await(turn);
                 step
             }
@@ -209,16 +203,15 @@ impl Exchange {
             (phase, _) => {
                 // A compare failed: our request now lies with the others, if it did not already.
                 let queues_up = matches!(phase, Phase::Propose | Phase::Help(_));
-                match View::parse(reply, &self.keys) {
-                    Ok(view) => {
-                        if queues_up && current.post.is_none() {
-                            current.post = Some(Post {
-                                revision: reply.revision,
-                                before: view.tail,
-                            });
-                        }
-                        self.absorb(&mut current, view);
-                    }
+                let view = View::parse(reply, &self.keys);
+                if queues_up && current.post.is_none() {
+                    current.post = Some(Post {
+                        revision: reply.revision,
+                        before: view.as_ref().map_or(u64::MAX, |view| view.tail),
+                    });
+                }
+                match view {
+                    Ok(view) => self.absorb(&mut current, view),
                     Err(error) => current.fail(error),
                 }
             }
@@ -251,6 +244,8 @@ impl Exchange {
         current.post = None;
         if matches!(current.phase, Phase::Help(_)) {
             current.phase = Phase::Propose;
+            // Those behind us wait for a request that is gone, and we would wait behind them.
+            current.impatient = true;
         }
         current.give_up_withdrawing();
     }
@@ -349,7 +344,14 @@ impl Exchange {
             return;
         }
         let just_left = |post: &Post| post.revision == view.revision;
-        let waits = |post: &Post| just_left(post) || view.waits(self.instance, self.seq);
+        let waits = |post: &Post| {
+            just_left(post)
+                // Not if all requests of its time count as served, or the tail as never written:
+                // somebody deleted keys, and nobody would ever stop for ours.
+                || (view.served() < post.revision
+                    && post.revision <= view.tail
+                    && view.waits(self.instance, self.seq))
+        };
         let Some(post) = current.post.filter(waits) else {
             // Neither waiting nor granted: an older request of ours took this one's place, or we
             // slept while the grant passed by. Ask anew, under a new number.
@@ -373,7 +375,6 @@ impl Exchange {
             Phase::Await(Turn {
                 before: post.before,
                 heard: view.revision,
-                ahead: view.ahead_of(post.revision),
             })
         };
     }
@@ -434,7 +435,16 @@ impl Exchange {
         let mut grants = Vec::with_capacity(listed.len() + 1);
         let mut my_times = None;
         let mut cleared = Vec::with_capacity(listed.len() + 1);
+        let mut others = 0;
+        let mut newest_served = None;
         for waiting in listed {
+            if waiting.instance != Some(self.instance) {
+                if others == Exchange::MAX_SERVED {
+                    break;
+                }
+                others += 1;
+            }
+            newest_served = Some(waiting.revision);
             cleared.push(waiting.key.clone());
             if waiting.instance == Some(self.instance) {
                 let (grant, times) =
@@ -469,8 +479,10 @@ impl Exchange {
         };
 
         let newest = grants.last().expect("our own grant is among them").clone();
-        let served = match listed.last() {
-            Some(newest) if view::is_cut_short(listed) => newest.revision,
+        let some_are_left = others == Exchange::MAX_SERVED
+            && listed.last().map(|newest| newest.revision) != newest_served;
+        let served = match newest_served {
+            Some(revision) if some_are_left => revision,
             // Nobody else was there when we queued up, or these are all.
             _ => current
                 .post
@@ -501,6 +513,24 @@ impl Exchange {
             },
             offer,
         ))
+    }
+
+    /// Takes our request back. If nobody waited before it and nobody came after it, the tail goes
+    /// too, or the next one to come would wait behind nobody.
+    fn withdraw(&self, current: &Current) -> Transaction {
+        let request = Operation::Delete(self.keys.request(self.instance));
+        let served = self.seen.as_ref().map_or(0, |seen| seen.served);
+        match current.post.filter(|post| post.before <= served) {
+            Some(post) => Transaction {
+                compares: vec![Compare::ModRevision(self.keys.tail.clone(), post.revision)],
+                then: vec![request.clone(), Operation::Delete(self.keys.tail.clone())],
+                otherwise: vec![request],
+            },
+            None => Transaction {
+                then: vec![request],
+                ..Transaction::default()
+            },
+        }
     }
 
     fn own_request(&self, current: &Current) -> Request {
@@ -572,7 +602,7 @@ impl Exchange {
     fn look(&self) -> Vec<Operation> {
         let mut reads = self.glance();
         reads.push(Operation::Get(Get {
-            limit: Exchange::MAX_SERVED,
+            limit: Exchange::LISTED,
             ..Get::all(KeyRange::prefix(&self.keys.waiting))
         }));
         reads
@@ -627,8 +657,6 @@ struct Turn {
     before: u64,
     /// The newest revision of the grants that we know.
     heard: u64,
-    /// About so many came before us.
-    ahead: usize,
 }
 
 impl Current {

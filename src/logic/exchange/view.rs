@@ -63,7 +63,7 @@ pub struct View {
     pub granted: Granted,
     /// The store's revision.
     pub revision: u64,
-    /// The revision of the newest request; 0: there never was one. Ours, left in this very
+    /// The revision of the newest request; 0: there is none. Ours, left in this very
     /// transaction, does not count.
     pub(super) tail: u64,
     /// Whose request that is.
@@ -171,21 +171,9 @@ impl View {
             None => post.before <= self.served(),
         }
     }
-
-    /// About how many requests lie before one left at `revision`.
-    ///
-    /// Each has a revision of its own, and none was served by the last commit: so at most as many as
-    /// revisions have passed since then. On a store that others use too it is fewer.
-    pub(super) fn ahead_of(&self, revision: u64) -> usize {
-        let record = self.record.as_ref().map_or(0, |record| record.revision);
-        let granted = self.granted.batches.last();
-        let served_others = granted.is_some_and(|batch| batch.revision >= record);
-        let since = if served_others { self.served() } else { record };
-        usize::try_from(revision.saturating_sub(since + 1)).unwrap_or(usize::MAX)
-    }
 }
 
 /// Whether more may wait than this list of the oldest shows.
-pub(super) fn is_cut_short(waiting: &[Waiting]) -> bool {
-    waiting.len() >= Exchange::MAX_SERVED as usize
+fn is_cut_short(waiting: &[Waiting]) -> bool {
+    waiting.len() >= Exchange::LISTED as usize
 }

@@ -58,6 +58,11 @@ impl Cause {
         }
     }
 
+    /// Whether it is an error of this kind.
+    pub(super) fn is(&self, kind: ErrorKind) -> bool {
+        self.kind == kind
+    }
+
     /// Whether another member may do better.
     pub(super) fn is_the_members_fault(&self) -> bool {
         self.members_fault

@@ -22,6 +22,7 @@ use crate::nodes::Address;
 mod failure;
 mod follow;
 mod member;
+mod read;
 mod translate;
 
 /// A record in etcd.
@@ -152,8 +153,11 @@ impl Store for EtcdStore {
         within: Duration,
     ) -> StoreFuture<'a, Reply> {
         Box::pin(self.attempt(within, async |member: &Arc<Member>| {
-            let request = translate::request(transaction);
-            let response = member.client().await?.txn(request).await?;
+            let mut client = member.client().await?;
+            if let Some(gets) = read::alone(transaction) {
+                return read::at_once(&client, &gets).await;
+            }
+            let response = client.txn(translate::request(transaction)).await?;
             Ok(translate::reply(&response))
         }))
     }

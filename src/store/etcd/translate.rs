@@ -1,8 +1,8 @@
 //! Our transactions in the etcd client's words, and its answers in ours.
 
 use etcd_client::{
-    Compare as EtcdCompare, CompareOp, GetOptions, KeyValue, SortOrder, SortTarget, Txn, TxnOp,
-    TxnOpResponse, TxnResponse,
+    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, SortOrder, SortTarget,
+    Txn, TxnOp, TxnOpResponse, TxnResponse,
 };
 
 use crate::logic::transaction::{Compare, Entry, Get, KeyRange, Operation, Reply, Transaction};
@@ -20,7 +20,7 @@ pub(super) fn reply(response: &TxnResponse) -> Reply {
         .op_responses()
         .into_iter()
         .filter_map(|response| match response {
-            TxnOpResponse::Get(get) => Some(get.kvs().iter().map(entry).collect()),
+            TxnOpResponse::Get(get) => Some(entries(&get)),
             _ => None,
         });
     Reply {
@@ -30,6 +30,10 @@ pub(super) fn reply(response: &TxnResponse) -> Reply {
             .map_or(0, |header| unsigned(header.revision())),
         gets: gets.collect(),
     }
+}
+
+pub(super) fn entries(found: &GetResponse) -> Vec<Entry> {
+    found.kvs().iter().map(entry).collect()
 }
 
 pub(super) fn entry(found: &KeyValue) -> Entry {
@@ -74,7 +78,7 @@ fn operation(operation: &Operation) -> TxnOp {
     }
 }
 
-fn options(get: &Get) -> GetOptions {
+pub(super) fn options(get: &Get) -> GetOptions {
     let mut options = GetOptions::new()
         .with_limit(i64::from(get.limit))
         .with_revision(get.at.map_or(0, signed));
