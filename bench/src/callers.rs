@@ -119,6 +119,7 @@ fn python(
             python.push(Crowd {
                 length: Duration::from_secs_f64(theirs.seconds),
                 stamps_a_call: 1,
+                calls: theirs.latencies.len() as u64,
                 latencies: theirs.latencies,
             });
         }
@@ -165,10 +166,10 @@ impl Lab {
             clock.reserve(count).await?;
             let begin = Instant::now();
             let callers: Vec<_> = (0..tasks)
-                .map(|_| {
+                .map(|i| {
                     let clock = clock.clone();
                     tokio::spawn(async move {
-                        let mut turns = Turns::until(begin + length);
+                        let mut turns = Turns::of_crowd(i, tasks, begin + length);
                         while turns.go_on() {
                             clock.reserve(count).await?;
                             turns.done();
@@ -177,15 +178,17 @@ impl Lab {
                     })
                 })
                 .collect();
-            let (mut end, mut latencies) = (begin, Vec::new());
+            let (mut end, mut calls, mut latencies) = (begin, 0, Vec::new());
             for caller in callers {
                 let turns = caller.await??;
                 end = end.max(turns.at);
+                calls += turns.calls;
                 latencies.extend(turns.latencies);
             }
             Ok(Crowd {
                 length: end - begin,
                 stamps_a_call: count,
+                calls,
                 latencies,
             })
         })
@@ -207,7 +210,7 @@ impl Lab {
                 .map(|i| {
                     let mut naive = first.beside(&format!("{key}/{i}"));
                     tokio::spawn(async move {
-                        let mut turns = Turns::until(begin + length);
+                        let mut turns = Turns::of_crowd(i, tasks, begin + length);
                         while turns.go_on() {
                             naive.attempt().await?;
                             turns.done();
@@ -216,15 +219,17 @@ impl Lab {
                     })
                 })
                 .collect();
-            let (mut end, mut latencies) = (begin, Vec::new());
+            let (mut end, mut calls, mut latencies) = (begin, 0, Vec::new());
             for caller in callers {
                 let turns = caller.await??;
                 end = end.max(turns.at);
+                calls += turns.calls;
                 latencies.extend(turns.latencies);
             }
             Ok(Crowd {
                 length: end - begin,
                 stamps_a_call: 1,
+                calls,
                 latencies,
             })
         })
@@ -256,17 +261,19 @@ impl Lab {
                 .collect()
         });
         let (mut begin, mut end) = (None, None);
-        let mut latencies = Vec::new();
+        let (mut calls, mut latencies) = (0, Vec::new());
         for result in results {
             let (began, turns) = result?;
             begin = Some(begin.map_or(began, |begin: Instant| begin.min(began)));
             end = end.max(Some(turns.at));
+            calls += turns.calls;
             latencies.extend(turns.latencies);
         }
         let length = end.zip(begin).map(|(end, begin)| end - begin);
         Ok(Crowd {
             length: length.unwrap_or_default(),
             stamps_a_call: 1,
+            calls,
             latencies,
         })
     }
