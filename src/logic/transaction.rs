@@ -120,8 +120,6 @@ pub struct Entry {
     pub key: Vec<u8>,
     /// Its value.
     pub value: Vec<u8>,
-    /// The revision that created it (after its last deletion).
-    pub create_revision: u64,
     /// The revision that wrote it last.
     pub mod_revision: u64,
 }

@@ -25,7 +25,6 @@ pub struct Shelf {
 #[derive(Clone, Debug)]
 struct Version {
     revision: u64,
-    create_revision: u64,
     /// `None`: deleted.
     value: Option<Vec<u8>>,
 }
@@ -198,22 +197,16 @@ impl Shelf {
         Some(Entry {
             key: key.to_vec(),
             value: version.value.clone()?,
-            create_revision: version.create_revision,
             mod_revision: version.revision,
         })
     }
 
     fn write(&mut self, key: &[u8], revision: u64, value: Option<Vec<u8>>) {
-        let present = self.entry(key);
-        if value.is_none() && present.is_none() {
+        if value.is_none() && self.entry(key).is_none() {
             return;
         }
-        let create_revision = present.map_or(revision, |entry| entry.create_revision);
-        self.keys.entry(key.to_vec()).or_default().push(Version {
-            revision,
-            create_revision,
-            value,
-        });
+        let versions = self.keys.entry(key.to_vec()).or_default();
+        versions.push(Version { revision, value });
         self.log.entry(revision).or_default().push(key.to_vec());
     }
 }

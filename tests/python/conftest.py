@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def pytest_configure() -> None:
+    # A suite that a shell started in the background ignores Ctrl-C, and so would what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Path(lamport_clock.__file__).resolve()
     if home.is_relative_to(REPOSITORY / "python"):
         pytest.exit(f"lamport_clock was imported from {home}: install the wheel and test that", 3)

@@ -40,7 +40,6 @@ pub(super) fn entry(found: &KeyValue) -> Entry {
     Entry {
         key: found.key().to_vec(),
         value: found.value().to_vec(),
-        create_revision: unsigned(found.create_revision()),
         mod_revision: unsigned(found.mod_revision()),
     }
 }
