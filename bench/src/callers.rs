@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use lamport_clock::{SharedClock, blocking};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::load::{Crowd, Turns, config};
 use crate::naive::Naive;
@@ -144,6 +145,27 @@ fn figures(report: &mut Report, name: &str, crowds: &[Crowd]) {
     }
 }
 
+/// Waits for all tasks of a crowd that began together.
+async fn gather(
+    begin: Instant,
+    stamps_a_call: u64,
+    tasks: Vec<JoinHandle<Result<Turns, Failure>>>,
+) -> Result<Crowd, Failure> {
+    let (mut end, mut calls, mut latencies) = (begin, 0, Vec::new());
+    for task in tasks {
+        let turns = task.await??;
+        end = end.max(turns.at);
+        calls += turns.calls;
+        latencies.extend(turns.latencies);
+    }
+    Ok(Crowd {
+        length: end - begin,
+        stamps_a_call,
+        calls,
+        latencies,
+    })
+}
+
 struct Lab {
     etcd: Etcd,
     runtime: Runtime,
@@ -178,19 +200,7 @@ impl Lab {
                     })
                 })
                 .collect();
-            let (mut end, mut calls, mut latencies) = (begin, 0, Vec::new());
-            for caller in callers {
-                let turns = caller.await??;
-                end = end.max(turns.at);
-                calls += turns.calls;
-                latencies.extend(turns.latencies);
-            }
-            Ok(Crowd {
-                length: end - begin,
-                stamps_a_call: count,
-                calls,
-                latencies,
-            })
+            gather(begin, count, callers).await
         })
     }
 
@@ -219,19 +229,7 @@ impl Lab {
                     })
                 })
                 .collect();
-            let (mut end, mut calls, mut latencies) = (begin, 0, Vec::new());
-            for caller in callers {
-                let turns = caller.await??;
-                end = end.max(turns.at);
-                calls += turns.calls;
-                latencies.extend(turns.latencies);
-            }
-            Ok(Crowd {
-                length: end - begin,
-                stamps_a_call: 1,
-                calls,
-                latencies,
-            })
+            gather(begin, 1, callers).await
         })
     }
 

@@ -75,8 +75,8 @@ impl Keys {
     /// Every key under which an update leaves a trace, as one range.
     ///
     /// It relies on the order of the names, `granted` < `highest` < `tail` < `waiting/`, so that a
-    /// watch of this range hears of every update once and of no request. Keys of others that fall into the
-    /// range (`/lamport_clock-old`) are passed over by name.
+    /// watch of this range hears of every update once and of no request. Keys of others that fall
+    /// into the range (`/lamport_clock-old`) are passed over by name.
     pub fn trace(&self) -> KeyRange {
         KeyRange::through(&self.record, &self.highest)
     }
@@ -225,7 +225,8 @@ impl Batch {
     fn without(self, instances: &HashSet<Instance>) -> Vec<Batch> {
         let Batch {
             revision,
-            served,
+            // Only the newest batch says it, and this is an older one.
+            served: _,
             real_timestamp,
             mut previous,
             mut regressed,
@@ -241,7 +242,7 @@ impl Batch {
                 broken = false;
                 runs.push(Batch {
                     revision,
-                    served,
+                    served: 0,
                     previous: previous.take(),
                     regressed,
                     real_timestamp,
@@ -301,8 +302,7 @@ impl Granted {
     /// request at a time, so the grants before its newest; beyond [`Granted::KEPT`] the oldest.
     pub fn push(&mut self, batch: Batch) {
         let served: HashSet<Instance> = batch.grants.iter().map(|grant| grant.instance).collect();
-        let mut older = mem::take(&mut self.batches);
-        older.iter_mut().for_each(|batch| batch.served = 0);
+        let older = mem::take(&mut self.batches);
         self.batches = older
             .into_iter()
             .flat_map(|batch| batch.without(&served))

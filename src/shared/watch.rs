@@ -7,8 +7,7 @@ use tokio::time::Instant;
 
 use super::{Inner, Observed, SharedClock, driver};
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::board::Highest;
-use crate::logic::exchange::{Seen, Sighting};
+use crate::logic::exchange::Seen;
 use crate::logic::trace::Trace;
 use crate::store::{Change, Changes};
 
@@ -164,7 +163,7 @@ fn events(inner: &Inner, change: &Change) -> Vec<WatchEvent> {
     let revision = change.revision;
     let written = change.keys.iter().filter_map(|(_, entry)| entry.as_ref());
     let trace = Trace::of(&inner.keys, written);
-    let Some(record) = trace.record else {
+    if trace.record.is_none() {
         let deleted = change
             .keys
             .iter()
@@ -174,23 +173,9 @@ fn events(inner: &Inner, change: &Change) -> Vec<WatchEvent> {
         }
         inner.exchange().forget_before(revision);
         return vec![WatchEvent::Deleted { revision }];
-    };
-    // Only a change that shows the highest time beside the record tells all that an update needs.
-    let highest = trace
-        .highest
-        .and_then(|entry| Highest::parse(&entry.value, &inner.keys).ok());
-    match highest {
-        Some(highest) => inner.exchange().observe(Seen {
-            record: Some(Sighting::new(
-                &inner.keys,
-                record.value.clone(),
-                record.mod_revision,
-            )),
-            highest: highest.value,
-            highest_revision: record.mod_revision,
-            served: highest.served,
-            revision,
-        }),
+    }
+    match Seen::of(&trace, &inner.keys, revision) {
+        Some(seen) => inner.exchange().observe(seen),
         None => inner.exchange().forget_before(revision),
     }
     match trace.updates(&inner.keys) {

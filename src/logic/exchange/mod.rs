@@ -437,16 +437,19 @@ impl Exchange {
         let mut cleared = Vec::with_capacity(listed.len() + 1);
         let mut others = 0;
         let mut newest_served = None;
+        let mut some_are_left = false;
         for waiting in listed {
-            if waiting.instance != Some(self.instance) {
+            let ours = waiting.instance == Some(self.instance);
+            if !ours {
                 if others == Exchange::MAX_SERVED {
+                    some_are_left = true;
                     break;
                 }
                 others += 1;
             }
             newest_served = Some(waiting.revision);
             cleared.push(waiting.key.clone());
-            if waiting.instance == Some(self.instance) {
+            if ours {
                 let (grant, times) =
                     base.serve(self.instance, &mine, self.max_jump, real_timestamp)?;
                 base.advance(&grant);
@@ -479,8 +482,6 @@ impl Exchange {
         };
 
         let newest = grants.last().expect("our own grant is among them").clone();
-        let some_are_left = others == Exchange::MAX_SERVED
-            && listed.last().map(|newest| newest.revision) != newest_served;
         let served = match newest_served {
             Some(revision) if some_are_left => revision,
             // Nobody else was there when we queued up, or these are all.

@@ -91,6 +91,38 @@ impl Process {
     }
 }
 
+/// p1, p2, ..., instances 1, 2, ...
+fn processes(count: u64) -> Vec<Process> {
+    (1..=count)
+        .map(|i| Process::new(&format!("p{i}"), i))
+        .collect()
+}
+
+/// So many that have had an update each, the last one the newest.
+fn warm_processes(count: u64, shelf: &mut Shelf) -> Vec<Process> {
+    let mut all = processes(count);
+    for process in &mut all {
+        process.update(shelf);
+    }
+    all
+}
+
+/// So many that wait in order, and the one that they lost against.
+fn queue(count: u64, shelf: &mut Shelf) -> (Vec<Process>, Process) {
+    let mut all = processes(count);
+    let mut opener = Process::new("opener", 999);
+    opener.update(shelf);
+    for process in &mut all {
+        process.begin(1);
+        process.step(shelf); // looks
+    }
+    opener.update(shelf);
+    for process in &mut all {
+        process.step(shelf); // queues up
+    }
+    (all, opener)
+}
+
 /// A writer of the old kind: writes without looking.
 fn write_blindly(shelf: &mut Shelf, bytes: &[u8]) {
     let transaction = Transaction {
@@ -147,10 +179,7 @@ fn a_warm_process_takes_one_round_trip_and_a_range_is_consecutive() {
 #[test]
 fn whoever_commits_serves_all_who_wait_in_the_order_in_which_they_came() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=5).map(|i| Process::new(&format!("p{i}"), i)).collect();
-    for process in &mut all {
-        process.update(&mut shelf);
-    }
+    let mut all = warm_processes(5, &mut shelf);
     let before = value_of(&mut shelf);
     for process in &mut all {
         process.begin(1);
@@ -190,10 +219,7 @@ fn tell_of_grants(process: &mut Process, shelf: &mut Shelf) {
 #[test]
 fn those_behind_the_oldest_send_nothing_until_they_are_served_or_next() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=6).map(|i| Process::new(&format!("p{i}"), i)).collect();
-    for process in &mut all {
-        process.update(&mut shelf);
-    }
+    let mut all = warm_processes(6, &mut shelf);
     // Five lose against p6's update, and queue up in order.
     for process in &mut all[..5] {
         process.begin(1);
@@ -229,10 +255,7 @@ fn those_behind_the_oldest_send_nothing_until_they_are_served_or_next() {
 #[test]
 fn who_waits_in_vain_helps_itself() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=3).map(|i| Process::new(&format!("p{i}"), i)).collect();
-    for process in &mut all {
-        process.update(&mut shelf);
-    }
+    let mut all = warm_processes(3, &mut shelf);
     for process in &mut all[..2] {
         process.begin(1);
         process.step(&mut shelf);
@@ -325,12 +348,7 @@ fn a_crashed_process_leaves_nothing_behind() {
 #[test]
 fn three_round_trips_are_the_most_under_any_crowd_of_a_hundred() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=100)
-        .map(|i| Process::new(&format!("p{i}"), i))
-        .collect();
-    for process in &mut all {
-        process.update(&mut shelf);
-    }
+    let mut all = warm_processes(100, &mut shelf);
     let mut values: Vec<u64> = Vec::new();
     for _ in 0..4 {
         for process in &mut all {
@@ -489,19 +507,7 @@ fn one_bad_request_does_not_stop_the_others() {
 #[test]
 fn more_than_a_hundred_are_served_in_turn() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=250)
-        .map(|i| Process::new(&format!("p{i}"), i))
-        .collect();
-    let mut opener = Process::new("opener", 999);
-    opener.update(&mut shelf);
-    for process in &mut all {
-        process.begin(1);
-        process.step(&mut shelf); // looks
-    }
-    opener.update(&mut shelf);
-    for process in &mut all {
-        process.step(&mut shelf); // queues up
-    }
+    let (mut all, _) = queue(250, &mut shelf);
     // The last in the queue serves itself and the hundred oldest.
     let last = all.len() - 1;
     let first_value = value_of(&mut shelf);
@@ -579,7 +585,7 @@ fn what_is_forgotten_between_begin_and_poll_is_not_taken_for_an_empty_store() {
 #[test]
 fn a_slow_process_is_served_among_many_fast_ones() {
     let mut shelf = Shelf::default();
-    let mut fast: Vec<_> = (1..=8).map(|i| Process::new(&format!("p{i}"), i)).collect();
+    let mut fast = processes(8);
     let mut slow = Process::new("slow", 99);
     for process in &mut fast {
         process.update(&mut shelf);
@@ -677,10 +683,7 @@ fn regressions_are_not_invented() {
 #[test]
 fn who_waits_for_a_grant_that_never_comes_looks_again() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=5).map(|i| Process::new(&format!("p{i}"), i)).collect();
-    for process in &mut all {
-        process.update(&mut shelf);
-    }
+    let mut all = warm_processes(5, &mut shelf);
     // Outage: c, v, x leave requests, and hear nothing of it.
     for process in &mut all[..3] {
         process.begin(1);
@@ -735,10 +738,7 @@ fn who_waits_for_a_grant_that_never_comes_looks_again() {
 #[test]
 fn who_waits_is_served_although_somebody_deleted_the_tail() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=4).map(|i| Process::new(&format!("p{i}"), i)).collect();
-    for process in &mut all {
-        process.update(&mut shelf);
-    }
+    let mut all = warm_processes(4, &mut shelf);
     // p1 leaves its request and is gone; p2 waits behind it.
     for process in &mut all[..2] {
         process.begin(1);
@@ -790,10 +790,7 @@ fn a_request_that_failed_over_an_unreadable_highest_is_taken_back() {
 #[test]
 fn a_lost_reply_of_the_first_in_the_queue_does_not_make_all_wait_for_each_other() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=3).map(|i| Process::new(&format!("p{i}"), i)).collect();
-    for process in &mut all {
-        process.update(&mut shelf);
-    }
+    let mut all = warm_processes(3, &mut shelf);
     for process in &mut all[..2] {
         process.begin(1);
         process.step(&mut shelf); // p1 is the oldest, p2 waits behind it
@@ -838,19 +835,7 @@ fn the_next_one_need_not_wait_for_a_request_that_was_withdrawn() {
 #[test]
 fn nobody_waits_for_one_who_was_served_beside_a_hundred_others() {
     let mut shelf = Shelf::default();
-    let mut all: Vec<_> = (1..=101)
-        .map(|i| Process::new(&format!("p{i}"), i))
-        .collect();
-    let mut opener = Process::new("opener", 999);
-    opener.update(&mut shelf);
-    for process in &mut all {
-        process.begin(1);
-        process.step(&mut shelf); // looks
-    }
-    opener.update(&mut shelf);
-    for process in &mut all {
-        process.step(&mut shelf); // queues up
-    }
+    let (mut all, mut opener) = queue(101, &mut shelf);
     // The last one loses patience, and serves the hundred oldest and itself.
     all[100].step(&mut shelf); // looks
     all[100].step(&mut shelf);

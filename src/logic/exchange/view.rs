@@ -6,6 +6,7 @@ use crate::logic::board::{Granted, Highest, Keys, Request, Tail};
 use crate::logic::record::Record;
 use crate::logic::stamp::Instance;
 use crate::logic::time::Time;
+use crate::logic::trace::Trace;
 use crate::logic::transaction::{Entry, Reply};
 
 /// The shared state as some reply or watch showed it.
@@ -21,6 +22,26 @@ pub struct Seen {
     pub served: u64,
     /// The store's revision at that moment.
     pub revision: u64,
+}
+
+impl Seen {
+    /// What a change at `revision` tells of the shared state: `None` if it does not show the record
+    /// and the highest time together, which is less than an update needs.
+    pub fn of(trace: &Trace<'_>, keys: &Keys, revision: u64) -> Option<Seen> {
+        let (record, highest) = (trace.record?, trace.highest?);
+        let highest = Highest::parse(&highest.value, keys).ok()?;
+        Some(Seen {
+            record: Some(Sighting::new(
+                keys,
+                record.value.clone(),
+                record.mod_revision,
+            )),
+            highest: highest.value,
+            highest_revision: record.mod_revision,
+            served: highest.served,
+            revision,
+        })
+    }
 }
 
 /// The record as it was found.
@@ -126,15 +147,15 @@ impl View {
     }
 
     pub(super) fn seen(&self) -> Seen {
-        let (highest, highest_revision, served) = match &self.highest {
-            Some((highest, revision)) => (highest.value, *revision, highest.served),
-            None => (Time::ZERO, 0, 0),
+        let (highest, highest_revision) = match &self.highest {
+            Some((highest, revision)) => (highest.value, *revision),
+            None => (Time::ZERO, 0),
         };
         Seen {
             record: self.record.clone(),
             highest,
             highest_revision,
-            served,
+            served: self.served(),
             revision: self.revision,
         }
     }

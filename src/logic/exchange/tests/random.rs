@@ -400,27 +400,14 @@ impl World {
 fn tell(exchange: &mut Exchange, keys: &Keys, change: &Change) {
     let written = change.keys.iter().filter_map(|(_, entry)| entry.as_ref());
     let trace = Trace::of(keys, written);
-    let Some(record) = trace.record else {
+    if trace.record.is_none() {
         if change.keys.iter().any(|(key, _)| *key == keys.record) {
             exchange.forget_before(change.revision);
         }
         return;
-    };
-    match trace
-        .highest
-        .and_then(|entry| Highest::parse(&entry.value, keys).ok())
-    {
-        Some(highest) => exchange.observe(Seen {
-            record: Some(Sighting::new(
-                keys,
-                record.value.clone(),
-                record.mod_revision,
-            )),
-            highest: highest.value,
-            highest_revision: record.mod_revision,
-            served: highest.served,
-            revision: change.revision,
-        }),
+    }
+    match Seen::of(&trace, keys, change.revision) {
+        Some(seen) => exchange.observe(seen),
         None => exchange.forget_before(change.revision),
     }
 }
