@@ -93,6 +93,9 @@ pub enum ErrorKind {
     Denied,
     /// The store's space quota is used up.
     NoSpace,
+    /// The store lost times that were handed out: it was restored, is another one, or keys of the
+    /// clock were deleted. No time is handed out until `lamport repair`.
+    Regressed,
     /// Too many callers wait in this process already.
     Overloaded,
     /// The clock was closed, or the runtime that carries it has ended.
@@ -103,7 +106,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in a fixed order: the bindings' tables are checked against it.
-    pub const ALL: [ErrorKind; 13] = [
+    pub const ALL: [ErrorKind; 14] = [
         ErrorKind::InvalidArgument,
         ErrorKind::UnknownNode,
         ErrorKind::Unavailable,
@@ -114,6 +117,7 @@ impl ErrorKind {
         ErrorKind::Compacted,
         ErrorKind::Denied,
         ErrorKind::NoSpace,
+        ErrorKind::Regressed,
         ErrorKind::Overloaded,
         ErrorKind::Closed,
         ErrorKind::Internal,
@@ -132,6 +136,7 @@ impl ErrorKind {
             ErrorKind::Compacted => "compacted",
             ErrorKind::Denied => "denied",
             ErrorKind::NoSpace => "no_space",
+            ErrorKind::Regressed => "regressed",
             ErrorKind::Overloaded => "overloaded",
             ErrorKind::Closed => "closed",
             ErrorKind::Internal => "internal",

@@ -80,6 +80,13 @@ class NoSpaceError(LamportError, OSError):
     kind = "no_space"
 
 
+class RegressedError(LamportError, RuntimeError):
+    """The store lost times that were handed out: it was restored, is another one, or keys of the
+    clock were deleted. No time is handed out until `lamport repair`."""
+
+    kind = "regressed"
+
+
 class OverloadedError(LamportError, RuntimeError):
     """Too many callers wait in this process already."""
 

@@ -29,8 +29,9 @@ static void test_statuses(void) {
         {LAMPORT_STATUS_OVERLOADED, 26, "overloaded"},
         {LAMPORT_STATUS_CLOSED, 27, "closed"},
         {LAMPORT_STATUS_INTERNAL, 28, "internal"},
+        {LAMPORT_STATUS_REGRESSED, 29, "regressed"},
     };
-    static const int32_t unknown[] = {-1, 5, 15, 29, 1000, INT32_MIN, INT32_MAX};
+    static const int32_t unknown[] = {-1, 5, 15, 30, 1000, INT32_MIN, INT32_MAX};
     size_t i;
 
     /* The numbers are written out a second time on purpose: they may never change. */

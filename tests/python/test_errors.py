@@ -32,6 +32,7 @@ KINDS = {
     "compacted": ("CompactedError", "LookupError"),
     "denied": ("DeniedError", "PermissionError"),
     "no_space": ("NoSpaceError", "OSError"),
+    "regressed": ("RegressedError", "RuntimeError"),
     "overloaded": ("OverloadedError", "RuntimeError"),
     "closed": ("ClosedError", "RuntimeError"),
     "internal": ("InternalError", "RuntimeError"),

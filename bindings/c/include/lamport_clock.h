@@ -147,6 +147,11 @@ enum lamport_status_t
    A fault of this library or of the machine (no memory, no threads).
    */
   LAMPORT_STATUS_INTERNAL = 28,
+  /*
+   The store lost times that were handed out: it was restored, is another one, or keys of the
+   clock were deleted. No time is handed out until `lamport repair`.
+   */
+  LAMPORT_STATUS_REGRESSED = 29,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -287,8 +292,8 @@ lamport_status_t lamport_clock_now(const struct lamport_clock_t *clock,
  Blocks for a round trip to the store, three (seldom four) under contention, and no longer than the
  deadline. Any thread; threads that call at once share a round trip. Errors: NULL_POINTER (clock,
  value), UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED, TOO_FAR_AHEAD (of the record), DENIED, NO_SPACE,
- OVERLOADED, CLOSED, INTERNAL. After an error no time was handed out; whether the record moved is
- unknown. Calling again is safe.
+ REGRESSED, OVERLOADED, CLOSED, INTERNAL. After an error no time was handed out; whether the record
+ moved is unknown. Calling again is safe.
  */
 lamport_status_t lamport_clock_update(const struct lamport_clock_t *clock,
                                       uint64_t *value,

@@ -154,8 +154,8 @@ pub unsafe extern "C" fn lamport_clock_now(
 /// Blocks for a round trip to the store, three (seldom four) under contention, and no longer than the
 /// deadline. Any thread; threads that call at once share a round trip. Errors: NULL_POINTER (clock,
 /// value), UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED, TOO_FAR_AHEAD (of the record), DENIED, NO_SPACE,
-/// OVERLOADED, CLOSED, INTERNAL. After an error no time was handed out; whether the record moved is
-/// unknown. Calling again is safe.
+/// REGRESSED, OVERLOADED, CLOSED, INTERNAL. After an error no time was handed out; whether the record
+/// moved is unknown. Calling again is safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_update(
     clock: *const Clock,

@@ -55,6 +55,9 @@ pub enum Status {
     LAMPORT_STATUS_CLOSED = 27,
     /// A fault of this library or of the machine (no memory, no threads).
     LAMPORT_STATUS_INTERNAL = 28,
+    /// The store lost times that were handed out: it was restored, is another one, or keys of the
+    /// clock were deleted. No time is handed out until `lamport repair`.
+    LAMPORT_STATUS_REGRESSED = 29,
 }
 
 /// The name of a status in a log, for instance "timeout"; the same word as in the JSON output of
@@ -97,6 +100,7 @@ impl Status {
             ErrorKind::Compacted => LAMPORT_STATUS_COMPACTED,
             ErrorKind::Denied => LAMPORT_STATUS_DENIED,
             ErrorKind::NoSpace => LAMPORT_STATUS_NO_SPACE,
+            ErrorKind::Regressed => LAMPORT_STATUS_REGRESSED,
             ErrorKind::Overloaded => LAMPORT_STATUS_OVERLOADED,
             ErrorKind::Closed => LAMPORT_STATUS_CLOSED,
             ErrorKind::Internal => LAMPORT_STATUS_INTERNAL,
@@ -139,6 +143,7 @@ impl Status {
             LAMPORT_STATUS_OVERLOADED => c"overloaded",
             LAMPORT_STATUS_CLOSED => c"closed",
             LAMPORT_STATUS_INTERNAL => c"internal",
+            LAMPORT_STATUS_REGRESSED => c"regressed",
         }
     }
 
@@ -162,6 +167,7 @@ impl Status {
             LAMPORT_STATUS_OVERLOADED => c"too many callers wait in this process already",
             LAMPORT_STATUS_CLOSED => c"the clock was closed or belongs to a parent process",
             LAMPORT_STATUS_INTERNAL => c"a fault of the library or of the machine",
+            LAMPORT_STATUS_REGRESSED => c"the store lost times that were handed out",
         }
     }
 }
@@ -196,7 +202,7 @@ mod tests {
             let status = Status::of(kind);
             assert_eq!(Status::from_number(status as i32), Some(status));
         }
-        for unknown in [-1, 5, 15, 29, i32::MIN, i32::MAX] {
+        for unknown in [-1, 5, 15, 30, i32::MIN, i32::MAX] {
             assert_eq!(Status::from_number(unknown), None);
         }
     }

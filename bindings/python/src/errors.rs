@@ -20,6 +20,7 @@ const fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Compacted => "CompactedError",
         ErrorKind::Denied => "DeniedError",
         ErrorKind::NoSpace => "NoSpaceError",
+        ErrorKind::Regressed => "RegressedError",
         ErrorKind::Overloaded => "OverloadedError",
         ErrorKind::Closed => "ClosedError",
         ErrorKind::Internal => "InternalError",
