@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,6 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::logic::clock::LocalClock;
 use crate::logic::stamp::ProcessId;
 use crate::nodes::{Address, Nodes};
+
+mod files;
 
 /// What a shared clock needs to know, checked.
 ///
@@ -27,6 +28,11 @@ use crate::nodes::{Address, Nodes};
 /// | `LAMPORT_TLS_CA` | `tls_ca` | off; a PEM file switches TLS on |
 /// | `LAMPORT_TLS_CERT`, `LAMPORT_TLS_KEY` | `tls_cert`, `tls_key` | off; PEM files for mutual TLS |
 /// | `LAMPORT_USER`, `LAMPORT_PASSWORD_FILE` | `user`, `password_file` | off |
+/// | `LAMPORT_ALLOW_PLAINTEXT` | `allow_plaintext` | `false`; `true` sends a password without TLS |
+///
+/// The files of the password and of the TLS key are refused where others can read them: mode 600 or
+/// less, or 640 where root owns them. A password is sent over TLS or to a loopback address alone,
+/// unless `allow_plaintext` says otherwise.
 ///
 /// A variable that is set but empty counts as not set.
 #[derive(Clone, Debug)]
@@ -48,6 +54,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// User and password, if given.
     pub credentials: Option<Credentials>,
+    /// Whether the password may be sent without TLS to another machine.
+    pub allow_plaintext: bool,
 }
 
 /// Explicit settings, as text; what is `None` comes from the environment, the file or the defaults.
@@ -66,6 +74,7 @@ pub struct Settings {
     pub tls_key: Option<String>,
     pub user: Option<String>,
     pub password_file: Option<String>,
+    pub allow_plaintext: Option<String>,
 }
 
 impl Config {
@@ -155,7 +164,7 @@ impl Config {
             (Some(key), None) => key,
             (None, None) => Config::DEFAULT_KEY.to_owned(),
         };
-        Ok(Config {
+        let config = Config {
             process,
             store,
             key,
@@ -167,8 +176,34 @@ impl Config {
                 .unwrap_or(LocalClock::MAX_JUMP),
             tls: sources.tls()?,
             credentials: sources.credentials()?,
+            allow_plaintext: sources
+                .parse("allow_plaintext", parse_flag)?
+                .unwrap_or(false),
             nodes,
-        })
+        };
+        if let StoreUri::Etcd { endpoints, .. } = &config.store {
+            config.refuse_exposed_password(endpoints)?;
+        }
+        Ok(config)
+    }
+
+    /// A password that would travel in the clear to one of `endpoints` is not sent, unless that is
+    /// allowed. Every store asks here again, since a configuration can be changed after it was read.
+    pub(crate) fn refuse_exposed_password(&self, endpoints: &[Address]) -> Result<()> {
+        let Some(endpoint) = endpoints.iter().find(|endpoint| !endpoint.is_loopback()) else {
+            return Ok(());
+        };
+        if self.credentials.is_none() || self.tls.is_some() || self.allow_plaintext {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "the password of LAMPORT_PASSWORD_FILE would travel to {endpoint} in the clear, \
+                 for everyone on the way to read: switch TLS on (LAMPORT_TLS_CA), or, where the \
+                 network itself is trusted, set LAMPORT_ALLOW_PLAINTEXT=true"
+            ),
+        ))
     }
 }
 
@@ -345,6 +380,15 @@ fn parse_timeout(text: &str) -> Result<Duration> {
     Ok(timeout)
 }
 
+fn parse_flag(text: &str) -> Result<bool> {
+    text.parse().map_err(|_| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            format!("'{text}' is neither true nor false"),
+        )
+    })
+}
+
 fn parse_max_jump(text: &str) -> Result<u64> {
     text.parse().map_err(|error| {
         Error::with_source(
@@ -422,7 +466,8 @@ impl Sources {
                 format!("the configuration file {file}: {why}"),
             )
         };
-        let text = std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
+        let text = files::read(file).map_err(|error| refused(error.to_string()))?;
+        let text = String::from_utf8(text).map_err(|error| refused(error.to_string()))?;
         let table: toml::Table =
             toml::from_str(&text).map_err(|error| refused(error.to_string()))?;
         for (key, value) in table {
@@ -440,6 +485,7 @@ impl Sources {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Float(number) => number.to_string(),
+                toml::Value::Boolean(flag) => flag.to_string(),
                 other => {
                     return Err(refused(format!(
                         "{key} is a {}, not a text",
@@ -479,26 +525,15 @@ impl Sources {
             .map_err(|error| Error::new(error.kind(), format!("{}: {error}", source.origin)))
     }
 
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.parse(name, |file| {
-            std::fs::read(Path::new(file)).map_err(|error| {
-                Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!("the file {file} can't be read: {error}"),
-                )
-            })
-        })
-    }
-
     fn tls(&self) -> Result<Option<Tls>> {
-        let cert = self.read("tls_cert")?;
-        let key = self.read("tls_key")?;
+        let cert = self.parse("tls_cert", files::read)?;
+        let key = self.parse("tls_key", files::read_secret)?;
         let identity = match (cert, key) {
-            (Some(cert), Some(key)) => Some((cert, Secret(text_of(key, "LAMPORT_TLS_KEY")?))),
+            (Some(cert), Some(key)) => Some((cert, Secret(key))),
             (None, None) => None,
             _ => return Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_KEY")),
         };
-        match (self.read("tls_ca")?, identity) {
+        match (self.parse("tls_ca", files::read)?, identity) {
             (Some(ca), identity) => Ok(Some(Tls { ca, identity })),
             (None, Some(_)) => Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_CA")),
             (None, None) => Ok(None),
@@ -507,15 +542,11 @@ impl Sources {
 
     fn credentials(&self) -> Result<Option<Credentials>> {
         let user = self.parse("user", |user| Ok(user.to_owned()))?;
-        match (user, self.read("password_file")?) {
-            (Some(user), Some(password)) => {
-                let password = text_of(password, "LAMPORT_PASSWORD_FILE")?;
-                Ok(Some(Credentials {
-                    user,
-                    // Editors end a file with a newline that is no part of the password.
-                    password: Secret::new(password.trim_end_matches(['\r', '\n'])),
-                }))
-            }
+        match (user, self.parse("password_file", files::read_password)?) {
+            (Some(user), Some(password)) => Ok(Some(Credentials {
+                user,
+                password: Secret(password),
+            })),
             (None, None) => Ok(None),
             _ => Err(incomplete("LAMPORT_USER and LAMPORT_PASSWORD_FILE")),
         }
@@ -523,7 +554,7 @@ impl Sources {
 }
 
 /// The one list: name, variable, and what was given explicitly.
-fn list(settings: &Settings) -> [(&'static str, &'static str, &Option<String>); 12] {
+fn list(settings: &Settings) -> [(&'static str, &'static str, &Option<String>); 13] {
     [
         ("node", "NODE_NAME", &settings.node),
         ("nodes", "LAMPORT_NODES", &settings.nodes),
@@ -541,17 +572,12 @@ fn list(settings: &Settings) -> [(&'static str, &'static str, &Option<String>); 
             "LAMPORT_PASSWORD_FILE",
             &settings.password_file,
         ),
+        (
+            "allow_plaintext",
+            "LAMPORT_ALLOW_PLAINTEXT",
+            &settings.allow_plaintext,
+        ),
     ]
-}
-
-/// The content of a secret file; the message does not quote it.
-fn text_of(bytes: Vec<u8>, variable: &str) -> Result<String> {
-    String::from_utf8(bytes).map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            format!("the file that {variable} names is not UTF-8 text"),
-        )
-    })
 }
 
 fn incomplete(pair: &str) -> Error {
@@ -593,7 +619,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(
             file.path(),
-            "key = '/file'\ntimeout = 7\nLAMPORT_STORE = 'memory:file'\n",
+            "key = '/file'\ntimeout = 7\nLAMPORT_STORE = 'memory:file'\nallow_plaintext = true\n",
         )
         .unwrap();
         let path = file.path().to_str().unwrap();
@@ -602,6 +628,7 @@ mod tests {
         assert_eq!(config.key, "/variable");
         assert_eq!(config.timeout, Duration::from_secs(7));
         assert_eq!(config.store.to_string(), "memory:file");
+        assert!(config.allow_plaintext);
         let settings = Settings {
             key: Some("/argument".to_owned()),
             timeout: Some("250ms".to_owned()),
@@ -644,6 +671,7 @@ mod tests {
             ("LAMPORT_TIMEOUT", "99999m", "a day"),
             ("LAMPORT_MAX_JUMP", "-1", "whole number"),
             ("LAMPORT_TLS_CA", "/nonexistent/ca.pem", "can't be read"),
+            ("LAMPORT_ALLOW_PLAINTEXT", "yes", "true nor false"),
         ] {
             let mut variables = vec![(variable, value)];
             if variable != "NODE_NAME" {
@@ -675,6 +703,7 @@ mod tests {
         for (content, part) in [
             ("stoer = 'memory:'", "stoer"),
             ("store = [1]", "array"),
+            ("store = 'memory:'\nallow_plaintext = 1", "true nor false"),
             ("store", "configuration file"),
         ] {
             std::fs::write(file.path(), content).unwrap();
@@ -701,6 +730,49 @@ mod tests {
         assert!(refusal(&[store, user]).to_string().contains("both"));
         let message = refusal(&[("LAMPORT_STORE", "etcd://me:swordfish@h")]).to_string();
         assert!(!message.contains("swordfish"), "{message}");
+    }
+
+    #[test]
+    fn a_password_is_sent_in_the_clear_only_to_this_machine_or_where_it_is_allowed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "swordfish").unwrap();
+        let path = file.path().to_str().unwrap();
+        let user = [("LAMPORT_USER", "u"), ("LAMPORT_PASSWORD_FILE", path)];
+        let with = |more: &[(&str, &str)]| resolve(Settings::default(), &[&user, more].concat());
+        for store in [
+            "memory:",
+            "etcd://127.0.0.1,localhost:1,[::1],127.9.9.9",
+            "etcd://LOCALHOST",
+        ] {
+            with(&[("LAMPORT_STORE", store)]).unwrap();
+        }
+        for (name, value, exposed) in [
+            ("NODE_NAME", "mx-nodel", "172.21.0.10:2379"),
+            (
+                "LAMPORT_STORE",
+                "etcd://127.0.0.1,10.0.0.5",
+                "10.0.0.5:2379",
+            ),
+            (
+                "LAMPORT_STORE",
+                "etcd://localhost.example",
+                "localhost.example",
+            ),
+            ("LAMPORT_STORE", "etcd://[::]", "[::]:2379"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            let message = error.to_string();
+            for part in [exposed, "LAMPORT_TLS_CA", "LAMPORT_ALLOW_PLAINTEXT=true"] {
+                assert!(message.contains(part), "{message}");
+            }
+            assert!(!message.contains("swordfish"), "{message}");
+            let denied = with(&[(name, value), ("LAMPORT_ALLOW_PLAINTEXT", "false")]);
+            assert!(denied.is_err());
+            let allowed = with(&[(name, value), ("LAMPORT_ALLOW_PLAINTEXT", "true")]);
+            assert!(allowed.unwrap().allow_plaintext);
+            with(&[(name, value), ("LAMPORT_TLS_CA", path)]).unwrap();
+        }
     }
 
     #[test]

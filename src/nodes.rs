@@ -1,6 +1,7 @@
 //! The node map: which node's etcd listens where.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -115,6 +116,14 @@ impl Address {
     /// The TCP port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it is this machine's own, so that what is sent there crosses no network: an address
+    /// of the loopback, or `localhost`, which is reserved for it (RFC 6761, section 6.3).
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 }
 

@@ -226,6 +226,9 @@ pub(super) struct Connection {
     /// The file that holds the password [LAMPORT_PASSWORD_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     password_file: Option<String>,
+    /// Send the password without TLS to other machines, too [LAMPORT_ALLOW_PLAINTEXT]
+    #[arg(long, global = true)]
+    allow_plaintext: bool,
 }
 
 impl Connection {
@@ -243,6 +246,7 @@ impl Connection {
             tls_key: self.tls_key,
             user: self.user,
             password_file: self.password_file,
+            allow_plaintext: self.allow_plaintext.then(|| true.to_string()),
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn lamport(arguments: &[&str]) -> Command {
         "LAMPORT_TLS_KEY",
         "LAMPORT_USER",
         "LAMPORT_PASSWORD_FILE",
+        "LAMPORT_ALLOW_PLAINTEXT",
         "LC_ALL",
         "LC_CTYPE",
         "LANG",

@@ -260,6 +260,7 @@ fn refuse_connection_settings(settings: &Settings) -> Result<(), Ending> {
         ("--tls-key", &settings.tls_key),
         ("--user", &settings.user),
         ("--password-file", &settings.password_file),
+        ("--allow-plaintext", &settings.allow_plaintext),
     ];
     match given.into_iter().find(|(_, value)| value.is_some()) {
         Some((flag, _)) => Err(usage(format!(

@@ -46,6 +46,7 @@ impl EtcdStore {
                 "an etcd store needs at least one endpoint",
             ));
         }
+        config.refuse_exposed_password(endpoints)?;
         let options = member::options(config)?;
         let members = endpoints
             .iter()

@@ -1,0 +1,251 @@
+//! The files that settings name: certificates, keys, passwords. What they hold is never printed.
+//!
+//! A secret that others on the machine can read is none, so such a file is refused instead of used,
+//! by the rule of PostgreSQL's client for its keys (libpq, "SSL support"): one's own file has mode
+//! 600 or less; root's may be readable by a group (640), which is how a secret is handed to a
+//! process that is not root, Kubernetes with `fsGroup` among them. A certificate is no secret.
+
+use std::fs::{File, Metadata};
+use std::io::Read;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Far more than a bundle of all public authorities takes.
+const LARGEST: u64 = 1 << 20;
+
+/// What `file` holds.
+pub(super) fn read(file: &str) -> Result<Vec<u8>> {
+    open(file)?.contents()
+}
+
+/// What `file` holds, which nobody else may read.
+pub(super) fn read_secret(file: &str) -> Result<String> {
+    let file = open(file)?;
+    file.refuse_if_others_may_read()?;
+    // The error keeps no source: that one bears the bytes.
+    String::from_utf8(file.contents()?).map_err(|_| file.refused("is not UTF-8 text"))
+}
+
+/// The password in `file`.
+pub(super) fn read_password(file: &str) -> Result<String> {
+    let text = read_secret(file)?;
+    // Editors end a file with a newline that is no part of the password.
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(refused(file, "is empty: it holds the password"));
+    }
+    if password.contains(['\r', '\n']) {
+        let why = "holds several lines: it takes the password and nothing else";
+        return Err(refused(file, why));
+    }
+    Ok(password.to_owned())
+}
+
+/// A file that is open: what is found out about it holds for what is read, whatever its name means
+/// by then.
+struct Opened<'a> {
+    name: &'a str,
+    file: File,
+    about: Metadata,
+}
+
+fn open(name: &str) -> Result<Opened<'_>> {
+    let unreadable = |error: std::io::Error| refused(name, &format!("can't be read: {error}"));
+    // Asked before it is opened, too: opening a pipe waits for somebody who writes into it.
+    let about = std::fs::metadata(name).map_err(unreadable)?;
+    refuse_if_no_file(name, &about)?;
+    let file = File::open(name).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    refuse_if_no_file(name, &about)?;
+    Ok(Opened { name, file, about })
+}
+
+fn refuse_if_no_file(name: &str, about: &Metadata) -> Result<()> {
+    if about.is_file() {
+        return Ok(());
+    }
+    let what = if about.is_dir() {
+        "is a directory, not a file"
+    } else {
+        "is not a regular file"
+    };
+    Err(refused(name, what))
+}
+
+impl Opened<'_> {
+    fn contents(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        (&self.file)
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.refused(&format!("can't be read: {error}")))?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(self.refused("is larger than 1 MiB"));
+        }
+        Ok(bytes)
+    }
+
+    #[cfg(unix)]
+    fn refuse_if_others_may_read(&self) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+
+        let mode = self.about.mode() & 0o777;
+        let (forbidden, most) = match self.about.uid() {
+            0 => (0o037, "640 or less where the owner is root"),
+            _ => (0o077, "600 or less"),
+        };
+        if mode & forbidden == 0 {
+            return Ok(());
+        }
+        let name = self.name;
+        Err(self.refused(&format!(
+            "has mode {mode:03o}, so that others on this machine can get at the secret: it takes \
+             {most} (chmod 600 {name}; for a secret of Kubernetes defaultMode: 0400, of Docker \
+             mode: 0400)"
+        )))
+    }
+
+    /// Elsewhere the mode does not say who may read a file.
+    #[cfg(not(unix))]
+    fn refuse_if_others_may_read(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        refused(self.name, why)
+    }
+}
+
+fn refused(name: &str, why: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("the file {name} {why}"))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Folder {
+            Folder(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn file(&self, content: &[u8], mode: u32) -> String {
+            let path = self.path("secret");
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            path.to_str().unwrap().to_owned()
+        }
+    }
+
+    fn we_are_root() -> bool {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata("/proc/self").unwrap().uid() == 0
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_or_write_is_refused_with_its_mode_and_the_way_out() {
+        let folder = Folder::new();
+        for mode in [0o644, 0o604, 0o622, 0o602, 0o660, 0o666, 0o777] {
+            let file = folder.file(b"swordfish", mode);
+            for error in [
+                read_secret(&file).unwrap_err(),
+                read_password(&file).unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+                let message = error.to_string();
+                for part in [&file, &format!("{mode:03o}"), &format!("chmod 600 {file}")] {
+                    assert!(message.contains(part), "{mode:o}: {message}");
+                }
+                assert!(!message.contains("swordfish"), "{message}");
+            }
+            // What is no secret may be read by all.
+            assert_eq!(read(&file).unwrap(), b"swordfish");
+        }
+        for mode in [0o600, 0o400] {
+            let file = folder.file(b"swordfish", mode);
+            assert_eq!(read_password(&file).unwrap(), "swordfish", "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_group_may_read_what_root_owns_and_nothing_else() {
+        let folder = Folder::new();
+        let file = folder.file(b"swordfish", 0o440);
+        if we_are_root() {
+            assert_eq!(read_password(&file).unwrap(), "swordfish");
+            chown(&file, Some(12_345), None).unwrap();
+        }
+        let message = read_password(&file).unwrap_err().to_string();
+        assert!(message.contains("600 or less"), "{message}");
+    }
+
+    #[test]
+    fn a_link_is_followed_as_kubernetes_mounts_its_secrets() {
+        let folder = Folder::new();
+        folder.file(b"swordfish\n", 0o600);
+        symlink("secret", folder.path("..data")).unwrap();
+        symlink("..data", folder.path("password")).unwrap();
+        let link = folder.path("password");
+        assert_eq!(read_password(link.to_str().unwrap()).unwrap(), "swordfish");
+        fs::set_permissions(folder.path("secret"), Permissions::from_mode(0o644)).unwrap();
+        assert!(read_password(link.to_str().unwrap()).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_at_once() {
+        let folder = Folder::new();
+        let pipe = folder.path("pipe");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        for (name, part) in [
+            (folder.0.path().to_path_buf(), "directory"),
+            (folder.path("missing"), "No such file"),
+            (pipe, "not a regular file"),
+            (PathBuf::from("/dev/zero"), "not a regular file"),
+        ] {
+            let name = name.to_str().unwrap();
+            for error in [read(name).unwrap_err(), read_password(name).unwrap_err()] {
+                assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+                let message = error.to_string();
+                assert!(
+                    message.contains(name) && message.contains(part),
+                    "{message}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_password_is_refused() {
+        let folder = Folder::new();
+        let large = vec![b'x'; (1 << 20) + 1];
+        for (content, part) in [
+            (&b""[..], "empty"),
+            (b"\r\n\n", "empty"),
+            (b"-----BEGIN\nMII\n", "several lines"),
+            (b"\xff\xfe", "UTF-8"),
+            (&large, "1 MiB"),
+        ] {
+            let message = read_password(&folder.file(content, 0o600)).unwrap_err();
+            assert!(message.to_string().contains(part), "{message}");
+        }
+        let spaced = folder.file(b" two words \r\n", 0o600);
+        assert_eq!(read_password(&spaced).unwrap(), " two words ");
+    }
+}
