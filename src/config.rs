@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::{quote, quote_without_secrets};
 use crate::logic::clock::LocalClock;
 use crate::logic::stamp::ProcessId;
 use crate::nodes::{Address, Nodes};
@@ -119,7 +120,10 @@ impl Config {
         self
     }
 
-    fn resolve(
+    /// [`load`](Config::load) with an environment of the caller's: for tests and for the fuzzer, which
+    /// can't change the process's own.
+    #[doc(hidden)]
+    pub fn resolve(
         settings: &Settings,
         environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Config> {
@@ -236,8 +240,9 @@ impl FromStr for StoreUri {
             Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "'{text}' is not a store: {why}; it takes memory: or \
-                     etcd://host:port,host:port/key"
+                    "{} is not a store: {why}; it takes memory: or \
+                     etcd://host:port,host:port/key",
+                    quote_without_secrets(text)
                 ),
             ))
         };
@@ -364,7 +369,10 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
         }
         _ => Err(Error::new(
             ErrorKind::InvalidArgument,
-            format!("'{text}' is not a duration: it takes 2s, 500ms or 1m, at most a day"),
+            format!(
+                "{} is not a duration: it takes 2s, 500ms or 1m, at most a day",
+                quote(text)
+            ),
         )),
     }
 }
@@ -374,7 +382,7 @@ fn parse_timeout(text: &str) -> Result<Duration> {
     if timeout < Duration::from_millis(1) {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
-            format!("'{text}' is too short for a deadline: at least 1ms"),
+            format!("{} is too short for a deadline: at least 1ms", quote(text)),
         ));
     }
     Ok(timeout)
@@ -384,7 +392,7 @@ fn parse_flag(text: &str) -> Result<bool> {
     text.parse().map_err(|_| {
         Error::new(
             ErrorKind::InvalidArgument,
-            format!("'{text}' is neither true nor false"),
+            format!("{} is neither true nor false", quote(text)),
         )
     })
 }
@@ -393,7 +401,10 @@ fn parse_max_jump(text: &str) -> Result<u64> {
     text.parse().map_err(|error| {
         Error::with_source(
             ErrorKind::InvalidArgument,
-            format!("'{text}' is not a distance in logical time: it takes a whole number"),
+            format!(
+                "{} is not a distance in logical time: it takes a whole number",
+                quote(text)
+            ),
             error,
         )
     })
@@ -406,8 +417,9 @@ fn parse_key(text: &str) -> Result<String> {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
             format!(
-                "'{text}' is not a key for the record: it takes the form /name or /path/name, at \
-                 most 512 bytes, without spaces"
+                "{} is not a key for the record: it takes the form /name or /path/name, at most 512 \
+                 bytes, without spaces",
+                quote_without_secrets(text)
             ),
         ));
     }
@@ -448,7 +460,10 @@ impl Sources {
             let text = value.into_string().map_err(|value| {
                 Error::new(
                     ErrorKind::InvalidArgument,
-                    format!("{variable} is {value:?}: it must be UTF-8"),
+                    format!(
+                        "{variable} is {}: it must be UTF-8",
+                        quote_without_secrets(&value.to_string_lossy())
+                    ),
                 )
             })?;
             sources.add(name, 1, variable.to_owned(), text);
@@ -463,13 +478,18 @@ impl Sources {
         let refused = |why: String| {
             Error::new(
                 ErrorKind::InvalidArgument,
-                format!("the configuration file {file}: {why}"),
+                format!("the configuration file {}: {why}", quote(file)),
             )
         };
         let text = files::read(file).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8(text).map_err(|error| refused(error.to_string()))?;
-        let table: toml::Table =
-            toml::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        let table: toml::Table = toml::from_str(&text).map_err(|error| {
+            // Not its `Display`, which shows the whole line: of any length, and a secret may stand
+            // in it by mistake.
+            let before = text.get(..error.span().map_or(0, |span| span.start));
+            let line = before.unwrap_or_default().matches('\n').count() + 1;
+            refused(format!("line {line}: {}", error.message()))
+        })?;
         for (key, value) in table {
             let known = list(settings)
                 .into_iter()
@@ -477,7 +497,8 @@ impl Sources {
             let Some((name, _, _)) = known.filter(|(name, _, _)| *name != "config") else {
                 let names: Vec<_> = list(settings).iter().map(|(name, _, _)| *name).collect();
                 return Err(refused(format!(
-                    "there is no setting '{key}'; there are {}",
+                    "there is no setting {}; there are {}",
+                    quote(&key),
                     names.join(", ")
                 )));
             };
@@ -493,7 +514,7 @@ impl Sources {
                     )));
                 }
             };
-            self.add(name, 2, format!("{key} in {file}"), text);
+            self.add(name, 2, format!("{key} in {}", quote(file)), text);
         }
         Ok(())
     }
@@ -728,8 +749,22 @@ mod tests {
         assert_eq!(credentials.password.expose(), "swordfish");
         assert!(!format!("{config:?}").contains("swordfish"));
         assert!(refusal(&[store, user]).to_string().contains("both"));
-        let message = refusal(&[("LAMPORT_STORE", "etcd://me:swordfish@h")]).to_string();
+        for (variable, value) in [
+            ("LAMPORT_STORE", "etcd://me:swordfish@h"),
+            ("LAMPORT_STORE", "https://me:swordfish@h"),
+            ("LAMPORT_STORE", "etcd://me:sword/swordfish@h"),
+            ("LAMPORT_STORE", "redis:me:swordfish@h"),
+            ("LAMPORT_NODES", "a=http://me:swordfish@h"),
+            ("LAMPORT_NODES", "me:swordfish@h"),
+        ] {
+            let node = ("NODE_NAME", "mx-nodel");
+            let message = refusal(&[node, (variable, value)]).to_string();
+            assert!(!message.contains("swordfish"), "{value}: {message}");
+        }
+        std::fs::write(file.path(), "store = 'etcd://me:swordfish@h\n").unwrap();
+        let message = refusal(&[("LAMPORT_CONFIG", path)]).to_string();
         assert!(!message.contains("swordfish"), "{message}");
+        assert!(message.contains("line 1"), "{message}");
     }
 
     #[test]

@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod excerpt;
 pub mod logic;
 
 #[cfg(feature = "blocking")]

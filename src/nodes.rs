@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::{quote, quote_without_secrets};
 use crate::logic::stamp::ProcessId;
 
 /// A node with an etcd member.
@@ -40,7 +41,10 @@ impl Nodes {
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::UnknownNode,
-                    format!("there is no node '{name}': the known nodes are {self}"),
+                    format!(
+                        "there is no node {}: the known nodes are {self}",
+                        quote(name)
+                    ),
                 )
             })
     }
@@ -69,9 +73,9 @@ impl FromStr for Nodes {
         let mut nodes: Vec<Node> = Vec::new();
         for part in text.split(',') {
             let part = part.trim();
-            let (name, address) = part
-                .split_once('=')
-                .ok_or_else(|| malformed(text, &format!("'{part}' has no '='")))?;
+            let (name, address) = part.split_once('=').ok_or_else(|| {
+                malformed(text, &format!("{} has no '='", quote_without_secrets(part)))
+            })?;
             let node = Node {
                 name: ProcessId::new(name).map_err(|error| malformed(text, &error.to_string()))?,
                 address: address
@@ -79,7 +83,10 @@ impl FromStr for Nodes {
                     .map_err(|error: Error| malformed(text, &error.to_string()))?,
             };
             if nodes.iter().any(|known| known.name == node.name) {
-                return Err(malformed(text, &format!("'{name}' stands there twice")));
+                return Err(malformed(
+                    text,
+                    &format!("{} stands there twice", quote(name)),
+                ));
             }
             nodes.push(node);
         }
@@ -140,7 +147,10 @@ impl FromStr for Address {
         let refused = |why: &str| {
             Err(Error::new(
                 ErrorKind::InvalidArgument,
-                format!("'{text}' is not an address: {why}; it takes host or host:port"),
+                format!(
+                    "{} is not an address: {why}; it takes host or host:port",
+                    quote_without_secrets(text)
+                ),
             ))
         };
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
@@ -186,7 +196,10 @@ impl FromStr for Address {
 fn malformed(text: &str, why: &str) -> Error {
     Error::new(
         ErrorKind::InvalidArgument,
-        format!("the node map '{text}' is malformed: {why}; it takes name=host[:port],..."),
+        format!(
+            "the node map {} is malformed: {why}; it takes name=host[:port],...",
+            quote_without_secrets(text)
+        ),
     )
 }
 

@@ -9,6 +9,7 @@ use std::fs::{File, Metadata};
 use std::io::Read;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::quote;
 
 /// Far more than a bundle of all public authorities takes.
 const LARGEST: u64 = 1 << 20;
@@ -117,7 +118,10 @@ impl Opened<'_> {
 }
 
 fn refused(name: &str, why: &str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, format!("the file {name} {why}"))
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("the file {} {why}", quote(name)),
+    )
 }
 
 #[cfg(all(test, unix))]

@@ -16,11 +16,12 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Record, excerpt};
+use super::record::Record;
 use super::stamp::Instance;
 use super::time::Time;
 use super::transaction::KeyRange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::excerpt;
 
 /// The keys of one shared clock.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::time::Time;
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::excerpt;
 
 /// The shared record: `{"value": 7, "process_id": "mx-nodel2", "real_timestamp": 1750116944.92}`.
 ///
@@ -95,14 +96,6 @@ struct WireOut<'a> {
 /// A JSON text as its content, anything else as it stands.
 fn text(raw: &RawValue) -> String {
     serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
-}
-
-/// The beginning of `bytes` for an error message, on one line and bounded.
-pub(crate) fn excerpt(bytes: &[u8]) -> String {
-    const LONGEST: usize = 80;
-    let head = &bytes[..bytes.len().min(LONGEST)];
-    let more = if bytes.len() > LONGEST { "…" } else { "" };
-    format!("`{}{more}`", String::from_utf8_lossy(head).escape_debug())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 
 use super::time::Time;
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::quote;
 
 /// A point in the total order of events: time, then process, then instance.
 ///
@@ -57,7 +58,10 @@ impl FromStr for Stamp {
         let (time, process) = stamp.split_once('@').ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidArgument,
-                format!("'{text}' is not a stamp: it takes the form 42@mx-nodel"),
+                format!(
+                    "{} is not a stamp: it takes the form 42@mx-nodel",
+                    quote(text)
+                ),
             )
         })?;
         Ok(Stamp {
@@ -83,7 +87,7 @@ impl ProcessId {
         let refused = |why: &str| {
             Err(Error::new(
                 ErrorKind::InvalidArgument,
-                format!("{text:?} can't be the name of a process: {why}"),
+                format!("{} can't be the name of a process: {why}", quote(text)),
             ))
         };
         if text.is_empty() {
@@ -173,7 +177,10 @@ impl FromStr for Instance {
         if text.len() != 16 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                format!("'{text}' is not an instance: it takes 16 hexadecimal digits, lower case"),
+                format!(
+                    "{} is not an instance: it takes 16 hexadecimal digits, lower case",
+                    quote(text)
+                ),
             ));
         }
         u64::from_str_radix(text, 16)

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::quote;
 
 /// A logical time: an integer from 0 to 2^53 - 1.
 ///
@@ -87,14 +88,21 @@ impl FromStr for Time {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                format!("'{text}' is not a logical time: it takes a whole number without a sign"),
+                format!(
+                    "{} is not a logical time: it takes a whole number without a sign",
+                    quote(text)
+                ),
             ));
         }
         text.parse().map_or_else(
             |_| {
                 Err(Error::new(
                     ErrorKind::InvalidArgument,
-                    format!("{text} is not a logical time: the largest is {}", Time::MAX),
+                    format!(
+                        "{} is not a logical time: the largest is {}",
+                        quote(text),
+                        Time::MAX
+                    ),
                 ))
             },
             Time::new,

@@ -1,0 +1,64 @@
+//! What an error message shows of something that somebody else wrote: one line, and not too long.
+
+/// The beginning of what should be JSON.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    const LONGEST: usize = 80;
+    let head = &bytes[..bytes.len().min(LONGEST)];
+    let more = if bytes.len() > LONGEST { "…" } else { "" };
+    format!("`{}{more}`", String::from_utf8_lossy(head).escape_debug())
+}
+
+/// The beginning of a text, in quotes; control characters, of a terminal's colours or of a second
+/// line, by their codes.
+pub(crate) fn quote(text: &str) -> String {
+    const LONGEST: usize = 160;
+    let mut chars = text.chars();
+    let mut quoted = String::from("'");
+    for c in chars.by_ref().take(LONGEST) {
+        if c.is_control() {
+            quoted.extend(c.escape_default());
+        } else {
+            quoted.push(c);
+        }
+    }
+    if chars.next().is_some() {
+        quoted.push('…');
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// The same of a text that names a server: without what stands before an '@', which may be a
+/// password.
+#[cfg(feature = "shared")]
+pub(crate) fn quote_without_secrets(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => quote(&format!("…@{rest}")),
+        None => quote(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        let quoted = quote(&"ä".repeat(1_000));
+        assert!(quoted.len() < 400 && quoted.ends_with("ä…'"), "{quoted}");
+        assert_eq!(quote("mx-nodel"), "'mx-nodel'");
+        assert!(excerpt(&[0xff; 1_000]).len() < 400);
+    }
+
+    #[test]
+    fn a_line_stays_a_line_and_colours_stay_out() {
+        assert_eq!(quote("a\nb\u{1b}[31m"), r"'a\nb\u{1b}[31m'");
+    }
+
+    #[cfg(feature = "shared")]
+    #[test]
+    fn what_may_be_a_password_is_not_shown() {
+        assert_eq!(quote_without_secrets("me:p@ss@host"), "'…@host'");
+        assert_eq!(quote_without_secrets("host"), "'host'");
+    }
+}
