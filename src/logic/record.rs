@@ -26,16 +26,18 @@ impl Record {
     /// Reads the JSON text `bytes`; [`ErrorKind::Corrupt`] with what was found if it has no usable
     /// value.
     pub fn parse(bytes: &[u8]) -> Result<Record> {
-        let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(|error| {
-            Error::with_source(
-                ErrorKind::Corrupt,
-                format!(
-                    "the record is not a JSON object with a value, such as {{\"value\": 7}}: it reads {}",
-                    excerpt(bytes)
-                ),
-                error,
+        let no_object = || {
+            format!(
+                "the record is not a JSON object with a value, such as {{\"value\": 7}}: it reads {}",
+                excerpt(bytes)
             )
-        })?;
+        };
+        // To serde a list is a struct as well, its fields in the order in which they are declared.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Error::new(ErrorKind::Corrupt, no_object()));
+        }
+        let wire: Wire<'_> = serde_json::from_slice(bytes)
+            .map_err(|error| Error::with_source(ErrorKind::Corrupt, no_object(), error))?;
         let Some(value) = wire.value else {
             return Err(Error::new(
                 ErrorKind::Corrupt,
@@ -134,6 +136,7 @@ mod tests {
             (b"hello", "hello"),
             (b"42", "42"),
             (b"[7]", "[7]"),
+            (br#" [7, "a", 1.5]"#, "[7"),
             (b"null", "null"),
             (b"{}", "{}"),
             (b"\xff\xfe", "\u{fffd}"),
@@ -156,6 +159,18 @@ mod tests {
             let error = Record::parse(bytes).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{bytes:?}");
             assert!(error.to_string().contains(quoted), "{bytes:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_wall_clock_comes_back_to_the_last_bit() {
+        for bits in (0..1_000_u64).map(|i| 0x41da_0000_0000_0000 + i * 0x0000_0123_4567_89ab) {
+            let record = Record {
+                value: Time::ZERO,
+                process_id: String::new(),
+                real_timestamp: Some(f64::from_bits(bits)),
+            };
+            assert_eq!(Record::parse(&record.to_json()).unwrap(), record);
         }
     }
 
