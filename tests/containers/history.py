@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lab import Line
+from namespaces import Line
 
 # The pause between two updates of one process, in seconds.
 INTERVAL = 2.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from history import Reading, Update, complaints, ordered_pairs, updates_of
-from lab import Line
+from namespaces import Line
 
 
 def update(process: str, value: int, begins: float, ends: float) -> Update:

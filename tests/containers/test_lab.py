@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from lab import why_not
+from namespaces import why_not
 
 HERE = Path(__file__).resolve().parent
 KEEPER = """
@@ -35,6 +35,7 @@ def test_nothing_outlives_a_killed_test(cannot: Callable[[str], NoReturn]) -> No
     keeper = subprocess.Popen(
         [sys.executable, "-c", KEEPER, str(HERE)],
         cwd=HERE,
+        env={**os.environ, "PYTHONPATH": str(HERE.parent / "support")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -20,7 +20,8 @@ from typing import Any, NoReturn
 import history
 import pytest
 from history import INTERVAL, Reading, complaints, is_update, names_endpoint
-from lab import MOUNTED, Container, Lab, Line, Program, why_not
+from lab import MOUNTED, Container, Lab
+from namespaces import Line, Program, why_not
 from release import RealEtcd, architecture, make_release
 
 REPOSITORY = Path(__file__).resolve().parents[2]
