@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::stamp::{Instance, ProcessId, Stamp};
 use crate::logic::time::Time;
-use crate::shared::{self, History, Observed, Reservation, Update, WatchEvent};
+use crate::shared::{self, Condition, History, Observed, Reservation, Update, WatchEvent};
 
 /// [`crate::SharedClock`] for threads. A clone is another handle on the same clock.
 ///
@@ -106,6 +106,16 @@ impl SharedClock {
         self.begin_history(limit)?.wait()
     }
 
+    /// As [`crate::SharedClock::condition`].
+    pub fn condition(&self, at_least: Time) -> Result<Condition> {
+        self.begin_condition(at_least)?.wait()
+    }
+
+    /// As [`crate::SharedClock::repair`].
+    pub fn repair(&self, condition: Condition) -> Result<Observed> {
+        self.begin_repair(condition)?.wait()
+    }
+
     /// As [`crate::SharedClock::close`].
     pub fn close(&self) {
         self.0.close();
@@ -165,6 +175,18 @@ impl SharedClock {
     pub fn begin_history(&self, limit: usize) -> Result<Call<History>> {
         let clock = self.0.clone();
         Call::spawn(async move { clock.history(limit).await })
+    }
+
+    /// Begins to look at the [`condition`](SharedClock::condition) without waiting.
+    pub fn begin_condition(&self, at_least: Time) -> Result<Call<Condition>> {
+        let clock = self.0.clone();
+        Call::spawn(async move { clock.condition(at_least).await })
+    }
+
+    /// Begins a [`repair`](SharedClock::repair) without waiting.
+    pub fn begin_repair(&self, condition: Condition) -> Result<Call<Observed>> {
+        let clock = self.0.clone();
+        Call::spawn(async move { clock.repair(&condition).await })
     }
 }
 

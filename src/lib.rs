@@ -53,7 +53,9 @@ pub use config::{Config, Credentials, Secret, Settings, StoreUri, Tls, parse_dur
 #[cfg(feature = "shared")]
 pub use nodes::{Address, Node, Nodes};
 #[cfg(feature = "shared")]
-pub use shared::{History, Holder, Observed, Reservation, SharedClock, Update, Watch, WatchEvent};
+pub use shared::{
+    Condition, History, Holder, Observed, Reservation, SharedClock, Update, Watch, WatchEvent,
+};
 
 /// The README's Rust example, compiled with the others.
 #[cfg(all(doctest, feature = "blocking"))]

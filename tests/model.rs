@@ -100,7 +100,7 @@ impl World {
             let mut exchange =
                 Exchange::new(keys, name, Instance::new(i as u64), LocalClock::MAX_JUMP);
             let look = shelf.apply(&exchange.look_transaction()).unwrap();
-            exchange.handle_look(&look).unwrap();
+            exchange.handle_look(exchange.known(), &look).unwrap();
             Process {
                 exchange,
                 local: 0,

@@ -122,8 +122,9 @@ impl Process {
 
     /// Looks once, long before it is measured, as a process does when it opens its clock.
     pub(crate) fn connect(&mut self, server: &mut Server) {
+        let asked = self.exchange.known();
         let (reply, _) = server.apply(&self.exchange.look_transaction());
-        let seen = self.exchange.handle_look(&reply);
+        let seen = self.exchange.handle_look(asked, &reply);
         seen.expect("an empty store can be read");
     }
 

@@ -6,6 +6,8 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Settings, parse_duration};
+use crate::error::Error;
+use crate::logic::time::Time;
 
 /// A Lamport clock that processes in many containers share through etcd.
 ///
@@ -50,6 +52,7 @@ pub(super) enum Command {
     /// status is 0 if at least one answers. With --json each is an object with node, address, own,
     /// answers and error.
     Nodes,
+    Repair(Repair),
     Demo(Demo),
 }
 
@@ -129,6 +132,29 @@ pub(super) struct History {
         allow_hyphen_values = true
     )]
     pub(super) limit: u64,
+}
+
+/// Move the clock forward by hand, after the store has lost times that were handed out
+///
+/// A store that was restored from a snapshot, emptied or exchanged stands below times that processes
+/// were given. Those that know refuse to go on, and their error names the highest one they know: say
+/// it with --at-least, the highest of all of them. This command shows what it finds, asks, and moves
+/// the clock past that and past everything that is found; it never moves it back. The record's history
+/// shows it as an update by repair: and this node's name.
+///
+/// Without --at-least there is something to repair only where it can be seen from the store itself: a
+/// record that is gone or can't be read. With --json nothing is asked and without --yes nothing is
+/// changed; the object has value, process_id, highest, cluster, revision, problems, to (where the clock
+/// would go) and repaired (the revision of the repair, or null).
+#[derive(Args)]
+pub(super) struct Repair {
+    /// The highest time that anybody is known to have been given
+    #[arg(long, value_name = "N", value_parser = time, allow_hyphen_values = true)]
+    pub(super) at_least: Option<Time>,
+
+    /// Do it without asking
+    #[arg(short, long)]
+    pub(super) yes: bool,
 }
 
 /// Show several nodes that agree on one order, and check that they do
@@ -253,6 +279,10 @@ impl Connection {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    text.parse().map_err(|error: Error| error.to_string())
 }
 
 // Values may begin with a hyphen so that "-1" is told to be a wrong number, not an unknown flag.

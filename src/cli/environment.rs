@@ -12,6 +12,11 @@ pub(super) fn takes_colour(stream: &impl IsTerminal) -> bool {
         && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Whether a person sits there who can be asked: at both ends of a terminal.
+pub(super) fn is_attended() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
 /// How many columns the terminal has; 80 where there is none.
 pub(super) fn columns() -> usize {
     match terminal_size::terminal_size() {

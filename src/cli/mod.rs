@@ -1,4 +1,4 @@
-//! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `demo`.
+//! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`.
 //!
 //! A module of the library, because the Python wheel carries the same command. One file for each
 //! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
@@ -25,6 +25,7 @@ mod nodes;
 mod output;
 mod private_etcd;
 mod read;
+mod repair;
 mod run;
 mod stop;
 mod update;
@@ -62,6 +63,7 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Watch(args) => watch::watch(&args, &settings, &output, stop),
         Command::History(args) => history::history(&args, &settings, &output, stop),
         Command::Nodes => nodes::nodes(&settings, &output, stop),
+        Command::Repair(args) => repair::repair(&args, &settings, &output, stop),
         Command::Demo(args) => demo::demo(&args, &settings, &output, stop),
     });
     match result {

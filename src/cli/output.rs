@@ -43,6 +43,12 @@ impl Output {
         written(writeln!(io::stdout(), "{text}"))
     }
 
+    /// A question to a person, who answers on the same line.
+    pub(super) fn prompt(&self, text: impl Display) -> Result<(), Ending> {
+        let mut stdout = io::stdout();
+        written(write!(stdout, "{text}").and_then(|()| stdout.flush()))
+    }
+
     /// A line for programs, on standard output.
     pub(super) fn object(&self, object: &impl Serialize) -> Result<(), Ending> {
         let text = serde_json::to_string(object).map_err(|error| {
@@ -226,7 +232,7 @@ pub(super) fn after(previous: Option<&Holder>) -> String {
 }
 
 /// Names in the record are anybody's text: none of it reaches the terminal as a command.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 

@@ -347,6 +347,21 @@ pub struct Highest {
     /// it is the newest request's.
     #[serde(default)]
     pub served: u64,
+    /// The newest repair; every update hands it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<Repaired>,
+}
+
+/// A mark that somebody moved the clock forward by hand, after the store had lost times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repaired {
+    /// Whose clock did it.
+    #[serde(with = "hex")]
+    pub by: Instance,
+    /// The time to which it moved the clock; what had been handed out lies below. A clock that repairs
+    /// twice goes further the second time, so both together tell one repair from any other.
+    #[serde(with = "number")]
+    pub from: Time,
 }
 
 impl Highest {
@@ -477,6 +492,10 @@ mod tests {
             count: 3,
             instance: Instance::new(u64::MAX),
             served: 7,
+            repaired: Some(Repaired {
+                by: Instance::new(255),
+                from: Time::ZERO,
+            }),
         };
         assert_eq!(Highest::parse(&to_json(&highest), &keys).unwrap(), highest);
         let error = Highest::parse(br#"{"value":9007199254740992}"#, &keys).unwrap_err();

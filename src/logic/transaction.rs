@@ -109,6 +109,8 @@ pub struct Reply {
     pub succeeded: bool,
     /// The store's revision after the transaction.
     pub revision: u64,
+    /// Which store answered, by an id that another one does not have; 0: it does not tell.
+    pub cluster: u64,
     /// One list of entries for each get of the branch that ran, in order.
     pub gets: Vec<Vec<Entry>>,
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{Inner, Reservation, real_timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::board::Holder;
-use crate::logic::exchange::{Exchange, Step, Times};
+use crate::logic::exchange::{Exchange, Known, Step, Times, View};
 use crate::logic::time::Time;
 use crate::logic::transaction::{Reply, Transaction};
 use crate::store::{Failure, Outcome};
@@ -49,6 +49,8 @@ const MAX_WAITING: usize = 100_000;
 /// Bounds of the wait to be served by others, at the least.
 const LEAST_PATIENCE: Duration = Duration::from_millis(50);
 const MOST_PATIENCE: Duration = Duration::from_millis(500);
+/// So often is looked at what speaks of a loss, before it is believed.
+pub(super) const LOOKS: usize = 3;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -147,6 +149,40 @@ impl Inner {
             _ = closing.wait_for(|closed| *closed) => Err(closed()),
             result = self.transact_until(transaction, deadline) => result,
         }
+    }
+
+    /// What the store holds, and what it means for this clock. A read may be stale for a moment, so
+    /// what speaks of a loss is looked at more than once.
+    pub(super) async fn look(&self, deadline: Instant) -> Result<(Reply, Result<View>)> {
+        let mut attempts = Attempts::until(deadline);
+        let mut looks = 1;
+        loop {
+            let (asked, look) = self.begin_look();
+            let reply = self.transact(&look, deadline).await?;
+            let view = self.exchange().handle_look(asked, &reply);
+            let regressed = matches!(&view, Err(error) if error.kind() == ErrorKind::Regressed);
+            if !regressed || looks == LOOKS || !attempts.pause().await {
+                return Ok((reply, view));
+            }
+            looks += 1;
+        }
+    }
+
+    /// One such look, which may fail.
+    pub(super) async fn look_once(
+        &self,
+        deadline: Instant,
+    ) -> Result<(Reply, Result<View>), Failure> {
+        let (asked, look) = self.begin_look();
+        let reply = self.attempt(&look, deadline).await?;
+        let view = self.exchange().handle_look(asked, &reply);
+        Ok((reply, view))
+    }
+
+    /// What to ask, and what is known when it is asked.
+    fn begin_look(&self) -> (Known, Transaction) {
+        let exchange = self.exchange();
+        (exchange.known(), exchange.look_transaction())
     }
 
     async fn transact_until(&self, transaction: &Transaction, deadline: Instant) -> Result<Reply> {

@@ -9,7 +9,7 @@ use crate::config::{Config, StoreUri};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::board::Keys;
 use crate::logic::clock::LocalClock;
-use crate::logic::exchange::Exchange;
+use crate::logic::exchange::{Exchange, View};
 use crate::logic::stamp::{Instance, ProcessId, Stamp};
 use crate::logic::time::Time;
 use crate::logic::trace::Trace;
@@ -19,11 +19,13 @@ mod driver;
 mod grants;
 mod history;
 mod names;
+mod repair;
 mod watch;
 
 pub use self::history::History;
 pub use self::watch::{Watch, WatchEvent};
 pub use crate::logic::board::Holder;
+pub use crate::logic::exchange::Condition;
 pub use crate::logic::trace::Observed;
 
 /// A local clock and one record that many processes share.
@@ -69,8 +71,9 @@ impl SharedClock {
         let clock = SharedClock::open(&config)?;
         // This first look also makes the first update a single round trip. A record that can't be
         // read is reported by the calls that need it.
+        let asked = clock.inner.exchange().known();
         let reply = driver::first_answer(&clock.inner).await?;
-        let _ = clock.inner.exchange().handle_look(&reply);
+        let _ = clock.inner.exchange().handle_look(asked, &reply);
         Ok(clock)
     }
 
@@ -205,11 +208,12 @@ impl SharedClock {
     }
 
     /// The newest update of the record by anyone; `None` if there is no record yet.
+    ///
+    /// [`ErrorKind::Regressed`] if the store shows less than it has shown this clock before.
     pub async fn read(&self) -> Result<Option<Observed>> {
         self.refuse_if_closed()?;
-        let look = self.inner.exchange().look_transaction();
-        let reply = self.inner.transact(&look, self.inner.deadline()).await?;
-        self.inner.exchange().handle_look(&reply)?;
+        let (reply, view) = self.inner.look(self.inner.deadline()).await?;
+        view?;
         let trace = Trace::of(&self.inner.keys, reply.gets.iter().flatten());
         Ok(trace.updates(&self.inner.keys)?.pop())
     }
@@ -220,10 +224,8 @@ impl SharedClock {
     /// round trip although others wrote in between.
     pub async fn watch(&self) -> Result<Watch> {
         self.refuse_if_closed()?;
-        let look = self.inner.exchange().look_transaction();
-        let reply = self.inner.transact(&look, self.inner.deadline()).await?;
-        // A record that can't be read now may be mended while we watch.
-        let _ = self.inner.exchange().handle_look(&reply);
+        let (reply, view) = self.inner.look(self.inner.deadline()).await?;
+        refuse_if_regressed(view)?;
         Ok(Watch::from_revision(self.clone(), reply.revision + 1))
     }
 
@@ -239,6 +241,27 @@ impl SharedClock {
     pub async fn history(&self, limit: usize) -> Result<History> {
         self.refuse_if_closed()?;
         history::walk_back(&self.inner, limit).await
+    }
+
+    /// What lies in the store, and what [`repair`](SharedClock::repair) would make of it. Changes
+    /// nothing.
+    ///
+    /// `at_least` is the highest time that anybody is known to have been given ([`Time::ZERO`]: what
+    /// is found is all there was); an [`ErrorKind::Regressed`] names it.
+    pub async fn condition(&self, at_least: Time) -> Result<Condition> {
+        self.refuse_if_closed()?;
+        repair::condition(&self.inner, at_least).await
+    }
+
+    /// Moves the clock forward, to [`Condition::to`], after the store has lost times that were handed
+    /// out. Processes that knew of them and refused with [`ErrorKind::Regressed`] go on from there.
+    ///
+    /// It only ever moves forward, it is written only if nobody wrote since `condition` was looked
+    /// at ([`ErrorKind::Unavailable`] otherwise), and it stands in the history as an update by
+    /// `repair:` and this process's name.
+    pub async fn repair(&self, condition: &Condition) -> Result<Observed> {
+        self.refuse_if_closed()?;
+        repair::repair(&self.inner, condition).await
     }
 
     /// Ends the clock: callers that wait, and later calls that need the store, get
@@ -371,6 +394,15 @@ impl Inner {
 
     fn exchange(&self) -> MutexGuard<'_, Exchange> {
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A record that can't be read may be mended while somebody watches; a store that lost something is
+/// no place to watch.
+fn refuse_if_regressed(view: Result<View>) -> Result<()> {
+    match view {
+        Err(error) if error.kind() == ErrorKind::Regressed => Err(error),
+        _ => Ok(()),
     }
 }
 

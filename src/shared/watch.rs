@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Inner, Observed, SharedClock, driver};
+use super::{Inner, Observed, SharedClock, driver, refuse_if_regressed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::exchange::Seen;
 use crate::logic::trace::Trace;
-use crate::store::{Change, Changes};
+use crate::store::{Change, Changes, Failure};
 
 /// Every update by anyone, in order, from one revision on.
 ///
@@ -18,6 +18,10 @@ use crate::store::{Change, Changes};
 pub struct Watch {
     clock: SharedClock,
     changes: Option<Box<dyn Changes>>,
+    /// It ran before, or was not let begin.
+    broke: bool,
+    /// So many looks in a row showed less than this clock knows.
+    losses: usize,
     next_revision: u64,
     ready: VecDeque<WatchEvent>,
     pause: Duration,
@@ -60,6 +64,8 @@ impl Watch {
         Watch {
             clock,
             changes: None,
+            broke: false,
+            losses: 0,
             next_revision: from,
             ready: VecDeque::new(),
             pause: Duration::ZERO,
@@ -69,8 +75,8 @@ impl Watch {
 
     /// The next event; waits as long as there is none.
     ///
-    /// Fails only where going on is pointless: [`ErrorKind::Denied`], [`ErrorKind::Closed`] and
-    /// the like. A future that is dropped before it is done loses no event.
+    /// Fails only where going on is pointless: [`ErrorKind::Denied`], [`ErrorKind::Closed`],
+    /// [`ErrorKind::Regressed`] and the like. A future that is dropped before it is done loses no event.
     pub async fn next(&mut self) -> Result<WatchEvent> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -91,20 +97,17 @@ impl Watch {
     }
 
     async fn advance(&mut self) -> Result<()> {
-        let inner = &self.clock.inner;
+        let inner = self.clock.inner.clone();
         let result = match &mut self.changes {
             Some(changes) => changes.next().await,
             None => {
                 // A moment, not a length of time: callers may look up from waiting again and again.
                 tokio::time::sleep_until(self.resume_at).await;
-                let range = inner.keys.trace();
-                match inner
-                    .store
-                    .watch(range, self.next_revision, inner.timeout)
-                    .await
-                {
+                match self.open().await {
                     Ok(changes) => {
                         self.changes = Some(changes);
+                        self.broke = false;
+                        self.losses = 0;
                         return Ok(());
                     }
                     Err(failure) => Err(failure),
@@ -116,12 +119,13 @@ impl Watch {
                 self.pause = Duration::ZERO;
                 for change in changes {
                     self.next_revision = self.next_revision.max(change.revision + 1);
-                    self.ready.extend(events(inner, &change));
+                    self.ready.extend(events(&inner, &change));
                 }
                 Ok(())
             }
             Err(failure) => {
                 self.changes = None;
+                self.broke = true;
                 if failure.error.kind() == ErrorKind::Compacted {
                     return self.skip(failure.kept_from).await;
                 }
@@ -137,6 +141,26 @@ impl Watch {
                 Ok(())
             }
         }
+    }
+
+    async fn open(&mut self) -> Result<Box<dyn Changes>, Failure> {
+        let inner = &self.clock.inner;
+        if self.broke {
+            // The store that comes back may be another, or an older state of this one: there our
+            // revision lies in the future, and we would wait for it in silence.
+            let (_, view) = inner.look_once(inner.deadline()).await?;
+            if let Err(error) = refuse_if_regressed(view) {
+                // A read may be stale for a moment.
+                self.losses += 1;
+                return Err(match self.losses < driver::LOOKS {
+                    true => Failure::not_sent(error),
+                    false => Failure::answered(error),
+                });
+            }
+        }
+        let range = inner.keys.trace();
+        let opening = inner.store.watch(range, self.next_revision, inner.timeout);
+        opening.await
     }
 
     /// What lies before `kept_from` is gone for good; goes on from there, or from now.

@@ -13,6 +13,7 @@ use crate::logic::transaction::{Compare, Entry, Get, KeyRange, Operation, Reply,
 /// [`MemoryStore`]: super::MemoryStore
 #[derive(Clone, Debug, Default)]
 pub struct Shelf {
+    cluster: u64,
     revision: u64,
     /// Nothing older than this revision is kept.
     compacted: u64,
@@ -34,6 +35,14 @@ impl Shelf {
     pub const KEPT: usize = 10_000;
     /// The most operations in one branch of a transaction, etcd's default.
     pub const MAX_OPERATIONS: usize = 128;
+
+    /// An empty shelf with an id, which its replies bear: for tests that hold several apart.
+    pub fn of_cluster(cluster: u64) -> Shelf {
+        Shelf {
+            cluster,
+            ..Shelf::default()
+        }
+    }
 
     /// Carries out one transaction, whole or not at all.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<Reply> {
@@ -72,6 +81,7 @@ impl Shelf {
         Ok(Reply {
             succeeded,
             revision: self.revision,
+            cluster: self.cluster,
             gets,
         })
     }

@@ -14,6 +14,7 @@ fn nobody_listening_is_named_with_its_cause() {
         &["update"],
         &["watch"],
         &["history"],
+        &["repair", "--yes"],
         &["nodes", "--nodes", "a=127.0.0.1:1"],
     ] {
         let ended = run(&[arguments, &["--store", &store]].concat());
@@ -53,6 +54,8 @@ fn wrong_arguments_are_named_and_end_with_status_2() {
         ("watch --count x", &["--count", "'x'"]),
         ("history --limit 0", &["--limit", "'0'", "10000"]),
         ("history --limit 99999", &["--limit", "99999", "10000"]),
+        ("repair --at-least -1", &["--at-least", "'-1'"]),
+        ("repair --at-least x", &["--at-least", "'x'"]),
         ("demo --nodes 0", &["--nodes", "'0'", "1 to 32"]),
         ("demo --nodes 33", &["--nodes", "'33'", "1 to 32"]),
         ("demo --nodes -1", &["--nodes", "'-1'", "1 to 32"]),
@@ -110,7 +113,9 @@ fn wrong_variables_are_named_and_end_with_status_2() {
         ("LAMPORT_TLS_CA", "/nonexistent", "can't be read"),
         ("NODE_NAME", "a b", "' '"),
     ] {
-        for command in ["run", "update", "read", "watch", "history", "nodes"] {
+        for command in [
+            "run", "update", "read", "watch", "history", "nodes", "repair",
+        ] {
             let mut command = lamport(&[command]);
             command.env("NODE_NAME", "mx-nodel").env(variable, value);
             let named = if variable == "LAMPORT_CONFIG" {
@@ -174,7 +179,9 @@ fn help_and_version_are_answers() {
         ended.lines,
         [format!("lamport {}", env!("CARGO_PKG_VERSION"))]
     );
-    for command in ["run", "update", "read", "watch", "history", "nodes", "demo"] {
+    for command in [
+        "run", "update", "read", "watch", "history", "nodes", "repair", "demo",
+    ] {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0), "{command}");
         let help = ended.lines.join("\n");

@@ -22,6 +22,7 @@
 
 use std::mem;
 
+use self::known::Repairs;
 use self::rule::{Base, Offer};
 use super::board::{Batch, Grant, Granted, Highest, Keys, Request, Tail, to_json};
 use super::stamp::{Instance, ProcessId};
@@ -29,9 +30,13 @@ use super::time::Time;
 use super::transaction::{Compare, Get, KeyRange, Operation, Reply, Transaction};
 use crate::error::{Error, ErrorKind, Result};
 
+mod known;
+mod repair;
 mod rule;
 mod view;
 
+pub use self::known::Known;
+pub use self::repair::Condition;
 pub use self::rule::Times;
 pub use self::view::{Seen, Sighting, View};
 
@@ -48,6 +53,13 @@ pub struct Exchange {
     seen: Option<Seen>,
     /// The highest time that this process has ever known.
     highest: Time,
+    known: Known,
+    repairs: Repairs,
+    /// The store has lost something, or is another one, and was not found well since.
+    lost: bool,
+    /// In what state the store was found that had lost something: what it makes up for by itself
+    /// does not bring back what others were given.
+    forgot: Option<Known>,
     current: Option<Current>,
 }
 
@@ -88,6 +100,10 @@ impl Exchange {
             seq: 0,
             seen: None,
             highest: Time::ZERO,
+            known: Known::default(),
+            repairs: Repairs::default(),
+            lost: false,
+            forgot: None,
             current: None,
         }
     }
@@ -97,13 +113,15 @@ impl Exchange {
     pub fn begin(&mut self, local: Time, count: u64) {
         self.seq += 1;
         let phase = match self.seen {
-            Some(_) => Phase::Propose,
-            None => Phase::Look,
+            // Not where the store has lost something: a request would be left there, time and again.
+            Some(_) if !self.lost => Phase::Propose,
+            _ => Phase::Look,
         };
         self.current = Some(Current {
             local,
             count,
             phase,
+            asked: self.known,
             post: None,
             informed: false,
             impatient: false,
@@ -130,6 +148,10 @@ impl Exchange {
             Phase::Look => {
                 current.phase = Phase::Look;
                 Step::Send(self.look_transaction())
+            }
+            Phase::Doubt => {
+                current.phase = Phase::Doubt;
+                Step::Send(self.ask_again(&current))
             }
             Phase::Await(turn) => {
                 let step = Step::Await { after: turn.heard };
@@ -168,6 +190,7 @@ impl Exchange {
             },
         };
         if matches!(step, Step::Send(_) | Step::Await { .. }) {
+            current.asked = self.known;
             self.current = Some(current);
         }
         step
@@ -183,11 +206,26 @@ impl Exchange {
         match (&current.phase, offer) {
             (Phase::Withdraw(error), _) => current.phase = Phase::Finished(Err(error.clone())),
             (Phase::Propose | Phase::Help(_), Some(offer)) if reply.succeeded => {
+                let found = Known {
+                    cluster: reply.cluster,
+                    revision: reply.revision,
+                    highest: offer.newest,
+                };
+                if current.asked.is_contradicted_by(found) {
+                    // It holds all that we compared, and not all that we know: others may have been
+                    // given these times. Nobody gets them now.
+                    self.note_loss(current.asked, found);
+                    current.phase = Phase::Finished(Err(current.asked.lost(found)));
+                    self.current = Some(current);
+                    return;
+                }
+                self.known = self.known.and(found);
                 self.highest = self.highest.max(offer.newest);
                 self.seen = Some(Seen {
                     highest: offer.newest,
                     highest_revision: reply.revision,
                     served: offer.served,
+                    repaired: offer.repaired,
                     revision: reply.revision,
                     record: Some(Sighting {
                         revision: reply.revision,
@@ -202,7 +240,7 @@ impl Exchange {
             }
             (phase, _) => {
                 // A compare failed: our request now lies with the others, if it did not already.
-                let queues_up = matches!(phase, Phase::Propose | Phase::Help(_));
+                let queues_up = matches!(phase, Phase::Propose | Phase::Help(_) | Phase::Doubt);
                 let view = View::parse(reply, &self.keys);
                 if queues_up && current.post.is_none() {
                     current.post = Some(Post {
@@ -295,6 +333,11 @@ impl Exchange {
             if newest.ahead_of(self.highest) <= self.max_jump {
                 self.highest = self.highest.max(newest);
             }
+            self.known = self.known.and(Known {
+                cluster: 0,
+                revision: seen.revision,
+                highest: seen.highest,
+            });
             self.seen = Some(seen);
         }
     }
@@ -311,6 +354,12 @@ impl Exchange {
         }
     }
 
+    /// What is known of the store, to be kept until the answer to what is sent now has come: see
+    /// [`handle_look`](Exchange::handle_look).
+    pub fn known(&self) -> Known {
+        self.known
+    }
+
     /// The transaction that reads the shared state and changes nothing.
     pub fn look_transaction(&self) -> Transaction {
         Transaction {
@@ -320,10 +369,59 @@ impl Exchange {
     }
 
     /// A reply to [`look_transaction`](Exchange::look_transaction), to be shown and remembered.
-    pub fn handle_look(&mut self, reply: &Reply) -> Result<View> {
+    ///
+    /// [`ErrorKind::Regressed`] if it shows less than was [`known`](Exchange::known) when it was asked
+    /// for. A read may be stale for a moment (etcd issue 20418), so that is worth a second look.
+    pub fn handle_look(&mut self, asked: Known, reply: &Reply) -> Result<View> {
         let view = View::parse(reply, &self.keys)?;
+        self.judge(asked, &view)?;
         self.observe(view.seen());
         Ok(view)
+    }
+
+    /// Whether the store still has all that we knew when we asked.
+    fn judge(&mut self, asked: Known, view: &View) -> Result<()> {
+        let found = view.known();
+        if view.is_robbed() {
+            return Err(self.robbed(found));
+        }
+        let contradicted = asked.is_contradicted_by(found);
+        if contradicted || self.forgot.is_some() {
+            if !self.repairs.excuse(view.repaired(), asked) {
+                let found = self.forgot.filter(|_| !contradicted).unwrap_or(found);
+                return Err(asked.lost(found));
+            }
+            // Somebody has moved the clock past all we know: what we knew before is void.
+            self.known = found;
+            self.seen = None;
+            self.forgot = None;
+        }
+        self.known = self.known.and(found);
+        self.repairs.remember(view.repaired());
+        self.lost = false;
+        Ok(())
+    }
+
+    /// What was no stale read speaks of a loss.
+    fn note_loss(&mut self, asked: Known, found: Known) {
+        self.lost = true;
+        // A record alone that is gone may be written again, and an address may lead back to the right
+        // store: then nothing is missing.
+        if asked.is_contradicted_by(found) && !asked.is_of_another_store(found) {
+            self.forgot.get_or_insert(found);
+        }
+    }
+
+    fn robbed(&self, found: Known) -> Error {
+        Error::new(
+            ErrorKind::Regressed,
+            format!(
+                "the record under {} is gone, and times up to {} were handed out. No time is handed \
+                 out until somebody has moved the clock forward: lamport repair",
+                String::from_utf8_lossy(&self.keys.record),
+                found.highest
+            ),
+        )
     }
 
     /// The keys of the clock.
@@ -334,6 +432,20 @@ impl Exchange {
     /// What a reply that did not commit means for the request.
     fn absorb(&mut self, current: &mut Current, view: View) {
         current.informed = true;
+        if let Err(error) = self.judge(current.asked, &view) {
+            // A read may have been stale; what has gone through the store's log is not. Once bitten
+            // we leave it at the read, which leaves nothing in a store that is not ours.
+            if matches!(current.phase, Phase::Look) && !self.lost {
+                // Asked again it may be left with the others once more: as another request.
+                self.seq += 1;
+                current.post = None;
+                current.phase = Phase::Doubt;
+            } else {
+                self.note_loss(current.asked, view.known());
+                current.fail(error);
+            }
+            return;
+        }
         self.observe(view.seen());
         if matches!(current.phase, Phase::Look) && current.post.is_none() {
             current.phase = Phase::Propose;
@@ -405,7 +517,7 @@ impl Exchange {
         let base = Base::of(&seen, self.highest)?;
         let mine = self.own_request(current);
         let (grant, times) = base.serve(self.instance, &mine, self.max_jump, real_timestamp)?;
-        let offer = Base::offer(&grant, seen.served, times, real_timestamp);
+        let offer = base.offer(&grant, seen.served, times, real_timestamp);
         let mut compares = self.unchanged(&seen);
         compares.push(Compare::ModRevision(self.keys.tail.clone(), seen.served));
         let transaction = Transaction {
@@ -414,6 +526,16 @@ impl Exchange {
             otherwise: [self.glance(), self.queue_up(current)].concat(),
         };
         Ok((transaction, offer))
+    }
+
+    /// Queue up and read, through the store's log: what comes back is not stale.
+    fn ask_again(&self, current: &Current) -> Transaction {
+        Transaction {
+            // Holds nowhere: this attempt is not for the times.
+            compares: vec![Compare::ModRevision(self.keys.record.clone(), u64::MAX)],
+            then: Vec::new(),
+            otherwise: [self.glance(), self.queue_up(current)].concat(),
+        }
     }
 
     /// Serve everyone who waits, oldest first, and ourselves.
@@ -489,7 +611,7 @@ impl Exchange {
                 .post
                 .map_or(view.tail, |post| view.tail.max(post.revision)),
         };
-        let offer = Base::offer(&newest, served, my_times, real_timestamp);
+        let offer = base.offer(&newest, served, my_times, real_timestamp);
         let mut granted = view.granted.clone();
         granted.push(Batch {
             revision: 0,
@@ -567,6 +689,7 @@ impl Exchange {
             count: newest.count,
             instance: newest.instance,
             served: offer.served,
+            repaired: offer.repaired,
         };
         vec![
             Operation::Put(self.keys.record.clone(), offer.record.bytes.clone()),
@@ -616,6 +739,8 @@ struct Current {
     local: Time,
     count: u64,
     phase: Phase,
+    /// What was known when the transaction in flight was sent.
+    asked: Known,
     /// Our request, under its present number, if it lies with the others.
     post: Option<Post>,
     /// Whether a reply has shown the shared state since the request began.
@@ -631,6 +756,8 @@ struct Current {
 enum Phase {
     /// Nothing is known yet, or it is our turn to serve and others may have come: read.
     Look,
+    /// A read showed less than we know: see whether it was stale.
+    Doubt,
     /// Try the short way, from what was seen last.
     Propose,
     /// Wait to be served.

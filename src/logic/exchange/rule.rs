@@ -3,7 +3,7 @@
 use super::Exchange;
 use super::view::{Seen, Sighting};
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::board::{Grant, Holder, Request};
+use crate::logic::board::{Grant, Holder, Repaired, Request};
 use crate::logic::clock::check_jump;
 use crate::logic::record::Record;
 use crate::logic::stamp::Instance;
@@ -37,6 +37,8 @@ pub(super) struct Offer {
     pub(super) newest: Time,
     /// Up to which revision the requests are then [served](crate::logic::board::Highest::served).
     pub(super) served: u64,
+    /// The newest repair, handed on.
+    pub(super) repaired: Option<Repaired>,
     /// Our own times, save what only the reply tells.
     pub(super) mine: Times,
 }
@@ -47,6 +49,7 @@ pub(super) struct Base {
     global: Time,
     pub(super) previous: Option<Holder>,
     pub(super) regressed: Option<Time>,
+    repaired: Option<Repaired>,
 }
 
 impl Base {
@@ -60,6 +63,7 @@ impl Base {
         Ok(Base {
             global: value.max(highest),
             regressed: (value < highest).then_some(highest),
+            repaired: seen.repaired,
             previous: record.map(|record| Holder {
                 value: record.value,
                 process_id: record.process_id,
@@ -123,7 +127,13 @@ impl Base {
         });
     }
 
-    pub(super) fn offer(newest: &Grant, served: u64, mine: Times, real_timestamp: f64) -> Offer {
+    pub(super) fn offer(
+        &self,
+        newest: &Grant,
+        served: u64,
+        mine: Times,
+        real_timestamp: f64,
+    ) -> Offer {
         let record = Record {
             value: newest.last(),
             process_id: newest.process_id.clone(),
@@ -137,6 +147,7 @@ impl Base {
             },
             newest: newest.last(),
             served,
+            repaired: self.repaired,
             mine,
         }
     }

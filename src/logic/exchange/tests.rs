@@ -6,6 +6,7 @@ use crate::logic::record::Record;
 use crate::store::shelf::Shelf;
 
 mod random;
+mod regressed;
 
 const RECORD: &str = "/lamport_clock";
 
@@ -70,6 +71,11 @@ impl Process {
     /// A whole request, alone.
     fn take(&mut self, shelf: &mut Shelf, count: u64) -> Result<Times> {
         self.begin(count);
+        self.go_on(shelf)
+    }
+
+    /// The rest of a request.
+    fn go_on(&mut self, shelf: &mut Shelf) -> Result<Times> {
         loop {
             match self.exchange.poll(1.5) {
                 Step::Send(transaction) => {
@@ -84,6 +90,19 @@ impl Process {
                 Step::Failed(error) => return Err(error),
             }
         }
+    }
+
+    /// Moves the clock past `at_least` and all that is found, as `lamport repair` does.
+    fn repair(&mut self, shelf: &mut Shelf, at_least: u64) -> u64 {
+        let known = self.exchange.known();
+        let reply = shelf.apply(&self.exchange.look_transaction()).unwrap();
+        let condition = self.exchange.condition(known, &reply, time(at_least));
+        let condition = condition.unwrap();
+        let repair = self.exchange.repair_transaction(&condition, 1.5).unwrap();
+        assert!(shelf.apply(&repair).unwrap().succeeded);
+        let reply = shelf.apply(&self.exchange.look_transaction()).unwrap();
+        assert!(self.exchange.is_repaired(&condition, &reply));
+        condition.to.get()
     }
 
     fn update(&mut self, shelf: &mut Shelf) -> u64 {
@@ -529,7 +548,7 @@ fn a_watch_keeps_the_process_warm_unless_it_shows_too_little() {
     b.update(&mut shelf);
     let look = a.exchange.look_transaction();
     let reply = shelf.apply(&look).unwrap();
-    a.exchange.handle_look(&reply).unwrap();
+    a.exchange.handle_look(Known::default(), &reply).unwrap();
     assert_eq!(a.take(&mut shelf, 1).unwrap().round_trips, 1);
     a.exchange.forget_before(u64::MAX);
     assert_eq!(a.take(&mut shelf, 1).unwrap().round_trips, 2);
@@ -545,15 +564,24 @@ fn delete(shelf: &mut Shelf, key: &[u8]) {
 
 // R1
 #[test]
-fn a_process_that_saw_no_record_does_not_start_over_when_it_is_deleted() {
+fn a_deleted_record_is_no_empty_store() {
     let mut shelf = Shelf::default();
     let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
     let reply = shelf.apply(&a.exchange.look_transaction()).unwrap();
-    a.exchange.handle_look(&reply).unwrap(); // connect() on an empty store
+    // connect() on an empty store
+    a.exchange.handle_look(Known::default(), &reply).unwrap();
     let given: Vec<_> = (0..5).map(|_| b.update(&mut shelf)).collect();
     delete(&mut shelf, RECORD.as_bytes());
-    let mine = a.update(&mut shelf);
-    assert!(mine > given[4], "{mine} was given before: {given:?}");
+    let mut fresh = Process::new("c", 3);
+    for process in [&mut a, &mut b, &mut fresh] {
+        let error = process.take(&mut shelf, 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Regressed);
+        assert!(error.to_string().contains(RECORD), "{error}");
+    }
+    let repaired = fresh.repair(&mut shelf, 0);
+    assert_eq!(repaired, given[4] + 1);
+    assert_eq!(a.update(&mut shelf), repaired + 1);
+    assert_eq!(b.update(&mut shelf), repaired + 2);
 }
 
 // R2
@@ -562,23 +590,14 @@ fn what_is_forgotten_between_begin_and_poll_is_not_taken_for_an_empty_store() {
     let mut shelf = Shelf::default();
     let (mut a, mut b) = (Process::new("a", 1), Process::new("b", 2));
     a.update(&mut shelf);
-    let given: Vec<_> = (0..5).map(|_| b.update(&mut shelf)).collect();
+    for _ in 0..5 {
+        b.update(&mut shelf);
+    }
     delete(&mut shelf, RECORD.as_bytes());
     a.begin(1);
     a.exchange.forget_before(u64::MAX); // the watch hears of the deletion (or of a blind write)
-    a.step(&mut shelf);
-    let mine = loop {
-        match a.exchange.poll(1.5) {
-            Step::Send(transaction) => {
-                let reply = shelf.apply(&transaction).unwrap();
-                a.exchange.handle_reply(&reply);
-            }
-            Step::Await { .. } => a.exchange.handle_impatience(),
-            Step::Done(times) => break times.last.get(),
-            Step::Failed(error) => panic!("{error}"),
-        }
-    };
-    assert!(mine > given[4], "{mine} was given before: {given:?}");
+    let error = a.go_on(&mut shelf).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Regressed);
 }
 
 // R3
@@ -653,16 +672,14 @@ fn a_mended_record_in_a_restored_store_is_seen() {
         a.take(&mut shelf, 1).unwrap_err().kind(),
         ErrorKind::Corrupt
     );
-    // Somebody mends it by the snapshot: fewer revisions than before.
+    // Somebody mends it by the snapshot: fewer revisions than before, and five times forgotten.
     let mut shelf = backup;
     let mut b = Process::new("b", 2);
     b.update(&mut shelf);
-    for _ in 0..3 {
-        if a.take(&mut shelf, 1).is_ok() {
-            return;
-        }
-    }
-    panic!("{}", a.take(&mut shelf, 1).unwrap_err());
+    let error = a.take(&mut shelf, 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Regressed);
+    b.repair(&mut shelf, a.local);
+    assert_eq!(a.update(&mut shelf), a.local);
 }
 
 // R5

@@ -1,8 +1,8 @@
 //! The shared state as replies and watches show it.
 
-use super::{Exchange, Post};
+use super::{Exchange, Known, Post};
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::board::{Granted, Highest, Keys, Request, Tail};
+use crate::logic::board::{Granted, Highest, Keys, Repaired, Request, Tail};
 use crate::logic::record::Record;
 use crate::logic::stamp::Instance;
 use crate::logic::time::Time;
@@ -20,6 +20,8 @@ pub struct Seen {
     pub highest_revision: u64,
     /// Up to which revision the requests had been [served](Highest::served).
     pub served: u64,
+    /// The newest repair.
+    pub repaired: Option<Repaired>,
     /// The store's revision at that moment.
     pub revision: u64,
 }
@@ -39,6 +41,7 @@ impl Seen {
             highest: highest.value,
             highest_revision: record.mod_revision,
             served: highest.served,
+            repaired: highest.repaired,
             revision,
         })
     }
@@ -84,6 +87,8 @@ pub struct View {
     pub granted: Granted,
     /// The store's revision.
     pub revision: u64,
+    /// Which store it is, as [`Reply::cluster`].
+    pub cluster: u64,
     /// The revision of the newest request; 0: there is none. Ours, left in this very
     /// transaction, does not count.
     pub(super) tail: u64,
@@ -143,7 +148,32 @@ impl View {
                 .first()
                 .map(|waiting| waiting.iter().map(|w| Waiting::of(w, keys)).collect()),
             revision: reply.revision,
+            cluster: reply.cluster,
         })
+    }
+
+    /// What it tells of the store as a whole.
+    pub(super) fn known(&self) -> Known {
+        Known {
+            cluster: self.cluster,
+            revision: self.revision,
+            highest: self
+                .highest
+                .as_ref()
+                .map_or(Time::ZERO, |(highest, _)| highest.value),
+        }
+    }
+
+    /// The newest repair.
+    pub(super) fn repaired(&self) -> Option<Repaired> {
+        self.highest
+            .as_ref()
+            .and_then(|(highest, _)| highest.repaired)
+    }
+
+    /// Times were handed out, and the record that says so is gone.
+    pub(super) fn is_robbed(&self) -> bool {
+        self.record.is_none() && self.highest.is_some()
     }
 
     pub(super) fn seen(&self) -> Seen {
@@ -156,6 +186,7 @@ impl View {
             highest,
             highest_revision,
             served: self.served(),
+            repaired: self.repaired(),
             revision: self.revision,
         }
     }

@@ -5,7 +5,7 @@
 //! when it was slow (issue 14891). A caller that gives up, or a process that ends, must not take the
 //! store with it. A plain read answers such a client with an error.
 
-use etcd_client::{Client, GetResponse};
+use etcd_client::{Client, GetResponse, ResponseHeader};
 use futures_util::future::try_join_all;
 
 use super::failure::Cause;
@@ -50,6 +50,10 @@ async fn try_at_once(client: &Client, gets: &[&Get]) -> Result<Reply, Cause> {
     Ok(Reply {
         succeeded: true,
         revision: replies.first().map_or(0, revision),
+        cluster: replies
+            .first()
+            .and_then(GetResponse::header)
+            .map_or(0, ResponseHeader::cluster_id),
         gets: replies.iter().map(translate::entries).collect(),
     })
 }

@@ -1,8 +1,8 @@
 //! Our transactions in the etcd client's words, and its answers in ours.
 
 use etcd_client::{
-    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, SortOrder, SortTarget,
-    Txn, TxnOp, TxnOpResponse, TxnResponse,
+    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, ResponseHeader,
+    SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse, TxnResponse,
 };
 
 use crate::logic::transaction::{Compare, Entry, Get, KeyRange, Operation, Reply, Transaction};
@@ -28,6 +28,7 @@ pub(super) fn reply(response: &TxnResponse) -> Reply {
         revision: response
             .header()
             .map_or(0, |header| unsigned(header.revision())),
+        cluster: response.header().map_or(0, ResponseHeader::cluster_id),
         gets: gets.collect(),
     }
 }

@@ -35,6 +35,7 @@ struct Chaos {
     crashes: bool,
     blind: bool,
     deleted: bool,
+    restored: bool,
     watches: bool,
 }
 
@@ -56,6 +57,11 @@ struct Process {
     watched: u64,
     /// It calls once in so many turns.
     pace: usize,
+    /// The last time it was given.
+    own: u64,
+    /// It has seen that the store had forgotten times, when there had been so many repairs: whatever
+    /// becomes of that store by itself, it takes another.
+    refused: Option<u64>,
 }
 
 struct Call {
@@ -65,6 +71,10 @@ struct Call {
     blind_writes: u64,
     cold: bool,
     impatient: bool,
+    /// The store had forgotten times, and nobody had repaired it.
+    forgotten: bool,
+    /// So many repairs there had been.
+    repairs: u64,
 }
 
 struct World {
@@ -80,6 +90,11 @@ struct World {
     /// The highest value handed out so far.
     highest: u64,
     blind_writes: u64,
+    /// The store as it was at some time.
+    snapshot: Option<Shelf>,
+    /// It was restored, and not repaired since.
+    forgotten: bool,
+    repairs: u64,
     log: VecDeque<String>,
 }
 
@@ -91,6 +106,7 @@ impl World {
             crashes: random.one_in(3),
             blind: random.one_in(3),
             deleted: random.one_in(3),
+            restored: random.one_in(3),
             watches: random.one_in(2),
         };
         let mut world = World {
@@ -103,6 +119,9 @@ impl World {
             owners: HashMap::new(),
             highest: 0,
             blind_writes: 0,
+            snapshot: None,
+            forgotten: false,
+            repairs: 0,
             log: VecDeque::new(),
         };
         for _ in 0..2 + world.random.below(3) {
@@ -111,7 +130,8 @@ impl World {
                 // As `connect` does, here on an empty store.
                 let look = process.exchange.look_transaction();
                 let reply = world.shelf.apply(&look).unwrap();
-                process.exchange.handle_look(&reply).unwrap();
+                let asked = process.exchange.known();
+                process.exchange.handle_look(asked, &reply).unwrap();
             }
             world.processes.push(process);
         }
@@ -131,6 +151,8 @@ impl World {
             call: None,
             watched: self.shelf.revision(),
             pace: if self.random.one_in(3) { 25 } else { 1 },
+            own: 0,
+            refused: None,
         }
     }
 
@@ -199,6 +221,10 @@ impl World {
                 ..Transaction::default()
             };
             self.shelf.apply(&transaction).unwrap();
+            return;
+        }
+        if self.chaos.restored && self.random.one_in(60) {
+            self.restore();
             return;
         }
         let i = self.random.below(self.processes.len());
@@ -292,8 +318,10 @@ impl World {
                 count,
                 faults: 0,
                 blind_writes,
-                cold: process.exchange.seen.is_none(),
+                cold: process.exchange.seen.is_none() || process.exchange.lost,
                 impatient: false,
+                forgotten: self.forgotten,
+                repairs: self.repairs,
             });
             process
                 .exchange
@@ -340,13 +368,20 @@ impl World {
                 let call = process.call.take().unwrap();
                 let instance = process.instance;
                 process.local = process.local.max(times.last.get());
+                let own = mem::replace(&mut process.own, times.last.get());
+                let refused = process.refused.take();
                 self.note(format!("p{instance} has {}..={}", times.first, times.last));
                 let (first, last) = (times.first.get(), times.last.get());
                 assert_eq!(last - first + 1, call.count, "not as many as asked for");
                 assert!(
-                    first > call.floor,
-                    "p{instance} was given {first}, and {} had been handed out before it called",
-                    call.floor
+                    refused.is_none_or(|repairs| self.repairs > repairs),
+                    "p{instance} was given {first} by a store that had forgotten what it knew"
+                );
+                // Who was not there when times were lost can't know, but goes on above its own.
+                let floor = if call.forgotten { own } else { call.floor };
+                assert!(
+                    first > floor,
+                    "p{instance} was given {first}, and {floor} had been handed out before it called"
                 );
                 for value in first..=last {
                     if let Some(owner) = self.owners.insert(value, instance) {
@@ -354,7 +389,8 @@ impl World {
                     }
                 }
                 self.highest = self.highest.max(last);
-                if !self.chaos.lost && call.blind_writes == self.blind_writes && call.faults == 0 {
+                let undisturbed = !self.chaos.lost && !self.chaos.restored;
+                if undisturbed && call.blind_writes == self.blind_writes && call.faults == 0 {
                     let most = 3 + u32::from(call.cold) + u32::from(call.impatient);
                     assert!(
                         times.round_trips <= most || self.chaos.watches,
@@ -363,13 +399,73 @@ impl World {
                     );
                 }
                 assert!(
-                    times.regressed.is_none() || self.blind_writes > 0,
+                    times.regressed.is_none() || self.blind_writes > 0 || self.chaos.restored,
                     "a regression was invented: {:?}",
                     times.regressed
                 );
             }
-            Step::Failed(error) => panic!("{error}"),
+            Step::Failed(error) => {
+                // A record was deleted, or the store restored: somebody sees to it, sooner or later.
+                assert_eq!(error.kind(), ErrorKind::Regressed, "{error}");
+                assert!(self.chaos.deleted || self.chaos.restored, "{error}");
+                let call = process.call.take().unwrap();
+                let forgot = process.exchange.forgot.is_some();
+                process.refused = forgot.then(|| process.refused.unwrap_or(call.repairs));
+                let name = process.instance;
+                self.note(format!("p{name} is refused: {error}"));
+                if self.random.one_in(3) {
+                    self.repair(i);
+                }
+            }
         }
+    }
+
+    /// As the operator does who has heard of the highest time that anybody was given.
+    fn repair(&mut self, i: usize) {
+        let at_least = Time::new(self.highest).unwrap();
+        let exchange = &self.processes[i].exchange;
+        let known = exchange.known();
+        let reply = self.shelf.apply(&exchange.look_transaction()).unwrap();
+        let condition = exchange.condition(known, &reply, at_least).unwrap();
+        let repair = exchange.repair_transaction(&condition, 1.5).unwrap();
+        assert!(self.shelf.apply(&repair).unwrap().succeeded);
+        self.highest = condition.to.get();
+        self.forgotten = false;
+        self.repairs += 1;
+        for process in &mut self.processes {
+            if let Some(call) = &mut process.call {
+                call.faults += 1;
+            }
+        }
+        self.note(format!("repaired: {}", self.highest));
+    }
+
+    /// The store is as it was some time ago. What was handed out since is handed out again, to those
+    /// who were not there: nobody could tell them.
+    fn restore(&mut self) {
+        let Some(snapshot) = self.snapshot.take() else {
+            self.snapshot = Some(self.shelf.clone());
+            return;
+        };
+        self.shelf = snapshot;
+        let keys = Keys::new(RECORD);
+        let look = Transaction {
+            then: vec![Operation::Get(Get::all(KeyRange::key(&keys.highest)))],
+            ..Transaction::default()
+        };
+        let found = self.shelf.apply(&look).unwrap();
+        let highest = found.gets[0].first().map_or(Time::ZERO, |entry| {
+            Highest::parse(&entry.value, &keys).unwrap().value
+        });
+        self.forgotten = true;
+        self.owners.retain(|value, _| *value <= highest.get());
+        for process in &mut self.processes {
+            // What was under way ends with the servers.
+            process.call = None;
+            process.flight = Flight::None;
+            process.exchange.handle_lost();
+        }
+        self.note(format!("restored to {highest}"));
     }
 
     /// The watch of a process hears of some more revisions; now and then it reads.
@@ -377,7 +473,9 @@ impl World {
         if self.random.one_in(6) {
             let look = self.processes[i].exchange.look_transaction();
             let reply = self.shelf.apply(&look).unwrap();
-            self.processes[i].exchange.handle_look(&reply).unwrap();
+            let exchange = &mut self.processes[i].exchange;
+            let asked = exchange.known();
+            let _ = exchange.handle_look(asked, &reply);
             return;
         }
         let to = self.shelf.revision();

@@ -1,0 +1,173 @@
+//! `lamport repair`: moves the clock forward by hand, after a look and a question.
+
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::args;
+use super::output::{Look, Output, observed_line, printable};
+use super::stop::Stop;
+use super::{Ending, connect, environment};
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind};
+use crate::logic::time::Time;
+use crate::shared::{Condition, Observed};
+
+pub(super) fn repair(
+    args: &args::Repair,
+    settings: &Settings,
+    output: &Output,
+    stop: &Stop,
+) -> Result<(), Ending> {
+    let clock = connect(settings, stop)?;
+    let at_least = args.at_least.unwrap_or(Time::ZERO);
+    let condition = stop.outcome(clock.begin_condition(at_least)?)?;
+    let needed = args.at_least.is_some() || !condition.problems.is_empty();
+    if !output.json {
+        show(&condition, &clock.location(), output)?;
+        if !needed {
+            return output.line(
+                "nothing to repair here. If a process reports that times were lost, say up to which \
+                 one: lamport repair --at-least N",
+            );
+        }
+    }
+    let repaired = if needed && agreed(args, &condition, output, stop)? {
+        let repaired = stop.outcome(clock.begin_repair(condition.clone())?)?;
+        if !output.json {
+            output.line(output.paint(Look::Green, "repaired"))?;
+            output.line(observed_line(output, &repaired))?;
+        }
+        Some(repaired)
+    } else {
+        None
+    };
+    if output.json {
+        output.object(&ConditionObject::of(&condition, repaired.as_ref()))?;
+    }
+    Ok(())
+}
+
+/// What was found, for people.
+fn show(condition: &Condition, location: &str, output: &Output) -> Result<(), Ending> {
+    let cluster = match condition.cluster {
+        0 => String::new(),
+        cluster => format!(" of cluster {cluster:x}"),
+    };
+    output.line(format_args!(
+        "{location}, revision {}{cluster}",
+        condition.revision
+    ))?;
+    let record = match &condition.record {
+        None => "none".to_owned(),
+        Some(record) => match &record.record {
+            Ok(found) => format!(
+                "{} by {}, in revision {}",
+                found.value,
+                printable(&found.process_id),
+                record.revision
+            ),
+            Err(_) => "can't be read".to_owned(),
+        },
+    };
+    output.line(format_args!("record   {record}"))?;
+    let highest = match &condition.highest {
+        None => "none".to_owned(),
+        Some(Ok(highest)) => highest.to_string(),
+        Some(Err(_)) => "can't be read".to_owned(),
+    };
+    output.line(format_args!("highest  {highest}"))?;
+    if let Some(repaired) = condition.repaired {
+        output.line(format_args!("repaired before, to {}", repaired.from))?;
+    }
+    for problem in &condition.problems {
+        output.line(output.paint(Look::Yellow, problem))?;
+    }
+    Ok(())
+}
+
+/// Whether to go on: said on the command line, or asked for.
+fn agreed(
+    args: &args::Repair,
+    condition: &Condition,
+    output: &Output,
+    stop: &Stop,
+) -> Result<bool, Ending> {
+    if args.yes || output.json {
+        return Ok(args.yes);
+    }
+    if !environment::is_attended() {
+        return Err(Ending::Usage(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "nothing was changed: there is no terminal to ask at. To move the clock to {}, say \
+                 --yes",
+                condition.to
+            ),
+        )));
+    }
+    output.prompt(format_args!(
+        "Move the clock forward to {}? It can't be moved back. [y/N] ",
+        condition.to
+    ))?;
+    let yes = matches!(&*answer(stop)?.to_lowercase(), "y" | "yes");
+    if !yes {
+        output.line("nothing was changed")?;
+    }
+    Ok(yes)
+}
+
+/// A line from the terminal. It is read aside, so that a signal ends the wait.
+fn answer(stop: &Stop) -> Result<String, Ending> {
+    const GLANCE: Duration = Duration::from_millis(20);
+    let (sender, line) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        // Whatever goes wrong is no "yes".
+        let _ = io::stdin().read_line(&mut text);
+        let _ = sender.send(text);
+    });
+    loop {
+        match line.recv_timeout(GLANCE) {
+            Ok(text) => return Ok(text.trim().to_owned()),
+            Err(RecvTimeoutError::Timeout) if !stop.requested() => {}
+            Err(_) => return Err(Ending::Interrupted),
+        }
+    }
+}
+
+/// What was found, and what was done, as JSON.
+#[derive(Serialize)]
+struct ConditionObject<'a> {
+    value: Option<u64>,
+    process_id: Option<&'a str>,
+    highest: Option<u64>,
+    /// 16 digits, as etcd prints it; `null` where the store has no such id.
+    cluster: Option<String>,
+    revision: u64,
+    problems: &'a [String],
+    to: u64,
+    /// The revision that moved the clock to `to`; `null` if nothing was changed.
+    repaired: Option<u64>,
+}
+
+impl<'a> ConditionObject<'a> {
+    fn of(condition: &'a Condition, repaired: Option<&Observed>) -> ConditionObject<'a> {
+        let record = condition.record.as_ref();
+        let record = record.and_then(|record| record.record.as_ref().ok());
+        let highest = condition.highest.as_ref();
+        let highest = highest.and_then(|highest| highest.as_ref().ok());
+        ConditionObject {
+            value: record.map(|record| record.value.get()),
+            process_id: record.map(|record| &*record.process_id),
+            highest: highest.map(|highest| highest.get()),
+            cluster: (condition.cluster != 0).then(|| format!("{:016x}", condition.cluster)),
+            revision: condition.revision,
+            problems: &condition.problems,
+            to: condition.to.get(),
+            repaired: repaired.map(|repaired| repaired.revision),
+        }
+    }
+}
