@@ -71,7 +71,7 @@ fn logic_does_nothing_but_decide() {
 fn one_folder_names_the_etcd_client() {
     for (path, text) in sources("src") {
         let inside = path.starts_with(root().join("src/store/etcd"));
-        for name in ["etcd_client", "tonic"] {
+        for name in ["etcd_client", "rustls", "tonic"] {
             assert!(
                 inside || !code(&text).contains(name),
                 "{} names {name}",

@@ -116,5 +116,16 @@ fn configuration(settings: &Settings) -> Result<Config, Ending> {
 /// A clock whose store has answered. A store that refuses is not waited for.
 fn connect(settings: &Settings, stop: &Stop) -> Result<SharedClock, Ending> {
     let config = configuration(settings)?;
-    stop.outcome(SharedClock::begin_connect(config)?)
+    match stop.outcome(SharedClock::begin_connect(config)?) {
+        Err(Ending::Failed(error)) => Err(usage(error)),
+        result => result,
+    }
+}
+
+/// A configuration that no store can be made of is wrong usage, too.
+fn usage(error: Error) -> Ending {
+    match error.kind() {
+        ErrorKind::InvalidArgument => Ending::Usage(error),
+        _ => Ending::Failed(error),
+    }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::args::Run;
 use super::output::{Look, Output, UpdateObject, after};
 use super::stop::Stop;
-use super::{Ending, configuration};
+use super::{Ending, configuration, usage};
 use crate::blocking::SharedClock;
 use crate::config::{Config, Settings, StoreUri};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::logic::time::Time;
 use crate::shared::Update;
 
@@ -75,13 +75,6 @@ pub(super) fn run(
 
 fn begin(config: &Config, stop: &Stop) -> Result<SharedClock, Ending> {
     stop.outcome(SharedClock::begin_connect(config.clone())?)
-}
-
-fn usage(error: Error) -> Ending {
-    match error.kind() {
-        ErrorKind::InvalidArgument => Ending::Usage(error),
-        _ => Ending::Failed(error),
-    }
 }
 
 /// Follows the record in the background: what others write is known before the next update, which

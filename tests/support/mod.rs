@@ -17,6 +17,18 @@ use lamport_clock::{Address, Config, Settings};
 pub(crate) struct Etcd {
     members: Vec<Member>,
     folder: tempfile::TempDir,
+    setup: Setup,
+}
+
+/// What a cluster has beyond a plain one.
+#[derive(Clone, Default)]
+pub(crate) struct Setup {
+    /// Clients are served over TLS.
+    pub(crate) tls: bool,
+    /// Arguments for each member.
+    pub(crate) arguments: Vec<String>,
+    /// What `etcdctl` needs to be let in.
+    pub(crate) control: Vec<String>,
 }
 
 struct Member {
@@ -31,6 +43,11 @@ const START: Duration = Duration::from_secs(60);
 impl Etcd {
     /// Starts so many members and waits until each serves.
     pub(crate) fn start(members: usize) -> Etcd {
+        Etcd::start_with(members, Setup::default())
+    }
+
+    /// The same with more than a plain cluster has.
+    pub(crate) fn start_with(members: usize, setup: Setup) -> Etcd {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let hosts: Vec<String> = (1..=members).map(|i| format!("127.0.0.{i}")).collect();
         let ports: Vec<[u16; 2]> = hosts.iter().map(|host| free_ports(host)).collect();
@@ -39,7 +56,10 @@ impl Etcd {
             .map(|i| format!("n{i}={}", url(i, 1)))
             .collect();
         let members = (0..members).map(|i| {
-            let (client, peer) = (url(i, 0), url(i, 1));
+            let (mut client, peer) = (url(i, 0), url(i, 1));
+            if setup.tls {
+                client = client.replace("http:", "https:");
+            }
             let data = folder.path().join(format!("n{i}"));
             let arguments = [
                 ("name", format!("n{i}")),
@@ -51,17 +71,17 @@ impl Etcd {
                 ("initial-cluster", cluster.join(",")),
                 ("log-level", "info".to_owned()),
             ];
+            let arguments = arguments.map(|(name, value)| format!("--{name}={value}"));
             Member {
                 address: format!("{}:{}", hosts[i], ports[i][0]).parse().unwrap(),
-                arguments: arguments
-                    .map(|(name, value)| format!("--{name}={value}"))
-                    .to_vec(),
+                arguments: [&arguments[..], &setup.arguments].concat(),
                 process: None,
             }
         });
         let mut etcd = Etcd {
             members: members.collect(),
             folder,
+            setup,
         };
         // All at once: a member of three serves only when a second one is there.
         let serving: Vec<_> = etcd.members.iter_mut().map(Member::spawn).collect();
@@ -142,6 +162,7 @@ impl Etcd {
         let output = Command::new(program().with_file_name("etcdctl"))
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &endpoint])
+            .args(&self.setup.control)
             .args(arguments)
             .output()
             .expect("etcdctl beside etcd");

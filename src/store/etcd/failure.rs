@@ -6,6 +6,7 @@ use std::time::Duration;
 use etcd_client::Error as ClientError;
 use tonic::{Code, ConnectError};
 
+use super::tls;
 use crate::error::{Error, ErrorKind};
 use crate::nodes::Address;
 use crate::store::{Failure, Outcome};
@@ -17,6 +18,8 @@ pub(super) struct Cause {
     outcome: Outcome,
     retry: bool,
     members_fault: bool,
+    lasting: bool,
+    broken: bool,
     kept_from: Option<u64>,
     message: String,
 }
@@ -53,8 +56,31 @@ impl Cause {
             outcome: Outcome::NotApplied,
             retry: false,
             members_fault: false,
+            lasting: false,
+            broken: false,
             kept_from: None,
             message,
+        }
+    }
+
+    /// Server and client do not trust each other; nothing but the handshake was exchanged.
+    pub(super) fn untrusted(kind: ErrorKind, message: String) -> Cause {
+        Cause {
+            kind,
+            lasting: true,
+            ..Cause::not_connected(message)
+        }
+    }
+
+    /// The server wants TLS, and was spoken to without.
+    pub(super) fn wants_tls() -> Cause {
+        Cause {
+            lasting: true,
+            ..Cause::unknown(
+                "the server wants TLS: set LAMPORT_TLS_CA to the certificate of the CA that signed \
+                 its certificate"
+                    .to_owned(),
+            )
         }
     }
 
@@ -66,6 +92,16 @@ impl Cause {
     /// Whether another member may do better.
     pub(super) fn is_the_members_fault(&self) -> bool {
         self.members_fault
+    }
+
+    /// Whether the same member will fail the same way until somebody changes something.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.lasting
+    }
+
+    /// Whether the connection broke for a reason that is not known.
+    pub(super) fn is_a_broken_connection(&self) -> bool {
+        self.broken
     }
 
     /// The failure for the caller, with the place where it happened.
@@ -84,13 +120,15 @@ impl Cause {
             outcome: Outcome::Unknown,
             retry: true,
             members_fault: true,
+            lasting: false,
+            broken: false,
             kept_from: None,
             message,
         }
     }
 
     /// The request never left this machine.
-    fn not_connected(message: String) -> Cause {
+    pub(super) fn not_connected(message: String) -> Cause {
         Cause {
             outcome: Outcome::NotApplied,
             ..Cause::unknown(message)
@@ -176,11 +214,16 @@ fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
         innermost = error;
         next = error.source();
     }
+    if let Some(cause) = tls::explain(error, connecting) {
+        return cause;
+    }
     let message = innermost.to_string();
     if connecting {
-        Cause::not_connected(format!("can't connect: {message}"))
-    } else {
-        Cause::unknown(format!("the connection failed: {message}"))
+        return Cause::not_connected(format!("can't connect: {message}"));
+    }
+    Cause {
+        broken: true,
+        ..Cause::unknown(format!("the connection failed: {message}"))
     }
 }
 

@@ -101,11 +101,10 @@ impl Changes for Following {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             self.changes().await.map_err(|cause| {
-                let failure = cause.at(self.member.address());
                 if cause.is_the_members_fault() {
-                    self.member.set_aside(failure.error.to_string());
+                    self.member.set_aside(&cause);
                 }
-                failure
+                cause.at(self.member.address())
             })
         })
     }

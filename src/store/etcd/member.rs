@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use etcd_client::{Client, ConnectOptions};
 use tokio::time::{Instant, timeout};
 
 use super::failure::Cause;
+use super::tls;
 use crate::config::Config;
 use crate::error::Result;
 use crate::nodes::Address;
@@ -28,10 +29,14 @@ struct State {
     unanswered_since: Option<Instant>,
     /// When it was last found well after it had been set aside, and how long the pause was then.
     found_well: Option<(Instant, Duration)>,
+    /// It has answered at some time.
+    known: bool,
 }
 
 struct SetAside {
     why: String,
+    /// It will fail the same way until somebody changes something.
+    lasting: bool,
     since: Instant,
     next_probe: Instant,
     pause: Duration,
@@ -79,6 +84,12 @@ impl Member {
             state.found_well = Some((Instant::now(), aside.pause));
         }
         state.unanswered_since = None;
+        state.known = true;
+    }
+
+    /// Whether it has answered at some time.
+    pub(super) fn is_known(&self) -> bool {
+        self.state().known
     }
 
     /// It left an attempt unanswered that was made then. For how long it has been silent now.
@@ -90,7 +101,8 @@ impl Member {
     }
 
     /// It failed, for this reason: others are asked until it is found well.
-    pub(super) fn set_aside(&self, why: String) {
+    pub(super) fn set_aside(&self, cause: &Cause) {
+        let why = cause.at(&self.address).error.to_string();
         let now = Instant::now();
         let mut state = self.state();
         // The next try gets a fresh connection: this one may be a black hole, or its runtime gone.
@@ -106,6 +118,7 @@ impl Member {
         };
         state.set_aside = Some(SetAside {
             why,
+            lasting: cause.is_lasting(),
             since: now,
             next_probe: now + pause,
             pause,
@@ -122,6 +135,14 @@ impl Member {
             .set_aside
             .as_ref()
             .map(|aside| aside.why.clone())
+    }
+
+    /// Whether it is set aside for something that lasts.
+    pub(super) fn fails_lastingly(&self) -> bool {
+        self.state()
+            .set_aside
+            .as_ref()
+            .is_some_and(|aside| aside.lasting)
     }
 
     /// Asks in the background whether the member is well again. There is no standing task: a
@@ -157,8 +178,8 @@ impl Member {
     }
 }
 
-/// How every client of ours connects.
-pub(super) fn options(config: &Config) -> Result<ConnectOptions> {
+/// How every client of ours connects to these members.
+pub(super) fn options(config: &Config, endpoints: &[Address]) -> Result<ConnectOptions> {
     let mut options = ConnectOptions::new()
         // A member cut off from the others answers "no leader" instead of staying silent.
         .with_require_leader(true)
@@ -168,12 +189,7 @@ pub(super) fn options(config: &Config) -> Result<ConnectOptions> {
         .with_keep_alive(Duration::from_secs(10), Duration::from_secs(5))
         .with_auto_token_refresh(true);
     if let Some(tls) = &config.tls {
-        let mut tls_options =
-            TlsOptions::new().ca_certificate(Certificate::from_pem(tls.ca.as_slice()));
-        if let Some((certificate, key)) = &tls.identity {
-            tls_options = tls_options.identity(Identity::from_pem(certificate, key.expose()));
-        }
-        options = options.with_tls(tls_options);
+        options = options.with_tls(tls::options(tls, endpoints)?);
     }
     if let Some(credentials) = &config.credentials {
         options = options.with_user(&*credentials.user, credentials.password.expose());

@@ -23,12 +23,14 @@ mod failure;
 mod follow;
 mod member;
 mod read;
+mod tls;
 mod translate;
 
 /// A record in etcd.
 pub struct EtcdStore {
     /// The preferred one first.
     members: Vec<Arc<Member>>,
+    plaintext: bool,
     patience: Mutex<Duration>,
     /// The member used last.
     current: Mutex<usize>,
@@ -47,12 +49,13 @@ impl EtcdStore {
             ));
         }
         config.refuse_exposed_password(endpoints)?;
-        let options = member::options(config)?;
+        let options = member::options(config, endpoints)?;
         let members = endpoints
             .iter()
             .map(|address| Arc::new(Member::new(address, config.tls.is_some(), options.clone())));
         Ok(EtcdStore {
             members: members.collect(),
+            plaintext: config.tls.is_none(),
             patience: Mutex::new(LEAST_PATIENCE),
             current: Mutex::new(0),
         })
@@ -123,14 +126,30 @@ impl EtcdStore {
                 Cause::silent(patience)
             }
         };
+        let left = within.saturating_sub(began.elapsed());
+        let cause = self.look_closer(cause, &member, left).await;
         let failure = cause.at(member.address());
         if cause.is_the_members_fault() {
-            member.set_aside(failure.error.to_string());
+            member.set_aside(&cause);
         }
         Err(Failure {
             error: self.with_the_others(failure.error),
+            // Nobody is helped by asking on where each has said what won't change by it.
+            retry: failure.retry && !self.members.iter().all(|m| m.fails_lastingly()),
             ..failure
         })
+    }
+
+    /// A member that never answered and breaks off what is said in the clear may want TLS.
+    async fn look_closer(&self, cause: Cause, member: &Member, within: Duration) -> Cause {
+        if !self.plaintext || !cause.is_a_broken_connection() || member.is_known() {
+            return cause;
+        }
+        let within = within.min(LEAST_PATIENCE);
+        match timeout(within, tls::is_spoken_at(member.address())).await {
+            Ok(true) => Cause::wants_tls(),
+            _ => cause,
+        }
     }
 
     /// An error that names the failure of each member, if all are set aside.

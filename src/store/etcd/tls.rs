@@ -1,0 +1,268 @@
+//! TLS: whether what was configured can be used at all, and what a failed handshake means.
+
+use std::error::Error as StdError;
+use std::io;
+
+use etcd_client::{Certificate, Identity, TlsOptions};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, CertificateError, RootCertStore};
+use tonic::transport::Endpoint;
+
+use super::failure::Cause;
+use crate::config::Tls;
+use crate::error::{Error, ErrorKind, Result};
+use crate::nodes::Address;
+
+/// What the etcd client takes, once it is known to be usable.
+///
+/// Left to itself the client passes over what is no certificate and then trusts nobody, and refuses
+/// a key only when it connects, where nobody can tell a wrong file from a server that is away.
+pub(super) fn options(tls: &Tls, endpoints: &[Address]) -> Result<TlsOptions> {
+    check_authority(&tls.ca)?;
+    let mut options = TlsOptions::new().ca_certificate(Certificate::from_pem(tls.ca.as_slice()));
+    if let Some((certificate, key)) = &tls.identity {
+        check_identity(certificate, key.expose())?;
+        options = options.identity(Identity::from_pem(certificate, key.expose()));
+    }
+    for endpoint in endpoints {
+        let configured = Endpoint::from_shared(format!("https://{endpoint}"))
+            .and_then(|endpoint| endpoint.tls_config(options.clone()));
+        if let Err(error) = configured {
+            return Err(unusable(&error, endpoint));
+        }
+    }
+    Ok(options)
+}
+
+fn check_authority(pem: &[u8]) -> Result<()> {
+    let mut roots = RootCertStore::empty();
+    let mut unreadable = None;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let added = match certificate {
+            Ok(certificate) => roots.add(certificate).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        unreadable = added.err().or(unreadable);
+    }
+    match unreadable {
+        // Bundles of public authorities hold some that are too old to be read.
+        _ if !roots.is_empty() => Ok(()),
+        Some(why) => Err(refused(format!(
+            "no certificate in the file of LAMPORT_TLS_CA can be read: {why}"
+        ))),
+        None => Err(no_certificate("LAMPORT_TLS_CA")),
+    }
+}
+
+/// Errors of a key are told without what was found: it is a secret, also where it is malformed.
+fn check_identity(certificate: &[u8], key: &str) -> Result<()> {
+    match CertificateDer::pem_slice_iter(certificate).next() {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => {
+            return Err(refused(format!(
+                "the certificate in the file of LAMPORT_TLS_CERT can't be read: {error}"
+            )));
+        }
+        None => return Err(no_certificate("LAMPORT_TLS_CERT")),
+    }
+    if key.contains("ENCRYPTED") {
+        return Err(refused(
+            "the key in the file of LAMPORT_TLS_KEY is encrypted, and nobody is there to ask for \
+             its passphrase: decrypt it (openssl pkey -in KEY -out NEWKEY) and chmod 600 the result"
+                .to_owned(),
+        ));
+    }
+    if PrivateKeyDer::from_pem_slice(key.as_bytes()).is_err() {
+        return Err(refused(
+            "there is no key in the file of LAMPORT_TLS_KEY: it takes PEM (-----BEGIN PRIVATE \
+             KEY-----)"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn no_certificate(variable: &str) -> Error {
+    refused(format!(
+        "there is no certificate in the file of {variable}: it takes PEM (-----BEGIN \
+         CERTIFICATE-----)"
+    ))
+}
+
+/// What can be read and still not be used.
+fn unusable(error: &(dyn StdError + 'static), endpoint: &Address) -> Error {
+    match innermost(error) {
+        Innermost::Tls(rustls::Error::InconsistentKeys(_)) => refused(
+            "the key of LAMPORT_TLS_KEY does not belong to the certificate of LAMPORT_TLS_CERT"
+                .to_owned(),
+        ),
+        Innermost::Tls(error) => refused(format!(
+            "the key of LAMPORT_TLS_KEY and the certificate of LAMPORT_TLS_CERT can't be used: \
+             {error}"
+        )),
+        Innermost::Other(error) => {
+            refused(format!("{endpoint} can't be reached over TLS: {error}"))
+        }
+    }
+}
+
+fn refused(message: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+enum Innermost<'a> {
+    Tls(&'a rustls::Error),
+    Other(&'a (dyn StdError + 'static)),
+}
+
+/// The error that caused all the others. One of I/O keeps what caused it to itself.
+fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> Innermost<'a> {
+    let mut innermost = error;
+    loop {
+        if let Some(error) = innermost.downcast_ref() {
+            return Innermost::Tls(error);
+        }
+        let kept = innermost
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        innermost = match (kept, innermost.source()) {
+            (Some(kept), _) => kept,
+            (None, Some(source)) => source,
+            (None, None) => return Innermost::Other(innermost),
+        };
+    }
+}
+
+/// What a handshake failed of; `None` if it did not fail, or of nothing that has to do with TLS.
+pub(super) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Option<Cause> {
+    match innermost(error) {
+        Innermost::Tls(rustls::Error::InvalidCertificate(error)) => {
+            let message = format!("can't connect: {}", of_certificate(error));
+            Some(Cause::untrusted(ErrorKind::Unavailable, message))
+        }
+        Innermost::Tls(rustls::Error::AlertReceived(alert)) => Some(of_alert(*alert)),
+        Innermost::Tls(rustls::Error::InvalidMessage(_)) => Some(no_tls()),
+        Innermost::Tls(error) => Some(Cause::not_connected(format!("can't connect: {error}"))),
+        Innermost::Other(error) => {
+            let says = error.to_string();
+            if let Some(alert) = refused_certificate(&says) {
+                return Some(of_alert(alert));
+            }
+            (connecting && says == "tls handshake eof").then(no_tls)
+        }
+    }
+}
+
+/// A server that is going down hangs up like this, too.
+fn no_tls() -> Cause {
+    Cause::not_connected(
+        "can't connect: the server does not answer with TLS: start it with TLS (https:// in its \
+         --listen-client-urls), or unset LAMPORT_TLS_CA"
+            .to_owned(),
+    )
+}
+
+fn of_certificate(error: &CertificateError) -> String {
+    match error {
+        // A CA of the same name, but with another key, is the second.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "the server's certificate is not signed by the CA in LAMPORT_TLS_CA".to_owned()
+        }
+        CertificateError::ExpiredContext { time, not_after } => format!(
+            "the server's certificate expired {} ago by this machine's clock: it must be renewed",
+            days(time.as_secs().saturating_sub(not_after.as_secs()))
+        ),
+        CertificateError::NotValidYetContext { time, not_before } => format!(
+            "the server's certificate is not valid for another {} by this machine's clock: set the \
+             clock right, or issue the certificate anew",
+            days(not_before.as_secs().saturating_sub(time.as_secs()))
+        ),
+        CertificateError::NotValidForNameContext {
+            expected,
+            presented,
+        } => {
+            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+            format!(
+                "the server's certificate is for other names ({}), not for {}: reach it under one \
+                 of them (LAMPORT_STORE, LAMPORT_NODES), or issue it for this one",
+                names.join(", "),
+                expected.to_str()
+            )
+        }
+        other => format!(
+            "the server's certificate is refused: {}",
+            rustls::Error::InvalidCertificate(other.clone())
+        ),
+    }
+}
+
+fn days(seconds: u64) -> String {
+    match seconds / 86_400 {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
+/// `DnsName("etcd.example")` without its wrapping.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
+}
+
+/// What the server said before it hung up.
+fn of_alert(alert: AlertDescription) -> Cause {
+    if CERTIFICATE_ALERTS.contains(&alert) {
+        return Cause::untrusted(
+            ErrorKind::Denied,
+            format!(
+                "etcd wants a client certificate that it trusts, and refused what it got \
+                 ({alert:?}): set LAMPORT_TLS_CERT and LAMPORT_TLS_KEY to one that a CA in its \
+                 --trusted-ca-file signed, that has not expired, and that is good for clients"
+            ),
+        );
+    }
+    Cause::not_connected(format!(
+        "can't connect: the server refuses to speak TLS with us ({alert:?})"
+    ))
+}
+
+const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
+    AlertDescription::NoCertificate,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+    AlertDescription::CertificateRequired,
+];
+
+/// In TLS 1.3 a client is refused after its own handshake is over, and between that and us lies
+/// HTTP/2, which keeps nothing but the text.
+fn refused_certificate(says: &str) -> Option<AlertDescription> {
+    CERTIFICATE_ALERTS
+        .into_iter()
+        .find(|alert| *says == rustls::Error::AlertReceived(*alert).to_string())
+}
+
+/// Whether the server at `address`, which broke off what we said in the clear, speaks TLS.
+pub(super) async fn is_spoken_at(address: &Address) -> bool {
+    // Nothing is trusted, and nothing is sent: that a certificate comes back is all we ask.
+    let connection = Endpoint::from_shared(format!("https://{address}"))
+        .and_then(|endpoint| endpoint.tls_config(TlsOptions::new()));
+    match connection {
+        Ok(endpoint) => match endpoint.connect().await {
+            Ok(_) => true,
+            Err(error) => matches!(
+                innermost(&error),
+                Innermost::Tls(
+                    rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)
+                )
+            ),
+        },
+        Err(_) => false,
+    }
+}
