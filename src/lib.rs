@@ -25,6 +25,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod check;
 mod error;
 mod excerpt;
 pub mod logic;

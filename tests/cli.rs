@@ -7,6 +7,8 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+#[path = "cli/check.rs"]
+mod check;
 #[path = "support/command.rs"]
 mod command;
 #[path = "cli/demo.rs"]

@@ -68,10 +68,28 @@ fn logic_does_nothing_but_decide() {
 }
 
 #[test]
+fn the_judge_shares_no_code_with_what_it_judges() {
+    for (path, text) in sources("src/check") {
+        for absent in [
+            "tokio",
+            "std::fs",
+            "logic::exchange",
+            "logic::board",
+            "logic::trace",
+            "crate::store",
+            "crate::shared",
+        ] {
+            let code = code(&text);
+            assert!(!code.contains(absent), "{} uses {absent}", path.display());
+        }
+    }
+}
+
+#[test]
 fn one_folder_names_the_etcd_client() {
     for (path, text) in sources("src") {
         let inside = path.starts_with(root().join("src/store/etcd"));
-        for name in ["etcd_client", "rustls", "tonic"] {
+        for name in ["etcd_client", "rustls", "tonic::"] {
             assert!(
                 inside || !code(&text).contains(name),
                 "{} names {name}",

@@ -1,5 +1,6 @@
 //! The arguments of `lamport`. They are only defined here; nothing is decided.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
@@ -54,6 +55,7 @@ pub(super) enum Command {
     Nodes,
     Repair(Repair),
     Demo(Demo),
+    Check(Check),
 }
 
 /// Update the clock again and again: the main job of a container
@@ -81,6 +83,10 @@ pub(super) struct Run {
     /// End with status 0 after so many successful updates; failures do not count
     #[arg(long, value_name = "N", value_parser = positive(), allow_hyphen_values = true)]
     pub(super) count: Option<u64>,
+
+    /// Append what each call saw to this file, for `lamport check`: one line before and one after it
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
 }
 
 /// Take the next time of the shared clock, or N consecutive ones
@@ -204,6 +210,42 @@ pub(super) struct Demo {
     /// Where the record lives: memory: or etcd
     #[arg(long, value_name = "STORE", default_value = "memory:")]
     pub(super) store: Option<String>,
+}
+
+/// Decide whether recorded histories keep the clock's promises
+///
+/// A history holds what callers saw, one JSON object for each call, as `lamport run --record` writes
+/// them; the log is what `lamport watch --from 1 --json` or `lamport history --json` print, taken
+/// after the last call. It is checked that no time was handed out twice, that what was called later
+/// is larger, that every answer stands in the log, where the log is whole, and nothing else does, and
+/// that each time follows the rule. Calls of unknown outcome stay unknown.
+///
+/// The first violation is shown with the lines that contradict each other. Exit status: 0 no promise
+/// is broken, 1 one is, 2 a file can't be read. With --json the verdict is an object with ok,
+/// acknowledged, failed, unknown, reads, log, cut_short, longest, overran, violated and
+/// first_violation.
+#[derive(Args)]
+pub(super) struct Check {
+    /// Files of calls, of as many recorders as there were
+    #[arg(value_name = "HISTORY", required = true)]
+    pub(super) histories: Vec<String>,
+
+    /// The store's log of the record
+    #[arg(long, value_name = "LOG")]
+    pub(super) log: Option<String>,
+
+    /// The histories hold every process that wrote: an update by another one is a violation
+    #[arg(long, requires = "log")]
+    pub(super) whole: bool,
+
+    /// Count the calls that lasted longer
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
+    pub(super) deadline: Option<Duration>,
 }
 
 /// Who this process is and where the record lives. A flag wins over its variable, that over the

@@ -1,4 +1,5 @@
-//! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`.
+//! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
+//! `check`.
 //!
 //! A module of the library, because the Python wheel carries the same command. One file for each
 //! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
@@ -18,6 +19,7 @@ use crate::config::{Config, Settings};
 use crate::error::{Error, ErrorKind};
 
 mod args;
+mod check;
 mod demo;
 mod environment;
 mod history;
@@ -25,6 +27,7 @@ mod nodes;
 mod output;
 mod private_etcd;
 mod read;
+mod record;
 mod repair;
 mod run;
 mod stop;
@@ -65,6 +68,7 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Nodes => nodes::nodes(&settings, &output, stop),
         Command::Repair(args) => repair::repair(&args, &settings, &output, stop),
         Command::Demo(args) => demo::demo(&args, &settings, &output, stop),
+        Command::Check(args) => check::check_histories(&args, &settings, &output),
     });
     match result {
         Ok(()) => 0,
@@ -111,6 +115,32 @@ fn report(output: &Output, ending: Ending) -> u8 {
 /// The configuration; what is wrong with it is wrong usage.
 fn configuration(settings: &Settings) -> Result<Config, Ending> {
     Config::load(settings).map_err(Ending::Usage)
+}
+
+/// What connects to nothing of the user's takes no flag that says how; `why` says so of `who`.
+fn refuse_connection_settings(settings: &Settings, who: &str, why: &str) -> Result<(), Ending> {
+    let given = [
+        ("--node", &settings.node),
+        ("--nodes", &settings.nodes),
+        ("--store", &settings.store),
+        ("--key", &settings.key),
+        ("--timeout", &settings.timeout),
+        ("--max-jump", &settings.max_jump),
+        ("--config", &settings.config),
+        ("--tls-ca", &settings.tls_ca),
+        ("--tls-cert", &settings.tls_cert),
+        ("--tls-key", &settings.tls_key),
+        ("--user", &settings.user),
+        ("--password-file", &settings.password_file),
+        ("--allow-plaintext", &settings.allow_plaintext),
+    ];
+    match given.into_iter().find(|(_, value)| value.is_some()) {
+        Some((flag, _)) => Err(Ending::Usage(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("{who} takes no {flag}: {why}"),
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A clock whose store has answered. A store that refuses is not waited for.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::args::Run;
 use super::output::{Look, Output, UpdateObject, after};
+use super::record::Recorder;
 use super::stop::Stop;
 use super::{Ending, configuration, usage};
 use crate::blocking::SharedClock;
@@ -26,6 +27,10 @@ pub(super) fn run(
     stop: &'static Stop,
 ) -> Result<(), Ending> {
     let config = configuration(settings)?;
+    let mut recorder = match &args.record {
+        Some(path) => Some(Recorder::append(path)?),
+        None => None,
+    };
     let mut told = None;
     let clock = match begin(&config, stop) {
         Ok(clock) => {
@@ -48,7 +53,7 @@ pub(super) fn run(
     let mut tally = Tally::default();
     let mut rest_after_failure = FIRST_REST;
     while args.count.is_none_or(|count| tally.updates < count) {
-        let rest = match stop.outcome(clock.begin_update()?) {
+        let rest = match update(&clock, recorder.as_mut(), stop) {
             Ok(update) => {
                 tell_endpoint(&clock, &mut told, output)?;
                 tell_update(&update, output)?;
@@ -71,6 +76,25 @@ pub(super) fn run(
         }
     }
     output.remark(&tally)
+}
+
+/// One update. What interrupts it is not recorded: it is as if this process was killed.
+fn update(
+    clock: &SharedClock,
+    recorder: Option<&mut Recorder>,
+    stop: &Stop,
+) -> Result<Update, Ending> {
+    let Some(recorder) = recorder else {
+        return stop.outcome(clock.begin_update()?);
+    };
+    let call = recorder.begin(clock)?;
+    let result = match stop.outcome(clock.begin_update()?) {
+        Ok(update) => Ok(update),
+        Err(Ending::Failed(error)) => Err(error),
+        Err(ending) => return Err(ending),
+    };
+    recorder.end(call, &result)?;
+    Ok(result?)
 }
 
 fn begin(config: &Config, stop: &Stop) -> Result<SharedClock, Ending> {

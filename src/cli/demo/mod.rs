@@ -3,18 +3,19 @@
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
 
 use serde::Serialize;
 
-use self::check::{Taken, Verdict, check};
+use self::check::{Verdict, check};
 use self::lanes::Lanes;
 use super::Ending;
 use super::args::Demo;
 use super::output::{Look, Output, UpdateObject, after};
 use super::private_etcd::{self, PrivateEtcd};
+use super::record;
 use super::stop::Stop;
 use crate::blocking::SharedClock;
+use crate::check::{Action, Call};
 use crate::config::{Config, Settings, StoreUri};
 use crate::error::{Error, ErrorKind};
 use crate::nodes::Address;
@@ -34,7 +35,13 @@ pub(super) fn demo(
 ) -> Result<(), Ending> {
     let count = node_count(args.nodes.as_deref().unwrap_or_default())?;
     let private = wants_etcd(args.store.as_deref().unwrap_or_default())?;
-    refuse_connection_settings(settings)?;
+    // Its own flags bear the names of two of them.
+    let others = Settings {
+        nodes: None,
+        store: None,
+        ..settings.clone()
+    };
+    super::refuse_connection_settings(&others, "the demo", "it uses a store of its own")?;
 
     // It outlives the clocks, and whichever way this function is left, it is stopped.
     let etcd = if private {
@@ -62,7 +69,7 @@ pub(super) fn demo(
     let mut show = Show {
         output,
         lanes: Lanes::new(&names, output),
-        taken: Vec::new(),
+        calls: Vec::new(),
         failures: 0,
     };
     let ended = show.rounds(args, &clocks, stop);
@@ -78,7 +85,8 @@ pub(super) fn demo(
 struct Show<'a> {
     output: &'a Output,
     lanes: Lanes<'a>,
-    taken: Vec<Taken>,
+    /// Those that were answered.
+    calls: Vec<Call>,
     failures: usize,
 }
 
@@ -89,9 +97,8 @@ impl Show<'_> {
                 self.output.line(line)?;
             }
         }
-        let began = Instant::now();
         for round in 1..=args.rounds {
-            self.tell(round_of(clocks, began, stop)?)?;
+            self.tell(round_of(clocks, stop)?)?;
             if round == args.rounds {
                 break;
             }
@@ -117,12 +124,12 @@ impl Show<'_> {
         {
             match update {
                 Ok(update) => {
-                    self.taken.push(Taken {
-                        node,
-                        value: update.value.get(),
-                        called,
-                        returned,
-                    });
+                    let process = update.process.as_str();
+                    let mut call =
+                        Call::begun(process, Some(update.instance), Action::Update, called);
+                    call.returned = Some(returned);
+                    record::answer(&mut call, &update);
+                    self.calls.push(call);
                     if self.output.json {
                         self.output.object(&UpdateObject::from(&update))?;
                     } else {
@@ -151,13 +158,13 @@ impl Show<'_> {
             check: &'a Verdict,
         }
 
-        let verdict = check(&self.taken);
+        let verdict = check(&self.calls)?;
         if self.output.json {
             self.output.object(&Checked { check: &verdict })?;
         } else {
             self.output.line("")?;
             let look = if verdict.ok { Look::Green } else { Look::Red };
-            let text = format!("{} updates by {nodes} nodes: {verdict}", self.taken.len());
+            let text = format!("{} updates by {nodes} nodes: {verdict}", self.calls.len());
             self.output.line(self.output.paint(look, text))?;
         }
         let error = |kind, message| Err(Ending::Failed(Error::new(kind, message)));
@@ -175,15 +182,15 @@ impl Show<'_> {
     }
 }
 
-/// One node's try in one round; when it was called and when it returned, since the beginning.
+/// One node's try in one round; when it was called and when it returned, in nanoseconds.
 struct Attempt {
     node: usize,
-    span: (std::time::Duration, std::time::Duration),
+    span: (u64, u64),
     update: Result<Update, Error>,
 }
 
 /// Every node updates once, all at the same time.
-fn round_of(clocks: &[SharedClock], began: Instant, stop: &Stop) -> Result<Vec<Attempt>, Ending> {
+fn round_of(clocks: &[SharedClock], stop: &Stop) -> Result<Vec<Attempt>, Ending> {
     // Held while the threads start: all of them then go at once, also if one of them can't start.
     let gate = RwLock::new(());
     let attempts = thread::scope(|scope| {
@@ -194,12 +201,12 @@ fn round_of(clocks: &[SharedClock], began: Instant, stop: &Stop) -> Result<Vec<A
                 let gate = &gate;
                 scope.spawn(move || {
                     drop(gate.read());
-                    let called = began.elapsed();
+                    let called = record::now();
                     let update = clock
                         .begin_update()
                         .map_err(Ending::from)
                         .and_then(|call| stop.outcome(call));
-                    (update, (called, began.elapsed()))
+                    (update, (called, record::now()))
                 })
             })
             .collect();
@@ -244,29 +251,6 @@ fn wants_etcd(text: &str) -> Result<bool, Ending> {
         _ => Err(usage(format!(
             "--store is '{text}': the demo takes memory: or etcd (a private one), no store in use"
         ))),
-    }
-}
-
-/// The demo connects to nothing of the user's, so flags that say how are a mistake.
-fn refuse_connection_settings(settings: &Settings) -> Result<(), Ending> {
-    let given = [
-        ("--node", &settings.node),
-        ("--key", &settings.key),
-        ("--timeout", &settings.timeout),
-        ("--max-jump", &settings.max_jump),
-        ("--config", &settings.config),
-        ("--tls-ca", &settings.tls_ca),
-        ("--tls-cert", &settings.tls_cert),
-        ("--tls-key", &settings.tls_key),
-        ("--user", &settings.user),
-        ("--password-file", &settings.password_file),
-        ("--allow-plaintext", &settings.allow_plaintext),
-    ];
-    match given.into_iter().find(|(_, value)| value.is_some()) {
-        Some((flag, _)) => Err(usage(format!(
-            "the demo takes no {flag}: it uses a store of its own"
-        ))),
-        None => Ok(()),
     }
 }
 
