@@ -50,21 +50,6 @@ async fn in_turn_they_follow_the_rule_and_the_record_is_the_deployed_one() {
     );
 }
 
-/// How many requests a member has served, by its own count.
-fn requests(etcd: &Etcd, of: &[&str]) -> u64 {
-    let endpoint = etcd.endpoints()[0].to_string();
-    let mut stream = std::net::TcpStream::connect(&endpoint).unwrap();
-    std::io::Write::write_all(&mut stream, b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut text).unwrap();
-    let counted = text.lines().filter(|line| {
-        line.starts_with("grpc_server_started_total") && of.iter().any(|m| line.contains(m))
-    });
-    counted
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64)
-        .sum()
-}
-
 #[tokio::test]
 async fn a_lone_update_is_one_request_and_a_watch_keeps_it_so() {
     let unary = ["grpc_type=\"unary\""];
@@ -73,15 +58,15 @@ async fn a_lone_update_is_one_request_and_a_watch_keeps_it_so() {
         connect(etcd.config("a")).await,
         connect(etcd.config("b")).await,
     );
-    let before = requests(&etcd, &unary);
+    let before = etcd.requests(&unary);
     a.update().await.unwrap();
     assert_eq!(
-        requests(&etcd, &unary) - before,
+        etcd.requests(&unary) - before,
         1,
         "the first one, warm from connecting"
     );
     a.update().await.unwrap();
-    assert_eq!(requests(&etcd, &unary) - before, 2);
+    assert_eq!(etcd.requests(&unary) - before, 2);
 
     let mut watch = a.watch().await.unwrap();
     b.update().await.unwrap();
@@ -89,9 +74,9 @@ async fn a_lone_update_is_one_request_and_a_watch_keeps_it_so() {
         watch.next().await.unwrap(),
         WatchEvent::Updated(_)
     ));
-    let before = requests(&etcd, &unary);
+    let before = etcd.requests(&unary);
     assert_eq!(a.update().await.unwrap().round_trips, 1);
-    assert_eq!(requests(&etcd, &unary) - before, 1);
+    assert_eq!(etcd.requests(&unary) - before, 1);
 }
 
 /// A read-only transaction of etcd does: before 3.5.5 the member crashes if its client goes away in

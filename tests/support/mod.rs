@@ -4,7 +4,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -157,6 +157,26 @@ impl Etcd {
         self.control_at(alive.expect("a living member"), arguments)
     }
 
+    /// From now on `etcdctl` is given this argument, too.
+    pub(crate) fn control_with(&mut self, argument: &str) {
+        self.setup.control.push(argument.to_owned());
+    }
+
+    /// How many requests member 0 has served by its own count, of those whose labels hold a part.
+    pub(crate) fn requests(&self, of: &[&str]) -> u64 {
+        let endpoint = self.endpoints()[0].to_string();
+        let mut stream = std::net::TcpStream::connect(&endpoint).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let counted = text.lines().filter(|line| {
+            line.starts_with("grpc_server_started_total") && of.iter().any(|m| line.contains(m))
+        });
+        counted
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64)
+            .sum()
+    }
+
     fn control_at(&self, member: usize, arguments: &[&str]) -> String {
         let endpoint = self.members[member].address.to_string();
         let output = Command::new(program().with_file_name("etcdctl"))
@@ -249,7 +269,7 @@ fn wait_for(serving: &mpsc::Receiver<Result<(), String>>) {
     clippy::disallowed_methods,
     reason = "where the tests' etcd lies is no setting of the library"
 )]
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let program = std::env::var("LAMPORT_ETCD").unwrap_or_else(|_| {
         panic!(
             "LAMPORT_ETCD must name an etcd 3.5 binary with etcdctl beside it; `make test` sets it"

@@ -20,6 +20,7 @@ pub(super) struct Cause {
     members_fault: bool,
     lasting: bool,
     broken: bool,
+    wants_a_user: bool,
     kept_from: Option<u64>,
     message: String,
 }
@@ -58,6 +59,7 @@ impl Cause {
             members_fault: false,
             lasting: false,
             broken: false,
+            wants_a_user: false,
             kept_from: None,
             message,
         }
@@ -84,6 +86,11 @@ impl Cause {
         }
     }
 
+    /// It was asked without a user, and wants one now; a new connection brings ours.
+    pub(super) fn users_were_switched_on() -> Cause {
+        Cause::not_connected("etcd's users were switched on".to_owned())
+    }
+
     /// Whether it is an error of this kind.
     pub(super) fn is(&self, kind: ErrorKind) -> bool {
         self.kind == kind
@@ -104,6 +111,11 @@ impl Cause {
         self.broken
     }
 
+    /// Whether the server was told no user, and wants to know one.
+    pub(super) fn wants_a_user(&self) -> bool {
+        self.wants_a_user
+    }
+
     /// The failure for the caller, with the place where it happened.
     pub(super) fn at(&self, address: &Address) -> Failure {
         Failure {
@@ -122,6 +134,7 @@ impl Cause {
             members_fault: true,
             lasting: false,
             broken: false,
+            wants_a_user: false,
             kept_from: None,
             message,
         }
@@ -187,6 +200,18 @@ fn from_status(status: &tonic::Status) -> Cause {
             outcome: Outcome::NotApplied,
             ..Cause::unknown(says)
         },
+        // The client looked for a new token since nobody knew its old one; a new connection needs none.
+        _ if says.contains(NO_USERS) => Cause::not_connected(says),
+        Code::InvalidArgument if says.contains("user name is empty") => Cause {
+            wants_a_user: true,
+            ..Cause::refusal(
+                ErrorKind::Denied,
+                format!(
+                    "{says}: etcd wants to know who we are; set LAMPORT_USER and \
+                     LAMPORT_PASSWORD_FILE"
+                ),
+            )
+        },
         Code::InvalidArgument if says.contains("authentication failed") => {
             Cause::refusal(ErrorKind::Denied, denied(&says))
         }
@@ -200,8 +225,21 @@ fn from_status(status: &tonic::Status) -> Cause {
     }
 }
 
+/// Whether a user was refused because the server has none at all.
+pub(super) fn says_that_there_are_no_users(error: &ClientError) -> bool {
+    let ClientError::GRpcStatus(status) = error else {
+        return false;
+    };
+    status.message().contains(NO_USERS)
+}
+
+const NO_USERS: &str = "authentication is not enabled";
+
 fn denied(says: &str) -> String {
-    format!("{says} (LAMPORT_USER and LAMPORT_PASSWORD_FILE say who we are)")
+    format!(
+        "{says} (LAMPORT_USER and LAMPORT_PASSWORD_FILE say who we are, and SECURITY.md which \
+         role that user needs)"
+    )
 }
 
 /// An error on our side of the wire. The innermost cause is the one that says something.

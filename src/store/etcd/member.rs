@@ -6,9 +6,9 @@ use std::time::Duration;
 use etcd_client::{Client, ConnectOptions};
 use tokio::time::{Instant, timeout};
 
-use super::failure::Cause;
+use super::failure::{Cause, says_that_there_are_no_users};
 use super::tls;
-use crate::config::Config;
+use crate::config::{Config, Credentials};
 use crate::error::Result;
 use crate::nodes::Address;
 
@@ -16,7 +16,7 @@ use crate::nodes::Address;
 pub(super) struct Member {
     address: Address,
     url: String,
-    options: ConnectOptions,
+    options: Options,
     state: Mutex<State>,
 }
 
@@ -24,6 +24,8 @@ pub(super) struct Member {
 struct State {
     /// Made at first use and after a failure of the connection.
     client: Option<Client>,
+    /// The client bears no user, though we have one: the server knew of none when it connected.
+    anonymous: bool,
     set_aside: Option<SetAside>,
     /// When the oldest of the attempts was made that no answer has followed since.
     unanswered_since: Option<Instant>,
@@ -51,7 +53,7 @@ const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Member {
-    pub(super) fn new(address: &Address, tls: bool, options: ConnectOptions) -> Member {
+    pub(super) fn new(address: &Address, tls: bool, options: Options) -> Member {
         let scheme = if tls { "https" } else { "http" };
         Member {
             address: address.clone(),
@@ -71,10 +73,31 @@ impl Member {
         if let Some(client) = &self.state().client {
             return Ok(client.clone());
         }
-        let client = Client::connect([&self.url], Some(self.options.clone())).await?;
+        let connect = |options: &ConnectOptions| {
+            let options = options.clone();
+            async { Client::connect([&self.url], Some(options)).await }
+        };
+        let (client, anonymous) = match connect(&self.options.own).await {
+            // A password can be set before users are switched on, and clocks need not be restarted
+            // for it, nor if they are switched off.
+            Err(error) if says_that_there_are_no_users(&error) => {
+                (connect(&self.options.anonymous).await?, true)
+            }
+            result => (result?, false),
+        };
+        let mut state = self.state();
         // Two that connect at once may both get here: either client will do.
-        self.state().client = Some(client.clone());
+        state.client = Some(client.clone());
+        state.anonymous = anonymous;
         Ok(client)
+    }
+
+    /// What it means that the server wants a user: we may have one that it did not want before.
+    pub(super) fn reconsider(&self, cause: Cause) -> Cause {
+        if cause.wants_a_user() && self.state().anonymous {
+            return Cause::users_were_switched_on();
+        }
+        cause
     }
 
     /// It answered: whatever was held against it is over.
@@ -178,21 +201,35 @@ impl Member {
     }
 }
 
-/// How every client of ours connects to these members.
-pub(super) fn options(config: &Config, endpoints: &[Address]) -> Result<ConnectOptions> {
-    let mut options = ConnectOptions::new()
-        // A member cut off from the others answers "no leader" instead of staying silent.
-        .with_require_leader(true)
-        // A bound below ours: an attempt to connect that goes on unseen blocks the next one.
-        .with_connect_timeout(Duration::from_secs(1))
-        // Not below 5 s: etcd would take it for abuse and close healthy connections.
-        .with_keep_alive(Duration::from_secs(10), Duration::from_secs(5))
-        .with_auto_token_refresh(true);
-    if let Some(tls) = &config.tls {
-        options = options.with_tls(tls::options(tls, endpoints)?);
+/// How every client of ours connects.
+#[derive(Clone)]
+pub(super) struct Options {
+    /// As ourselves.
+    own: ConnectOptions,
+    /// As nobody.
+    anonymous: ConnectOptions,
+}
+
+impl Options {
+    /// For connections to `endpoints`.
+    pub(super) fn new(config: &Config, endpoints: &[Address]) -> Result<Options> {
+        let mut anonymous = ConnectOptions::new()
+            // A member cut off from the others answers "no leader" instead of staying silent.
+            .with_require_leader(true)
+            // A bound below ours: an attempt to connect that goes on unseen blocks the next one.
+            .with_connect_timeout(Duration::from_secs(1))
+            // Not below 5 s: etcd would take it for abuse and close healthy connections.
+            .with_keep_alive(Duration::from_secs(10), Duration::from_secs(5))
+            .with_auto_token_refresh(true);
+        if let Some(tls) = &config.tls {
+            anonymous = anonymous.with_tls(tls::options(tls, endpoints)?);
+        }
+        let own = match &config.credentials {
+            Some(Credentials { user, password }) => {
+                anonymous.clone().with_user(&**user, password.expose())
+            }
+            None => anonymous.clone(),
+        };
+        Ok(Options { own, anonymous })
     }
-    if let Some(credentials) = &config.credentials {
-        options = options.with_user(&*credentials.user, credentials.password.expose());
-    }
-    Ok(options)
 }

@@ -49,7 +49,7 @@ impl EtcdStore {
             ));
         }
         config.refuse_exposed_password(endpoints)?;
-        let options = member::options(config, endpoints)?;
+        let options = member::Options::new(config, endpoints)?;
         let members = endpoints
             .iter()
             .map(|address| Arc::new(Member::new(address, config.tls.is_some(), options.clone())));
@@ -114,7 +114,7 @@ impl EtcdStore {
                 member.answered();
                 return Ok(answer);
             }
-            Ok(Err(cause)) => cause,
+            Ok(Err(cause)) => member.reconsider(cause),
             Err(_) => {
                 if patience < within {
                     self.learn(Err(patience));
