@@ -158,7 +158,7 @@ define passes
 	mv $@.log $@
 endef
 
-$(PASSED)/rust: $(TOOLS)/.ready $(CORE) $(shell find tests -name '*.rs')
+$(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md $(shell find tests -name '*.rs')
 	$(call passes,$(CARGO) test --features cli && $(CARGO) test --no-default-features)
 
 $(PASSED)/python: $(WHEEL)/.installed $(shell find tests/python tests/support -name '*.py')

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::stamp::{Instance, ProcessId, Stamp};
 use crate::logic::time::Time;
-use crate::shared::{self, Condition, History, Observed, Reservation, Update, WatchEvent};
+use crate::shared::{self, Condition, History, Observed, Reservation, Server, Update, WatchEvent};
 
 /// [`crate::SharedClock`] for threads. A clone is another handle on the same clock.
 ///
@@ -106,6 +106,11 @@ impl SharedClock {
         self.begin_history(limit)?.wait()
     }
 
+    /// As [`crate::SharedClock::server`].
+    pub fn server(&self) -> Result<Option<Server>> {
+        self.begin_server()?.wait()
+    }
+
     /// As [`crate::SharedClock::condition`].
     pub fn condition(&self, at_least: Time) -> Result<Condition> {
         self.begin_condition(at_least)?.wait()
@@ -175,6 +180,12 @@ impl SharedClock {
     pub fn begin_history(&self, limit: usize) -> Result<Call<History>> {
         let clock = self.0.clone();
         Call::spawn(async move { clock.history(limit).await })
+    }
+
+    /// Begins to ask the [`server`](SharedClock::server) without waiting.
+    pub fn begin_server(&self) -> Result<Call<Option<Server>>> {
+        let clock = self.0.clone();
+        Call::spawn(async move { clock.server().await })
     }
 
     /// Begins to look at the [`condition`](SharedClock::condition) without waiting.

@@ -225,6 +225,37 @@ fn a_watch_tells_every_update_of_a_race_in_order_and_history_agrees() {
 }
 
 #[test]
+fn what_is_known_against_the_server_is_said_by_nodes_and_once_by_run() {
+    let etcd = Etcd::start(1);
+    let (store, map) = (etcd.uri(), format!("a={}", etcd.endpoints()[0]));
+    let row = &run(&["nodes", "--nodes", &map, "--store", &store, "--json"]).objects()[0];
+    let version = row["version"].as_str().unwrap();
+    let says = etcd.control(&["version"]);
+    assert!(
+        says.contains(&format!("etcdctl version: {version}\n")),
+        "{says}"
+    );
+    let advice = row["advice"].as_array().unwrap();
+    let nodes = run(&["nodes", "--nodes", &map, "--store", &store]);
+    let ended = run(&["run", "--store", &store, "--count", "3", "--interval", "0s"]);
+    for advice in advice {
+        let advice = advice.as_str().unwrap();
+        assert!(
+            nodes.lines.contains(&format!("etcd {version}: {advice}")),
+            "{nodes:?}"
+        );
+        assert!(ended.complaint().contains(advice), "{ended:?}");
+    }
+    // Whichever etcd the tests use.
+    assert_eq!(
+        ended.errors.len(),
+        usize::from(!advice.is_empty()),
+        "{ended:?}"
+    );
+    assert_eq!(ended.code, Some(0));
+}
+
+#[test]
 fn nodes_tells_who_answers() {
     let mut etcd = Etcd::start(3);
     etcd.kill(2);

@@ -50,8 +50,9 @@ pub(super) enum Command {
     /// Print the node map, and whether each node's etcd answers
     ///
     /// All nodes are asked at once, and so are endpoints of --store that are not in the map. The
-    /// status is 0 if at least one answers. With --json each is an object with node, address, own,
-    /// answers and error.
+    /// status is 0 if at least one answers. What is known against a version of etcd is said below;
+    /// SECURITY.md has the sources. With --json each is an object with node, address, own, answers,
+    /// error, version and advice.
     Nodes,
     Repair(Repair),
     Demo(Demo),
@@ -63,7 +64,8 @@ pub(super) enum Command {
 /// It says which endpoint it connected to, or why it could not, and goes on trying: containers may
 /// start in any order. Then it prints a line for each update: the value, who held the record before
 /// and at what value. An update that fails is printed too and the loop goes on; every later value
-/// lies above all that were seen before. SIGINT and SIGTERM end it with a summary and status 0.
+/// lies above all that were seen before. SIGINT and SIGTERM end it with a summary and status 0. What
+/// is known against the server's version is said once, on standard error.
 ///
 /// With --json each update is an object with value, process_id, real_timestamp, previous,
 /// revision and round_trips (and regressed, where another writer had moved the record back); each

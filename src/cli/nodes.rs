@@ -11,6 +11,7 @@ use crate::blocking::{Call, SharedClock};
 use crate::config::{Config, Settings, StoreUri};
 use crate::error::{Error, ErrorKind};
 use crate::nodes::Address;
+use crate::shared::Server;
 
 /// A node that has not answered by then does not count as answering, whatever the deadline of
 /// other calls is.
@@ -24,6 +25,9 @@ struct Row {
     own: bool,
     answers: bool,
     error: Option<String>,
+    version: Option<String>,
+    /// What is known against the version.
+    advice: Vec<String>,
 }
 
 pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result<(), Ending> {
@@ -35,17 +39,19 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
     }
     let mut rows = Vec::new();
     for (node, own, address, call) in asked {
-        let answer = match stop.outcome(call?) {
-            Ok(_) => Ok(()),
-            Err(Ending::Failed(error)) => Err(error),
+        let (error, server) = match stop.outcome(call?) {
+            Ok(clock) => (None, about(&clock, stop)?),
+            Err(Ending::Failed(error)) => (Some(error), Server::default()),
             Err(ending) => return Err(ending),
         };
         rows.push(Row {
             node,
             address: address.to_string(),
             own,
-            answers: answer.is_ok(),
-            error: answer.err().map(|error| error.to_string()),
+            answers: error.is_none(),
+            error: error.map(|error| error.to_string()),
+            version: Some(server.version).filter(|version| !version.is_empty()),
+            advice: server.advice,
         });
     }
     let answering = rows.iter().filter(|row| row.answers).count();
@@ -60,6 +66,15 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
         )));
     }
     Ok(())
+}
+
+/// What it tells of itself; a node that only answers has answered.
+fn about(clock: &SharedClock, stop: &Stop) -> Result<Server, Ending> {
+    match stop.outcome(clock.begin_server()?) {
+        Ok(server) => Ok(server.unwrap_or_default()),
+        Err(Ending::Failed(_)) => Ok(Server::default()),
+        Err(ending) => Err(ending),
+    }
 }
 
 /// The configuration; and, where it does not say which node this is, the one without that, since
@@ -129,8 +144,15 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
     let names = widest(&name).unwrap_or(0);
     let addresses = widest(&|row: &Row| row.address.clone()).unwrap_or(0);
     for row in rows {
+        let version = row
+            .version
+            .iter()
+            .map(|version| format!("  etcd {version}"));
         let state = match &row.error {
-            None => output.paint(Look::Green, "answers"),
+            None => {
+                let answers = output.paint(Look::Green, "answers");
+                format!("{answers}{}", version.collect::<String>())
+            }
             Some(error) => output.paint(Look::Red, format_args!("no answer: {error}")),
         };
         let own = if row.own { "  (this node)" } else { "" };
@@ -139,6 +161,22 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
             name(row),
             row.address,
         ))?;
+    }
+    // Members of one version share their faults.
+    let mut told: Vec<&str> = Vec::new();
+    for row in rows {
+        let Some(version) = row
+            .version
+            .as_deref()
+            .filter(|version| !told.contains(version))
+        else {
+            continue;
+        };
+        told.push(version);
+        for advice in &row.advice {
+            let line = output.paint(Look::Yellow, format_args!("etcd {version}: {advice}"));
+            output.line(line)?;
+        }
     }
     Ok(())
 }

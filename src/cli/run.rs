@@ -34,7 +34,7 @@ pub(super) fn run(
     let mut told = None;
     let clock = match begin(&config, stop) {
         Ok(clock) => {
-            tell_endpoint(&clock, &mut told, output)?;
+            tell_endpoint(&clock, &mut told, output, stop)?;
             clock
         }
         Err(Ending::Failed(error)) => {
@@ -55,7 +55,7 @@ pub(super) fn run(
     while args.count.is_none_or(|count| tally.updates < count) {
         let rest = match update(&clock, recorder.as_mut(), stop) {
             Ok(update) => {
-                tell_endpoint(&clock, &mut told, output)?;
+                tell_endpoint(&clock, &mut told, output, stop)?;
                 tell_update(&update, output)?;
                 tally.count(&update);
                 rest_after_failure = FIRST_REST;
@@ -125,6 +125,7 @@ fn tell_endpoint(
     clock: &SharedClock,
     told: &mut Option<String>,
     output: &Output,
+    stop: &Stop,
 ) -> Result<(), Ending> {
     let endpoint = clock.location();
     if told.as_ref() == Some(&endpoint) {
@@ -132,11 +133,32 @@ fn tell_endpoint(
     }
     let process = clock.process();
     match told.replace(endpoint.clone()) {
-        None => output.remark(format_args!("{process}: connected to {endpoint}")),
+        None => {
+            output.remark(format_args!("{process}: connected to {endpoint}"))?;
+            warn_of_the_server(clock, output, stop)
+        }
         Some(before) => output.remark(format_args!(
             "{process}: connected to {endpoint}, no longer to {before}"
         )),
     }
+}
+
+/// What is known against the server's version is said once, and keeps nobody from using it.
+fn warn_of_the_server(clock: &SharedClock, output: &Output, stop: &Stop) -> Result<(), Ending> {
+    let server = match stop.outcome(clock.begin_server()?) {
+        Ok(Some(server)) => server,
+        // An interruption is noticed where the run rests.
+        Ok(None) | Err(Ending::Failed(_) | Ending::Interrupted) => return Ok(()),
+        Err(ending) => return Err(ending),
+    };
+    if !server.advice.is_empty() {
+        output.complain(format_args!(
+            "etcd {} is known for this: {}",
+            server.version,
+            server.advice.join("; ")
+        ));
+    }
+    Ok(())
 }
 
 fn tell_update(update: &Update, output: &Output) -> Result<(), Ending> {

@@ -27,6 +27,7 @@ pub use self::watch::{Watch, WatchEvent};
 pub use crate::logic::board::Holder;
 pub use crate::logic::exchange::Condition;
 pub use crate::logic::trace::Observed;
+pub use crate::store::Server;
 
 /// A local clock and one record that many processes share.
 ///
@@ -262,6 +263,14 @@ impl SharedClock {
     pub async fn repair(&self, condition: &Condition) -> Result<Observed> {
         self.refuse_if_closed()?;
         repair::repair(&self.inner, condition).await
+    }
+
+    /// What the server in use tells of itself, and what is known against its version (SECURITY.md);
+    /// `None` if the store is in this process.
+    pub async fn server(&self) -> Result<Option<Server>> {
+        self.refuse_if_closed()?;
+        let answer = self.inner.store.server(self.inner.timeout).await;
+        answer.map_err(|failure| failure.error)
     }
 
     /// Ends the clock: callers that wait, and later calls that need the store, get

@@ -48,6 +48,12 @@ pub trait Store: Send + Sync + 'static {
         within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>>;
 
+    /// What is known of the server in use; `None` where there is none. Fails within about `within`.
+    fn server(&self, within: Duration) -> StoreFuture<'_, Option<Server>> {
+        let _ = within;
+        Box::pin(async { Ok(None) })
+    }
+
     /// Where transactions go at present, for people: `memory:`, or the endpoint in use.
     fn location(&self) -> String;
 
@@ -55,6 +61,16 @@ pub trait Store: Send + Sync + 'static {
     fn choices(&self) -> usize {
         1
     }
+}
+
+/// What is known of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Server {
+    /// Its version, as it says itself.
+    pub version: String,
+    /// What is known against this version, for people to act on; empty if nothing is.
+    pub advice: Vec<String>,
 }
 
 /// A running watch.

@@ -13,12 +13,13 @@ use tokio::time::{Instant, timeout};
 use self::failure::Cause;
 use self::follow::Following;
 use self::member::Member;
-use super::{Changes, Failure, Store, StoreFuture};
+use super::{Changes, Failure, Server, Store, StoreFuture};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::transaction::{KeyRange, Reply, Transaction};
 use crate::nodes::Address;
 
+mod advice;
 mod failure;
 mod follow;
 mod member;
@@ -31,6 +32,8 @@ pub struct EtcdStore {
     /// The preferred one first.
     members: Vec<Arc<Member>>,
     plaintext: bool,
+    /// We are a user of etcd.
+    user: bool,
     patience: Mutex<Duration>,
     /// The member used last.
     current: Mutex<usize>,
@@ -56,6 +59,7 @@ impl EtcdStore {
         Ok(EtcdStore {
             members: members.collect(),
             plaintext: config.tls.is_none(),
+            user: config.credentials.is_some(),
             patience: Mutex::new(LEAST_PATIENCE),
             current: Mutex::new(0),
         })
@@ -191,6 +195,17 @@ impl Store for EtcdStore {
         Box::pin(self.attempt(within, async move |member: &Arc<Member>| {
             let following = Following::begin(member, &range, from).await?;
             Ok(Box::new(following) as Box<dyn Changes>)
+        }))
+    }
+
+    fn server(&self, within: Duration) -> StoreFuture<'_, Option<Server>> {
+        Box::pin(self.attempt(within, async |member: &Arc<Member>| {
+            let status = member.client().await?.status().await?;
+            let version = status.version();
+            Ok(Some(Server {
+                version: version.to_owned(),
+                advice: advice::advice(version, self.user),
+            }))
         }))
     }
 
