@@ -329,6 +329,10 @@ pub struct Credentials {
 }
 
 /// Something that is never printed, not even by `Debug`.
+///
+/// Its memory is not wiped when it is dropped: the etcd client and the TLS library keep copies of
+/// their own for as long as they may have to connect again, so wiping this one would promise what
+/// nobody keeps.
 #[derive(Clone)]
 pub struct Secret(String);
 

@@ -115,9 +115,14 @@ impl Running {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends it a signal, for instance `-TERM`.
     pub(crate) fn signal(&self, signal: &str) {
-        let id = self.process.id().to_string();
+        let id = self.id().to_string();
         let status = Command::new("kill").args([signal, &id]).status();
         assert!(status.unwrap().success());
     }

@@ -201,7 +201,7 @@ impl Member {
     }
 }
 
-/// How every client of ours connects.
+/// How every client of ours connects. Without `Debug`: the etcd client's own shows the password.
 #[derive(Clone)]
 pub(super) struct Options {
     /// As ourselves.
