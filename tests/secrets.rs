@@ -430,3 +430,27 @@ fn a_running_process_shows_no_secret_to_the_others_of_its_machine() {
     running.signal("-TERM");
     vault.search_ended("run", &running.finish());
 }
+
+/// The nodes of the map are asked, too, wherever the store is.
+#[test]
+fn nodes_sends_no_password_to_where_it_would_be_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password").display().to_string();
+    write_secret(&file, PASSWORD);
+    let ended = command::run(&[
+        "nodes",
+        "--json",
+        "--store",
+        "etcd://127.0.0.1:1",
+        "--nodes",
+        "far=203.0.113.1",
+        "--user",
+        "root",
+        "--password-file",
+        &file,
+    ]);
+    let rows = ended.objects();
+    let far = rows.iter().find(|row| row["node"] == "far").unwrap();
+    let error = far["error"].as_str().unwrap();
+    assert!(error.contains("LAMPORT_ALLOW_PLAINTEXT=true"), "{error}");
+}

@@ -404,7 +404,7 @@ fn the_command_takes_the_settings_as_flags_and_variables_and_tells_wrong_ones_as
     }
 }
 
-/// A clock that runs when the server's certificate expires goes on when a new one is there.
+/// A clock and a watch that run when the server's certificate expires go on when a new one is there.
 #[tokio::test]
 async fn a_server_with_a_new_certificate_is_found_again() {
     let ca = Authority::new("test CA");
@@ -415,6 +415,7 @@ async fn a_server_with_a_new_certificate_is_found_again() {
     let clock = SharedClock::connect(config.with_timeout(Duration::from_secs(5)))
         .await
         .unwrap();
+    let mut watch = clock.watch().await.unwrap();
     let before = clock.update().await.unwrap().value;
     etcd.kill(0);
     ca.sign("server", &HOSTS, Validity::Expired);
@@ -426,6 +427,14 @@ async fn a_server_with_a_new_certificate_is_found_again() {
         }
     };
     assert!(error.to_string().contains("expired"), "{error}");
+    // The watch meets it, too.
+    loop {
+        match watch.next().await.unwrap() {
+            WatchEvent::Interrupted(_) => break,
+            WatchEvent::Updated(seen) => assert_eq!(seen.value, before),
+            other => panic!("{other:?}"),
+        }
+    }
     etcd.kill(0);
     ca.sign("server", &HOSTS, Validity::Now);
     etcd.restart(0);
@@ -435,4 +444,11 @@ async fn a_server_with_a_new_certificate_is_found_again() {
         }
     };
     assert!(after > before);
+    loop {
+        match watch.next().await.unwrap() {
+            WatchEvent::Updated(seen) if seen.value == after => break,
+            WatchEvent::Updated(_) | WatchEvent::Interrupted(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -138,10 +138,18 @@ impl EtcdStore {
         }
         Err(Failure {
             error: self.with_the_others(failure.error),
-            // Nobody is helped by asking on where each has said what won't change by it.
-            retry: failure.retry && !self.members.iter().all(|m| m.fails_lastingly()),
             ..failure
         })
+    }
+
+    /// Nobody is helped by asking on, as fast as a transaction does, where each member has said what
+    /// won't change by it. A watch asks seldom, and can wait for the change.
+    fn spare_the_members(&self, failure: Failure) -> Failure {
+        let nobody_changes = self.members.iter().all(|member| member.fails_lastingly());
+        Failure {
+            retry: failure.retry && !nobody_changes,
+            ..failure
+        }
     }
 
     /// A member that never answered and breaks off what is said in the clear may want TLS.
@@ -176,14 +184,19 @@ impl Store for EtcdStore {
         transaction: &'a Transaction,
         within: Duration,
     ) -> StoreFuture<'a, Reply> {
-        Box::pin(self.attempt(within, async |member: &Arc<Member>| {
-            let mut client = member.client().await?;
-            if let Some(gets) = read::alone(transaction) {
-                return read::at_once(&client, &gets).await;
-            }
-            let response = client.txn(translate::request(transaction)).await?;
-            Ok(translate::reply(&response))
-        }))
+        Box::pin(async move {
+            let attempt = self.attempt(within, async |member: &Arc<Member>| {
+                let mut client = member.client().await?;
+                if let Some(gets) = read::alone(transaction) {
+                    return read::at_once(&client, &gets).await;
+                }
+                let response = client.txn(translate::request(transaction)).await?;
+                Ok(translate::reply(&response))
+            });
+            attempt
+                .await
+                .map_err(|failure| self.spare_the_members(failure))
+        })
     }
 
     fn watch(
