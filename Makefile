@@ -108,9 +108,9 @@ $(TOOLS)/.ready: requirements-dev.txt
 	touch $@
 
 CORE    := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
-BINDING := $(shell find bindings/python -type f)
+BINDING := $(shell find bindings/host bindings/python -type f)
 PACKAGE := pyproject.toml $(shell find python -type f -not -path '*/__pycache__/*')
-CLIB    := $(shell find bindings/c -type f)
+CLIB    := $(shell find bindings/host bindings/c -type f)
 
 dist/.built: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
 	@rm -rf dist

@@ -37,6 +37,12 @@ pub mod cli;
 #[cfg(feature = "shared")]
 mod config;
 #[cfg(feature = "shared")]
+#[cfg_attr(
+    not(feature = "blocking"),
+    allow(dead_code, reason = "most of it is for clocks that cross a fork")
+)]
+pub mod life;
+#[cfg(feature = "shared")]
 mod nodes;
 #[cfg(feature = "shared")]
 mod shared;

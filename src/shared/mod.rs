@@ -294,6 +294,12 @@ impl SharedClock {
         self.inner.store.location()
     }
 
+    /// Moves the local clock to `time` if it is behind: see [`LocalClock::raise`].
+    #[cfg(feature = "blocking")]
+    pub(crate) fn raise(&self, time: Time) {
+        self.inner.local.raise(time);
+    }
+
     fn refuse_if_closed(&self) -> Result<()> {
         driver::refuse_if_closed(&self.inner)
     }

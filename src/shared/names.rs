@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use crate::life::PerLife;
 use crate::logic::stamp::ProcessId;
 
 /// The same name in a form that is copied without counting references: one counter, shared by every
@@ -11,8 +12,8 @@ use crate::logic::stamp::ProcessId;
 /// A name that is too long to be kept in place is kept for the life of the program, once however
 /// many clocks bear it.
 pub(super) fn kept(name: &ProcessId) -> ProcessId {
-    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    static KEPT: PerLife<Mutex<BTreeSet<&'static str>>> = PerLife::new();
+    let mut kept = KEPT.get().lock().unwrap_or_else(PoisonError::into_inner);
     name.clone().kept_by(|text| match kept.get(text) {
         Some(name) => name,
         None => {

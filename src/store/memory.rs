@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::shelf::Shelf;
 use super::{Change, Changes, Failure, Store, StoreFuture};
 use crate::error::{Error, ErrorKind};
+use crate::life::PerLife;
 use crate::logic::transaction::{KeyRange, Reply, Transaction};
 
 /// A store in memory. A clone is another handle on the same content.
@@ -32,11 +33,10 @@ impl MemoryStore {
     }
 
     /// The store that this process knows under `name`, made if there is none; it lives as long as
-    /// somebody holds it.
+    /// somebody holds it. A forked child knows none of its parent's.
     pub fn named(name: &str) -> MemoryStore {
-        static NAMED: Mutex<Option<HashMap<String, Weak<Inner>>>> = Mutex::new(None);
-        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = named.get_or_insert_default();
+        static NAMED: PerLife<Mutex<HashMap<String, Weak<Inner>>>> = PerLife::new();
+        let mut named = NAMED.get().lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(inner) = named.get(name).and_then(Weak::upgrade) {
             return MemoryStore(inner);
         }

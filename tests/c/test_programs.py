@@ -32,7 +32,12 @@ def checks(output: str) -> int:
 @pytest.mark.parametrize("standard", STANDARDS)
 @pytest.mark.parametrize(
     ("name", "arguments", "least"),
-    [("test_border", [], 300), ("test_clock", ["memory:test"], 130), ("test_process", [], 20)],
+    [
+        ("test_border", [], 300),
+        ("test_clock", ["memory:test"], 130),
+        ("test_fork", ["memory:test"], 500),
+        ("test_process", [], 15),
+    ],
 )
 def test_program(
     library: Library, name: str, arguments: list[str], least: int, standard: str, link: str
@@ -50,6 +55,11 @@ def test_checks_count_without_assertions_too(library: Library) -> None:
 def test_clock_on_etcd(library: Library, etcd: Etcd, link: str) -> None:
     program = library.program(HERE / "test_clock.c", "c99", link)
     assert checks(passes(library, [str(program), etcd.uri(f"/clock-{link}")])) >= 130
+
+
+def test_fork_on_etcd(library: Library, etcd: Etcd) -> None:
+    program = library.program(HERE / "test_fork.c", "c99", "shared")
+    assert checks(passes(library, [str(program), etcd.uri("/fork")])) >= 500
 
 
 @pytest.mark.parametrize("link", LINKS)

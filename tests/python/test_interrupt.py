@@ -1,4 +1,4 @@
-"""Ctrl-C and fork: what a process may do to the calls that wait in it."""
+"""Signals: what a process may do to the calls that wait in it."""
 
 from __future__ import annotations
 
@@ -67,51 +67,6 @@ except KeyboardInterrupt:
         assert program.next_line() == "waiting"
         assert program.end(signal.SIGINT) == 0
         assert program.lines[-1] == "4 4"
-
-
-def test_a_child_does_not_go_on_with_its_parents_clock() -> None:
-    script = """
-import os
-from lamport_clock import ClosedError, SharedClock
-clock = SharedClock.memory("a")
-clock.update()
-watch = clock.watch()
-if os.fork() == 0:
-    calls = [clock.tick, clock.now, clock.update, clock.read, clock.watch, clock.history,
-             lambda: clock.receive(1), lambda: clock.reserve(2), lambda: next(watch),
-             lambda: SharedClock.memory("child").update()]
-    for call in calls:
-        try:
-            print("gave", call())
-        except ClosedError as error:
-            assert "fork" in str(error)
-    fresh = SharedClock.memory("child")
-    print(fresh.tick().time, fresh.instance != clock.instance, flush=True)
-    clock.close()
-    os._exit(0)
-_, status = os.wait()
-print(os.waitstatus_to_exitcode(status), clock.update().value)
-"""
-    done = run("-c", script)
-    assert done.stdout.splitlines() == ["1 True", "0 4"], done.stderr
-
-
-def test_a_child_may_use_clocks_if_its_parent_had_not() -> None:
-    script = """
-import os
-from lamport_clock import SharedClock
-if os.fork() == 0:
-    if os.fork() == 0:
-        print("grandchild", SharedClock.memory("a").update().value, flush=True)
-        os._exit(0)
-    os.wait()
-    print("child", SharedClock.memory("a").update().value, flush=True)
-    os._exit(0)
-os.wait()
-print("parent", SharedClock.memory("a").update().value, flush=True)
-"""
-    done = run("-c", script)
-    assert done.stdout.splitlines() == ["grandchild 2", "child 2", "parent 2"], done.stderr
 
 
 def test_processes_end_well_with_calls_under_way(silence: Silence) -> None:

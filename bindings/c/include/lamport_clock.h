@@ -31,14 +31,17 @@
  *
  * Threads. Every function may be called from any thread, and one clock from many at once, except
  * that nothing else may use an object while it is freed. The library runs one thread of its own,
- * from the first open on, with all signals blocked, SIGPIPE included; it installs no signal handler,
+ * from the first open on (in a forked child from the first call that blocks), with all signals blocked, SIGPIPE included; it installs no signal handler,
  * so never call it from one of yours. Do not dlclose() the library.
  *
  * Blocking. A function that blocks says so. None blocks longer than the deadline of its clock.
  *
- * Fork. A child of fork() can't use the parent's clocks, whose stamps it would repeat, nor open its
- * own: every call gives LAMPORT_STATUS_CLOSED. Freeing them is allowed. Fork before the first clock
- * is opened, or call exec() in the child.
+ * Fork. A child of fork() may go on with every clock that it inherits, and free it: the handle then
+ * stands for a clock of the child's own, a new instance with its own connection, made at its first
+ * use; its local clock begins where the parent's stood at the fork. A closed clock stays closed. The
+ * parent's clock is neither touched nor repeated, and goes on. Stores in memory are private to a
+ * process: the child's begins empty. As long as the child lives it holds the parent's connections
+ * open, so a server may notice only then that the parent has ended.
  *
  * Panics. A defect of the library is caught and returned as LAMPORT_STATUS_PANIC.
  *
@@ -140,7 +143,7 @@ enum lamport_status_t
    */
   LAMPORT_STATUS_OVERLOADED = 26,
   /*
-   The clock was closed, or it was opened before a fork and this is the child.
+   The clock was closed.
    */
   LAMPORT_STATUS_CLOSED = 27,
   /*
@@ -242,8 +245,8 @@ void lamport_error_free(struct lamport_error_t *error);
  On success `*clock` is yours: give it back with lamport_clock_free().
 
  Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
- (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED, CLOSED (in a
- forked child, see above), INTERNAL.
+ (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED
+ INTERNAL.
  */
 lamport_status_t lamport_clock_open(const char *store,
                                     const char *process,
@@ -254,8 +257,7 @@ lamport_status_t lamport_clock_open(const char *store,
 /*
  A local event, or a message that is sent: moves the local clock on by one and gives the new time.
 
- Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), EXHAUSTED, CLOSED (in
- a forked child).
+ Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), EXHAUSTED.
  */
 lamport_status_t lamport_clock_tick(const struct lamport_clock_t *clock,
                                     uint64_t *time,
@@ -267,7 +269,7 @@ lamport_status_t lamport_clock_tick(const struct lamport_clock_t *clock,
 
  Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), INVALID_ARGUMENT
  (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies more than the jump bound, 2^48 unless
- LAMPORT_MAX_JUMP says otherwise, ahead of the local clock), EXHAUSTED, CLOSED (in a forked child).
+ LAMPORT_MAX_JUMP says otherwise, ahead of the local clock), EXHAUSTED.
  After an error the clock is unchanged.
  */
 lamport_status_t lamport_clock_receive(const struct lamport_clock_t *clock,
@@ -278,8 +280,7 @@ lamport_status_t lamport_clock_receive(const struct lamport_clock_t *clock,
 /*
  Where the local clock stands. Changes nothing, and names no event.
 
- Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), CLOSED (in a forked
- child).
+ Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time).
  */
 lamport_status_t lamport_clock_now(const struct lamport_clock_t *clock,
                                    uint64_t *time,
@@ -303,7 +304,8 @@ lamport_status_t lamport_clock_update(const struct lamport_clock_t *clock,
  Takes `count` consecutive times of the shared clock in one update: `*first` through `*last`.
 
  They are ordered as one event at the moment of the call: handed out later they are still unique,
- but no longer in real-time order with other updates.
+ but no longer in real-time order with other updates. They are plain numbers, which the library
+ can't take away: fork, and either the parent or the child may hand out what is left, not both.
 
  `count` goes from 1 to 2^32. Blocking, threads and errors as for lamport_clock_update(), and
  NULL_POINTER (clock, first, last), INVALID_ARGUMENT (count).
@@ -332,8 +334,7 @@ lamport_status_t lamport_clock_read(const struct lamport_clock_t *clock,
  the bytes it takes, NUL included, also with BUFFER_TOO_SMALL; `buffer` may be NULL to ask for
  that. LAMPORT_PROCESS_SIZE bytes are always enough.
 
- Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL, CLOSED (in a forked
- child).
+ Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL.
  */
 lamport_status_t lamport_clock_process(const struct lamport_clock_t *clock,
                                        char *buffer,
@@ -343,9 +344,9 @@ lamport_status_t lamport_clock_process(const struct lamport_clock_t *clock,
 
 /*
  The life of the process that the clock belongs to: 64 random bits, drawn when it was opened and
- never 0. They tell apart two lives under one name.
+ never 0. They tell apart two lives under one name. A forked child has others than its parent.
 
- Does not block. Any thread. Errors: NULL_POINTER (clock, instance), CLOSED (in a forked child).
+ Does not block. Any thread. Errors: NULL_POINTER (clock, instance).
  */
 lamport_status_t lamport_clock_instance(const struct lamport_clock_t *clock,
                                         uint64_t *instance,
@@ -356,8 +357,7 @@ lamport_status_t lamport_clock_instance(const struct lamport_clock_t *clock,
  change. Into `buffer` of `size` bytes, as for lamport_clock_process(), but of any length; between
  two calls it may change and need more.
 
- Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL, CLOSED (in a forked
- child).
+ Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL.
  */
 lamport_status_t lamport_clock_location(const struct lamport_clock_t *clock,
                                         char *buffer,
@@ -373,7 +373,7 @@ lamport_status_t lamport_clock_location(const struct lamport_clock_t *clock,
  The handle stays valid until it is freed: to end a clock that other threads use, close it, join
  them, then free it.
 
- Does not block. Any thread. Errors: NULL_POINTER (clock), CLOSED (in a forked child).
+ Does not block. Any thread. Errors: NULL_POINTER (clock).
  */
 lamport_status_t lamport_clock_close(const struct lamport_clock_t *clock,
                                      struct lamport_error_t **error);
@@ -382,8 +382,8 @@ lamport_status_t lamport_clock_close(const struct lamport_clock_t *clock,
  Frees a clock, closed or not. NULL is allowed and does nothing. Nothing can fail here, and
  nothing is left in the store.
 
- No other call on this handle may be under way, and none may follow. Does not block. Any thread. In
- a forked child it leaves the parent's clock alone.
+ No other call on this handle may be under way, and none may follow. Does not block. Any thread. A
+ forked child frees its own handles; that leaves the parent's clock alone.
  */
 void lamport_clock_free(struct lamport_clock_t *clock);
 

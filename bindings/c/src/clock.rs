@@ -5,10 +5,10 @@ use std::ptr;
 
 use lamport_clock::blocking::SharedClock;
 use lamport_clock::{Config, ProcessId, Settings, Time};
+use lamport_clock_host as host;
 
 use crate::border::{self, Buffer, Failure, Output};
 use crate::error::ErrorObject;
-use crate::host::{self, Life};
 use crate::observed::Observed;
 use crate::status::Status;
 
@@ -23,10 +23,7 @@ pub const LAMPORT_PROCESS_SIZE: usize = 256;
 /// Any number of threads may use one handle at once. lamport_clock_open() gives it, and
 /// lamport_clock_free() takes it back.
 #[derive(Debug)]
-pub struct Clock {
-    shared: SharedClock,
-    life: Life,
-}
+pub struct Clock(SharedClock);
 
 /// Opens a clock on a store, once that store has answered.
 ///
@@ -48,8 +45,8 @@ pub struct Clock {
 /// On success `*clock` is yours: give it back with lamport_clock_free().
 ///
 /// Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
-/// (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED, CLOSED (in a
-/// forked child, see above), INTERNAL.
+/// (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED
+/// INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_open(
     store: *const c_char,
@@ -67,17 +64,16 @@ pub unsafe extern "C" fn lamport_clock_open(
                 border::optional_text(process, "process")?,
             )
         };
-        let life = Life::begin()?;
+        host::follow_forks()?;
         let config = Config::load(&Settings {
             store: store.map(str::to_owned),
             node: process.map(str::to_owned),
             timeout: (timeout_ms > 0).then(|| format!("{timeout_ms}ms")),
             ..Settings::default()
         })?;
-        // The library's threads start here. We wait outside, where the host's signals come through.
-        let call = host::with_signals_blocked(|| SharedClock::begin_connect(config))?;
-        let shared = call.wait()?;
-        output.write(Box::into_raw(Box::new(Clock { shared, life })));
+        host::start_thread()?;
+        let clock = Clock(SharedClock::connect(config)?);
+        output.write(Box::into_raw(Box::new(clock)));
         Ok(())
     };
     // SAFETY: the header's contract.
@@ -86,8 +82,7 @@ pub unsafe extern "C" fn lamport_clock_open(
 
 /// A local event, or a message that is sent: moves the local clock on by one and gives the new time.
 ///
-/// Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), EXHAUSTED, CLOSED (in
-/// a forked child).
+/// Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), EXHAUSTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_tick(
     clock: *const Clock,
@@ -109,7 +104,7 @@ pub unsafe extern "C" fn lamport_clock_tick(
 ///
 /// Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), INVALID_ARGUMENT
 /// (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies more than the jump bound, 2^48 unless
-/// LAMPORT_MAX_JUMP says otherwise, ahead of the local clock), EXHAUSTED, CLOSED (in a forked child).
+/// LAMPORT_MAX_JUMP says otherwise, ahead of the local clock), EXHAUSTED.
 /// After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_receive(
@@ -130,8 +125,7 @@ pub unsafe extern "C" fn lamport_clock_receive(
 
 /// Where the local clock stands. Changes nothing, and names no event.
 ///
-/// Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), CLOSED (in a forked
-/// child).
+/// Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_now(
     clock: *const Clock,
@@ -165,6 +159,7 @@ pub unsafe extern "C" fn lamport_clock_update(
     let body = || {
         // SAFETY: the header's contract.
         let (clock, value) = unsafe { (Clock::lent(clock)?, Output::new(value, "value")?) };
+        host::start_thread()?;
         value.write(clock.update()?.value.get());
         Ok(())
     };
@@ -175,7 +170,8 @@ pub unsafe extern "C" fn lamport_clock_update(
 /// Takes `count` consecutive times of the shared clock in one update: `*first` through `*last`.
 ///
 /// They are ordered as one event at the moment of the call: handed out later they are still unique,
-/// but no longer in real-time order with other updates.
+/// but no longer in real-time order with other updates. They are plain numbers, which the library
+/// can't take away: fork, and either the parent or the child may hand out what is left, not both.
 ///
 /// `count` goes from 1 to 2^32. Blocking, threads and errors as for lamport_clock_update(), and
 /// NULL_POINTER (clock, first, last), INVALID_ARGUMENT (count).
@@ -196,6 +192,7 @@ pub unsafe extern "C" fn lamport_clock_reserve(
                 Output::new(last, "last")?,
             )
         };
+        host::start_thread()?;
         let times = clock.reserve(count)?;
         first.write(times.first.get());
         last.write(times.last.get());
@@ -219,6 +216,7 @@ pub unsafe extern "C" fn lamport_clock_read(
     let body = || {
         // SAFETY: the header's contract.
         let (clock, output) = unsafe { (Clock::lent(clock)?, Output::new(observed, "observed")?) };
+        host::start_thread()?;
         output.write(clock.read()?.map_or(ptr::null_mut(), |observed| {
             Box::into_raw(Box::new(Observed::new(observed)))
         }));
@@ -234,8 +232,7 @@ pub unsafe extern "C" fn lamport_clock_read(
 /// the bytes it takes, NUL included, also with BUFFER_TOO_SMALL; `buffer` may be NULL to ask for
 /// that. LAMPORT_PROCESS_SIZE bytes are always enough.
 ///
-/// Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL, CLOSED (in a forked
-/// child).
+/// Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_process(
     clock: *const Clock,
@@ -254,9 +251,9 @@ pub unsafe extern "C" fn lamport_clock_process(
 }
 
 /// The life of the process that the clock belongs to: 64 random bits, drawn when it was opened and
-/// never 0. They tell apart two lives under one name.
+/// never 0. They tell apart two lives under one name. A forked child has others than its parent.
 ///
-/// Does not block. Any thread. Errors: NULL_POINTER (clock, instance), CLOSED (in a forked child).
+/// Does not block. Any thread. Errors: NULL_POINTER (clock, instance).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_instance(
     clock: *const Clock,
@@ -278,8 +275,7 @@ pub unsafe extern "C" fn lamport_clock_instance(
 /// change. Into `buffer` of `size` bytes, as for lamport_clock_process(), but of any length; between
 /// two calls it may change and need more.
 ///
-/// Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL, CLOSED (in a forked
-/// child).
+/// Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_location(
     clock: *const Clock,
@@ -304,7 +300,7 @@ pub unsafe extern "C" fn lamport_clock_location(
 /// The handle stays valid until it is freed: to end a clock that other threads use, close it, join
 /// them, then free it.
 ///
-/// Does not block. Any thread. Errors: NULL_POINTER (clock), CLOSED (in a forked child).
+/// Does not block. Any thread. Errors: NULL_POINTER (clock).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_close(
     clock: *const Clock,
@@ -323,20 +319,15 @@ pub unsafe extern "C" fn lamport_clock_close(
 /// Frees a clock, closed or not. NULL is allowed and does nothing. Nothing can fail here, and
 /// nothing is left in the store.
 ///
-/// No other call on this handle may be under way, and none may follow. Does not block. Any thread. In
-/// a forked child it leaves the parent's clock alone.
+/// No other call on this handle may be under way, and none may follow. Does not block. Any thread. A
+/// forked child frees its own handles; that leaves the parent's clock alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_free(clock: *mut Clock) {
     border::value_or((), || {
         // SAFETY: the header's contract: it came from us and is freed once.
         let clock = unsafe { border::given_back(clock) };
         if let Some(clock) = clock {
-            if clock.life.is_over() {
-                // Its locks and its runtime died with the parent's threads: not to be touched.
-                std::mem::forget(clock);
-            } else {
-                clock.shared.close();
-            }
+            clock.0.close();
         }
     });
 }
@@ -355,15 +346,7 @@ impl Clock {
     unsafe fn lent<'a>(clock: *const Clock) -> Result<&'a SharedClock, Failure> {
         // SAFETY: the contract of this function.
         let clock = unsafe { border::lent(clock, "clock")? };
-        if clock.life.is_over() {
-            return Err(Failure::new(
-                Status::LAMPORT_STATUS_CLOSED,
-                "this clock was opened before a fork and belongs to the parent: in the child it \
-                 would hand out the parent's stamps again. Fork before the first clock is opened, \
-                 or call exec",
-            ));
-        }
-        Ok(&clock.shared)
+        Ok(&clock.0)
     }
 }
 

@@ -11,7 +11,6 @@
 #![allow(clippy::missing_safety_doc)]
 
 mod border;
-mod host;
 
 pub mod clock;
 pub mod error;

@@ -51,7 +51,7 @@ pub enum Status {
     LAMPORT_STATUS_NO_SPACE = 25,
     /// Too many callers wait in this process already.
     LAMPORT_STATUS_OVERLOADED = 26,
-    /// The clock was closed, or it was opened before a fork and this is the child.
+    /// The clock was closed.
     LAMPORT_STATUS_CLOSED = 27,
     /// A fault of this library or of the machine (no memory, no threads).
     LAMPORT_STATUS_INTERNAL = 28,
@@ -165,7 +165,7 @@ impl Status {
             LAMPORT_STATUS_DENIED => c"the store refused this user",
             LAMPORT_STATUS_NO_SPACE => c"the store's space quota is used up",
             LAMPORT_STATUS_OVERLOADED => c"too many callers wait in this process already",
-            LAMPORT_STATUS_CLOSED => c"the clock was closed or belongs to a parent process",
+            LAMPORT_STATUS_CLOSED => c"the clock was closed",
             LAMPORT_STATUS_INTERNAL => c"a fault of the library or of the machine",
             LAMPORT_STATUS_REGRESSED => c"the store lost times that were handed out",
         }

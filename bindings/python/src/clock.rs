@@ -6,7 +6,6 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::arguments::{Message, Seconds, Text, Whole};
 use crate::errors::OrRaise;
-use crate::fork::Life;
 use crate::values::{History, Observed, Reservation, Stamp, Update};
 use crate::waiting::wait;
 use crate::watch::Watch;
@@ -21,28 +20,12 @@ use crate::watch::Watch;
 /// the GIL, return within the deadline of the clock (LAMPORT_TIMEOUT), and can be ended with Ctrl-C.
 /// Errors are subclasses of LamportError; after an error nothing was handed out.
 ///
-/// A child of os.fork() is a new instance: it makes a clock of its own.
+/// A child of os.fork() goes on with the clocks it inherits, each as a clock of its own: a new
+/// instance with its own connection, made at its first use, whose local clock begins where the
+/// parent's stood. Stores in memory are private to a process. A Watch and a Reservation stay with
+/// the parent.
 #[pyclass(frozen, module = "lamport_clock")]
-pub(crate) struct SharedClock {
-    inner: blocking::SharedClock,
-    life: Life,
-}
-
-impl SharedClock {
-    fn new(inner: blocking::SharedClock) -> SharedClock {
-        SharedClock {
-            inner,
-            life: Life::current(),
-        }
-    }
-
-    /// The clock, if it may be used in this process.
-    #[inline]
-    fn alive(&self) -> PyResult<&blocking::SharedClock> {
-        self.life.check()?;
-        Ok(&self.inner)
-    }
-}
+pub(crate) struct SharedClock(blocking::SharedClock);
 
 #[pymethods]
 impl SharedClock {
@@ -67,7 +50,7 @@ impl SharedClock {
         timeout: Option<Seconds>,
     ) -> PyResult<SharedClock> {
         let config = configuration(store, node, nodes, key, timeout)?;
-        wait(py, || blocking::SharedClock::begin_connect(config)).map(SharedClock::new)
+        wait(py, || blocking::SharedClock::begin_connect(config)).map(SharedClock)
     }
 
     /// As connect(), without asking whether the store is there: for programs that start before
@@ -83,19 +66,19 @@ impl SharedClock {
     ) -> PyResult<SharedClock> {
         let config = configuration(store, node, nodes, key, timeout)?;
         let clock = blocking::SharedClock::open(&config).or_raise()?;
-        Ok(SharedClock::new(clock))
+        Ok(SharedClock(clock))
     }
 
     /// A clock on a private store in memory: no network, nothing to install.
     #[staticmethod]
     fn memory(process: Text) -> PyResult<SharedClock> {
         let clock = blocking::SharedClock::memory(&process.0).or_raise()?;
-        Ok(SharedClock::new(clock))
+        Ok(SharedClock(clock))
     }
 
     /// A local event or a send: time + 1. No I/O. Raises ExhaustedError past 2^53 - 1.
     fn tick(&self) -> PyResult<Stamp> {
-        self.alive()?.tick().or_raise().map(Stamp)
+        self.0.tick().or_raise().map(Stamp)
     }
 
     /// A message arrived that carried this stamp (a Stamp, its text "42@mx-nodel", or a bare time):
@@ -104,22 +87,22 @@ impl SharedClock {
     /// Raises TooFarAheadError if it lies further ahead than LAMPORT_MAX_JUMP allows; the clock is
     /// then unchanged.
     fn receive(&self, message: Message) -> PyResult<Stamp> {
-        self.alive()?.receive(message.0).or_raise().map(Stamp)
+        self.0.receive(message.0).or_raise().map(Stamp)
     }
 
     /// As tick(), for callers that need the time alone: twice as fast, since no Stamp is made.
     fn advance(&self) -> PyResult<u64> {
-        Ok(self.alive()?.advance().or_raise()?.get())
+        Ok(self.0.advance().or_raise()?.get())
     }
 
     /// As receive(), for callers that need the time alone.
     fn advance_past(&self, message: Message) -> PyResult<u64> {
-        Ok(self.alive()?.advance_past(message.0).or_raise()?.get())
+        Ok(self.0.advance_past(message.0).or_raise()?.get())
     }
 
     /// Where the local clock stands. Changes nothing, and names no event.
-    fn now(&self) -> PyResult<u64> {
-        Ok(self.alive()?.now().get())
+    fn now(&self) -> u64 {
+        self.0.now().get()
     }
 
     /// Takes the next time of the shared clock: one round trip if nobody else wrote since this
@@ -129,19 +112,19 @@ impl SharedClock {
     /// OverloadedError, ClosedError and what the store refuses with. Whether a failed update moved
     /// the record is unknown; no time was handed out.
     fn update(&self, py: Python<'_>) -> PyResult<Update> {
-        let clock = self.alive()?;
+        let clock = &self.0;
         wait(py, || clock.begin_update()).map(Update)
     }
 
     /// Takes `count` consecutive times (1 through 2^32) in one update.
     fn reserve(&self, py: Python<'_>, count: Whole) -> PyResult<Reservation> {
-        let clock = self.alive()?;
-        wait(py, || clock.begin_reserve(count.0)).map(Reservation)
+        let clock = &self.0;
+        wait(py, || clock.begin_reserve(count.0)).map(Reservation::of)
     }
 
     /// The newest update of the record by anyone; None if there is no record yet.
     fn read(&self, py: Python<'_>) -> PyResult<Option<Observed>> {
-        let clock = self.alive()?;
+        let clock = &self.0;
         Ok(wait(py, || clock.begin_read())?.map(Observed))
     }
 
@@ -158,7 +141,7 @@ impl SharedClock {
         from_revision: Option<Whole>,
         notices: bool,
     ) -> PyResult<Watch> {
-        let clock = self.alive()?;
+        let clock = &self.0;
         let watch = match from_revision {
             None => wait(py, || clock.begin_watch())?,
             Some(Whole(from)) => wait(py, || clock.begin_watch_from(from))?,
@@ -170,7 +153,7 @@ impl SharedClock {
     /// round trip for each transaction in the history.
     #[pyo3(signature = (limit=Whole(100)), text_signature = "($self, limit=100)")]
     fn history(&self, py: Python<'_>, limit: Whole) -> PyResult<History> {
-        let clock = self.alive()?;
+        let clock = &self.0;
         let limit = usize::try_from(limit.0)?;
         wait(py, || clock.begin_history(limit)).map(History)
     }
@@ -178,10 +161,7 @@ impl SharedClock {
     /// Ends the clock: callers and watches that wait, and later calls that need the store, get
     /// ClosedError. The local clock goes on. Closing twice is no error.
     fn close(&self, py: Python<'_>) {
-        // In a child of fork there is nothing that could be ended, and locks that nobody will open.
-        if self.life.check().is_ok() {
-            py.detach(|| self.inner.close());
-        }
+        py.detach(|| self.0.close());
     }
 
     fn __enter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -196,20 +176,21 @@ impl SharedClock {
     /// The process that this clock belongs to.
     #[getter]
     fn process(&self) -> &str {
-        self.inner.process().as_str()
+        self.0.process().as_str()
     }
 
-    /// The life of the process that this clock belongs to: 64 bits, drawn at random.
+    /// The life of the process that this clock belongs to: 64 bits, drawn at random. Another one in
+    /// a child of os.fork().
     #[getter]
     fn instance(&self) -> u64 {
-        self.inner.instance().get()
+        self.0.instance().get()
     }
 
     /// Where transactions go at present, for people: "memory:", or the endpoint in use as
     /// "host:port".
     #[getter]
-    fn location(&self) -> PyResult<String> {
-        Ok(self.alive()?.location())
+    fn location(&self) -> String {
+        self.0.location()
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -217,7 +198,7 @@ impl SharedClock {
         Ok(format!(
             "<SharedClock of {} at {}>",
             process.to_str()?,
-            self.inner.now()
+            self.0.now()
         ))
     }
 }

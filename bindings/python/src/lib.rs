@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 mod arguments;
 mod clock;
 mod errors;
-mod fork;
 mod values;
 mod waiting;
 mod watch;
@@ -19,6 +18,8 @@ mod native {
     use std::ffi::OsString;
 
     use pyo3::prelude::*;
+
+    use crate::errors::OrRaise;
 
     #[pymodule_export]
     use crate::clock::SharedClock;
@@ -42,6 +43,6 @@ mod native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::errors::load(module.py())?;
-        crate::fork::follow(module.py())
+        lamport_clock_host::follow_forks().or_raise()
     }
 }

@@ -1,6 +1,9 @@
 //! The values that calls return: frozen, comparable, hashable, picklable.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use lamport_clock as core;
+use lamport_clock::life::Life;
 use pyo3::PyClass;
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -15,6 +18,11 @@ pub(crate) trait Fields {
     const NAMES: &'static [&'static str];
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>>;
+
+    /// Whether it may leave this process.
+    fn may_be_sent(&self) -> PyResult<()> {
+        Ok(())
+    }
 
     fn shown(&self, py: Python<'_>) -> PyResult<String>
     where
@@ -54,6 +62,7 @@ macro_rules! value {
                 &self,
                 py: Python<'py>,
             ) -> PyResult<(Bound<'py, PyType>, Bound<'py, PyTuple>)> {
+                self.may_be_sent()?;
                 Ok((py.get_type::<$class>(), self.fields(py)?))
             }
         }
@@ -300,9 +309,43 @@ value!(Update, {
 /// They are ordered as one event at the moment of the call: handed out later, they are still unique
 /// but no longer in real-time order with other updates. It holds no more than its two ends; `times`
 /// is the same as a range.
+///
+/// The times are this process's to hand out: in a child of os.fork() that inherits them, indexing,
+/// iterating (also with an iterator begun before), `times` and pickling raise ClosedError. What was
+/// taken out before, a list or a range, is out of reach. To send some to another process on purpose,
+/// pickle them; the sender then no longer hands them out.
 #[pyclass(frozen, eq, module = "lamport_clock")]
-#[derive(PartialEq)]
-pub(crate) struct Reservation(pub(crate) core::Reservation);
+pub(crate) struct Reservation {
+    taken: core::Reservation,
+    life: Life,
+}
+
+impl Reservation {
+    /// One that is this process's to hand out.
+    pub(crate) fn of(taken: core::Reservation) -> Reservation {
+        Reservation {
+            taken,
+            life: Life::current(),
+        }
+    }
+
+    fn check(&self) -> PyResult<()> {
+        self.life.check("this reservation").or_raise()
+    }
+
+    fn range<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyRange>> {
+        // Times end at 2^53: they fit, on a 32-bit machine with an error instead.
+        let first = isize::try_from(self.first())?;
+        let last = isize::try_from(self.last())?;
+        PyRange::new(py, first, last + 1)
+    }
+}
+
+impl PartialEq for Reservation {
+    fn eq(&self, other: &Reservation) -> bool {
+        self.taken == other.taken
+    }
+}
 
 impl Fields for Reservation {
     const NAMES: &'static [&'static str] = &[
@@ -316,6 +359,10 @@ impl Fields for Reservation {
         "round_trips",
         "regressed",
     ];
+
+    fn may_be_sent(&self) -> PyResult<()> {
+        self.check()
+    }
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (
@@ -354,7 +401,7 @@ value!(Reservation, {
                 format!("no times lie from {} through {}", first.0, last.0),
             ));
         }
-        Ok(Reservation(core::Reservation {
+        Ok(Reservation::of(core::Reservation {
             first: first.0,
             last: last.0,
             process: process.0,
@@ -370,69 +417,67 @@ value!(Reservation, {
     /// The first time.
     #[getter]
     fn first(&self) -> u64 {
-        self.0.first.get()
+        self.taken.first.get()
     }
 
     /// The last time, the one in the record.
     #[getter]
     fn last(&self) -> u64 {
-        self.0.last.get()
+        self.taken.last.get()
     }
 
     /// This process.
     #[getter]
     fn process(&self) -> &str {
-        self.0.process.as_str()
+        self.taken.process.as_str()
     }
 
     /// This life of it, 64 bits.
     #[getter]
     fn instance(&self) -> u64 {
-        self.0.instance.get()
+        self.taken.instance.get()
     }
 
     /// Who held the record before, and at what value; None if there was no record.
     #[getter]
     fn previous(&self) -> Option<Holder> {
-        self.0.previous.clone().map(Holder)
+        self.taken.previous.clone().map(Holder)
     }
 
     /// When, by the wall clock of the process that wrote the record (Unix seconds). It is for
     /// looking at only.
     #[getter]
     fn real_timestamp(&self) -> f64 {
-        self.0.real_timestamp
+        self.taken.real_timestamp
     }
 
     /// The store's revision of the update.
     #[getter]
     fn revision(&self) -> u64 {
-        self.0.revision
+        self.taken.revision
     }
 
     /// How many transactions the update took.
     #[getter]
     fn round_trips(&self) -> u32 {
-        self.0.round_trips
+        self.taken.round_trips
     }
 
     /// As for Update: the highest time known, if the record stood below it.
     #[getter]
     fn regressed(&self) -> Option<u64> {
-        self.0.regressed.map(core::Time::get)
+        self.taken.regressed.map(core::Time::get)
     }
 
     /// The times as a range.
     #[getter]
     fn times<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyRange>> {
-        // Times end at 2^53: they fit, on a 32-bit machine with an error instead.
-        let first = isize::try_from(self.first())?;
-        let last = isize::try_from(self.last())?;
-        PyRange::new(py, first, last + 1)
+        self.check()?;
+        self.range(py)
     }
 
     fn __len__(&self) -> PyResult<usize> {
-        Ok(usize::try_from(self.0.len())?)
+        Ok(usize::try_from(self.taken.len())?)
     }
 
     fn __getitem__<'py>(
@@ -444,13 +489,45 @@ value!(Reservation, {
     }
 
     fn __contains__(&self, py: Python<'_>, time: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.times(py)?.contains(time)
+        self.range(py)?.contains(time)
     }
 
-    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(self.times(py)?.try_iter()?.into_any())
+    fn __iter__(&self) -> PyResult<Times> {
+        self.check()?;
+        Ok(Times {
+            next: AtomicU64::new(self.first()),
+            last: self.last(),
+            life: self.life,
+        })
     }
 });
+
+/// An iterator over a reservation.
+#[pyclass(frozen, module = "lamport_clock")]
+pub(crate) struct Times {
+    next: AtomicU64,
+    last: u64,
+    life: Life,
+}
+
+#[pymethods]
+impl Times {
+    fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
+        this
+    }
+
+    fn __next__(&self) -> PyResult<Option<u64>> {
+        self.life.check("this reservation").or_raise()?;
+        // Each to one thread. It runs past the end by a step for each further call, unseen.
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(next).filter(|next| *next <= self.last))
+    }
+
+    fn __length_hint__(&self) -> PyResult<usize> {
+        let left = (self.last + 1).saturating_sub(self.next.load(Ordering::Relaxed));
+        Ok(usize::try_from(left)?)
+    }
+}
 
 /// An update by anyone, as it is found in the store.
 #[pyclass(frozen, eq, module = "lamport_clock")]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use lamport_clock::blocking::Call;
+use lamport_clock_host as host;
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
-use crate::fork::Life;
 
 /// So long a signal may go unnoticed.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
@@ -17,10 +17,10 @@ pub(crate) fn wait<T: Send + 'static>(
     py: Python<'_>,
     begin: impl FnOnce() -> lamport_clock::Result<Call<T>> + Send,
 ) -> PyResult<T> {
-    Life::check_thread()?;
     // Most answers come within the first slice: one release of the GIL is enough for them.
     let (mut call, mut answer) = py
         .detach(|| {
+            host::start_thread()?;
             let mut call = begin()?;
             let answer = call.wait_for(SLICE);
             Ok((call, answer))

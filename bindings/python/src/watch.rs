@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
+use lamport_clock::life::Life;
 use lamport_clock::{Error, ErrorKind, WatchEvent, blocking, parse_duration};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -11,7 +12,6 @@ use pyo3::types::{PyTuple, PyType};
 
 use crate::arguments::{Seconds, Text, Whole};
 use crate::errors::{OrRaise, exception, raise};
-use crate::fork::Life;
 use crate::values::{Fields, Observed, value};
 use crate::waiting::SLICE;
 
@@ -24,7 +24,8 @@ use crate::waiting::SLICE;
 /// as values too (Missed, Unreadable), and tells when the record was deleted (Deleted) and when the
 /// connection broke (Interrupted).
 ///
-/// Any other error ends it. It is for one reader at a time; close() may be called by any thread.
+/// Any other error ends it. It is for one reader at a time; close() may be called by any thread. A
+/// child of os.fork() gets ClosedError from a watch that it inherits, and begins one of its own.
 #[pyclass(frozen, generic, module = "lamport_clock")]
 pub(crate) struct Watch {
     /// `None` once it has ended. Locked for a slice of waiting, and never while attached.
@@ -59,7 +60,8 @@ impl Watch {
         py: Python<'py>,
         deadline: Option<Instant>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.life.check()?;
+        // Before the lock: the thread that held it may have stayed in the parent.
+        self.life.check("this watch").or_raise()?;
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let patience = left.map_or(SLICE, |left| left.min(SLICE));
@@ -133,14 +135,12 @@ impl Watch {
     /// Ends the watch: a thread that waits for the next update sees the end of the iteration.
     fn close(&self, py: Python<'_>) {
         self.closed.store(true, Ordering::Release);
-        if self.life.check().is_ok() {
-            py.detach(|| {
-                // Who holds the lock looks at `closed` after this slice.
-                if let Ok(mut inner) = self.inner.try_lock() {
-                    *inner = None;
-                }
-            });
-        }
+        py.detach(|| {
+            // Who holds the lock looks at `closed` after this slice.
+            if let Ok(mut inner) = self.inner.try_lock() {
+                *inner = None;
+            }
+        });
     }
 
     fn __enter__(this: Bound<'_, Self>) -> Bound<'_, Self> {

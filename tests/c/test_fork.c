@@ -1,0 +1,309 @@
+/* Fork: a child goes on with its parent's clocks as a process of its own.
+ *
+ *     test_fork STORE
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+enum { WORKERS = 8, EACH = 25, FORKS = 50, THREADS = 4, MOST = 100000 };
+
+static const char *store;
+static int is_private;
+
+/* All values that anybody was given. */
+static uint64_t given[MOST];
+static size_t given_count;
+
+static void note(uint64_t value) {
+    CHECK(given_count < MOST);
+    given[given_count++] = value;
+}
+
+static int compare(const void *a, const void *b) {
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static void check_distinct(void) {
+    size_t i;
+    qsort(given, given_count, sizeof *given, compare);
+    for (i = 1; i < given_count && !is_private; i++)
+        if (given[i] == given[i - 1])
+            CHECK_TIME(given[i], 0);
+    CHECK(given_count > 0);
+    given_count = 0;
+}
+
+/* Takes `count` times, in order, and leaves them in the pipe. */
+static void take(lamport_clock_t *clock, int count, int pipe) {
+    uint64_t before = 0, value = 0;
+    while (count-- > 0) {
+        CHECK_OK(lamport_clock_update(clock, &value, NULL));
+        CHECK(value > before);
+        before = value;
+        CHECK(write(pipe, &value, sizeof value) == (ssize_t)sizeof value);
+    }
+}
+
+typedef void work_t(lamport_clock_t *clock, int pipe);
+typedef struct {
+    pid_t id;
+    int pipe;
+} child_t;
+
+/* Runs `work` in a child, which reports its own checks; it ends by _exit() or by exit(). */
+static child_t begun(work_t *work, lamport_clock_t *clock, int by_exit) {
+    child_t child;
+    int ends[2];
+
+    CHECK(pipe(ends) == 0);
+    fflush(NULL);
+    child.id = fork();
+    child.pipe = ends[0];
+    if (child.id == 0) {
+        /* What hangs ends here. */
+        alarm(60);
+        checks_made = checks_failed = 0;
+        given_count = 0;
+        work(clock, ends[1]);
+        if (by_exit)
+            exit(checks_failed == 0 ? 0 : 1);
+        _exit(checks_failed == 0 ? 0 : 1);
+    }
+    CHECK(child.id > 0);
+    close(ends[1]);
+    return child;
+}
+
+/* How many values the child left. */
+static int ended(child_t child) {
+    int status = -1, count = 0;
+    uint64_t value;
+
+    for (; read(child.pipe, &value, sizeof value) == (ssize_t)sizeof value; count++)
+        note(value);
+    close(child.pipe);
+    CHECK(waitpid(child.id, &status, 0) == child.id);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return count;
+}
+
+static void opens_its_own(lamport_clock_t *none, int pipe) {
+    lamport_clock_t *clock = opened(store, "child");
+    CHECK(none == NULL);
+    take(clock, 1, pipe);
+    lamport_clock_free(clock);
+}
+
+static uint64_t before_fork, parents_instance;
+
+static void tries_every_verb(lamport_clock_t *clock, int pipe) {
+    lamport_observed_t *observed = NULL;
+    lamport_error_t *error = NULL;
+    uint64_t time = 0, instance = 0, first = 0, last = 0;
+    char buffer[LAMPORT_PROCESS_SIZE];
+
+    CHECK_OK(lamport_clock_now(clock, &time, NULL));
+    CHECK_TIME(time, before_fork);
+    CHECK_OK(lamport_clock_tick(clock, &time, NULL));
+    CHECK_TIME(time, before_fork + 1);
+    CHECK_OK(lamport_clock_receive(clock, 1, &time, NULL));
+    CHECK_TIME(time, before_fork + 2);
+    CHECK_OK(lamport_clock_instance(clock, &instance, NULL));
+    CHECK(instance != 0 && instance != parents_instance);
+    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
+    CHECK_TEXT(buffer, "parent");
+    CHECK_OK(lamport_clock_location(clock, buffer, sizeof buffer, NULL, NULL));
+    take(clock, 2, pipe);
+    CHECK_OK(lamport_clock_reserve(clock, 3, &first, &last, NULL));
+    CHECK(last == first + 2 && first > before_fork + 2);
+    CHECK_OK(lamport_clock_read(clock, &observed, NULL));
+    CHECK_TIME(lamport_observed_value(observed), last);
+    CHECK(lamport_observed_instance(observed) == instance);
+    lamport_observed_free(observed);
+    CHECK_OK(lamport_clock_close(clock, NULL));
+    CHECK_FAILS(lamport_clock_update(clock, &time, &error), &error, LAMPORT_STATUS_CLOSED, "closed");
+    lamport_clock_free(clock);
+}
+
+static int generations = 4;
+
+static void has_children_of_its_own(lamport_clock_t *clock, int pipe) {
+    lamport_clock_t *own;
+    /* Every other generation uses the clock before it forks. */
+    if (generations % 2)
+        take(clock, 1, pipe);
+    own = opened(store, "child");
+    if (generations-- > 0)
+        CHECK(ended(begun(has_children_of_its_own, clock, generations % 2)) > 0);
+    while (given_count > 0)
+        CHECK(write(pipe, &given[--given_count], sizeof *given) == (ssize_t)sizeof *given);
+    take(clock, 1, pipe);
+    take(own, 1, pipe);
+    lamport_clock_free(own);
+    lamport_clock_free(clock);
+}
+
+static void finds_it_closed(lamport_clock_t *clock, int pipe) {
+    uint64_t time;
+    CHECK(pipe >= 0);
+    CHECK_STATUS(lamport_clock_update(clock, &time, NULL), LAMPORT_STATUS_CLOSED);
+    CHECK_OK(lamport_clock_tick(clock, &time, NULL));
+    lamport_clock_free(clock);
+}
+
+static void test_what_a_child_can_do(void) {
+    lamport_clock_t *clock;
+
+    /* Before this process has opened any. */
+    CHECK(ended(begun(opens_its_own, NULL, 0)) == 1);
+    clock = opened(store, "parent");
+    CHECK_OK(lamport_clock_update(clock, &before_fork, NULL));
+    CHECK_OK(lamport_clock_instance(clock, &parents_instance, NULL));
+    note(before_fork);
+    CHECK(ended(begun(tries_every_verb, clock, 0)) == 2);
+    CHECK(ended(begun(tries_every_verb, clock, 1)) == 2);
+    CHECK(ended(begun(has_children_of_its_own, clock, 0)) == 12);
+    CHECK_OK(lamport_clock_close(clock, NULL));
+    CHECK(ended(begun(finds_it_closed, clock, 0)) == 0);
+    lamport_clock_free(clock);
+    check_distinct();
+}
+
+static void works(lamport_clock_t *clock, int pipe) {
+    take(clock, EACH, pipe);
+}
+
+static void test_workers_of_a_server_that_connected_first(void) {
+    lamport_clock_t *clock = opened(store, "server");
+    child_t workers[WORKERS];
+    uint64_t value;
+    int i;
+
+    CHECK_OK(lamport_clock_update(clock, &value, NULL));
+    for (i = 0; i < WORKERS; i++)
+        workers[i] = begun(works, clock, i % 2);
+    for (i = 0; i < EACH; i++) {
+        CHECK_OK(lamport_clock_update(clock, &value, NULL));
+        note(value);
+    }
+    for (i = 0; i < WORKERS; i++)
+        CHECK(ended(workers[i]) == EACH);
+    lamport_clock_free(clock);
+    check_distinct();
+}
+
+typedef struct {
+    lamport_clock_t *clock;
+    pthread_mutex_t lock;
+    int over;
+    size_t count;
+    uint64_t values[MOST / 10];
+} thread_t;
+
+static void *goes_on(void *argument) {
+    thread_t *own = argument;
+    int over = 0;
+    while (!over && own->count < MOST / 10) {
+        if (lamport_clock_update(own->clock, &own->values[own->count], NULL) != LAMPORT_STATUS_OK)
+            abort();
+        own->count++;
+        pthread_mutex_lock(&own->lock);
+        over = own->over;
+        pthread_mutex_unlock(&own->lock);
+    }
+    return NULL;
+}
+
+static void works_a_little(lamport_clock_t *clock, int pipe) {
+    uint64_t time;
+    CHECK_OK(lamport_clock_tick(clock, &time, NULL));
+    take(clock, 2, pipe);
+    lamport_clock_free(clock);
+}
+
+static void test_forks_while_updates_are_under_way(void) {
+    static thread_t all[THREADS];
+    lamport_clock_t *clock = opened(store, "busy");
+    pthread_t threads[THREADS];
+    size_t i, k;
+
+    for (i = 0; i < THREADS; i++) {
+        all[i].clock = clock;
+        pthread_mutex_init(&all[i].lock, NULL);
+        CHECK(pthread_create(&threads[i], NULL, goes_on, &all[i]) == 0);
+    }
+    for (i = 0; i < FORKS; i++)
+        CHECK(ended(begun(works_a_little, clock, i % 2)) == 2);
+    for (i = 0; i < THREADS; i++) {
+        pthread_mutex_lock(&all[i].lock);
+        all[i].over = 1;
+        pthread_mutex_unlock(&all[i].lock);
+        CHECK(pthread_join(threads[i], NULL) == 0);
+        for (k = 0; k < all[i].count; k++)
+            note(all[i].values[k]);
+    }
+    lamport_clock_free(clock);
+    check_distinct();
+}
+
+static void *opens_and_uses(void *unused) {
+    lamport_clock_t *clock = opened("memory:shared", "a-name-that-is-too-long-to-stay-in-place");
+    uint64_t value;
+    (void)unused;
+    if (lamport_clock_update(clock, &value, NULL) != LAMPORT_STATUS_OK)
+        abort();
+    lamport_clock_free(clock);
+    return NULL;
+}
+
+static void uses_once(lamport_clock_t *clock, int pipe) {
+    opens_and_uses(NULL);
+    if (clock != NULL)
+        take(clock, 1, pipe);
+}
+
+/* Nothing has begun here when the threads and the forks begin together. */
+static void begins(lamport_clock_t *clock, int pipe) {
+    pthread_t threads[THREADS];
+    int i;
+
+    for (i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, opens_and_uses, NULL) == 0);
+    for (i = 0; i < THREADS; i++)
+        CHECK(ended(begun(uses_once, clock, 0)) == (clock != NULL));
+    for (i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    while (given_count > 0)
+        CHECK(write(pipe, &given[--given_count], sizeof *given) == (ssize_t)sizeof *given);
+}
+
+static void test_forks_in_the_middle_of_beginnings(lamport_clock_t *clock) {
+    int i;
+    for (i = 0; i < 10; i++)
+        CHECK(ended(begun(begins, clock, 0)) == (clock == NULL ? 0 : THREADS));
+}
+
+int main(int count, char **arguments) {
+    lamport_clock_t *clock;
+
+    if (count != 2)
+        return 2;
+    alarm(120);
+    store = arguments[1];
+    is_private = strncmp(store, "memory:", 7) == 0;
+    test_forks_in_the_middle_of_beginnings(NULL);
+    test_what_a_child_can_do();
+    test_workers_of_a_server_that_connected_first();
+    test_forks_while_updates_are_under_way();
+    clock = opened(store, "parent");
+    test_forks_in_the_middle_of_beginnings(clock);
+    check_distinct();
+    lamport_clock_free(clock);
+    return report();
+}

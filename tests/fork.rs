@@ -1,0 +1,76 @@
+//! What a fork leaves a child, told by the count alone: the children of Python and C programs are
+//! real (`tests/python/test_fork.py`, `tests/c/test_fork.c`), but their parents' threads are gone.
+//! Here they go on, so that a child that touched what is theirs would be seen.
+//!
+//! One test: the count is the whole process's.
+#![cfg(feature = "blocking")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lamport_clock::ErrorKind;
+use lamport_clock::blocking::SharedClock;
+use lamport_clock::life::{Life, count_fork};
+
+#[test]
+fn a_child_has_an_heir_of_everything_and_leaves_the_rest_alone() {
+    let clock = SharedClock::memory("a").unwrap();
+    let same = clock.clone();
+    let closed = SharedClock::memory("closed").unwrap();
+    closed.close();
+    let parent = clock.update().unwrap();
+    // A watch that goes on in the parent: whether its clock is closed is seen by it.
+    let mut watch = clock.watch().unwrap();
+    let mut left_behind = clock.watch().unwrap();
+    let mut call = clock.begin_update().unwrap();
+    while call.wait_for(Duration::from_secs(60)).is_none() {}
+    watch.next().unwrap().unwrap();
+    let before = clock.now();
+    let life = Life::current();
+
+    count_fork();
+
+    assert!(!life.goes_on());
+    let gone = |error: lamport_clock::Error| {
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert!(error.to_string().contains("forked"), "{error}");
+    };
+    gone(life.check("this").unwrap_err());
+    gone(call.wait_for(Duration::ZERO).unwrap().unwrap_err());
+    gone(call.wait().unwrap_err());
+    gone(watch.next_within(Duration::ZERO).unwrap().unwrap_err());
+    gone(left_behind.next().unwrap().unwrap_err());
+    assert!(left_behind.next().is_none());
+    drop((watch, left_behind));
+
+    // A clone is a handle on the same heir, and threads that need it first at once make one.
+    let instances: BTreeSet<u64> = std::thread::scope(|scope| {
+        let first = [&clock, &same, &clock, &same].map(|each| scope.spawn(|| each.instance()));
+        first.map(|each| each.join().unwrap().get()).into()
+    });
+    assert_eq!(instances.len(), 1);
+    assert_eq!(same.now(), before);
+    let child = clock.update().unwrap();
+    assert_eq!(
+        (child.value, &child.process),
+        (before.after(2).unwrap(), &parent.process)
+    );
+    assert_ne!(child.instance, parent.instance);
+    assert_eq!(same.instance(), child.instance);
+    assert_eq!(same.now(), child.value);
+    assert_eq!(same.update().unwrap().value, child.value.after(2).unwrap());
+
+    assert_eq!(closed.update().unwrap_err().kind(), ErrorKind::Closed);
+    closed.tick().unwrap();
+
+    // A grandchild begins where the newest of its ancestors stood.
+    let stood = clock.now();
+    drop(same);
+    count_fork();
+    assert_eq!(clock.tick().unwrap().time, stood.after(1).unwrap());
+    assert_ne!(clock.instance(), child.instance);
+    clock.close();
+    count_fork();
+    assert_eq!(clock.update().unwrap_err().kind(), ErrorKind::Closed);
+    clock.tick().unwrap();
+}
