@@ -18,8 +18,6 @@ use crate::store::{Change, Changes, Failure};
 pub struct Watch {
     clock: SharedClock,
     changes: Option<Box<dyn Changes>>,
-    /// It ran before, or was not let begin.
-    broke: bool,
     /// So many looks in a row showed less than this clock knows.
     losses: usize,
     next_revision: u64,
@@ -64,7 +62,6 @@ impl Watch {
         Watch {
             clock,
             changes: None,
-            broke: false,
             losses: 0,
             next_revision: from,
             ready: VecDeque::new(),
@@ -106,7 +103,6 @@ impl Watch {
                 match self.open().await {
                     Ok(changes) => {
                         self.changes = Some(changes);
-                        self.broke = false;
                         self.losses = 0;
                         return Ok(());
                     }
@@ -125,7 +121,6 @@ impl Watch {
             }
             Err(failure) => {
                 self.changes = None;
-                self.broke = true;
                 if failure.error.kind() == ErrorKind::Compacted {
                     return self.skip(failure.kept_from).await;
                 }
@@ -145,18 +140,16 @@ impl Watch {
 
     async fn open(&mut self) -> Result<Box<dyn Changes>, Failure> {
         let inner = &self.clock.inner;
-        if self.broke {
-            // The store that comes back may be another, or an older state of this one: there our
-            // revision lies in the future, and we would wait for it in silence.
-            let (_, view) = inner.look_once(inner.deadline()).await?;
-            if let Err(error) = refuse_if_regressed(view) {
-                // A read may be stale for a moment.
-                self.losses += 1;
-                return Err(match self.losses < driver::LOOKS {
-                    true => Failure::not_sent(error),
-                    false => Failure::answered(error),
-                });
-            }
+        // The store may be another by now, or an older state of this one: there our revision lies in
+        // the future, and we would wait for it in silence.
+        let (_, view) = inner.look_once(inner.deadline()).await?;
+        if let Err(error) = refuse_if_regressed(view) {
+            // A read may be stale for a moment.
+            self.losses += 1;
+            return Err(match self.losses < driver::LOOKS {
+                true => Failure::not_sent(error),
+                false => Failure::answered(error),
+            });
         }
         let range = inner.keys.trace();
         let opening = inner.store.watch(range, self.next_revision, inner.timeout);

@@ -138,6 +138,52 @@ impl Etcd {
         wait_for(&self.members[member].spawn());
     }
 
+    /// Saves a snapshot of the store as it is now; says where.
+    pub(crate) fn save_snapshot(&self) -> PathBuf {
+        let file = self.folder.path().join("snapshot.db");
+        self.control(&["snapshot", "save", &file.display().to_string()]);
+        file
+    }
+
+    /// Puts the one member back to a snapshot, as an operator does after a disaster: under the same
+    /// name and address, so that the cluster's id is the same too.
+    pub(crate) fn restore(&mut self, snapshot: &Path) {
+        let member = &mut self.members[0];
+        member.kill();
+        let data = self.folder.path().join("n0");
+        std::fs::remove_dir_all(&data).unwrap();
+        let same = |name: &str| {
+            let argument = member.arguments.iter();
+            let mut argument = argument.filter(|argument| argument.starts_with(name));
+            argument.next().unwrap().clone()
+        };
+        let output = Command::new(program().with_file_name("etcdutl"))
+            .args(["snapshot", "restore"])
+            .arg(snapshot)
+            .args([
+                "--data-dir",
+                &data.display().to_string(),
+                &same("--name"),
+                &same("--initial-cluster"),
+                &same("--initial-advertise-peer-urls"),
+            ])
+            .output()
+            .expect("etcdutl beside etcd");
+        assert!(output.status.success(), "{output:?}");
+        wait_for(&member.spawn());
+    }
+
+    /// Puts an empty store of another cluster in the place of the one member.
+    pub(crate) fn replace_by_another(&mut self) {
+        let member = &mut self.members[0];
+        member.kill();
+        std::fs::remove_dir_all(self.folder.path().join("n0")).unwrap();
+        member
+            .arguments
+            .push("--initial-cluster-token=another".to_owned());
+        wait_for(&member.spawn());
+    }
+
     /// Stops a member as it stands: its connections stay open, and it is silent.
     pub(crate) fn pause(&self, member: usize) {
         self.signal(member, "-STOP");
@@ -178,6 +224,16 @@ impl Etcd {
     }
 
     fn control_at(&self, member: usize, arguments: &[&str]) -> String {
+        self.try_control_at(member, arguments)
+            .unwrap_or_else(|complaint| panic!("etcdctl {arguments:?}: {complaint}"))
+    }
+
+    /// [`control`](Etcd::control) where it may fail: then what it complained of.
+    pub(crate) fn try_control(&self, arguments: &[&str]) -> Result<String, String> {
+        self.try_control_at(0, arguments)
+    }
+
+    fn try_control_at(&self, member: usize, arguments: &[&str]) -> Result<String, String> {
         let endpoint = self.members[member].address.to_string();
         let output = Command::new(program().with_file_name("etcdctl"))
             .env("ETCDCTL_API", "3")
@@ -186,17 +242,29 @@ impl Etcd {
             .args(arguments)
             .output()
             .expect("etcdctl beside etcd");
-        assert!(output.status.success(), "etcdctl {arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok(String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// The revision of the store, as a member knows it.
+    pub(crate) fn revision(&self, member: usize) -> u64 {
+        let revision = self.status(member)["header"]["revision"].as_u64();
+        revision.expect("a number")
+    }
+
+    fn status(&self, member: usize) -> serde_json::Value {
+        let status = self.control_at(member, &["endpoint", "status", "-w", "json"]);
+        let mut status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        status[0]["Status"].take()
     }
 
     /// The member that leads.
     pub(crate) fn leader(&self) -> usize {
         (0..self.members.len())
             .find(|&i| {
-                let status = self.control_at(i, &["endpoint", "status", "-w", "json"]);
-                let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-                let status = &status[0]["Status"];
+                let status = self.status(i);
                 status["leader"] == status["header"]["member_id"]
             })
             .expect("a leader")

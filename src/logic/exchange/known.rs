@@ -84,7 +84,7 @@ impl Repairs {
     /// Whether this repair is news, and moved the clock past all that is `known`.
     pub(super) fn excuse(&self, repaired: Option<Repaired>, known: Known) -> bool {
         repaired
-            .is_some_and(|repaired| !self.0.contains(&repaired) && repaired.from >= known.highest)
+            .is_some_and(|repaired| !self.0.contains(&repaired) && repaired.from > known.highest)
     }
 
     pub(super) fn remember(&mut self, repaired: Option<Repaired>) {
