@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use self::failure::Cause;
 use self::follow::Following;
 use self::member::Member;
+use self::patience::{LEAST_PATIENCE, Patience};
 use super::{Changes, Failure, Server, Store, StoreFuture};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +24,7 @@ mod advice;
 mod failure;
 mod follow;
 mod member;
+mod patience;
 mod read;
 mod tls;
 mod translate;
@@ -34,13 +36,10 @@ pub struct EtcdStore {
     plaintext: bool,
     /// We are a user of etcd.
     user: bool,
-    patience: Mutex<Duration>,
+    patience: Mutex<Patience>,
     /// The member used last.
     current: Mutex<usize>,
 }
-
-/// A healthy member answers far sooner; one that does not in this time is left for another.
-const LEAST_PATIENCE: Duration = Duration::from_millis(300);
 
 impl EtcdStore {
     /// A store on these members, the preferred one first. Nothing is sent yet.
@@ -60,7 +59,7 @@ impl EtcdStore {
             members: members.collect(),
             plaintext: config.tls.is_none(),
             user: config.credentials.is_some(),
-            patience: Mutex::new(LEAST_PATIENCE),
+            patience: Mutex::new(Patience::with(endpoints.len())),
             current: Mutex::new(0),
         })
     }
@@ -90,19 +89,6 @@ impl EtcdStore {
         self.members[chosen].clone()
     }
 
-    /// How long an attempt may take. It grows where attempts run out of time and falls back with
-    /// the first answer, so that a store that is slow as a whole is still waited for.
-    fn patience(&self, within: Duration) -> Duration {
-        (*lock(&self.patience)).min(within)
-    }
-
-    fn learn(&self, outcome: std::result::Result<Duration, Duration>) {
-        *lock(&self.patience) = match outcome {
-            Ok(answered_after) => (answered_after * 4).max(LEAST_PATIENCE),
-            Err(gave_up_after) => (gave_up_after * 2).max(LEAST_PATIENCE),
-        };
-    }
-
     /// One attempt at one member, bounded.
     async fn attempt<T>(
         &self,
@@ -110,19 +96,19 @@ impl EtcdStore {
         work: impl AsyncFnOnce(&Arc<Member>) -> Result<T, Cause>,
     ) -> Result<T, Failure> {
         let member = self.choose();
-        let patience = self.patience(within);
+        let patience = lock(&self.patience).length().min(within);
         let began = Instant::now();
         let cause = match timeout(patience, work(&member)).await {
             Ok(Ok(answer)) => {
-                self.learn(Ok(began.elapsed()));
+                lock(&self.patience).answered(began.elapsed());
                 member.answered();
                 return Ok(answer);
             }
             Ok(Err(cause)) => member.reconsider(cause),
             Err(_) => {
                 if patience < within {
-                    self.learn(Err(patience));
-                } else if member.silent_since(began) < *lock(&self.patience) {
+                    lock(&self.patience).ran_out(patience);
+                } else if member.silent_since(began) < lock(&self.patience).length() {
                     // Cut short by the caller's deadline, it says nothing of the member: neither
                     // of its pace nor of its health, and its connection may be about to stand.
                     return Err(Cause::silent(patience).at(member.address()));
