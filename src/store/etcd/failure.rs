@@ -12,7 +12,7 @@ use crate::nodes::Address;
 use crate::store::{Failure, Outcome};
 
 /// Why an attempt at a member failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cause {
     kind: ErrorKind,
     outcome: Outcome,

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
 use tokio::time::{Instant, timeout};
 
 use super::failure::{Cause, says_that_there_are_no_users};
@@ -26,6 +28,8 @@ struct State {
     client: Option<Client>,
     /// The client bears no user, though we have one: the server knew of none when it connected.
     anonymous: bool,
+    /// Under way to the next client, and since when.
+    connecting: Option<(Connecting, Instant)>,
     set_aside: Option<SetAside>,
     /// When the oldest of the attempts was made that no answer has followed since.
     unanswered_since: Option<Instant>,
@@ -34,6 +38,9 @@ struct State {
     /// It has answered at some time.
     known: bool,
 }
+
+/// The client, and whether it is anonymous.
+type Connecting = Shared<BoxFuture<'static, Result<(Client, bool), Cause>>>;
 
 struct SetAside {
     why: String,
@@ -51,6 +58,8 @@ const LAST_PROBE: Duration = Duration::from_secs(5);
 const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 /// A probe that takes longer has failed.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+/// An authentication that takes longer is lost, and begun anew.
+const AUTHENTICATION: Duration = Duration::from_secs(5);
 
 impl Member {
     pub(super) fn new(address: &Address, tls: bool, options: Options) -> Member {
@@ -69,27 +78,53 @@ impl Member {
 
     /// The client of this member. Connecting happens with its first request, save that a user is
     /// authenticated here.
+    ///
+    /// An authentication outlives the patience of whoever waits for it, and the next one waits for
+    /// the same: it costs a server most of a tenth of a second of a processor, answered or not. A
+    /// crowd that gave up and began anew would keep the server at it for ever, and be served never.
     pub(super) async fn client(&self) -> Result<Client, Cause> {
-        if let Some(client) = &self.state().client {
-            return Ok(client.clone());
-        }
-        let connect = |options: &ConnectOptions| {
-            let options = options.clone();
-            async { Client::connect([&self.url], Some(options)).await }
-        };
-        let (client, anonymous) = match connect(&self.options.own).await {
-            // A password can be set before users are switched on, and clocks need not be restarted
-            // for it, nor if they are switched off.
-            Err(error) if says_that_there_are_no_users(&error) => {
-                (connect(&self.options.anonymous).await?, true)
+        let connecting = {
+            let mut state = self.state();
+            if let Some(client) = &state.client {
+                return Ok(client.clone());
             }
-            result => (result?, false),
+            match &state.connecting {
+                Some((connecting, since)) if since.elapsed() < AUTHENTICATION => connecting.clone(),
+                _ => {
+                    let connecting = self.connect();
+                    state.connecting = Some((connecting.clone(), Instant::now()));
+                    connecting
+                }
+            }
         };
+        let result = connecting.clone().await;
         let mut state = self.state();
-        // Two that connect at once may both get here: either client will do.
-        state.client = Some(client.clone());
-        state.anonymous = anonymous;
-        Ok(client)
+        let current = state.connecting.as_ref();
+        if current.is_some_and(|(current, _)| current.ptr_eq(&connecting)) {
+            state.connecting = None;
+            if let Ok((client, anonymous)) = &result {
+                state.client = Some(client.clone());
+                state.anonymous = *anonymous;
+            }
+        }
+        result.map(|(client, _)| client)
+    }
+
+    /// Driven by whoever waits for it; it rests while nobody does, and is not dropped.
+    fn connect(&self) -> Connecting {
+        let (url, options) = (self.url.clone(), self.options.clone());
+        let connecting = async move {
+            match Client::connect([&url], Some(options.own)).await {
+                // A password can be set before users are switched on, and clocks need not be
+                // restarted for it, nor if they are switched off.
+                Err(error) if says_that_there_are_no_users(&error) => {
+                    let client = Client::connect([&url], Some(options.anonymous)).await?;
+                    Ok((client, true))
+                }
+                result => Ok((result?, false)),
+            }
+        };
+        connecting.boxed().shared()
     }
 
     /// What it means that the server wants a user: we may have one that it did not want before.
@@ -231,5 +266,29 @@ impl Options {
             None => anonymous.clone(),
         };
         Ok(Options { own, anonymous })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_loses_patience_with_an_authentication_leaves_it_to_the_next() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap().to_string().parse().unwrap();
+        let options = Options {
+            own: ConnectOptions::new().with_user("user", "password"),
+            anonymous: ConnectOptions::new(),
+        };
+        let member = Member::new(&address, false, options);
+        let moment = Duration::from_millis(100);
+        // It takes connections, and never says a word.
+        let (first, _) = tokio::join!(server.accept(), timeout(moment, member.client()));
+        let _kept_open = first.unwrap();
+        assert!(timeout(moment, member.client()).await.is_err());
+        assert!(timeout(moment, server.accept()).await.is_err());
     }
 }
