@@ -18,6 +18,8 @@ pub struct Known {
     pub(super) revision: u64,
     /// The highest time under its own key. Not the record's: writers of the old kind move that.
     pub(super) highest: Time,
+    /// How many repairs had been accepted: each makes void what was known before it.
+    pub(super) repairs: u64,
 }
 
 impl Known {
@@ -31,6 +33,7 @@ impl Known {
             },
             revision: self.revision.max(other.revision),
             highest: self.highest.max(other.highest),
+            repairs: self.repairs.max(other.repairs),
         }
     }
 

@@ -209,8 +209,15 @@ impl Exchange {
                 let found = Known {
                     cluster: reply.cluster,
                     revision: reply.revision,
-                    highest: offer.newest,
+                    highest: offer.stood,
+                    repairs: 0,
                 };
+                if self.is_void(current.asked) {
+                    // Committed in the store as it was before it was repaired: as good as lost.
+                    self.ask_anew(&mut current);
+                    self.current = Some(current);
+                    return;
+                }
                 if current.asked.is_contradicted_by(found) {
                     // It holds all that we compared, and not all that we know: others may have been
                     // given these times. Nobody gets them now.
@@ -219,7 +226,10 @@ impl Exchange {
                     self.current = Some(current);
                     return;
                 }
-                self.known = self.known.and(found);
+                self.known = self.known.and(Known {
+                    highest: offer.newest,
+                    ..found
+                });
                 self.highest = self.highest.max(offer.newest);
                 self.seen = Some(Seen {
                     highest: offer.newest,
@@ -334,9 +344,9 @@ impl Exchange {
                 self.highest = self.highest.max(newest);
             }
             self.known = self.known.and(Known {
-                cluster: 0,
                 revision: seen.revision,
                 highest: seen.highest,
+                ..Known::default()
             });
             self.seen = Some(seen);
         }
@@ -385,6 +395,10 @@ impl Exchange {
         if view.is_robbed() {
             return Err(self.robbed(found));
         }
+        if self.is_void(asked) {
+            // It may be older than the repair: nothing is to be learnt of it. Whoever asked asks again.
+            return Err(asked.lost(found));
+        }
         let contradicted = asked.is_contradicted_by(found);
         if contradicted || self.forgot.is_some() {
             if !self.repairs.excuse(view.repaired(), asked) {
@@ -392,7 +406,10 @@ impl Exchange {
                 return Err(asked.lost(found));
             }
             // Somebody has moved the clock past all we know: what we knew before is void.
-            self.known = found;
+            self.known = Known {
+                repairs: self.known.repairs + 1,
+                ..found
+            };
             self.seen = None;
             self.forgot = None;
         }
@@ -400,6 +417,18 @@ impl Exchange {
         self.repairs.remember(view.repaired());
         self.lost = false;
         Ok(())
+    }
+
+    /// Whether a repair was accepted since this was known: another caller of this process saw it.
+    fn is_void(&self, asked: Known) -> bool {
+        asked.repairs != self.known.repairs
+    }
+
+    /// As another request, through the store's log: what comes back is not stale, and not overtaken.
+    fn ask_anew(&mut self, current: &mut Current) {
+        self.seq += 1;
+        current.post = None;
+        current.phase = Phase::Doubt;
     }
 
     /// What was no stale read speaks of a loss.
@@ -435,11 +464,9 @@ impl Exchange {
         if let Err(error) = self.judge(current.asked, &view) {
             // A read may have been stale; what has gone through the store's log is not. Once bitten
             // we leave it at the read, which leaves nothing in a store that is not ours.
-            if matches!(current.phase, Phase::Look) && !self.lost {
-                // Asked again it may be left with the others once more: as another request.
-                self.seq += 1;
-                current.post = None;
-                current.phase = Phase::Doubt;
+            let stale = matches!(current.phase, Phase::Look) && !self.lost;
+            if stale || self.is_void(current.asked) {
+                self.ask_anew(current);
             } else {
                 self.note_loss(current.asked, view.known());
                 current.fail(error);
@@ -495,6 +522,12 @@ impl Exchange {
     fn times_granted(&mut self, granted: &Granted, round_trips: u32) -> Option<Times> {
         let found = granted.find(self.instance, self.seq)?;
         self.highest = self.highest.max(found.grant.last());
+        // The record as we saw it last is older than that: where it is found again, times are lost.
+        self.known = self.known.and(Known {
+            revision: found.batch.revision,
+            highest: found.grant.last(),
+            ..Known::default()
+        });
         let first_of_batch = found.batch.grants.first() == Some(found.grant);
         Some(Times {
             first: found.grant.first,

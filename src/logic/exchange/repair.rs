@@ -56,6 +56,7 @@ impl Exchange {
             cluster: reply.cluster,
             revision: reply.revision,
             highest: readable.map_or(Time::ZERO, |highest| highest.value),
+            repairs: 0,
         };
         let mut problems = Vec::new();
         match &record {

@@ -35,6 +35,8 @@ pub(super) struct Offer {
     pub(super) record: Sighting,
     /// That record's value.
     pub(super) newest: Time,
+    /// The highest time under its own key, as it stands in what the transaction compares.
+    pub(super) stood: Time,
     /// Up to which revision the requests are then [served](crate::logic::board::Highest::served).
     pub(super) served: u64,
     /// The newest repair, handed on.
@@ -50,6 +52,7 @@ pub(super) struct Base {
     pub(super) previous: Option<Holder>,
     pub(super) regressed: Option<Time>,
     repaired: Option<Repaired>,
+    stood: Time,
 }
 
 impl Base {
@@ -64,6 +67,7 @@ impl Base {
             global: value.max(highest),
             regressed: (value < highest).then_some(highest),
             repaired: seen.repaired,
+            stood: seen.highest,
             previous: record.map(|record| Holder {
                 value: record.value,
                 process_id: record.process_id,
@@ -146,6 +150,7 @@ impl Base {
                 record: Ok(record),
             },
             newest: newest.last(),
+            stood: self.stood,
             served,
             repaired: self.repaired,
             mine,

@@ -161,6 +161,7 @@ impl View {
                 .highest
                 .as_ref()
                 .map_or(Time::ZERO, |(highest, _)| highest.value),
+            repairs: 0,
         }
     }
 

@@ -30,6 +30,14 @@ fn restored() -> Restored {
     }
 }
 
+fn write_elsewhere(shelf: &mut Shelf) {
+    let transaction = Transaction {
+        then: vec![Operation::Put(b"/elsewhere".to_vec(), Vec::new())],
+        ..Transaction::default()
+    };
+    shelf.apply(&transaction).unwrap();
+}
+
 fn refused(process: &mut Process, shelf: &mut Shelf) -> String {
     let error = process.take(shelf, 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Regressed, "{error}");
@@ -62,6 +70,61 @@ fn a_restored_store_gives_nothing_to_who_knew_more_until_it_is_repaired() {
     let given = witness.update(&mut snapshot);
     assert!(given > repaired);
     assert_eq!(absent.update(&mut snapshot), given + 1);
+}
+
+#[test]
+fn who_was_served_by_another_notices_that_the_record_it_saw_itself_is_back() {
+    let mut shelf = Shelf::default();
+    let (mut served, mut other) = (Process::new("served", 1), Process::new("other", 2));
+    other.begin(1);
+    other.step(&mut shelf); // looks
+    served.update(&mut shelf);
+    let mut snapshot = shelf.clone();
+    other.step(&mut shelf); // queues up
+    served.begin(1);
+    served.step(&mut shelf); // queues up behind it
+    assert!(matches!(served.exchange.poll(1.5), Step::Await { .. }));
+    Process::new("third", 3).update(&mut shelf); // serves all
+    tell_of_grants(&mut served, &mut shelf);
+    served.done();
+    // It has seen no record since its own, which is there again; and the revisions have caught up.
+    while snapshot.revision() <= shelf.revision() {
+        write_elsewhere(&mut snapshot);
+    }
+    refused(&mut served, &mut snapshot);
+}
+
+#[test]
+fn what_was_asked_before_a_repair_was_seen_is_asked_again() {
+    let Restored {
+        mut snapshot,
+        mut witness,
+        mut absent,
+        last,
+        ..
+    } = restored();
+    for late in [false, true] {
+        let mut witness = Process {
+            exchange: witness.exchange.clone(),
+            ..witness
+        };
+        let mut snapshot = snapshot.clone();
+        // One of its transactions is on the way, there or back, while the store is repaired and
+        // another caller of its process reads that.
+        witness.begin(1);
+        let transaction = witness.transaction();
+        let reply = (!late).then(|| snapshot.apply(&transaction).unwrap());
+        let repaired = absent.repair(&mut snapshot, last);
+        let asked = witness.exchange.known();
+        let look = snapshot.apply(&witness.exchange.look_transaction());
+        witness.exchange.handle_look(asked, &look.unwrap()).unwrap();
+        let reply = reply.unwrap_or_else(|| snapshot.apply(&transaction).unwrap());
+        witness.exchange.handle_reply(&reply);
+        let given = witness.go_on(&mut snapshot).unwrap();
+        assert!(given.first.get() > repaired, "{given:?}");
+        assert!(witness.update(&mut snapshot) > given.last.get());
+    }
+    refused(&mut witness, &mut snapshot);
 }
 
 #[test]
