@@ -26,7 +26,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test lint bench scaling build wheel c tools format clean
+.PHONY: help run test soak lint bench scaling build wheel c tools format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -44,6 +44,10 @@ c: build/c/.built  ## The C library and its header, in build/c/
 
 test: $(addprefix $(PASSED)/,rust python c scripts containers)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
+
+soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
+	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --no-default-features --features shared \
+		--test simulation -- --nocapture
 
 bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 2; ONLY=alone,callers: those sections)
 	@mkdir -p build/bench/tmp

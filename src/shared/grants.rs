@@ -145,6 +145,8 @@ async fn follow(grants: Arc<Grants>, store: Arc<dyn Store>) {
             return;
         };
         tokio::select! {
+            // Not in a random order: a simulation must run again just so.
+            biased;
             changed = changes.next() => {
                 let Ok(changed) = changed else { return };
                 let written = changed.into_iter().flat_map(|change| change.keys);

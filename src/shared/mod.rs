@@ -108,11 +108,22 @@ impl SharedClock {
     /// the jump bound. A process name of more than 23 bytes stays in memory when the clock is gone,
     /// once for all clocks that bear it.
     pub fn with_store(store: Arc<dyn Store>, config: &Config) -> Result<SharedClock> {
-        let process = names::kept(&config.process);
         let instance = random_instance()?;
+        Ok(SharedClock::with_instance(store, config, instance))
+    }
+
+    /// The same as a life that is not drawn at random, so that a simulation runs again just so. Two
+    /// clocks of one instance would take each other's times.
+    #[doc(hidden)]
+    pub fn with_instance(
+        store: Arc<dyn Store>,
+        config: &Config,
+        instance: Instance,
+    ) -> SharedClock {
+        let process = names::kept(&config.process);
         let keys = Keys::new(&config.key);
         let exchange = Exchange::new(keys.clone(), process.clone(), instance, config.max_jump);
-        Ok(SharedClock {
+        SharedClock {
             inner: Arc::new(Inner {
                 local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
                 store,
@@ -123,7 +134,7 @@ impl SharedClock {
                 grants: grants::Grants::new(&keys.granted),
                 keys,
             }),
-        })
+        }
     }
 
     /// A local event or a send: see [`LocalClock::tick`]. No I/O.

@@ -1,0 +1,113 @@
+//! The real driver over a store that fails in every way that it may, in virtual time: hundreds of
+//! short lives of a clock, each from a seed, and the checker decides.
+//!
+//! A seed that fails is printed with the command that runs it again, just so. `make soak SECONDS=600`
+//! tries seeds that nobody has tried for as long as asked.
+
+#![cfg(feature = "shared")]
+
+#[path = "simulation/link.rs"]
+mod link;
+#[path = "simulation/nemesis.rs"]
+mod nemesis;
+#[path = "simulation/process.rs"]
+mod process;
+#[path = "support/random.rs"]
+mod random;
+#[path = "simulation/recorder.rs"]
+mod recorder;
+#[path = "simulation/scenario.rs"]
+mod scenario;
+#[path = "simulation/server.rs"]
+mod server;
+
+use std::time::{Duration, Instant};
+
+use scenario::{Came, run};
+
+/// So many seeds belong to `make test`: ten seconds in all, debug build.
+const SEEDS: u64 = 200;
+
+/// What a variable holds, for people who run one test by hand.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "which seeds a test tries is no setting of the library"
+)]
+fn variable(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is '{text}', not a number")),
+    )
+}
+
+/// Which seeds to try: one alone, new ones for so many seconds, or the usual ones.
+fn seeds() -> Box<dyn Iterator<Item = u64>> {
+    if let Some(seed) = variable("LAMPORT_SEED") {
+        return Box::new(std::iter::once(seed));
+    }
+    let Some(seconds) = variable("LAMPORT_SOAK") else {
+        return Box::new(0..SEEDS);
+    };
+    let (began, length) = (Instant::now(), Duration::from_secs(seconds));
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let first = since.as_secs() << 20;
+    Box::new((first..).take_while(move |_| began.elapsed() < length))
+}
+
+/// Runs every seed, and prints what they came to.
+fn simulate(test: &str, losing: bool) -> Came {
+    let began = Instant::now();
+    let (mut tried, mut sum) = (0, Came::default());
+    for seed in seeds() {
+        let came = run(seed, losing).unwrap_or_else(|broken| {
+            if variable("LAMPORT_SEED").is_some() {
+                eprintln!("{}\nthe log:\n{}\n", broken.history, broken.log);
+            }
+            panic!(
+                "seed {seed}: {}\n\nrun it again, and see its history: LAMPORT_SEED={seed} cargo test \
+                 --no-default-features --features shared --test simulation {test}",
+                broken.what
+            )
+        });
+        tried += 1;
+        sum.calls += came.calls;
+        sum.acknowledged += came.acknowledged;
+        sum.unknown += came.unknown;
+        sum.reads += came.reads;
+        sum.losses += came.losses;
+    }
+    eprintln!(
+        "{test}: {tried} seeds, {} calls ({} updates acknowledged, {} unknown, {} reads), {} losses, \
+         in {:.1?}",
+        sum.calls,
+        sum.acknowledged,
+        sum.unknown,
+        sum.reads,
+        sum.losses,
+        began.elapsed()
+    );
+    sum
+}
+
+#[test]
+fn every_promise_holds_whatever_fails() {
+    let came = simulate("every_promise_holds", false);
+    assert!(came.acknowledged > 0);
+}
+
+#[test]
+fn who_knows_of_lost_times_hands_out_none_until_a_repair() {
+    let came = simulate("who_knows_of_lost_times", true);
+    assert!(came.acknowledged > 0);
+}
+
+#[test]
+fn a_seed_runs_again_just_so() {
+    for seed in 0..20 {
+        for losing in [false, true] {
+            let history = || run(seed, losing).map(|came| came.history);
+            assert_eq!(history(), history(), "seed {seed}");
+        }
+    }
+}

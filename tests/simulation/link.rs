@@ -1,0 +1,296 @@
+//! A process's way to the store, and what happens on it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lamport_clock::Error;
+use lamport_clock::logic::transaction::{KeyRange, Reply, Transaction};
+use lamport_clock::store::{Change, Changes, Failure, Store, StoreFuture};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::random::Random;
+use super::server::{Server, milliseconds, unavailable};
+
+pub(crate) struct Link {
+    server: Arc<Server>,
+    weather: Arc<Weather>,
+    random: Mutex<Random>,
+    cut: Mutex<Option<Cut>>,
+}
+
+/// How bad it is at present, for everybody.
+pub(crate) struct Weather {
+    /// Of a thousand transactions, how many meet each kind of fault.
+    pub(crate) faults: u64,
+    pub(crate) calm: AtomicBool,
+}
+
+/// Nothing passes at present.
+#[derive(Clone, Copy)]
+pub(crate) enum Cut {
+    Refused,
+    Silent,
+}
+
+/// What becomes of a transaction: when it is carried out, if ever, and what its sender hears.
+struct Plan {
+    applied: Option<Duration>,
+    heard: Heard,
+    after: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Heard {
+    Reply,
+    Unknown,
+    NotSent,
+    Refused,
+    Nothing,
+}
+
+impl Weather {
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+}
+
+impl Link {
+    pub(crate) fn new(server: &Arc<Server>, weather: &Arc<Weather>, random: Random) -> Link {
+        Link {
+            server: server.clone(),
+            weather: weather.clone(),
+            random: Mutex::new(random),
+            cut: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn cut(&self, cut: Option<Cut>) {
+        *self.cut.lock().unwrap() = cut;
+    }
+
+    fn plan(&self) -> Plan {
+        let mut random = self.random.lock().unwrap();
+        let random = &mut *random;
+        let there = milliseconds(random.below(4));
+        let back = milliseconds(random.below(4));
+        let plan = |applied, heard, after| Plan {
+            applied,
+            heard,
+            after,
+        };
+        if self.weather.is_calm() {
+            return plan(Some(there), Heard::Reply, back);
+        }
+        match *self.cut.lock().unwrap() {
+            Some(Cut::Refused) => return plan(None, Heard::NotSent, back),
+            Some(Cut::Silent) => return plan(None, Heard::Nothing, back),
+            None => {}
+        }
+        let faults = self.weather.faults;
+        match random.below(1_000).checked_div(faults) {
+            Some(0) => plan(None, Heard::NotSent, back),
+            Some(1) => plan(None, Heard::Unknown, back),
+            // Carried out, and the reply is lost.
+            Some(2) => plan(Some(there), Heard::Unknown, back),
+            // Carried out long after its sender was told that nobody knows.
+            Some(3) => plan(Some(late(random)), Heard::Unknown, back),
+            Some(4) => plan(Some(late(random)), Heard::Nothing, back),
+            Some(5) => plan(None, Heard::Nothing, back),
+            // Slow on one way or on both; its sender may have gone meanwhile.
+            Some(6) => plan(Some(slow(random)), Heard::Reply, slow(random)),
+            Some(7) if random.below(4) == 0 => plan(None, Heard::Refused, back),
+            _ => plan(Some(there), Heard::Reply, back),
+        }
+    }
+}
+
+fn slow(random: &mut Random) -> Duration {
+    milliseconds(random.below(10) * random.below(200))
+}
+
+fn late(random: &mut Random) -> Duration {
+    milliseconds(random.below(20) * random.below(1_000))
+}
+
+/// On the wire, a transaction is carried out whether or not somebody still waits for it.
+async fn travel(
+    server: Arc<Server>,
+    transaction: Transaction,
+    plan: Plan,
+    answer: oneshot::Sender<Result<Reply, Failure>>,
+) {
+    let epoch = server.epoch();
+    let lost = || Failure::unknown(unavailable("no answer"));
+    let said = |heard| match heard {
+        Heard::NotSent => Failure::not_sent(unavailable("refused")),
+        Heard::Refused => Failure::answered(unavailable("no")),
+        _ => lost(),
+    };
+    let mut answer = Some(answer);
+    if plan.heard != Heard::Reply && plan.heard != Heard::Nothing {
+        sleep(plan.after).await;
+        let _ = answer.take().unwrap().send(Err(said(plan.heard)));
+    }
+    let Some(applied) = plan.applied else {
+        if plan.heard == Heard::Nothing {
+            // Longer than any deadline.
+            sleep(milliseconds(60_000)).await;
+        }
+        return;
+    };
+    sleep(applied).await;
+    // Where the store was exchanged, so was whoever it was on the way to.
+    let result = if server.epoch() == epoch {
+        server.apply(&transaction).map_err(Failure::answered)
+    } else {
+        Err(lost())
+    };
+    match plan.heard {
+        Heard::Reply => sleep(plan.after).await,
+        Heard::Nothing => sleep(milliseconds(60_000)).await,
+        _ => return,
+    }
+    let result = result.and_then(|reply| match server.epoch() == epoch {
+        true => Ok(reply),
+        false => Err(lost()),
+    });
+    if let Some(answer) = answer {
+        let _ = answer.send(result);
+    }
+}
+
+impl Store for Link {
+    fn transact<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        _within: Duration,
+    ) -> StoreFuture<'a, Reply> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let transaction = transaction.clone();
+            tokio::spawn(travel(
+                self.server.clone(),
+                transaction,
+                self.plan(),
+                answer,
+            ));
+            match answered.await {
+                Ok(result) => result,
+                Err(_) => Err(Failure::unknown(unavailable("the connection broke"))),
+            }
+        })
+    }
+
+    fn watch(
+        &self,
+        range: KeyRange,
+        from: u64,
+        _within: Duration,
+    ) -> StoreFuture<'_, Box<dyn Changes>> {
+        Box::pin(async move {
+            let calm = self.weather.is_calm();
+            let cut = self.cut.lock().unwrap().is_some();
+            let (opens, fate, mut random) = {
+                let mut random = self.random.lock().unwrap();
+                let bad = !calm && random.in_a_thousand(4 * self.weather.faults);
+                let fate = match random.below(3) {
+                    _ if !bad => Fate::Well,
+                    0 => Fate::Stale,
+                    1 => Fate::Breaks(random.below(5)),
+                    _ => Fate::Dies(random.below(5)),
+                };
+                let opens = calm || !(cut || random.in_a_thousand(self.weather.faults));
+                (opens, fate, random.fork())
+            };
+            sleep(milliseconds(random.below(4))).await;
+            if !opens {
+                return Err(Failure::unknown(unavailable("no watch")));
+            }
+            let next = match from {
+                0 => self.server.revision() + 1,
+                from => from,
+            };
+            self.server.changes(&range, next)?;
+            Ok(Box::new(Following {
+                epoch: self.server.epoch(),
+                server: self.server.clone(),
+                range,
+                next,
+                fate,
+                random,
+                due: None,
+            }) as Box<dyn Changes>)
+        })
+    }
+
+    fn location(&self) -> String {
+        "simulated".to_owned()
+    }
+}
+
+/// A running watch.
+struct Following {
+    server: Arc<Server>,
+    epoch: u64,
+    range: KeyRange,
+    next: u64,
+    fate: Fate,
+    random: Random,
+    /// When what is there by now is told of. Kept here: the future may be dropped, and asked again.
+    due: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+enum Fate {
+    Well,
+    /// Tells of everything, far too late.
+    Stale,
+    /// After so many deliveries it breaks, and says so.
+    Breaks(u64),
+    /// After so many it is silent; that is noticed in the end.
+    Dies(u64),
+}
+
+impl Changes for Following {
+    fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
+        Box::pin(async move {
+            loop {
+                if self.server.epoch() != self.epoch {
+                    return Err(broken("the store was restarted"));
+                }
+                let changed = self.server.changed.notified();
+                if self.server.revision() < self.next {
+                    changed.await;
+                    continue;
+                }
+                let delay = match &mut self.fate {
+                    Fate::Well => self.random.below(3),
+                    Fate::Stale => self.random.below(3_000),
+                    Fate::Breaks(0) => return Err(broken("the watch broke")),
+                    Fate::Dies(0) => {
+                        sleep(milliseconds(10_000)).await;
+                        return Err(broken("the watch fell silent"));
+                    }
+                    Fate::Breaks(_) | Fate::Dies(_) => 1,
+                };
+                let due = *self.due.get_or_insert(Instant::now() + milliseconds(delay));
+                sleep_until(due).await;
+                self.due = None;
+                if let Fate::Breaks(left) | Fate::Dies(left) = &mut self.fate {
+                    *left -= 1;
+                }
+                let (newest, changes) = self.server.changes(&self.range, self.next)?;
+                self.next = self.next.max(newest + 1);
+                if !changes.is_empty() && self.server.epoch() == self.epoch {
+                    return Ok(changes);
+                }
+            }
+        })
+    }
+}
+
+fn broken(why: &str) -> Failure {
+    Failure::unknown(Error::clone(&unavailable(why)))
+}

@@ -1,0 +1,342 @@
+//! One simulation: what happens in it follows from its seed alone.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use lamport_clock::check::{Call, History, Log, Options, Outcome, check};
+use lamport_clock::{Time, WatchEvent};
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::link::{Link, Weather};
+use super::nemesis;
+use super::process::{self, Process};
+use super::random::Random;
+use super::recorder::Recorder;
+use super::server::{Loss, Server, milliseconds};
+
+/// What there is of everything.
+#[derive(Clone, Debug)]
+struct Scenario {
+    processes: u64,
+    lives: u64,
+    faults: u64,
+    old_writers: u64,
+    garbage: bool,
+    compaction: bool,
+    cuts: bool,
+    watches: bool,
+    /// The store loses times that were handed out, and somebody repairs it.
+    loss: Option<Loss>,
+}
+
+/// What one simulation came to.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Came {
+    pub(crate) calls: usize,
+    pub(crate) acknowledged: usize,
+    pub(crate) unknown: usize,
+    pub(crate) reads: usize,
+    /// Losses that every process knew of.
+    pub(crate) losses: usize,
+    /// Everything that was recorded, as text.
+    pub(crate) history: String,
+}
+
+/// A promise was broken.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Broken {
+    pub(crate) what: String,
+    pub(crate) history: String,
+    pub(crate) log: String,
+}
+
+fn as_text(calls: &[Call]) -> String {
+    let mut text = String::new();
+    for call in calls {
+        writeln!(text, "{}", serde_json::to_string(call).unwrap()).unwrap();
+    }
+    text
+}
+
+impl Scenario {
+    fn draw(random: &mut Random, losing: bool) -> Scenario {
+        let losses = [
+            Loss::Snapshot,
+            Loss::Snapshot,
+            Loss::AnotherCluster,
+            Loss::Record,
+            Loss::Highest,
+            Loss::Everything,
+        ];
+        Scenario {
+            processes: 1 + random.below(5),
+            lives: if losing { 1 } else { 1 + random.below(3) },
+            faults: *random.pick(&[0, 5, 20, 60]),
+            old_writers: if losing { 0 } else { random.below(4) / 2 },
+            garbage: !losing && random.below(5) == 0,
+            compaction: random.below(4) == 0,
+            cuts: random.below(3) == 0,
+            watches: random.below(2) == 0,
+            loss: losing.then(|| *random.pick(&losses)),
+        }
+    }
+}
+
+/// Runs the simulation of this seed; the error says which promise was broken, and how.
+pub(crate) fn run(seed: u64, losing: bool) -> Result<Came, Broken> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let mut random = Random::new(seed);
+    let scenario = Scenario::draw(&mut random, losing);
+    // Made inside, where time is virtual.
+    runtime.block_on(async {
+        let world = World::new(&scenario, random);
+        let (recorder, server) = (world.recorder.clone(), world.server.clone());
+        world.run(&scenario).await.map_err(|what| Broken {
+            what: format!("{scenario:?}\n{what}"),
+            history: recorder.with_calls(as_text),
+            log: server.log(scenario.loss.is_some()),
+        })
+    })
+}
+
+struct World {
+    random: Random,
+    server: Arc<Server>,
+    weather: Arc<Weather>,
+    recorder: Arc<Recorder>,
+    links: Vec<Arc<Link>>,
+    processes: Vec<Arc<Process>>,
+    watches: Vec<Arc<Mutex<Vec<WatchEvent>>>>,
+    losses: usize,
+}
+
+impl World {
+    fn new(scenario: &Scenario, mut random: Random) -> World {
+        let server = Arc::new(Server::new());
+        let weather = Arc::new(Weather {
+            faults: scenario.faults,
+            calm: AtomicBool::new(false),
+        });
+        World {
+            links: (0..scenario.processes)
+                .map(|_| Arc::new(Link::new(&server, &weather, random.fork())))
+                .collect(),
+            random,
+            server,
+            weather,
+            recorder: Arc::default(),
+            processes: Vec::new(),
+            watches: Vec::new(),
+            losses: 0,
+        }
+    }
+
+    async fn run(mut self, scenario: &Scenario) -> Result<Came, String> {
+        for (i, link) in self.links.iter().enumerate() {
+            let name = format!("p{i}");
+            // They must still be at it when the store loses something, and when it is repaired.
+            let calls = if scenario.loss.is_some() { 15 } else { 4 };
+            let process = Process::new(name, link.clone(), &self.recorder, calls, &mut self.random);
+            self.processes.push(process);
+        }
+        let mut nemeses = self.harm(scenario);
+        let mut followers = JoinSet::new();
+        let mut lives = JoinSet::new();
+        for process in &self.processes {
+            if scenario.watches && scenario.lives == 1 && scenario.loss.is_none() {
+                let seen = Arc::default();
+                self.watches.push(Arc::clone(&seen));
+                followers.spawn(process.clone().follow(seen));
+            }
+            let random = self.random.fork();
+            lives.spawn(process.clone().live(scenario.lives, random));
+        }
+        if let Some(loss) = scenario.loss {
+            self.lose(loss).await?;
+        }
+        lives.join_all().await;
+
+        // Everything that is still under way arrives, and nothing more goes wrong.
+        self.weather.calm.store(true, Ordering::Relaxed);
+        nemeses.join_all().await;
+        nemeses = JoinSet::new();
+        for link in &self.links {
+            link.cut(None);
+        }
+        sleep(milliseconds(30_000)).await;
+        nemesis::mend(&self.server);
+        for process in &self.processes {
+            nemeses.spawn(process.clone().update_at_last());
+        }
+        nemeses.join_all().await;
+        sleep(milliseconds(30_000)).await;
+        followers.shutdown().await;
+        self.judge(scenario)
+    }
+
+    fn harm(&mut self, scenario: &Scenario) -> JoinSet<()> {
+        let mut nemeses = JoinSet::new();
+        let (server, weather) = (&self.server, &self.weather);
+        let random = &mut self.random;
+        for _ in 0..scenario.old_writers {
+            let writer = nemesis::write_blindly(server.clone(), weather.clone(), random.fork());
+            nemeses.spawn(writer);
+        }
+        if scenario.garbage {
+            nemeses.spawn(nemesis::spoil(
+                server.clone(),
+                weather.clone(),
+                random.fork(),
+            ));
+        }
+        if scenario.compaction {
+            nemeses.spawn(nemesis::compact(
+                server.clone(),
+                weather.clone(),
+                random.fork(),
+            ));
+        }
+        if scenario.cuts {
+            let links = self.links.clone();
+            nemeses.spawn(nemesis::cut(links, weather.clone(), random.fork()));
+        }
+        nemeses
+    }
+
+    /// The store loses times of which every process knows, and some time later somebody repairs it.
+    async fn lose(&mut self, loss: Loss) -> Result<(), String> {
+        sleep(milliseconds(self.random.below(300))).await;
+        let snapshot = self.server.snapshot();
+        let kept = snapshot.revision();
+        for waited in 0.. {
+            if waited == 1_000 {
+                // Somebody ended before: then not everybody knows, and nothing is promised.
+                return Ok(());
+            }
+            if self.everybody_knows(kept) {
+                break;
+            }
+            sleep(milliseconds(10)).await;
+        }
+        sleep(milliseconds(self.random.below(50))).await;
+        let lost_at = self.recorder.now();
+        self.server.lose(loss, &snapshot);
+        self.losses += 1;
+        sleep(milliseconds(self.random.below(20) * self.random.below(300))).await;
+
+        // What was handed out in between was handed out by somebody who knew.
+        let repaired_at = self.recorder.now();
+        let between = self.recorder.with_calls(|calls| {
+            let answered = |call: &&Call| {
+                call.outcome == Some(Outcome::Ok)
+                    && call.called > lost_at
+                    && call.returned < Some(repaired_at)
+            };
+            calls.iter().find(answered).cloned()
+        });
+        if let Some(call) = between {
+            return Err(format!(
+                "answered although the store had lost times: {call:?}"
+            ));
+        }
+        self.repair().await
+    }
+
+    fn everybody_knows(&self, revision: u64) -> bool {
+        self.recorder.with_calls(|calls| {
+            self.processes.iter().all(|process| {
+                let instance = Some(process.clock().instance());
+                calls.iter().any(|call| {
+                    call.outcome == Some(Outcome::Ok)
+                        && call.instance == instance
+                        && call.revision > Some(revision)
+                })
+            })
+        })
+    }
+
+    async fn repair(&mut self) -> Result<(), String> {
+        let link = self.links[0].clone();
+        let operator = process::clock("operator", &link, milliseconds(5_000), &mut self.random);
+        for _ in 0..1_000 {
+            let highest = Time::new(self.server.highest()).unwrap();
+            if let Ok(condition) = operator.condition(highest).await
+                && operator.repair(&condition).await.is_ok()
+            {
+                return Ok(());
+            }
+            sleep(milliseconds(50)).await;
+        }
+        Err("it can't be repaired".to_owned())
+    }
+
+    fn judge(&self, scenario: &Scenario) -> Result<Came, String> {
+        if let Some(broken) = self.recorder.broken_first() {
+            return Err(broken);
+        }
+        let mut calls = self.recorder.with_calls(<[Call]>::to_vec);
+        let text = self.server.log(scenario.loss.is_some());
+        if scenario.loss.is_some() {
+            // The revisions of an exchanged store begin anew.
+            calls.iter_mut().for_each(|call| call.revision = None);
+        }
+        let mut came = Came {
+            losses: self.losses,
+            history: as_text(&calls),
+            ..Came::default()
+        };
+        let mut history = History::default();
+        history.read("history", came.history.as_bytes()).unwrap();
+        let log = Log::read("log", text.as_bytes()).unwrap();
+        let verdict = check(&history, Some(&log), &Options::default());
+        if !verdict.is_good() {
+            return Err(verdict.to_string());
+        }
+        came.calls = verdict.acknowledged + verdict.failed + verdict.unknown + verdict.reads;
+        came.acknowledged = verdict.acknowledged;
+        came.unknown = verdict.unknown;
+        came.reads = verdict.reads;
+        for seen in &self.watches {
+            compare_watch(&seen.lock().unwrap(), &text)?;
+        }
+        Ok(came)
+    }
+}
+
+/// A watch tells of every update, once and in order, save those that it says it missed.
+fn compare_watch(seen: &[WatchEvent], log: &str) -> Result<(), String> {
+    let mut missed = Vec::new();
+    let mut told = Vec::new();
+    for event in seen {
+        match event {
+            WatchEvent::Updated(update) => told.push((update.revision, update.value.get())),
+            WatchEvent::Missed { from, until } => missed.push(*from..*until),
+            _ => {}
+        }
+    }
+    let written = log.lines().filter_map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        Some((line["revision"].as_u64()?, line["value"].as_u64()?))
+    });
+    let expected: Vec<_> = written
+        .filter(|(revision, _)| !missed.iter().any(|missed| missed.contains(revision)))
+        .collect();
+    // What it was told of before that was compacted away is no harm.
+    told.retain(|(revision, _)| !missed.iter().any(|missed| missed.contains(revision)));
+    if told != expected {
+        let at = told.iter().zip(&expected).position(|(a, b)| a != b);
+        let at = at.unwrap_or(told.len().min(expected.len()));
+        let (told, expected) = (told.get(at), expected.get(at));
+        return Err(format!(
+            "a watch told of {told:?} where the log has {expected:?}"
+        ));
+    }
+    Ok(())
+}
