@@ -127,7 +127,7 @@ build/c/.built: $(TOOLS)/.ready $(CORE) $(CLIB)
 
 $(WHEEL)/.installed: dist/.built
 	@test -x $(WHEEL)/bin/python || $(PYTHON) -m venv $(WHEEL)
-	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check pytest mypy
+	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check pytest mypy trustme
 	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
 	touch $@
 

@@ -102,9 +102,13 @@ class Silence:
 class Member:
     """One etcd process. It can be stopped, killed and started again on the same data."""
 
-    def __init__(self, name: str, client: int, peer: int, folder: Path) -> None:
+    def __init__(
+        self, name: str, client: int, peer: int, folder: Path, tls: Sequence[str] = ()
+    ) -> None:
         self.name = name
         self.address = f"127.0.0.1:{client}"
+        self._url = f"{'https' if tls else 'http'}://{self.address}"
+        self._tls = tls
         self.peer = f"http://127.0.0.1:{peer}"
         self._folder = folder
         self._keeper: subprocess.Popen[str] | None = None
@@ -118,15 +122,15 @@ class Member:
         command = {
             "--name": self.name,
             "--data-dir": str(self._folder / self.name),
-            "--listen-client-urls": f"http://{self.address}",
-            "--advertise-client-urls": f"http://{self.address}",
+            "--listen-client-urls": self._url,
+            "--advertise-client-urls": self._url,
             "--listen-peer-urls": self.peer,
             "--initial-advertise-peer-urls": self.peer,
             "--initial-cluster": ",".join(f"{one.name}={one.peer}" for one in cluster),
             "--initial-cluster-token": str(self._folder),
             "--log-outputs": "stdout",
         }
-        arguments = [word for pair in command.items() for word in pair]
+        arguments = [word for pair in command.items() for word in pair] + [*self._tls]
         self._ready.clear()
         self._ended.clear()
         self._keeper = subprocess.Popen(
@@ -186,12 +190,16 @@ class Member:
 
 
 class Etcd:
-    """A private etcd of some members on 127.0.0.1, as a context."""
+    """A private etcd of some members on 127.0.0.1, as a context.
 
-    def __init__(self, folder: Path, size: int) -> None:
+    With tls, arguments such as --cert-file=..., it serves clients over TLS and nobody else: put(),
+    get() and their like speak without.
+    """
+
+    def __init__(self, folder: Path, size: int, tls: Sequence[str] = ()) -> None:
         ports = free_ports(2 * size)
         self.members = [
-            Member(f"m{i}", ports[2 * i], ports[2 * i + 1], folder) for i in range(size)
+            Member(f"m{i}", ports[2 * i], ports[2 * i + 1], folder, tls) for i in range(size)
         ]
 
     def __enter__(self) -> Etcd:
