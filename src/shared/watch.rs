@@ -124,7 +124,9 @@ impl Watch {
                 if failure.error.kind() == ErrorKind::Compacted {
                     return self.skip(failure.kept_from).await;
                 }
-                if !failure.retry {
+                // A store that can't be used until somebody does something may yet be mended: a watch
+                // asks seldom, and waits for it.
+                if !failure.retry && failure.error.kind() != ErrorKind::Unavailable {
                     return Err(failure.error);
                 }
                 // Said once for each break, not for each attempt to mend it.

@@ -128,8 +128,7 @@ impl EtcdStore {
         })
     }
 
-    /// Nobody is helped by asking on, as fast as a transaction does, where each member has said what
-    /// won't change by it. A watch asks seldom, and can wait for the change.
+    /// Nobody is helped by asking on where each member has said what won't change by it.
     fn spare_the_members(&self, failure: Failure) -> Failure {
         let nobody_changes = self.members.iter().all(|member| member.fails_lastingly());
         Failure {
