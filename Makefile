@@ -11,6 +11,11 @@ WHEEL   := $(TOOLS)/wheel
 BENCH   := $(TOOLS)/bench
 PASSED  := $(TOOLS)/passed
 
+# What the campaigns of real faults are made of, and how their programs find it.
+CHAOS_ETCD ?= $(TOOLS)/chaos/etcd
+STAGE      := $(TOOLS)/.ready $(WHEEL)/.installed build/chaos/worker $(CHAOS_ETCD)
+AS_STAGED  := PYTHONPATH=$(CURDIR)/tests/support LAMPORT_ETCD=$(CHAOS_ETCD) LAMPORT_WORKER=$(CURDIR)/build/chaos/worker
+
 # etcd-client compiles etcd's .proto files; the tests and the demo start a real etcd.
 export PROTOC        ?= $(BIN)/protoc
 export LAMPORT_ETCD  ?= $(TOOLS)/etcd/etcd
@@ -42,7 +47,7 @@ wheel: dist/.built  ## The Python wheel, in dist/
 
 c: build/c/.built  ## The C library and its header, in build/c/
 
-test: $(addprefix $(PASSED)/,rust python c scripts containers)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python c scripts containers chaos)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
@@ -64,6 +69,14 @@ scaling: $(BENCH)/.plots  ## One to ten thousand processes, simulated: the figur
 		--json target/scaling.json
 	$(BENCH)/bin/python docs/plot_scaling.py target/scaling.json docs/scaling.svg
 
+chaos: build $(STAGE)  ## Real faults against three members and nine clients (MINUTES=5; SEED=n replays a plan)
+	@$(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/release/lamport $(BIN)/python tests/chaos/campaign.py \
+		--minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) --report target/chaos.json
+
+failover: build $(STAGE)  ## The worst stall for each fault, in the clear and with TLS, 15 minutes (RUNS=10)
+	@$(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/release/lamport $(BIN)/python tests/chaos/failover.py \
+		--runs $(or $(RUNS),10) --report target/failover.json
+
 lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and drift
 	@$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features cli -- -D warnings
@@ -74,7 +87,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(BIN)/ruff check python tests bench docs
 	$(BIN)/ruff format --check python tests bench docs
 	$(BIN)/mypy --strict python/lamport_clock python/logical_count.py
-	for folder in tests/support tests/python tests/c tests/scripts tests/containers; do
+	for folder in tests/support tests/python tests/c tests/scripts tests/containers tests/chaos; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	# Its peers are not installed here.
@@ -83,7 +96,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(CARGO) fmt --manifest-path bench/Cargo.toml --check
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
 	$(CARGO) test --quiet --package lamport-clock-c --test header
-	$(BIN)/shellcheck scripts/start_etcd.sh bindings/c/build.sh .ci/run
+	$(BIN)/shellcheck scripts/start_etcd.sh bindings/c/build.sh tests/chaos/fetch_etcd.sh .ci/run
 	echo 'lint: all clean'
 
 format:  ## Format all code
@@ -148,6 +161,17 @@ build/bench/tick: build/c/.built bench/c/tick.c
 	@mkdir -p build/bench
 	cc -std=c11 -O2 -Wall -Wextra -Werror -I build/c/include bench/c/tick.c -L build/c/lib -llamport_clock -Wl,-rpath,$(CURDIR)/build/c/lib -o $@
 
+build/chaos/worker: build/c/.built tests/chaos/worker.c
+	@mkdir -p build/chaos
+	cc -std=c11 -O2 -Wall -Wextra -Werror -pedantic -I build/c/include tests/chaos/worker.c -L build/c/lib -llamport_clock -Wl,-rpath,$(CURDIR)/build/c/lib -o $@
+
+# Members that are killed while they write need an etcd without a fault that the packaged one has.
+$(TOOLS)/chaos/etcd: tests/chaos/fetch_etcd.sh | $(TOOLS)/.ready
+	@$< $(@D) || {
+		echo "Debian has no etcd for this machine: $(LAMPORT_ETCD) has to do" >&2
+		install -m 755 "$(LAMPORT_ETCD)" "$$(dirname "$(LAMPORT_ETCD)")/etcdctl" $(@D)/
+	}
+
 # ------------------------------------------------------------------------------------------ suites
 # Each leaves its output in .tools/passed/ when it passed, and is run again when something that it
 # depends on is newer.
@@ -176,3 +200,6 @@ $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scri
 
 $(PASSED)/containers: $(WHEEL)/.installed scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
 	$(call passes,cd tests/containers && $(BIN)/python -m pytest $(PYTEST) .)
+
+$(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '*.py')
+	$(call passes,$(CARGO) build --features cli && cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
