@@ -34,6 +34,9 @@ pub(crate) enum Cut {
     Silent,
 }
 
+/// What a store says that will not be asked again.
+pub(crate) const NO: &str = "a clear no";
+
 /// What becomes of a transaction: when it is carried out, if ever, and what its sender hears.
 struct Plan {
     applied: Option<Duration>,
@@ -125,7 +128,7 @@ async fn travel(
     let lost = || Failure::unknown(unavailable("no answer"));
     let said = |heard| match heard {
         Heard::NotSent => Failure::not_sent(unavailable("refused")),
-        Heard::Refused => Failure::answered(unavailable("no")),
+        Heard::Refused => Failure::answered(unavailable(NO)),
         _ => lost(),
     };
     let mut answer = Some(answer);

@@ -10,7 +10,7 @@ use lamport_clock::{
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::link::Link;
+use super::link::{Link, NO};
 use super::random::Random;
 use super::recorder::Recorder;
 use super::server::milliseconds;
@@ -226,16 +226,30 @@ async fn update(
     let began = Instant::now();
     let result = clock.reserve(count).await;
     in_time(process, &call, began);
-    if let Err(error) = &result
-        && error.kind() == ErrorKind::Internal
-    {
-        process
-            .recorder
-            .broken(format!("{}: {error}", process.name));
+    if let Err(error) = &result {
+        insists(process, error, began);
     }
     process.recorder.updated(call, &result);
     result
 }
+
+/// What may pass is tried until the deadline, or until the next attempt would begin after it.
+fn insists(process: &Process, error: &Error, began: Instant) {
+    let tries = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+    let gave_up = began.elapsed() + LONGEST_PAUSE < process.timeout;
+    let told_no = error.to_string().contains(NO);
+    if error.kind() == ErrorKind::Internal || (tries && gave_up && !told_no) {
+        let what = format!(
+            "{} gave up after {:?}: {error}",
+            process.name,
+            began.elapsed()
+        );
+        process.recorder.broken(what);
+    }
+}
+
+/// As in the driver.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// To the nanosecond: time stands still while something is computed.
 fn in_time(process: &Process, call: &Call, began: Instant) {
