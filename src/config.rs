@@ -760,9 +760,11 @@ mod tests {
             ("LAMPORT_STORE", "redis:me:swordfish@h"),
             ("LAMPORT_NODES", "a=http://me:swordfish@h"),
             ("LAMPORT_NODES", "me:swordfish@h"),
+            ("LAMPORT_NODES", "me:swordfish@h =h"),
+            ("NODE_NAME", "me:swordfish@h"),
         ] {
             let node = ("NODE_NAME", "mx-nodel");
-            let message = refusal(&[node, (variable, value)]).to_string();
+            let message = refusal(&[(variable, value), node]).to_string();
             assert!(!message.contains("swordfish"), "{value}: {message}");
         }
         std::fs::write(file.path(), "store = 'etcd://me:swordfish@h\n").unwrap();

@@ -12,25 +12,24 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
 /// line, by their codes.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 160;
-    let mut chars = text.chars();
     let mut quoted = String::from("'");
-    for c in chars.by_ref().take(LONGEST) {
+    for c in text.chars() {
+        if quoted.len() > LONGEST {
+            quoted.push('…');
+            break;
+        }
         if c.is_control() {
             quoted.extend(c.escape_default());
         } else {
             quoted.push(c);
         }
     }
-    if chars.next().is_some() {
-        quoted.push('…');
-    }
     quoted.push('\'');
     quoted
 }
 
-/// The same of a text that names a server: without what stands before an '@', which may be a
-/// password.
-#[cfg(feature = "shared")]
+/// The same of a text where somebody may have named a server: without what stands before an '@',
+/// which may be a password.
 pub(crate) fn quote_without_secrets(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((_, rest)) => quote(&format!("…@{rest}")),
@@ -44,8 +43,10 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_two_characters() {
-        let quoted = quote(&"ä".repeat(1_000));
-        assert!(quoted.len() < 400 && quoted.ends_with("ä…'"), "{quoted}");
+        for long in ["ä", "\u{0}"] {
+            assert!(quote(&long.repeat(1_000)).len() < 180);
+        }
+        assert!(quote(&"ä".repeat(1_000)).ends_with("ä…'"));
         assert_eq!(quote("mx-nodel"), "'mx-nodel'");
         assert!(excerpt(&[0xff; 1_000]).len() < 400);
     }
@@ -55,7 +56,6 @@ mod tests {
         assert_eq!(quote("a\nb\u{1b}[31m"), r"'a\nb\u{1b}[31m'");
     }
 
-    #[cfg(feature = "shared")]
     #[test]
     fn what_may_be_a_password_is_not_shown() {
         assert_eq!(quote_without_secrets("me:p@ss@host"), "'…@host'");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::{quote, quote_without_secrets};
+use crate::excerpt::quote_without_secrets;
 use crate::logic::stamp::ProcessId;
 
 /// A node with an etcd member.
@@ -43,7 +43,7 @@ impl Nodes {
                     ErrorKind::UnknownNode,
                     format!(
                         "there is no node {}: the known nodes are {self}",
-                        quote(name)
+                        quote_without_secrets(name)
                     ),
                 )
             })
@@ -85,7 +85,7 @@ impl FromStr for Nodes {
             if nodes.iter().any(|known| known.name == node.name) {
                 return Err(malformed(
                     text,
-                    &format!("{} stands there twice", quote(name)),
+                    &format!("{} stands there twice", quote_without_secrets(name)),
                 ));
             }
             nodes.push(node);

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use super::time::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::quote;
+use crate::excerpt::{quote, quote_without_secrets};
 
 /// A point in the total order of events: time, then process, then instance.
 ///
@@ -87,7 +87,10 @@ impl ProcessId {
         let refused = |why: &str| {
             Err(Error::new(
                 ErrorKind::InvalidArgument,
-                format!("{} can't be the name of a process: {why}", quote(text)),
+                format!(
+                    "{} can't be the name of a process: {why}",
+                    quote_without_secrets(text)
+                ),
             ))
         };
         if text.is_empty() {
