@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::{quote, quote_without_secrets};
+use crate::excerpt::{quote, quote_without_secrets, short};
 use crate::logic::clock::LocalClock;
 use crate::logic::stamp::ProcessId;
 use crate::nodes::{Address, Nodes};
@@ -492,7 +492,7 @@ impl Sources {
             // in it by mistake.
             let before = text.get(..error.span().map_or(0, |span| span.start));
             let line = before.unwrap_or_default().matches('\n').count() + 1;
-            refused(format!("line {line}: {}", error.message()))
+            refused(format!("line {line}: {}", short(error.message())))
         })?;
         for (key, value) in table {
             let known = list(settings)

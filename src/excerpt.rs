@@ -8,24 +8,28 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     format!("`{}{more}`", String::from_utf8_lossy(head).escape_debug())
 }
 
-/// The beginning of a text, in quotes; control characters, of a terminal's colours or of a second
-/// line, by their codes.
+/// The beginning of a text, in quotes.
 pub(crate) fn quote(text: &str) -> String {
+    format!("'{}'", short(text))
+}
+
+/// The beginning of a text; control characters, of a terminal's colours or of a second line, by their
+/// codes. For what another library says, which may quote what it read as well.
+pub(crate) fn short(text: &str) -> String {
     const LONGEST: usize = 160;
-    let mut quoted = String::from("'");
+    let mut shown = String::new();
     for c in text.chars() {
-        if quoted.len() > LONGEST {
-            quoted.push('…');
+        if shown.len() >= LONGEST {
+            shown.push('…');
             break;
         }
         if c.is_control() {
-            quoted.extend(c.escape_default());
+            shown.extend(c.escape_default());
         } else {
-            quoted.push(c);
+            shown.push(c);
         }
     }
-    quoted.push('\'');
-    quoted
+    shown
 }
 
 /// The same of a text where somebody may have named a server: without what stands before an '@',

@@ -80,3 +80,24 @@ fn a_call_takes_the_place_of_its_first_line() {
     let verdict = check(&history, None, &Options::default());
     assert_eq!((verdict.acknowledged, verdict.unknown), (1, 1));
 }
+
+#[test]
+fn numbers_that_no_store_gives_are_refused_or_borne() {
+    let mut history = History::default();
+    let line = format!(
+        r#"{{"process":"a","instance":"0000000000000001","operation":"update","called":1,"returned":2,
+        "outcome":"ok","value":9,"previous":3,"local":1,"regressed":{}}}"#,
+        u64::MAX
+    );
+    let error = history
+        .read("a", line.replace('\n', "").as_bytes())
+        .unwrap_err();
+    assert!(error.to_string().contains("no logical time"), "{error}");
+
+    let text = format!(
+        "{{\"value\":2,\"revision\":{max}}}\n{{\"notice\":\"unreadable\",\"revision\":{max}}}",
+        max = u64::MAX
+    );
+    let log = Log::read("log", text.as_bytes()).unwrap();
+    assert!(check(&history, Some(&log), &Options::default()).is_good());
+}

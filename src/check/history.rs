@@ -134,7 +134,13 @@ impl Call {
 
     /// What is wrong with it, whatever else there is.
     fn check_form(&self) -> Result<(), String> {
-        let times = [self.first, self.value, self.previous.flatten(), self.local];
+        let times = [
+            self.first,
+            self.value,
+            self.previous.flatten(),
+            self.regressed,
+            self.local,
+        ];
         if let Some(value) = times.into_iter().flatten().find(|&t| t > Time::MAX.get()) {
             return Err(format!("{value} is no logical time"));
         }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, ErrorKind};
-use crate::excerpt::excerpt;
+use crate::excerpt::{excerpt, short};
 
 /// A line of a file, as it stands there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,7 +63,7 @@ pub(super) fn read<T: DeserializeOwned>(
             Err(error) if error.is_eof() && bytes.trim_ascii_start().starts_with(b"{") => {
                 cut_short.push(line);
             }
-            Err(error) => return Err(refused(&error.to_string())),
+            Err(error) => return Err(refused(&short(&error.to_string()))),
         }
     }
     Ok(cut_short)

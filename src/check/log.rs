@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::lines::{self, Line};
 use crate::error::Result;
+use crate::excerpt::quote;
 use crate::logic::stamp::Instance;
 use crate::logic::time::Time;
 
@@ -163,13 +164,13 @@ impl Reading<'_> {
             line,
         });
         self.before = Before::Value(last);
-        self.next = revision + 1;
+        self.next = revision.saturating_add(1);
         Ok(())
     }
 
     fn notice(&mut self, notice: &str, wire: &Wire) -> Result<(), String> {
         let needed = |number: Option<u64>, name: &str| {
-            number.ok_or_else(|| format!("the notice '{notice}' has no \"{name}\""))
+            number.ok_or_else(|| format!("the notice {} has no \"{name}\"", quote(notice)))
         };
         match notice {
             "watching" => self.begin(needed(wire.from, "from")?),
@@ -180,12 +181,12 @@ impl Reading<'_> {
                 self.before = Before::Nothing;
             }
             "unreadable" => match wire.revision {
-                Some(revision) => self.lose(revision, revision + 1),
+                Some(revision) => self.lose(revision, revision.saturating_add(1)),
                 // As `lamport history` counts them, without saying where.
                 None => self.log.holes = true,
             },
             "interrupted" => {}
-            _ => return Err(format!("the notice '{notice}' is not known")),
+            _ => return Err(format!("the notice {} is not known", quote(notice))),
         }
         Ok(())
     }
