@@ -31,7 +31,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test soak lint bench scaling build wheel c tools format clean
+.PHONY: help run test soak lint fuzz bench scaling build wheel c tools format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -47,12 +47,22 @@ wheel: dist/.built  ## The Python wheel, in dist/
 
 c: build/c/.built  ## The C library and its header, in build/c/
 
-test: $(addprefix $(PASSED)/,rust python c scripts containers chaos)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python c scripts containers chaos fuzz)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
 	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --no-default-features --features shared \
 		--test simulation -- --nocapture
+
+fuzz: target/fuzz/.built  ## Fuzz TARGET=record (all of them), SECONDS=600 each (60)
+	@for target in $(or $(TARGET),$$($(FUZZ) list)); do
+		mkdir -p target/fuzz/corpus/$$target target/fuzz/tmp
+		echo "fuzzing $$target for $(or $(SECONDS),60) seconds"
+		# What is new goes into the first folder; the corpus stays as it is.
+		TMPDIR=$(CURDIR)/target/fuzz/tmp target/fuzz/*/release/$$target \
+			target/fuzz/corpus/$$target fuzz/corpus/$$target -max_len=1024 -artifact_prefix=target/fuzz/ \
+			-max_total_time=$(or $(SECONDS),60) -print_final_stats=1
+	done
 
 bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 2; ONLY=alone,callers: those sections)
 	@mkdir -p build/bench/tmp
@@ -87,13 +97,14 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(BIN)/ruff check python tests bench docs
 	$(BIN)/ruff format --check python tests bench docs
 	$(BIN)/mypy --strict python/lamport_clock python/logical_count.py
-	for folder in tests/support tests/python tests/c tests/scripts tests/containers tests/chaos; do
+	for folder in tests/support tests/python tests/c tests/scripts tests/containers tests/chaos tests/fuzz; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	# Its peers are not installed here.
 	$(BIN)/mypy --strict --ignore-missing-imports bench/python
 	$(BIN)/mypy --strict --ignore-missing-imports docs
 	$(CARGO) fmt --manifest-path bench/Cargo.toml --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
 	$(CARGO) test --quiet --package lamport-clock-c --test header
 	$(BIN)/shellcheck scripts/start_etcd.sh bindings/c/build.sh tests/chaos/fetch_etcd.sh .ci/run
@@ -102,6 +113,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 format:  ## Format all code
 	@$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path bench/Cargo.toml
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 	$(BIN)/ruff check --fix python tests bench docs
 	$(BIN)/ruff format python tests bench docs
 
@@ -157,6 +169,12 @@ $(BENCH)/.plots: bench/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^matplotlib==' $<)"
 	touch $@
 
+# libFuzzer needs the sanitizers' flags, which a stable compiler takes when it is told that it may.
+FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
+target/fuzz/.built: $(TOOLS)/.ready $(CORE) $(CLIB) $(shell find fuzz -name '*.rs' -or -name 'Cargo.*')
+	@$(FUZZ) build --target-dir target/fuzz
+	touch $@
+
 build/bench/tick: build/c/.built bench/c/tick.c
 	@mkdir -p build/bench
 	cc -std=c11 -O2 -Wall -Wextra -Werror -I build/c/include bench/c/tick.c -L build/c/lib -llamport_clock -Wl,-rpath,$(CURDIR)/build/c/lib -o $@
@@ -203,3 +221,6 @@ $(PASSED)/containers: $(WHEEL)/.installed scripts/start_etcd.sh $(shell find tes
 
 $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '*.py')
 	$(call passes,$(CARGO) build --features cli && cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
+
+$(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
+	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) .)

@@ -1,0 +1,610 @@
+//! Sequences of calls of the C library, as a careless program makes them: in any order, with NULL where
+//! something is required, buffers that are too small, handles that are closed.
+//!
+//! Beside the library runs a model of what the header promises, and after each call the two agree on
+//! the status, the outputs and the clock. The buffers lie in memory of their own, exactly as long as
+//! they claim to be, with AddressSanitizer behind them; what is not freed LeakSanitizer reports.
+#![no_main]
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lamport_clock::store::MemoryStore;
+use lamport_clock::{LocalClock, ProcessId, StoreUri, Time};
+use lamport_clock_c::clock::*;
+use lamport_clock_c::error::*;
+use lamport_clock_c::observed::*;
+use lamport_clock_c::status::Status::{self, *};
+use lamport_clock_c::status::{lamport_status_name, lamport_status_text};
+use lamport_clock_fuzz::assert_message;
+use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+
+/// Stands in an output that a call must not touch.
+const UNTOUCHED: u64 = 0xdead_beef_dead_beef;
+const MOST_CALLS: usize = 100;
+
+fuzz_target!(|bytes: &[u8]| {
+    static ALONE: Once = Once::new();
+    ALONE.call_once(|| {
+        // SAFETY: no other thread runs yet.
+        std::env::vars_os()
+            .filter(|(name, _)| {
+                name == "NODE_NAME" || name.to_string_lossy().starts_with("LAMPORT_")
+            })
+            .for_each(|(name, _)| unsafe { std::env::remove_var(name) });
+    });
+    let mut host = Host::new();
+    let mut bytes = Unstructured::new(bytes);
+    for _ in 0..MOST_CALLS {
+        if bytes.is_empty() || host.step(&mut bytes).is_err() {
+            break;
+        }
+    }
+});
+
+/// The program that calls, and what it knows by the header.
+struct Host {
+    /// The names of the stores that clocks share, no other run's.
+    names: [String; SHARED],
+    /// They live as long as somebody holds them: here to the end, whichever clocks are freed.
+    _held: [MemoryStore; SHARED],
+    clocks: Vec<Handle>,
+    /// The stores that clocks share, then one for each private one.
+    stores: Vec<Store>,
+}
+
+struct Handle {
+    clock: *mut Clock,
+    name: String,
+    store: usize,
+    local: u64,
+    closed: bool,
+}
+
+#[derive(Clone, Default)]
+struct Store {
+    /// The highest time handed out.
+    highest: u64,
+    newest: Option<Newest>,
+}
+
+#[derive(Clone, PartialEq)]
+struct Newest {
+    first: u64,
+    last: u64,
+    process: String,
+}
+
+const SHARED: usize = 2;
+
+impl Host {
+    fn new() -> Host {
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let names = [0, 1].map(|store| format!("run-{run}-{store}"));
+        Host {
+            _held: [0, 1].map(|store| MemoryStore::named(&names[store])),
+            names,
+            clocks: Vec::new(),
+            stores: vec![Store::default(); SHARED],
+        }
+    }
+
+    fn step(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        if self.clocks.is_empty() {
+            return self.open(bytes);
+        }
+        match bytes.int_in_range(0..=19)? {
+            0 if self.clocks.len() < 4 => self.open(bytes),
+            0 | 1 => self.open_anything(bytes),
+            2..=4 => self.tick(bytes),
+            5..=7 => self.receive(bytes),
+            8..=10 => self.update(bytes),
+            11 | 12 => self.reserve(bytes),
+            13 => self.read(bytes),
+            14 | 15 => self.text(bytes),
+            16 => self.crowd(bytes),
+            17 => self.close(bytes),
+            18 => self.free(bytes),
+            _ => nothing_but_null(bytes),
+        }
+    }
+
+    fn open(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let store = bytes.int_in_range(0..=SHARED)?;
+        let uri = match store {
+            SHARED => "memory:".to_owned(),
+            _ => format!("memory:{}", self.names[store]),
+        };
+        let store = if store == SHARED {
+            self.stores.push(Store::default());
+            self.stores.len() - 1
+        } else {
+            store
+        };
+        let name = if bytes.arbitrary()? {
+            format!("p{}", self.clocks.len())
+        } else {
+            "x".repeat(bytes.int_in_range(1..=255)?)
+        };
+        let (uri, process) = (CString::new(uri).unwrap(), CString::new(&*name).unwrap());
+        let mut clock = ptr::null_mut();
+        // SAFETY: the texts end with a NUL, the outputs are places of this function.
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_open(uri.as_ptr(), process.as_ptr(), 60_000, &mut clock, error)
+        })?;
+        assert_eq!(status, LAMPORT_STATUS_OK);
+        let handle = Handle {
+            clock,
+            name,
+            store,
+            local: 0,
+            closed: false,
+        };
+        assert_ne!(handle.instance(), 0);
+        self.clocks.push(handle);
+        Ok(())
+    }
+
+    /// With texts that may be anything; what opens is freed at once.
+    fn open_anything(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let mut texts = [None, None];
+        for text in &mut texts {
+            if bytes.arbitrary()? {
+                let length = bytes.int_in_range(0..=40)?.min(bytes.len());
+                let prefix: &[u8] = if bytes.arbitrary()? { b"memory:" } else { b"" };
+                let mut all = [prefix, bytes.bytes(length)?].concat();
+                all.retain(|byte| *byte != 0);
+                *text = Some(CString::new(all).unwrap());
+            }
+        }
+        let [store, process] = &texts;
+        let timeout: u32 = *bytes.choose(&[0, 60_000, 86_400_000, 86_400_001, u32::MAX])?;
+        let to_nowhere = bytes.ratio(1, 8)?;
+        let mut clock = ptr::null_mut();
+        let output = if to_nowhere {
+            ptr::null_mut()
+        } else {
+            &raw mut clock
+        };
+        let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |t| t.as_ptr());
+        // SAFETY: the texts end with a NUL or are NULL, and so is the output NULL or a place of ours.
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_open(pointer(store), pointer(process), timeout, output, error)
+        })?;
+
+        let is_text = |text: &&CString| text.to_str().is_ok();
+        let all_text = texts.iter().flatten().all(|text| is_text(&text));
+        let memory = |text: &CString| {
+            let uri = text.to_str().unwrap_or_default().parse();
+            matches!(uri, Ok(StoreUri::Memory { .. }))
+        };
+        let named = |text: &CString| ProcessId::new(text.to_str().unwrap_or_default()).is_ok();
+        let expected = if to_nowhere {
+            LAMPORT_STATUS_NULL_POINTER
+        } else if !all_text {
+            LAMPORT_STATUS_INVALID_UTF8
+        } else if store.as_ref().is_some_and(memory)
+            && process.as_ref().is_none_or(named)
+            && timeout <= 86_400_000
+        {
+            LAMPORT_STATUS_OK
+        } else {
+            // Without a store it takes a node of the map, whose etcd this build can't speak to.
+            LAMPORT_STATUS_INVALID_ARGUMENT
+        };
+        let unknown = expected == LAMPORT_STATUS_INVALID_ARGUMENT
+            && status == LAMPORT_STATUS_UNKNOWN_NODE
+            && store.is_none();
+        assert!(status == expected || unknown, "{status:?} for {expected:?}");
+        assert_eq!(clock.is_null(), status != LAMPORT_STATUS_OK);
+        // SAFETY: NULL, or opened above and not freed yet.
+        unsafe { lamport_clock_free(clock) };
+        Ok(())
+    }
+
+    fn tick(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let handle = self.any(bytes)?;
+        let expected = after(handle.local, 1);
+        let clock = handle.clock;
+        // SAFETY: a clock that was opened and not freed; the output is a place of `time_of`.
+        let time = time_of(bytes, expected, |time, error| unsafe {
+            lamport_clock_tick(clock, time, error)
+        })?;
+        handle.local = time.unwrap_or(handle.local);
+        handle.assert_now();
+        Ok(())
+    }
+
+    fn receive(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let handle = self.any(bytes)?;
+        let jump = LocalClock::MAX_JUMP;
+        let message = match bytes.int_in_range(0..=5)? {
+            0 => bytes.arbitrary()?,
+            1 => handle.local.saturating_add(jump),
+            2 => handle.local.saturating_add(jump + 1),
+            3 => Time::MAX.get() - u64::from(bytes.arbitrary::<u8>()?),
+            4 => handle.local / 2,
+            _ => handle
+                .local
+                .saturating_add(bytes.arbitrary::<u16>()?.into()),
+        };
+        let expected = if message > Time::MAX.get() {
+            Err(LAMPORT_STATUS_INVALID_ARGUMENT)
+        } else if message.saturating_sub(handle.local) > jump {
+            Err(LAMPORT_STATUS_TOO_FAR_AHEAD)
+        } else {
+            after(handle.local.max(message), 1)
+        };
+        let clock = handle.clock;
+        // SAFETY: as in `tick`.
+        let time = time_of(bytes, expected, |time, error| unsafe {
+            lamport_clock_receive(clock, message, time, error)
+        })?;
+        handle.local = time.unwrap_or(handle.local);
+        handle.assert_now();
+        Ok(())
+    }
+
+    fn update(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let at = bytes.choose_index(self.clocks.len())?;
+        let expected = self.times(at, 1);
+        let clock = self.clocks[at].clock;
+        // SAFETY: as in `tick`.
+        let value = time_of(
+            bytes,
+            expected.map(|(_, last)| last),
+            |value, error| unsafe { lamport_clock_update(clock, value, error) },
+        )?;
+        if let Some(value) = value {
+            self.note(at, value, value);
+        }
+        self.clocks[at].assert_now();
+        Ok(())
+    }
+
+    fn reserve(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let at = bytes.choose_index(self.clocks.len())?;
+        let count = match bytes.int_in_range(0..=3)? {
+            0 => *bytes.choose(&[0, 1 << 32, (1 << 32) + 1, u64::MAX])?,
+            _ => u64::from(bytes.arbitrary::<u16>()?),
+        };
+        let expected = if count == 0 || count > 1 << 32 {
+            Err(LAMPORT_STATUS_INVALID_ARGUMENT)
+        } else {
+            self.times(at, count)
+        };
+        let clock = self.clocks[at].clock;
+        let (mut first, mut last) = (UNTOUCHED, UNTOUCHED);
+        // SAFETY: as in `tick`.
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_reserve(clock, count, &mut first, &mut last, error)
+        })?;
+        match expected {
+            Ok(times) => {
+                assert_eq!((status, (first, last)), (LAMPORT_STATUS_OK, times));
+                self.note(at, first, last);
+            }
+            Err(expected) => {
+                assert_eq!((status, first, last), (expected, UNTOUCHED, UNTOUCHED));
+            }
+        }
+        self.clocks[at].assert_now();
+        Ok(())
+    }
+
+    /// What the rule gives clock `at` for `count` times: first and last. Its local clock has gone on
+    /// by one also where there are none.
+    fn times(&mut self, at: usize, count: u64) -> std::result::Result<(u64, u64), Status> {
+        let handle = &mut self.clocks[at];
+        if handle.closed {
+            return Err(LAMPORT_STATUS_CLOSED);
+        }
+        let global = self.stores[handle.store].highest;
+        let local = after(handle.local, 1)?;
+        handle.local = local;
+        if local.abs_diff(global) > LocalClock::MAX_JUMP {
+            return Err(LAMPORT_STATUS_TOO_FAR_AHEAD);
+        }
+        let before = local.max(global);
+        Ok((after(before, 1)?, after(before, count)?))
+    }
+
+    /// Clock `at` was given these.
+    fn note(&mut self, at: usize, first: u64, last: u64) {
+        let handle = &mut self.clocks[at];
+        handle.local = last;
+        self.stores[handle.store] = Store {
+            highest: last,
+            newest: Some(Newest {
+                first,
+                last,
+                process: handle.name.clone(),
+            }),
+        };
+    }
+
+    fn read(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let at = bytes.choose_index(self.clocks.len())?;
+        let handle = &self.clocks[at];
+        let mut observed = ptr::null_mut();
+        // SAFETY: as in `tick`.
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_read(handle.clock, &mut observed, error)
+        })?;
+        if handle.closed {
+            assert_eq!((status, observed), (LAMPORT_STATUS_CLOSED, ptr::null_mut()));
+            return Ok(());
+        }
+        assert_eq!(status, LAMPORT_STATUS_OK);
+        // SAFETY: NULL, or what the call gave, not freed yet; the text lives as long.
+        let found = unsafe {
+            (!observed.is_null()).then(|| Newest {
+                first: lamport_observed_first(observed),
+                last: lamport_observed_value(observed),
+                process: text(lamport_observed_process(observed)),
+            })
+        };
+        assert!(found == self.stores[handle.store].newest, "another update");
+        // SAFETY: likewise, and given back once.
+        unsafe {
+            assert_eq!(lamport_observed_instance(observed) == 0, observed.is_null());
+            assert_eq!(
+                lamport_observed_real_timestamp(observed).is_nan(),
+                observed.is_null()
+            );
+            assert_eq!(lamport_observed_revision(observed) == 0, observed.is_null());
+            lamport_observed_free(observed);
+        }
+        Ok(())
+    }
+
+    /// The two texts of a clock, into a buffer of any size.
+    fn text(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let handle = self.any(bytes)?;
+        let (function, text): (unsafe extern "C" fn(_, _, _, _, _) -> _, _) =
+            if bytes.arbitrary()? {
+                (lamport_clock_process, &*handle.name)
+            } else {
+                (lamport_clock_location, "memory:")
+            };
+        let size = if bytes.arbitrary()? {
+            text.len() + bytes.int_in_range(0..=2)?
+        } else {
+            bytes.int_in_range(0..=300)?
+        };
+        let mut buffer = vec![0xaa_u8; size].into_boxed_slice();
+        let no_buffer = bytes.ratio(1, 8)?;
+        let pointer = match no_buffer {
+            true => ptr::null_mut(),
+            false => buffer.as_mut_ptr().cast::<c_char>(),
+        };
+        let mut needed = usize::MAX;
+        let asks = bytes.ratio(7, 8)?;
+        let needed_at = if asks {
+            &raw mut needed
+        } else {
+            ptr::null_mut()
+        };
+        let clock = handle.clock;
+        // SAFETY: `size` bytes are there or the buffer is NULL; the rest as in `tick`.
+        let status = call(bytes, |error| unsafe {
+            function(clock, pointer, size, needed_at, error)
+        })?;
+        let fits = !no_buffer && text.len() < size;
+        assert_eq!(needed, if asks { text.len() + 1 } else { usize::MAX });
+        if fits {
+            assert_eq!(status, LAMPORT_STATUS_OK);
+            let written = [text.as_bytes(), b"\0"].concat();
+            assert_eq!(buffer[..written.len()], written);
+            assert!(buffer[written.len()..].iter().all(|byte| *byte == 0xaa));
+        } else {
+            assert_eq!(status, LAMPORT_STATUS_BUFFER_TOO_SMALL);
+            assert!(buffer.iter().all(|byte| *byte == 0xaa));
+        }
+        Ok(())
+    }
+
+    /// Two threads update at once, perhaps one clock, perhaps two on one store.
+    fn crowd(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let a = bytes.choose_index(self.clocks.len())?;
+        let store = self.clocks[a].store;
+        let well = |handle: &Handle| {
+            let near = self.stores[store].highest.abs_diff(handle.local) < LocalClock::MAX_JUMP / 2;
+            let room = handle.local < Time::MAX.get() / 2;
+            handle.store == store && !handle.closed && near && room
+        };
+        let mates: Vec<usize> = (0..self.clocks.len())
+            .filter(|at| well(&self.clocks[*at]))
+            .collect();
+        if !mates.contains(&a) {
+            return Ok(());
+        }
+        let b = *bytes.choose(&mates)?;
+        let floor = self.stores[store].highest;
+        let values = std::thread::scope(|scope| {
+            let threads = [a, b].map(|at| {
+                // An address, since a pointer is not sent to another thread.
+                let clock = self.clocks[at].clock.expose_provenance();
+                scope.spawn(move || {
+                    let mut value = UNTOUCHED;
+                    let clock = ptr::with_exposed_provenance::<Clock>(clock);
+                    // SAFETY: the clock is opened, and any thread may use it.
+                    let status =
+                        unsafe { lamport_clock_update(clock, &mut value, ptr::null_mut()) };
+                    assert_eq!(status, LAMPORT_STATUS_OK);
+                    value
+                })
+            });
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert_ne!(values[0], values[1]);
+        assert!(
+            values.iter().all(|value| *value > floor),
+            "{values:?} after {floor}"
+        );
+        let (at, last) = match values[0] > values[1] {
+            true => (a, values[0]),
+            false => (b, values[1]),
+        };
+        let locals = [a, b].map(|at| self.clocks[at].now());
+        assert!(locals[0] >= values[0] && locals[1] >= values[1]);
+        // The two may have shared a transaction, of which the observed update is one.
+        self.note(at, last, last);
+        for (at, local) in [a, b].into_iter().zip(locals) {
+            self.clocks[at].local = local;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let handle = self.any(bytes)?;
+        let clock = handle.clock;
+        // SAFETY: as in `tick`.
+        let status = call(bytes, |error| unsafe { lamport_clock_close(clock, error) })?;
+        assert_eq!(status, LAMPORT_STATUS_OK);
+        handle.closed = true;
+        Ok(())
+    }
+
+    fn free(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let at = bytes.choose_index(self.clocks.len())?;
+        drop(self.clocks.swap_remove(at));
+        Ok(())
+    }
+
+    fn any(&mut self, bytes: &mut Unstructured<'_>) -> Result<&mut Handle> {
+        let at = bytes.choose_index(self.clocks.len())?;
+        Ok(&mut self.clocks[at])
+    }
+}
+
+impl Handle {
+    fn now(&self) -> u64 {
+        let mut now = UNTOUCHED;
+        // SAFETY: the clock is opened and not freed.
+        let status = unsafe { lamport_clock_now(self.clock, &mut now, ptr::null_mut()) };
+        assert_eq!(status, LAMPORT_STATUS_OK);
+        now
+    }
+
+    fn instance(&self) -> u64 {
+        let mut instance = 0;
+        // SAFETY: the clock is opened and not freed.
+        let status = unsafe { lamport_clock_instance(self.clock, &mut instance, ptr::null_mut()) };
+        assert_eq!(status, LAMPORT_STATUS_OK);
+        instance
+    }
+
+    fn assert_now(&self) {
+        assert_eq!(self.now(), self.local);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: opened, and freed once.
+        unsafe { lamport_clock_free(self.clock) };
+    }
+}
+
+/// The calls that have nothing to work on, or nowhere to put what they find.
+fn nothing_but_null(bytes: &mut Unstructured<'_>) -> Result<()> {
+    let clock = ptr::null();
+    let mut out = UNTOUCHED;
+    let which = bytes.int_in_range(0..=11)?;
+    let number: i32 = bytes.arbitrary()?;
+    // SAFETY: NULL everywhere, or places of this function.
+    let status = call(bytes, |error| unsafe {
+        match which {
+            0 => lamport_clock_tick(clock, &mut out, error),
+            1 => lamport_clock_receive(clock, 7, &mut out, error),
+            2 => lamport_clock_now(clock, &mut out, error),
+            3 => lamport_clock_update(clock, &mut out, error),
+            4 => lamport_clock_reserve(clock, 1, &mut out, ptr::null_mut(), error),
+            5 => lamport_clock_read(clock, ptr::null_mut(), error),
+            6 => lamport_clock_process(clock, ptr::null_mut(), 9, ptr::null_mut(), error),
+            7 => lamport_clock_location(clock, ptr::null_mut(), 9, ptr::null_mut(), error),
+            8 => lamport_clock_instance(clock, &mut out, error),
+            9 => lamport_clock_close(clock, error),
+            10 => lamport_clock_tick(clock, ptr::null_mut(), error),
+            _ => lamport_clock_open(ptr::null(), ptr::null(), 0, ptr::null_mut(), error),
+        }
+    })?;
+    assert_eq!((status, out), (LAMPORT_STATUS_NULL_POINTER, UNTOUCHED));
+    // SAFETY: NULL is allowed, and static texts are not freed.
+    unsafe {
+        lamport_clock_free(ptr::null_mut());
+        lamport_error_free(ptr::null_mut());
+        lamport_observed_free(ptr::null_mut());
+        assert_eq!(lamport_error_status(ptr::null()), LAMPORT_STATUS_OK);
+        assert!(text(lamport_error_message(ptr::null())).is_empty());
+        assert!(!text(lamport_status_name(number)).is_empty());
+        assert!(!text(lamport_status_text(number)).is_empty());
+        assert!(!text(lamport_clock_version()).is_empty());
+    }
+    Ok(())
+}
+
+/// A call that gives one time if it succeeds.
+fn time_of(
+    bytes: &mut Unstructured<'_>,
+    expected: std::result::Result<u64, Status>,
+    function: impl FnOnce(*mut u64, *mut *mut ErrorObject) -> Status,
+) -> Result<Option<u64>> {
+    let mut time = UNTOUCHED;
+    let status = call(bytes, |error| function(&mut time, error))?;
+    match expected {
+        Ok(expected) => {
+            assert_eq!((status, time), (LAMPORT_STATUS_OK, expected));
+            Ok(Some(time))
+        }
+        Err(expected) => {
+            assert_eq!((status, time), (expected, UNTOUCHED));
+            Ok(None)
+        }
+    }
+}
+
+/// Makes a call, with a place for the error or without, and checks that it is written on failure and
+/// on nothing else.
+fn call(
+    bytes: &mut Unstructured<'_>,
+    function: impl FnOnce(*mut *mut ErrorObject) -> Status,
+) -> Result<Status> {
+    if bytes.ratio(1, 4)? {
+        return Ok(function(ptr::null_mut()));
+    }
+    let mut error = ptr::null_mut();
+    let status = function(&mut error);
+    assert_eq!(error.is_null(), status == LAMPORT_STATUS_OK);
+    // SAFETY: NULL, or what the call gave, freed once.
+    unsafe {
+        assert_eq!(lamport_error_status(error), status);
+        if status != LAMPORT_STATUS_OK {
+            assert_message(&text(lamport_error_message(error)), 1_500);
+        }
+        lamport_error_free(error);
+    }
+    assert_ne!(status, LAMPORT_STATUS_PANIC);
+    Ok(status)
+}
+
+fn after(time: u64, steps: u64) -> std::result::Result<u64, Status> {
+    let later = time + steps;
+    if later > Time::MAX.get() {
+        return Err(LAMPORT_STATUS_EXHAUSTED);
+    }
+    Ok(later)
+}
+
+/// # Safety
+/// `text` ends with a NUL and lives as long as the call.
+unsafe fn text(text: *const c_char) -> String {
+    // SAFETY: the contract of this function.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().expect("UTF-8").to_owned()
+}
