@@ -1,13 +1,68 @@
 /* The library as a guest in a process: the host's signals stay the host's. */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
+
+static volatile sig_atomic_t seen;
+
+static void count(int signal) {
+    (void)signal;
+    seen++;
+}
+
+/* Signals that interrupt whatever waits, every millisecond. */
+static void storm(long microseconds) {
+    struct sigaction action;
+    struct itimerval often;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = count;
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    memset(&often, 0, sizeof often);
+    often.it_interval.tv_usec = often.it_value.tv_usec = microseconds;
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+}
+
+static void works_in_a_storm(lamport_clock_t *clock) {
+    uint64_t before = 0, value = 0;
+    int i;
+
+    storm(1000);
+    for (i = 0; i < 100 || seen == 0; i++) {
+        if (lamport_clock_update(clock, &value, NULL) != LAMPORT_STATUS_OK || value <= before)
+            break;
+        before = value;
+    }
+    CHECK(i >= 100 && seen > 0);
+    storm(0);
+}
+
+static void test_calls_are_not_interrupted(void) {
+    lamport_clock_t *clock = opened("memory:", "api");
+    int status = -1;
+    pid_t child;
+
+    works_in_a_storm(clock);
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        /* At its first use of the clock. */
+        checks_failed = 0;
+        seen = 0;
+        works_in_a_storm(clock);
+        _exit(checks_failed == 0 ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    lamport_clock_free(clock);
+}
 
 static int is_same(const sigset_t *a, const sigset_t *b) {
     int signal;
@@ -102,6 +157,7 @@ static void test_the_mask_of_the_librarys_threads(void) {
 #endif
 
 int main(void) {
+    test_calls_are_not_interrupted();
     test_the_mask_of_the_caller();
 #ifdef __linux__
     test_the_mask_of_the_librarys_threads();

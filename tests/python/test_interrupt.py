@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from programs import Program, run
-from servers import Silence
+from servers import Etcd, Silence
 
 # The clock's own deadline is far longer than what the test waits for the process to end.
 CALL = """
@@ -50,6 +50,98 @@ for update in watch:
         assert program.lines[-1] == "KeyboardInterrupt"
 
 
+def test_ctrl_c_ends_a_watch_on_etcd(etcd: Etcd, key: str) -> None:
+    script = """
+import sys
+from lamport_clock import SharedClock
+clock = SharedClock.connect(sys.argv[1], node="a")
+watch = clock.watch()
+clock.update()
+for update in watch:
+    print("waiting", flush=True)
+"""
+    with Program("-c", script, etcd.uri(key)) as program:
+        assert program.next_line() == "waiting"
+        assert program.end(signal.SIGINT) == -signal.SIGINT
+        assert program.lines[-1] == "KeyboardInterrupt"
+
+
+def test_a_handler_of_sigterm_ends_a_call_that_waits(silence: Silence) -> None:
+    script = """
+import signal, sys
+from lamport_clock import SharedClock
+def end(number, frame):
+    raise SystemExit(7)
+signal.signal(signal.SIGTERM, end)
+print("calling", flush=True)
+with SharedClock.open(sys.argv[1], node="a", timeout=3600) as clock:
+    clock.update()
+"""
+    with Program("-c", script, silence.uri) as program:
+        assert program.next_line() == "calling"
+        silence.wait_for_caller()
+        assert program.end(signal.SIGTERM) == 7
+        assert program.lines == ["calling"]
+
+
+STORM = """
+import os, signal, sys
+from lamport_clock import SharedClock
+seen = 0
+def count(number, frame):
+    global seen
+    seen += 1
+def storm():
+    signal.signal(signal.SIGALRM, count)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+def calm():
+    signal.setitimer(signal.ITIMER_REAL, 0)
+def work(clock):
+    values = [clock.update().value for _ in range(100)]
+    while not seen:
+        values.append(clock.update().value)
+    assert values == sorted(set(values))
+storm()
+clock = SharedClock.connect(sys.argv[1], node="a")
+work(clock)
+# Timers are not inherited: the child's signals begin before its first use of the clock.
+child = os.fork()
+seen = 0
+storm()
+work(clock)
+calm()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    print("went on")
+"""
+
+
+def test_calls_and_a_childs_first_use_go_on_under_a_storm_of_signals(etcd: Etcd, key: str) -> None:
+    done = run("-c", STORM, etcd.uri(key))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
+
+
+@pytest.mark.parametrize("where", ["parent", "child"])
+def test_a_signal_that_the_host_blocks_is_not_handled_on_our_thread(where: str) -> None:
+    script = """
+import os, signal, sys
+from lamport_clock import SharedClock
+clock = SharedClock.memory("a")
+clock.update()
+child = os.fork() if sys.argv[1] == "child" else 0
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+else:
+    clock.update()
+    # Only now: a thread that has it unblocked would be ended by it, and the process with it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    os.kill(os.getpid(), signal.SIGTERM)
+    print(signal.sigwait({signal.SIGTERM}).name)
+"""
+    done = run("-c", script, where)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "SIGTERM\n", "")
+
+
 def test_a_clock_goes_on_after_ctrl_c() -> None:
     script = """
 from lamport_clock import SharedClock
@@ -67,18 +159,3 @@ except KeyboardInterrupt:
         assert program.next_line() == "waiting"
         assert program.end(signal.SIGINT) == 0
         assert program.lines[-1] == "4 4"
-
-
-def test_processes_end_well_with_calls_under_way(silence: Silence) -> None:
-    script = """
-import sys, threading
-from lamport_clock import SharedClock
-clock = SharedClock.open(sys.argv[1], node="a", timeout=3600)
-for _ in range(8):
-    threading.Thread(target=clock.update, daemon=True).start()
-print("calling", flush=True)
-
-"""
-    for _ in range(5):
-        done = run("-c", script, silence.uri)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "calling\n", "")

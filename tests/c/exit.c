@@ -1,0 +1,68 @@
+/* A program that ends with calls under way in other threads.
+ *
+ *     exit WAY SILENT STORE     WAY: return, exit, thread (exit() by a thread that has just called)
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "check.h"
+
+enum { THREADS = 4 };
+
+static pthread_barrier_t begun;
+static int ends_it;
+
+static void *calls(void *clock) {
+    uint64_t value;
+    int count = 0;
+
+    pthread_barrier_wait(&begun);
+    while (lamport_clock_update(clock, &value, NULL) == LAMPORT_STATUS_OK)
+        if (ends_it && ++count == 10)
+            exit(0);
+    return NULL;
+}
+
+/* Nobody answers there, until long after the end. */
+static void *waits(void *silent) {
+    lamport_clock_t *clock = NULL;
+
+    pthread_barrier_wait(&begun);
+    lamport_clock_open(silent, "api", 3600000, &clock, NULL);
+    return NULL;
+}
+
+static void on_exit_of_the_program(void) {
+    /* The library may be called as late as this. */
+    lamport_clock_t *clock = opened("memory:", "goodbye");
+    uint64_t value = 0;
+    if (lamport_clock_update(clock, &value, NULL) != LAMPORT_STATUS_OK || value != 2)
+        abort();
+    lamport_clock_free(clock);
+}
+
+int main(int count, char **arguments) {
+    lamport_clock_t *clock;
+    pthread_t thread;
+    int i;
+
+    if (count != 4)
+        return 2;
+    alarm(60);
+    atexit(on_exit_of_the_program);
+    clock = opened(arguments[3], "api");
+    pthread_barrier_init(&begun, NULL, THREADS + 1);
+    ends_it = strcmp(arguments[1], "thread") == 0;
+    for (i = 0; i < THREADS; i++)
+        if ((i % 2 ? pthread_create(&thread, NULL, calls, clock)
+                   : pthread_create(&thread, NULL, waits, arguments[2])) != 0)
+            abort();
+    pthread_barrier_wait(&begun);
+    if (strcmp(arguments[1], "exit") == 0)
+        exit(0);
+    if (ends_it)
+        pause();
+    return 0;
+}
