@@ -175,14 +175,16 @@ def fill_the_quota(scene: Scene, dice: random.Random) -> Iterator[str]:
     written = 0
     while True:
         try:
-            cluster.ctl(f"put /filling/{written}", member, filling)
+            # One key: what it held before goes with the first compaction, also one that must not
+            # reach as far as a deletion would stand.
+            cluster.ctl("put /filling", member, filling)
         except LabError as error:
             if "space exceeded" not in str(error):
                 raise
             break
         written += 1
     yield f"with {written} MB"
-    cluster.ctl("del --prefix /filling/", member)
+    cluster.ctl("del /filling", member)
     cluster.compact(scene.watcher.seen())
     for one in cluster.members:
         cluster.defragment(one)
