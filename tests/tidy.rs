@@ -131,6 +131,47 @@ fn the_core_has_no_unsafe_code() {
 }
 
 #[test]
+fn unsafe_code_is_in_the_bindings_alone_and_says_why() {
+    for (path, text) in sources("bindings") {
+        let allowed = path.starts_with(root().join("bindings/c"))
+            || path.starts_with(root().join("bindings/host"));
+        assert!(
+            allowed || !code(&text).contains("unsafe "),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn pythons_classes_are_frozen() {
+    // No method gets at one by `&mut`, so no thread can find it borrowed: what changes in them is
+    // atomic or locked, with the GIL or without it. PyO3 asks `Send` and `Sync` of each.
+    let mut classes = 0;
+    for (path, text) in sources("bindings/python/src") {
+        let code = code(&text);
+        for class in code.split("#[pyclass").skip(1) {
+            classes += 1;
+            let options = class.split(']').next().unwrap();
+            let frozen = options
+                .split(['(', ',', ')'])
+                .any(|option| option.trim() == "frozen");
+            assert!(frozen, "{}: #[pyclass{options}]", path.display());
+        }
+        for absent in [
+            "unsendable",
+            "allow_threads_unsafe",
+            "static mut",
+            "RefCell",
+            "Cell<",
+        ] {
+            assert!(!code.contains(absent), "{} uses {absent}", path.display());
+        }
+    }
+    assert!(classes >= 12, "{classes} classes");
+}
+
+#[test]
 fn versions_agree() {
     let version = env!("CARGO_PKG_VERSION");
     assert!(

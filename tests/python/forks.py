@@ -47,7 +47,8 @@ class Child(Generic[T]):
         except BaseException as error:
             print(f"child: {error!r}", file=sys.stderr, flush=True)
             os._exit(1)
-        # By os._exit() nothing of Python's ends; by sys.exit() everything does.
+        # By os._exit() nothing of Python's ends; by sys.exit() everything does, unless in a child's
+        # child, where it is no more than an exception in `work`.
         leave(0)
 
     def join(self) -> T:
@@ -305,6 +306,71 @@ def handler(silent: str) -> object:
             outcomes.append([outcome, child.read()])
         assert os.waitpid(children[0], 0)[1] == 0
     return {"outcomes": outcomes}
+
+
+def hooks(store: str) -> object:
+    """Other hooks of the fork use the clock, before and after, in parent and child."""
+    clock = SharedClock.connect(store, node=NAME)
+    reservation = clock.reserve(3)
+    begun = iter(reservation)
+    mine: list[int] = [next(begun)]
+    childs: list[int] = []
+
+    def after_in_child() -> None:
+        refused(lambda: next(begun))
+        childs.append(clock.update().value)
+
+    os.register_at_fork(
+        before=lambda: mine.append(clock.update().value),
+        after_in_parent=lambda: mine.append(clock.update().value),
+        after_in_child=after_in_child,
+    )
+    children = [Child(lambda: [*childs, *updates(clock, 1)]) for _ in range(5)]
+    values = [child.join() for child in children]
+    return {"all": [mine, *values, updates(clock, 1)]}
+
+
+def attack(store: str) -> object:
+    """Threads fork all at once, and their children do, while others make and close clocks."""
+    clock = SharedClock.connect(store, node=NAME)
+    shared = [clock.update().value]
+    stamps: list[list[int]] = []
+    values: list[list[int]] = []
+    over = threading.Event()
+
+    def restless() -> None:
+        while not over.is_set():
+            own = SharedClock.open(store, node=f"{NAME}-{threading.get_ident()}")
+            with own, own.watch() as watch:
+                own.reserve(2)
+                watch.next_within(0.01)
+            clock.tick()
+
+    def deepens(left: int) -> list[list[int]]:
+        first = clock.tick()
+        mine = [clock.update().value, *clock.reserve(2)]
+        grand = Child(lambda: deepens(left - 1)).join() if left else [[], []]
+        again = clock.tick()
+        return [mine + grand[0], [first.instance, first.time, again.time, *grand[1]]]
+
+    def forks() -> None:
+        for _ in range(4):
+            told = Child(lambda: deepens(2)).join()
+            values.append(told[0])
+            stamps.append(told[1])
+
+    busy = [threading.Thread(target=restless) for _ in range(3)]
+    forking = [threading.Thread(target=forks) for _ in range(4)]
+    for each in busy + forking:
+        each.start()
+    for each in forking:
+        each.join(PATIENCE)
+        assert not each.is_alive()
+    over.set()
+    for each in busy:
+        each.join(PATIENCE)
+        assert not each.is_alive()
+    return {"all": [shared, *values, updates(clock, 1)], "stamps": stamps}
 
 
 POOLED: list[SharedClock] = []

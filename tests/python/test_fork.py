@@ -115,3 +115,20 @@ def test_what_a_child_drops_is_still_the_parents(etcd: Etcd, key: str) -> None:
     told = outcome("drops", etcd.uri(key))
     distinct_and_in_order(told["all"])
     assert told["trips"] <= 3
+
+
+def test_other_hooks_of_the_fork_use_the_clock(etcd: Etcd, key: str) -> None:
+    distinct_and_in_order(outcome("hooks", etcd.uri(key))["all"])
+
+
+def test_threads_that_fork_at_once_among_clocks_that_come_and_go(etcd: Etcd, key: str) -> None:
+    told = outcome("attack", etcd.uri(key))
+    distinct_and_in_order(told["all"])
+    assert len(told["stamps"]) == 16
+    stamps = [
+        (tells[i], time)
+        for tells in told["stamps"]
+        for i in (0, 3, 6)
+        for time in tells[i + 1 : i + 3]
+    ]
+    assert len(set(stamps)) == len(stamps) == 16 * 3 * 2

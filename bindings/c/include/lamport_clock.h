@@ -38,10 +38,10 @@
  *
  * Fork. A child of fork() may go on with every clock that it inherits, and free it: the handle then
  * stands for a clock of the child's own, a new instance with its own connection, made at its first
- * use; its local clock begins where the parent's stood at the fork. A closed clock stays closed. The
- * parent's clock is neither touched nor repeated, and goes on. Stores in memory are private to a
- * process: the child's begins empty. As long as the child lives it holds the parent's connections
- * open, so a server may notice only then that the parent has ended.
+ * use (not yet in a handler of pthread_atfork()); its local clock begins where the parent's stood at
+ * the fork. A closed clock stays closed. The parent's clock is neither touched nor repeated, and goes
+ * on. Stores in memory are private to a process: the child's begins empty. As long as the child lives
+ * it holds the parent's connections open, so a server may notice only then that the parent has ended.
  *
  * Panics. A defect of the library is caught and returned as LAMPORT_STATUS_PANIC.
  *
