@@ -95,6 +95,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	@$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features cli -- -D warnings
 	$(CARGO) clippy --no-default-features -- -D warnings
+	$(CARGO) deny --workspace --locked check licenses bans sources
 	if $(CARGO) tree --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
 	fi
