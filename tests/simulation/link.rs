@@ -223,7 +223,7 @@ impl Store for Link {
                 next,
                 fate,
                 random,
-                due: None,
+                held: None,
             }) as Box<dyn Changes>)
         })
     }
@@ -241,8 +241,8 @@ struct Following {
     next: u64,
     fate: Fate,
     random: Random,
-    /// When what is there by now is told of. Kept here: the future may be dropped, and asked again.
-    due: Option<Instant>,
+    /// What is under way, and when it arrives. Kept here: the future may be dropped, and asked again.
+    held: Option<(Instant, Vec<Change>)>,
 }
 
 #[derive(Clone, Copy)]
@@ -260,6 +260,14 @@ impl Changes for Following {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             loop {
+                if let Some((due, _)) = &self.held {
+                    // It arrives, whatever became of the store meanwhile.
+                    sleep_until(*due).await;
+                    let (_, changes) = self.held.take().expect("it was there");
+                    if !changes.is_empty() {
+                        return Ok(changes);
+                    }
+                }
                 if self.server.epoch() != self.epoch {
                     return Err(broken("the store was restarted"));
                 }
@@ -276,19 +284,14 @@ impl Changes for Following {
                         sleep(milliseconds(10_000)).await;
                         return Err(broken("the watch fell silent"));
                     }
-                    Fate::Breaks(_) | Fate::Dies(_) => 1,
+                    Fate::Breaks(left) | Fate::Dies(left) => {
+                        *left -= 1;
+                        1
+                    }
                 };
-                let due = *self.due.get_or_insert(Instant::now() + milliseconds(delay));
-                sleep_until(due).await;
-                self.due = None;
-                if let Fate::Breaks(left) | Fate::Dies(left) = &mut self.fate {
-                    *left -= 1;
-                }
                 let (newest, changes) = self.server.changes(&self.range, self.next)?;
-                self.next = self.next.max(newest + 1);
-                if !changes.is_empty() && self.server.epoch() == self.epoch {
-                    return Ok(changes);
-                }
+                self.next = newest + 1;
+                self.held = Some((Instant::now() + milliseconds(delay), changes));
             }
         })
     }

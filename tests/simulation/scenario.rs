@@ -150,9 +150,11 @@ impl World {
         let mut followers = JoinSet::new();
         let mut lives = JoinSet::new();
         for process in &self.processes {
-            if scenario.watches && scenario.lives == 1 && scenario.loss.is_none() {
+            if scenario.watches && scenario.lives == 1 {
                 let seen = Arc::default();
-                self.watches.push(Arc::clone(&seen));
+                if scenario.loss.is_none() {
+                    self.watches.push(Arc::clone(&seen));
+                }
                 followers.spawn(process.clone().follow(seen));
             }
             let random = self.random.fork();

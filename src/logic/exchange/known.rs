@@ -90,6 +90,10 @@ impl Repairs {
             .is_some_and(|repaired| !self.0.contains(&repaired) && repaired.from > known.highest)
     }
 
+    pub(super) fn newest(&self) -> Option<Repaired> {
+        self.0.last().copied()
+    }
+
     pub(super) fn remember(&mut self, repaired: Option<Repaired>) {
         let Some(repaired) = repaired else {
             return;

@@ -54,6 +54,9 @@ pub struct Exchange {
     /// The highest time that this process has ever known.
     highest: Time,
     known: Known,
+    /// The highest time that others granted us. The record as we saw it last may be older: where that
+    /// is found again, times are lost.
+    granted: Time,
     repairs: Repairs,
     /// The store has lost something, or is another one, and was not found well since.
     lost: bool,
@@ -101,6 +104,7 @@ impl Exchange {
             seen: None,
             highest: Time::ZERO,
             known: Known::default(),
+            granted: Time::ZERO,
             repairs: Repairs::default(),
             lost: false,
             forgot: None,
@@ -218,6 +222,7 @@ impl Exchange {
                     self.current = Some(current);
                     return;
                 }
+                current.asked.highest = current.asked.highest.max(self.granted);
                 if current.asked.is_contradicted_by(found) {
                     // It holds all that we compared, and not all that we know: others may have been
                     // given these times. Nobody gets them now.
@@ -308,6 +313,12 @@ impl Exchange {
             && revision > turn.heard
         {
             turn.heard = revision;
+            if self.is_void(current.asked) {
+                // Of the store before it was repaired, perhaps.
+                self.ask_anew(&mut current);
+                self.current = Some(current);
+                return;
+            }
             let granted = Granted::parse(bytes, revision);
             let next = granted.served() >= turn.before;
             if let Some(times) = self.times_granted(&granted, current.round_trips) {
@@ -331,7 +342,13 @@ impl Exchange {
     }
 
     /// A read or a watch saw the shared state; what is older than what we know is passed over.
+    ///
+    /// Also what tells of another repair than the newest one we accepted: a watch may bring late what
+    /// was there before it, and a look will see one that is newer.
     pub fn observe(&mut self, seen: Seen) {
+        if seen.repaired != self.repairs.newest() {
+            return;
+        }
         if self
             .seen
             .as_ref()
@@ -395,23 +412,22 @@ impl Exchange {
         if view.is_robbed() {
             return Err(self.robbed(found));
         }
-        if self.is_void(asked) {
-            // It may be older than the repair: nothing is to be learnt of it. Whoever asked asks again.
-            return Err(asked.lost(found));
-        }
-        let contradicted = asked.is_contradicted_by(found);
-        if contradicted || self.forgot.is_some() {
-            if !self.repairs.excuse(view.repaired(), asked) {
-                let found = self.forgot.filter(|_| !contradicted).unwrap_or(found);
-                return Err(asked.lost(found));
-            }
+        if self.repairs.excuse(view.repaired(), self.known) {
             // Somebody has moved the clock past all we know: what we knew before is void.
+            if self.known.is_contradicted_by(found) {
+                self.seen = None;
+            }
             self.known = Known {
                 repairs: self.known.repairs + 1,
                 ..found
             };
-            self.seen = None;
+            self.granted = Time::ZERO;
             self.forgot = None;
+        } else if self.is_void(asked) || asked.is_contradicted_by(found) {
+            // Of what was asked before a repair nothing is to be learnt: whoever asked asks again.
+            return Err(asked.lost(found));
+        } else if let Some(forgot) = self.forgot {
+            return Err(asked.lost(forgot));
         }
         self.known = self.known.and(found);
         self.repairs.remember(view.repaired());
@@ -522,12 +538,7 @@ impl Exchange {
     fn times_granted(&mut self, granted: &Granted, round_trips: u32) -> Option<Times> {
         let found = granted.find(self.instance, self.seq)?;
         self.highest = self.highest.max(found.grant.last());
-        // The record as we saw it last is older than that: where it is found again, times are lost.
-        self.known = self.known.and(Known {
-            revision: found.batch.revision,
-            highest: found.grant.last(),
-            ..Known::default()
-        });
+        self.granted = self.granted.max(found.grant.last());
         let first_of_batch = found.batch.grants.first() == Some(found.grant);
         Some(Times {
             first: found.grant.first,

@@ -128,6 +128,20 @@ fn what_was_asked_before_a_repair_was_seen_is_asked_again() {
 }
 
 #[test]
+fn a_read_that_took_from_before_the_loss_until_after_the_repair_accepts_the_repair() {
+    let mut now = Shelf::of_cluster(7);
+    let mut witness = Process::new("witness", 1);
+    witness.update(&mut now);
+    let mut snapshot = now.clone();
+    let asked = witness.exchange.known();
+    let last = (0..5).map(|_| witness.update(&mut now)).last().unwrap();
+    let repaired = Process::new("operator", 2).repair(&mut snapshot, last);
+    let look = snapshot.apply(&witness.exchange.look_transaction());
+    witness.exchange.handle_look(asked, &look.unwrap()).unwrap();
+    assert_eq!(witness.update(&mut snapshot), repaired + 1);
+}
+
+#[test]
 fn another_store_is_told_by_its_id_however_high_its_numbers_are() {
     let mut restored = restored();
     let (witness, last) = (&mut restored.witness, restored.last);
