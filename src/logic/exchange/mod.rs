@@ -162,6 +162,8 @@ impl Exchange {
                 current.phase = Phase::Await(turn);
                 step
             }
+            // Only a store that has lost something could carry it out, and would look well after it.
+            Phase::Propose if self.knows_more_than_it_saw() => Step::Send(self.ask_again(&current)),
             Phase::Propose => match self.propose(&current, real_timestamp) {
                 Ok((transaction, offer)) => {
                     current.in_flight = Some(offer);
@@ -570,6 +572,12 @@ impl Exchange {
             otherwise: [self.glance(), self.queue_up(current)].concat(),
         };
         Ok((transaction, offer))
+    }
+
+    /// The record as we saw it last is not the newest that we know of.
+    fn knows_more_than_it_saw(&self) -> bool {
+        let seen = self.seen.as_ref().map_or(Time::ZERO, |seen| seen.highest);
+        seen < self.known.highest.max(self.granted)
     }
 
     /// Queue up and read, through the store's log: what comes back is not stale.

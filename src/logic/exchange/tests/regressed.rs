@@ -142,6 +142,28 @@ fn a_read_that_took_from_before_the_loss_until_after_the_repair_accepts_the_repa
 }
 
 #[test]
+fn who_forgot_the_record_when_it_was_deleted_writes_no_new_one() {
+    let mut shelf = Shelf::default();
+    let mut witness = Process::new("witness", 1);
+    witness.update(&mut shelf);
+    witness.begin(1);
+    witness.transaction();
+    // It never left; meanwhile everything is deleted, and its watch tells of it.
+    witness.exchange.handle_refused();
+    let keys = keys();
+    let gone = [keys.record, keys.highest, keys.granted, keys.tail].map(Operation::Delete);
+    let deleted = shelf.apply(&Transaction {
+        then: gone.into(),
+        ..Transaction::default()
+    });
+    witness.exchange.forget_before(deleted.unwrap().revision);
+    let error = witness.go_on(&mut shelf).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Regressed, "{error}");
+    let look = shelf.apply(&witness.exchange.look_transaction()).unwrap();
+    assert!(look.gets[0].is_empty() && look.gets[1].is_empty());
+}
+
+#[test]
 fn another_store_is_told_by_its_id_however_high_its_numbers_are() {
     let mut restored = restored();
     let (witness, last) = (&mut restored.witness, restored.last);
