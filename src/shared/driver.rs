@@ -151,20 +151,38 @@ impl Inner {
         }
     }
 
-    /// What the store holds, and what it means for this clock. A read may be stale for a moment, so
-    /// what speaks of a loss is looked at more than once.
+    /// What the store holds, and what it means for this clock.
     pub(super) async fn look(&self, deadline: Instant) -> Result<(Reply, Result<View>)> {
+        let mut closing = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            _ = closing.wait_for(|closed| *closed) => Err(closed()),
+            result = self.look_until(deadline) => result,
+        }
+    }
+
+    /// Each attempt is held against what is known when it begins, not when the first one did. A read
+    /// may be stale for a moment, so what speaks of a loss is looked at more than once.
+    async fn look_until(&self, deadline: Instant) -> Result<(Reply, Result<View>)> {
         let mut attempts = Attempts::until(deadline);
-        let mut looks = 1;
+        let mut losses = 0;
         loop {
-            let (asked, look) = self.begin_look();
-            let reply = self.transact(&look, deadline).await?;
-            let view = self.exchange().handle_look(asked, &reply);
-            let regressed = matches!(&view, Err(error) if error.kind() == ErrorKind::Regressed);
-            if !regressed || looks == LOOKS || !attempts.pause().await {
-                return Ok((reply, view));
+            match self.look_once(deadline).await {
+                Ok((reply, view)) => {
+                    let regressed =
+                        matches!(&view, Err(error) if error.kind() == ErrorKind::Regressed);
+                    losses += usize::from(regressed);
+                    if !regressed || losses == LOOKS || !attempts.pause().await {
+                        return Ok((reply, view));
+                    }
+                }
+                Err(failure) if !failure.retry => return Err(failure.error),
+                Err(failure) => {
+                    if !attempts.pause().await {
+                        return Err(deadline_passed(self.timeout, Some(failure.error)));
+                    }
+                }
             }
-            looks += 1;
         }
     }
 
@@ -173,16 +191,14 @@ impl Inner {
         &self,
         deadline: Instant,
     ) -> Result<(Reply, Result<View>), Failure> {
-        let (asked, look) = self.begin_look();
+        // What to ask, and what is known when it is asked.
+        let (asked, look) = {
+            let exchange = self.exchange();
+            (exchange.known(), exchange.look_transaction())
+        };
         let reply = self.attempt(&look, deadline).await?;
         let view = self.exchange().handle_look(asked, &reply);
         Ok((reply, view))
-    }
-
-    /// What to ask, and what is known when it is asked.
-    fn begin_look(&self) -> (Known, Transaction) {
-        let exchange = self.exchange();
-        (exchange.known(), exchange.look_transaction())
     }
 
     async fn transact_until(&self, transaction: &Transaction, deadline: Instant) -> Result<Reply> {

@@ -125,7 +125,7 @@ impl Exchange {
             local,
             count,
             phase,
-            asked: self.known,
+            asked: self.known(),
             post: None,
             informed: false,
             impatient: false,
@@ -196,7 +196,7 @@ impl Exchange {
             },
         };
         if matches!(step, Step::Send(_) | Step::Await { .. }) {
-            current.asked = self.known;
+            current.asked = self.known();
             self.current = Some(current);
         }
         step
@@ -224,7 +224,6 @@ impl Exchange {
                     self.current = Some(current);
                     return;
                 }
-                current.asked.highest = current.asked.highest.max(self.granted);
                 if current.asked.is_contradicted_by(found) {
                     // It holds all that we compared, and not all that we know: others may have been
                     // given these times. Nobody gets them now.
@@ -386,7 +385,10 @@ impl Exchange {
     /// What is known of the store, to be kept until the answer to what is sent now has come: see
     /// [`handle_look`](Exchange::handle_look).
     pub fn known(&self) -> Known {
-        self.known
+        Known {
+            highest: self.known.highest.max(self.granted),
+            ..self.known
+        }
     }
 
     /// The transaction that reads the shared state and changes nothing.
@@ -577,7 +579,7 @@ impl Exchange {
     /// The record as we saw it last is not the newest that we know of.
     fn knows_more_than_it_saw(&self) -> bool {
         let seen = self.seen.as_ref().map_or(Time::ZERO, |seen| seen.highest);
-        seen < self.known.highest.max(self.granted)
+        seen < self.known().highest
     }
 
     /// Queue up and read, through the store's log: what comes back is not stale.
