@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{Inner, Reservation, real_timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::board::Holder;
-use crate::logic::exchange::{Exchange, Known, Step, Times, View};
+use crate::logic::exchange::{Exchange, Step, Times, View};
 use crate::logic::time::Time;
 use crate::logic::transaction::{Reply, Transaction};
 use crate::store::{Failure, Outcome};
