@@ -48,6 +48,7 @@ mod nodes;
 mod shared;
 #[cfg(feature = "shared")]
 pub mod store;
+mod sync;
 
 pub use error::{Error, ErrorKind, Result};
 pub use logic::clock::LocalClock;

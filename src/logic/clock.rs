@@ -1,10 +1,9 @@
 //! The local clock of one process.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::stamp::{Instance, ProcessId, Stamp};
 use super::time::Time;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::{AtomicU64, Ordering};
 
 /// A Lamport clock in memory: no I/O, no lock, shared by all threads of the process.
 ///

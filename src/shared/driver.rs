@@ -5,7 +5,6 @@
 //! order holds among processes and among callers. This is the one place that waits and repeats;
 //! what a reply means is decided in `logic::exchange`.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::queue::{MAX_WAITING, Refused, Waits};
 use super::{Inner, Reservation, real_timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::board::Holder;
@@ -22,13 +22,9 @@ use crate::logic::time::Time;
 use crate::logic::transaction::{Reply, Transaction};
 use crate::store::{Failure, Outcome};
 
-/// Who waits for times in this process.
+/// How the store has been of late.
 #[derive(Default)]
-pub(super) struct Queue {
-    waiting: VecDeque<Caller>,
-    /// Those whose request is under way, in order. They stay here, where `close` finds them.
-    in_flight: Vec<Caller>,
-    driving: bool,
+pub(super) struct Lately {
     /// How long a round trip takes at present, smoothed.
     round_trip: Duration,
     /// Why the newest attempt failed, for callers whose time runs out.
@@ -44,8 +40,12 @@ pub(super) struct Caller {
     pub(super) answer: oneshot::Sender<Result<Reservation>>,
 }
 
-/// So many callers may wait in one process.
-const MAX_WAITING: usize = 100_000;
+impl Waits for Caller {
+    fn has_given_up(&self) -> bool {
+        self.answer.is_closed()
+    }
+}
+
 /// Bounds of the wait to be served by others, at the least.
 const LEAST_PATIENCE: Duration = Duration::from_millis(50);
 const MOST_PATIENCE: Duration = Duration::from_millis(500);
@@ -56,12 +56,17 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Puts a caller into the queue and sees to it that somebody serves it.
 pub(super) fn enqueue(inner: &Arc<Inner>, caller: Caller) -> Result<()> {
-    let mut queue = inner.queue();
-    refuse_if_closed(inner)?;
-    if queue.waiting.len() >= MAX_WAITING {
-        // Those who gave up meanwhile still stand in the queue.
-        queue.waiting.retain(|caller| !caller.answer.is_closed());
-        if queue.waiting.len() >= MAX_WAITING {
+    match inner.queue.push(caller) {
+        Ok(false) => {}
+        Ok(true) => {
+            let driving = Driving {
+                inner: inner.clone(),
+                over: false,
+            };
+            tokio::spawn(driving.run());
+        }
+        Err(Refused::Closed) => return Err(closed()),
+        Err(Refused::Full) => {
             return Err(Error::new(
                 ErrorKind::Overloaded,
                 format!(
@@ -70,27 +75,13 @@ pub(super) fn enqueue(inner: &Arc<Inner>, caller: Caller) -> Result<()> {
             ));
         }
     }
-    queue.waiting.push_back(caller);
-    if !queue.driving {
-        queue.driving = true;
-        let driving = Driving {
-            inner: inner.clone(),
-            over: false,
-        };
-        drop(queue);
-        tokio::spawn(driving.run());
-    }
     Ok(())
 }
 
 pub(super) fn close(inner: &Inner) {
-    let mut queue = inner.queue();
-    // Under the queue's lock: whoever queues up has either seen it or is among those below.
+    let callers = inner.queue.close();
     inner.closed.send_replace(true);
-    let in_flight = std::mem::take(&mut queue.in_flight);
-    let waiting = std::mem::take(&mut queue.waiting);
-    drop(queue);
-    for caller in in_flight.into_iter().chain(waiting) {
+    for caller in callers {
         let _ = caller.answer.send(Err(closed()));
     }
 }
@@ -104,7 +95,7 @@ pub(super) fn refuse_if_closed(inner: &Inner) -> Result<()> {
 
 /// What to tell a caller whose deadline passed.
 pub(super) fn out_of_time(inner: &Inner) -> Error {
-    deadline_passed(inner.timeout, inner.queue().last_failure.clone())
+    deadline_passed(inner.timeout, inner.lately().last_failure.clone())
 }
 
 /// The store's first answer. Unlike [`Inner::transact`] it does not insist where every endpoint
@@ -133,8 +124,8 @@ pub(super) async fn first_answer(inner: &Inner) -> Result<Reply> {
 }
 
 impl Inner {
-    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lately(&self) -> MutexGuard<'_, Lately> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A transaction that may be repeated freely (a read), until the deadline of the call.
@@ -219,7 +210,7 @@ impl Inner {
     /// How long to wait to be served before helping oneself: time for several round trips as they
     /// have been of late, and up to twice that, so that not all lose patience at once.
     fn patience(&self) -> Duration {
-        let base = (self.queue().round_trip * 10).clamp(LEAST_PATIENCE, MOST_PATIENCE);
+        let base = (self.lately().round_trip * 10).clamp(LEAST_PATIENCE, MOST_PATIENCE);
         // An instance is drawn at random.
         base + base * (self.local.instance().get() % 16) as u32 / 16
     }
@@ -234,8 +225,8 @@ impl Inner {
         let within = deadline.saturating_duration_since(began);
         match tokio::time::timeout(within, self.store.transact(transaction, within)).await {
             Ok(Ok(reply)) => {
-                let mut queue = self.queue();
-                queue.round_trip = (queue.round_trip * 7 + began.elapsed()) / 8;
+                let mut lately = self.lately();
+                lately.round_trip = (lately.round_trip * 7 + began.elapsed()) / 8;
                 Ok(reply)
             }
             Ok(Err(failure)) => Err(failure),
@@ -260,12 +251,7 @@ impl Drop for Driving {
             return;
         }
         // The runtime is going down. Without their senders the callers learn it at once.
-        let mut queue = self.inner.queue();
-        queue.driving = false;
-        let in_flight = std::mem::take(&mut queue.in_flight);
-        let waiting = std::mem::take(&mut queue.waiting);
-        drop(queue);
-        drop((in_flight, waiting));
+        drop(self.inner.queue.abandon());
     }
 }
 
@@ -300,10 +286,8 @@ impl Driving {
 
     async fn serve(&self, batch: &Batch) {
         let result = self.exchange(batch).await;
-        let mut queue = self.inner.queue();
-        let callers = std::mem::take(&mut queue.in_flight);
-        queue.last_failure = result.as_ref().err().cloned();
-        drop(queue);
+        self.inner.lately().last_failure = result.as_ref().err().cloned();
+        let callers = self.inner.queue.land();
         match result {
             Ok(times) => self.hand_out(callers, times),
             Err(error) => {
@@ -314,48 +298,31 @@ impl Driving {
         }
     }
 
-    /// All who wait, or nobody: then the driver's work is done, and that is noted under the same
-    /// lock under which the next caller looks whether it must start a new one.
+    /// All who wait, or nobody: then the driver's work is done.
     fn next_batch(&mut self) -> Option<Batch> {
-        let mut queue = self.inner.queue();
         let mut batch: Option<Batch> = None;
-        while let Some(caller) = queue.waiting.pop_front() {
-            if caller.answer.is_closed() {
-                continue;
-            }
+        let took_off = self.inner.queue.take_off(|caller| {
             let count = caller.count + batch.as_ref().map_or(0, |batch| batch.count);
             if count > Exchange::MAX_COUNT {
-                queue.waiting.push_front(caller);
-                break;
+                return false;
             }
-            batch = Some(match batch {
-                Some(batch) => Batch {
-                    count,
-                    deadline: batch.deadline.max(caller.deadline),
-                    runtime: batch.runtime,
-                },
-                None => Batch {
-                    count,
-                    deadline: caller.deadline,
-                    runtime: caller.runtime.clone(),
-                },
-            });
-            queue.in_flight.push(caller);
-        }
-        if batch.is_none() {
-            queue.driving = false;
-            drop(queue);
-            self.over = true;
-        }
+            match &mut batch {
+                Some(batch) => {
+                    batch.count = count;
+                    batch.deadline = batch.deadline.max(caller.deadline);
+                }
+                None => {
+                    batch = Some(Batch {
+                        count,
+                        deadline: caller.deadline,
+                        runtime: caller.runtime.clone(),
+                    });
+                }
+            }
+            true
+        });
+        self.over = !took_off;
         batch
-    }
-
-    fn somebody_waits(&self) -> bool {
-        let queue = self.inner.queue();
-        queue
-            .in_flight
-            .iter()
-            .any(|caller| !caller.answer.is_closed())
     }
 
     /// Runs the protocol for one batch.
@@ -399,8 +366,8 @@ impl Driving {
                     if !failure.retry {
                         return Err(failure.error);
                     }
-                    inner.queue().last_failure = Some(failure.error.clone());
-                    if !self.somebody_waits() || !attempts.pause().await {
+                    inner.lately().last_failure = Some(failure.error.clone());
+                    if !inner.queue.somebody_waits() || !attempts.pause().await {
                         return Err(deadline_passed(inner.timeout, Some(failure.error)));
                     }
                 }

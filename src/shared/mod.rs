@@ -19,6 +19,7 @@ mod driver;
 mod grants;
 mod history;
 mod names;
+mod queue;
 mod repair;
 mod watch;
 
@@ -58,7 +59,8 @@ struct Inner {
     timeout: Duration,
     /// Locked for a moment at a time, never across an await.
     exchange: Mutex<Exchange>,
-    queue: Mutex<driver::Queue>,
+    queue: queue::Queue<driver::Caller>,
+    lately: Mutex<driver::Lately>,
     closed: watch_channel::Sender<bool>,
     grants: Arc<grants::Grants>,
 }
@@ -129,7 +131,8 @@ impl SharedClock {
                 store,
                 timeout: config.timeout,
                 exchange: Mutex::new(exchange),
-                queue: Mutex::default(),
+                queue: queue::Queue::new(),
+                lately: Mutex::default(),
                 closed: watch_channel::Sender::new(false),
                 grants: grants::Grants::new(&keys.granted),
                 keys,
