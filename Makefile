@@ -47,7 +47,7 @@ wheel: dist/.built  ## The Python wheel, in dist/
 
 c: build/c/.built  ## The C library and its header, in build/c/
 
-test: $(addprefix $(PASSED)/,rust python c scripts containers chaos fuzz)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python c scripts containers chaos fuzz loom)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
@@ -110,6 +110,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(BIN)/mypy --strict --ignore-missing-imports docs
 	$(CARGO) fmt --manifest-path bench/Cargo.toml --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) fmt --manifest-path loom/Cargo.toml --check
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
 	$(CARGO) test --quiet --package lamport-clock-c --test header
 	$(BIN)/shellcheck scripts/start_etcd.sh bindings/c/build.sh tests/chaos/fetch_etcd.sh .ci/run
@@ -119,6 +120,7 @@ format:  ## Format all code
 	@$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path bench/Cargo.toml
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
+	$(CARGO) fmt --manifest-path loom/Cargo.toml
 	$(BIN)/ruff check --fix python tests bench docs
 	$(BIN)/ruff format python tests bench docs
 
@@ -240,3 +242,6 @@ $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '
 
 $(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
 	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) .)
+
+$(PASSED)/loom: $(CORE) $(shell find loom -type f)
+	$(call passes,$(CARGO) test --release --manifest-path loom/Cargo.toml --target-dir target/loom models)
