@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use lamport_clock::check::{Call, History, Log, Options, Outcome, check};
+use lamport_clock::check::{Action, Call, History, Log, Options, Outcome, check};
 use lamport_clock::{Time, WatchEvent};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -43,6 +43,15 @@ pub(crate) struct Came {
     pub(crate) losses: usize,
     /// Everything that was recorded, as text.
     pub(crate) history: String,
+}
+
+/// What came of a loss.
+#[derive(PartialEq)]
+enum Loses {
+    /// It was repaired, or not everybody knew of the times.
+    Times,
+    /// The store made up for it: there is nothing to judge.
+    Nothing,
 }
 
 /// A promise was broken.
@@ -115,6 +124,8 @@ struct World {
     processes: Vec<Arc<Process>>,
     watches: Vec<Arc<Mutex<Vec<WatchEvent>>>>,
     losses: usize,
+    /// When keys were deleted under what was on its way.
+    robbed_at: Option<u64>,
 }
 
 impl World {
@@ -135,6 +146,7 @@ impl World {
             processes: Vec::new(),
             watches: Vec::new(),
             losses: 0,
+            robbed_at: None,
         }
     }
 
@@ -160,8 +172,10 @@ impl World {
             let random = self.random.fork();
             lives.spawn(process.clone().live(scenario.lives, random));
         }
-        if let Some(loss) = scenario.loss {
-            self.lose(loss).await?;
+        if let Some(loss) = scenario.loss
+            && self.lose(loss).await? == Loses::Nothing
+        {
+            return Ok(Came::default());
         }
         lives.join_all().await;
 
@@ -213,14 +227,14 @@ impl World {
     }
 
     /// The store loses times of which every process knows, and some time later somebody repairs it.
-    async fn lose(&mut self, loss: Loss) -> Result<(), String> {
+    async fn lose(&mut self, loss: Loss) -> Result<Loses, String> {
         sleep(milliseconds(self.random.below(300))).await;
         let snapshot = self.server.snapshot();
         let kept = snapshot.revision();
         for waited in 0.. {
             if waited == 1_000 {
                 // Somebody ended before: then not everybody knows, and nothing is promised.
-                return Ok(());
+                return Ok(Loses::Times);
             }
             if self.everybody_knows(kept) {
                 break;
@@ -229,8 +243,10 @@ impl World {
         }
         sleep(milliseconds(self.random.below(50))).await;
         let lost_at = self.recorder.now();
+        let (epoch, highest) = (self.server.epoch(), self.server.highest());
         self.server.lose(loss, &snapshot);
         self.losses += 1;
+        self.robbed_at = (self.server.epoch() == epoch).then_some(lost_at);
         sleep(milliseconds(self.random.below(20) * self.random.below(300))).await;
 
         // What was handed out in between was handed out by somebody who knew.
@@ -244,11 +260,17 @@ impl World {
             calls.iter().find(answered).cloned()
         });
         if let Some(call) = between {
+            if self.robbed_at.is_some() && call.value >= Some(highest) {
+                // A transaction from before the first record put back, late, what had been there:
+                // nothing that anybody knows of was lost in the end.
+                return Ok(Loses::Nothing);
+            }
             return Err(format!(
                 "answered although the store had lost times: {call:?}"
             ));
         }
-        self.repair().await
+        self.repair().await?;
+        Ok(Loses::Times)
     }
 
     fn everybody_knows(&self, revision: u64) -> bool {
@@ -288,6 +310,17 @@ impl World {
         if scenario.loss.is_some() {
             // The revisions of an exchanged store begin anew.
             calls.iter_mut().for_each(|call| call.revision = None);
+        }
+        if let Some(robbed_at) = self.robbed_at {
+            // A read that was sent before its process knew, and arrived after, shows what it found.
+            let across = |call: &&mut Call| {
+                call.operation == Action::Read
+                    && call.called < robbed_at
+                    && call.returned > Some(robbed_at)
+            };
+            for call in calls.iter_mut().filter(across) {
+                call.outcome = Some(Outcome::Unknown);
+            }
         }
         let mut came = Came {
             losses: self.losses,
