@@ -281,6 +281,12 @@ impl Granted {
         self.batches.last().map_or(0, |batch| batch.served)
     }
 
+    /// The last time of the newest grant: the highest time as the transaction left it that made it.
+    pub fn newest(&self) -> Time {
+        let newest = self.batches.last().and_then(|batch| batch.grants.last());
+        newest.map_or(Time::ZERO, Grant::last)
+    }
+
     /// The grant to request `seq` of `instance`, with its batch and its predecessor.
     pub fn find(&self, instance: Instance, seq: u64) -> Option<Found<'_>> {
         self.batches.iter().rev().find_map(|batch| {

@@ -49,6 +49,12 @@ impl Known {
         self.cluster != 0 && found.cluster != 0 && self.cluster != found.cluster
     }
 
+    /// Whether nothing but a repair brings back what is missing. A record alone that is gone may be
+    /// written again, and an address may lead back to the right store: then nothing is missing.
+    pub(super) fn is_forgotten_in(self, found: Known) -> bool {
+        self.is_contradicted_by(found) && !self.is_of_another_store(found)
+    }
+
     /// [`ErrorKind::Regressed`] with both sides, and what to do.
     pub(super) fn lost(self, found: Known) -> Error {
         Error::new(

@@ -140,6 +140,15 @@ impl Exchange {
         let Some(mut current) = self.current.take() else {
             return Step::Failed(Error::new(ErrorKind::Internal, "no request was begun"));
         };
+        if self.is_void(current.asked) && current.is_open() {
+            // Whatever was granted to this request may lie before the repair: now it is another one.
+            self.seq += 1;
+            current.post = None;
+            current.phase = match self.seen {
+                Some(_) => Phase::Propose,
+                None => Phase::Look,
+            };
+        }
         let step = match mem::replace(&mut current.phase, Phase::Propose) {
             Phase::Finished(result) => match result {
                 Ok(times) => Step::Done(times),
@@ -209,6 +218,11 @@ impl Exchange {
         };
         current.round_trips += 1;
         let offer = current.in_flight.take();
+        if offer.is_some() && reply.succeeded && self.is_void(current.asked) {
+            // Committed in the store as it was before it was repaired: as good as lost.
+            self.current = Some(current);
+            return;
+        }
         match (&current.phase, offer) {
             (Phase::Withdraw(error), _) => current.phase = Phase::Finished(Err(error.clone())),
             (Phase::Propose | Phase::Help(_), Some(offer)) if reply.succeeded => {
@@ -218,17 +232,11 @@ impl Exchange {
                     highest: offer.stood,
                     repairs: 0,
                 };
-                if self.is_void(current.asked) {
-                    // Committed in the store as it was before it was repaired: as good as lost.
-                    self.ask_anew(&mut current);
-                    self.current = Some(current);
-                    return;
-                }
-                if current.asked.is_contradicted_by(found) {
+                if let Some(less) = self.found_less(current.asked, found) {
                     // It holds all that we compared, and not all that we know: others may have been
                     // given these times. Nobody gets them now.
                     self.note_loss(current.asked, found);
-                    current.phase = Phase::Finished(Err(current.asked.lost(found)));
+                    current.phase = Phase::Finished(Err(current.asked.lost(less)));
                     self.current = Some(current);
                     return;
                 }
@@ -261,7 +269,7 @@ impl Exchange {
                 if queues_up && current.post.is_none() {
                     current.post = Some(Post {
                         revision: reply.revision,
-                        before: view.as_ref().map_or(u64::MAX, |view| view.tail),
+                        before: view.as_ref().map_or(u64::MAX, View::awaited),
                     });
                 }
                 match view {
@@ -314,17 +322,21 @@ impl Exchange {
             && revision > turn.heard
         {
             turn.heard = revision;
-            if self.is_void(current.asked) {
-                // Of the store before it was repaired, perhaps.
-                self.ask_anew(&mut current);
-                self.current = Some(current);
-                return;
-            }
             let granted = Granted::parse(bytes, revision);
             let next = granted.served() >= turn.before;
-            if let Some(times) = self.times_granted(&granted, current.round_trips) {
+            let ours = granted.find(self.instance, self.seq).is_some();
+            let told = Known {
+                revision,
+                highest: granted.newest(),
+                ..Known::default()
+            };
+            // If we know of more, others of our process were quicker, or the store was restored while
+            // we waited: a look tells.
+            let certain =
+                !self.is_void(current.asked) && self.found_less(self.known(), told).is_none();
+            if certain && let Some(times) = self.times_granted(&granted, current.round_trips) {
                 current.phase = Phase::Finished(Ok(times));
-            } else if next {
+            } else if next || ours {
                 // It is our turn to serve, or we were passed over: see who is there.
                 current.phase = Phase::Look;
             }
@@ -350,6 +362,16 @@ impl Exchange {
         if seen.repaired != self.repairs.newest() {
             return;
         }
+        let told = Known {
+            revision: seen.revision,
+            highest: seen.highest,
+            ..Known::default()
+        };
+        if told.revision >= self.known.revision && told.highest < self.known.highest {
+            // No stale read: newer than all we know, and less.
+            self.note_loss(self.known, told);
+            return;
+        }
         if self
             .seen
             .as_ref()
@@ -361,11 +383,7 @@ impl Exchange {
             if newest.ahead_of(self.highest) <= self.max_jump {
                 self.highest = self.highest.max(newest);
             }
-            self.known = self.known.and(Known {
-                revision: seen.revision,
-                highest: seen.highest,
-                ..Known::default()
-            });
+            self.known = self.known.and(told);
             self.seen = Some(seen);
         }
     }
@@ -427,11 +445,11 @@ impl Exchange {
             };
             self.granted = Time::ZERO;
             self.forgot = None;
-        } else if self.is_void(asked) || asked.is_contradicted_by(found) {
+        } else if self.is_void(asked) {
             // Of what was asked before a repair nothing is to be learnt: whoever asked asks again.
             return Err(asked.lost(found));
-        } else if let Some(forgot) = self.forgot {
-            return Err(asked.lost(forgot));
+        } else if let Some(less) = self.found_less(asked, found) {
+            return Err(asked.lost(less));
         }
         self.known = self.known.and(found);
         self.repairs.remember(view.repaired());
@@ -444,19 +462,20 @@ impl Exchange {
         asked.repairs != self.known.repairs
     }
 
-    /// As another request, through the store's log: what comes back is not stale, and not overtaken.
-    fn ask_anew(&mut self, current: &mut Current) {
-        self.seq += 1;
-        current.post = None;
-        current.phase = Phase::Doubt;
+    /// In what state the store is found that has less than was known, or was once found.
+    fn found_less(&self, asked: Known, found: Known) -> Option<Known> {
+        if asked.is_contradicted_by(found) {
+            return Some(found);
+        }
+        self.forgot
     }
 
     /// What was no stale read speaks of a loss.
     fn note_loss(&mut self, asked: Known, found: Known) {
         self.lost = true;
-        // A record alone that is gone may be written again, and an address may lead back to the right
-        // store: then nothing is missing.
-        if asked.is_contradicted_by(found) && !asked.is_of_another_store(found) {
+        // It is of the store as it was: it can't say who waits in this one.
+        self.seen = None;
+        if asked.is_forgotten_in(found) {
             self.forgot.get_or_insert(found);
         }
     }
@@ -482,18 +501,36 @@ impl Exchange {
     fn absorb(&mut self, current: &mut Current, view: View) {
         current.informed = true;
         if let Err(error) = self.judge(current.asked, &view) {
+            if self.is_void(current.asked) {
+                return;
+            }
+            let found = view.known();
             // A read may have been stale; what has gone through the store's log is not. Once bitten
-            // we leave it at the read, which leaves nothing in a store that is not ours.
-            let stale = matches!(current.phase, Phase::Look) && !self.lost;
-            if stale || self.is_void(current.asked) {
-                self.ask_anew(current);
+            // we leave it at the read, which leaves nothing in a store that is not ours, unless it
+            // says what only a repair could make good.
+            let is_news =
+                !self.lost || (self.forgot.is_none() && current.asked.is_forgotten_in(found));
+            if matches!(current.phase, Phase::Look) && is_news {
+                // Asked again it may be left with the others once more: as another request.
+                self.seq += 1;
+                current.post = None;
+                current.phase = Phase::Doubt;
             } else {
-                self.note_loss(current.asked, view.known());
+                self.note_loss(current.asked, found);
                 current.fail(error);
             }
             return;
         }
         self.observe(view.seen());
+        let just_left = |post: &Post| post.revision == view.revision;
+        if self.is_void(current.asked) {
+            // By a repair that was just accepted. The request begins anew, unless it was left in this
+            // very transaction: then it came after the repair.
+            if !current.post.as_ref().is_some_and(just_left) {
+                return;
+            }
+            current.asked = self.known();
+        }
         if matches!(current.phase, Phase::Look) && current.post.is_none() {
             current.phase = Phase::Propose;
             return;
@@ -502,7 +539,6 @@ impl Exchange {
             current.phase = Phase::Finished(Ok(times));
             return;
         }
-        let just_left = |post: &Post| post.revision == view.revision;
         let waits = |post: &Post| {
             just_left(post)
                 // Not if all requests of its time count as served, or the tail as never written:
@@ -828,7 +864,7 @@ enum Phase {
 struct Post {
     /// The revision that left it.
     revision: u64,
-    /// The revision of the request right before it.
+    /// The revision of the request right before it; 0: nobody waited.
     before: u64,
 }
 
@@ -842,6 +878,10 @@ struct Turn {
 }
 
 impl Current {
+    fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Withdraw(_) | Phase::Finished(_))
+    }
+
     fn fail(&mut self, error: Error) {
         self.phase = if self.post.is_some() {
             Phase::Withdraw(error)

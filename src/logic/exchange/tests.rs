@@ -5,6 +5,7 @@ use super::*;
 use crate::logic::record::Record;
 use crate::store::shelf::Shelf;
 
+mod evidence;
 mod random;
 mod regressed;
 

@@ -199,6 +199,14 @@ impl View {
             .map_or(0, |(highest, _)| highest.served)
     }
 
+    /// The revision of the newest request, if it waits; 0: nobody does.
+    pub(super) fn awaited(&self) -> u64 {
+        match self.tail > self.served() {
+            true => self.tail,
+            false => 0,
+        }
+    }
+
     /// Whether this request lies with the others. A list that was cut short may hold it unseen.
     pub(super) fn waits(&self, instance: Instance, seq: u64) -> bool {
         let Some(waiting) = &self.waiting else {

@@ -495,7 +495,7 @@ impl World {
 }
 
 /// What `shared::watch` tells the exchange of a change.
-fn tell(exchange: &mut Exchange, keys: &Keys, change: &Change) {
+pub(super) fn tell(exchange: &mut Exchange, keys: &Keys, change: &Change) {
     let written = change.keys.iter().filter_map(|(_, entry)| entry.as_ref());
     let trace = Trace::of(keys, written);
     if trace.record.is_none() {

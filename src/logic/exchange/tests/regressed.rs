@@ -38,7 +38,7 @@ fn write_elsewhere(shelf: &mut Shelf) {
     shelf.apply(&transaction).unwrap();
 }
 
-fn refused(process: &mut Process, shelf: &mut Shelf) -> String {
+pub(super) fn refused(process: &mut Process, shelf: &mut Shelf) -> String {
     let error = process.take(shelf, 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Regressed, "{error}");
     error.to_string()
