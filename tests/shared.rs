@@ -11,6 +11,9 @@ use lamport_clock::logic::transaction::{KeyRange, Operation, Reply, Transaction}
 use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
 use lamport_clock::{Config, Error, ErrorKind, SharedClock, Time, WatchEvent, blocking};
 
+#[path = "shared/forgetful.rs"]
+mod forgetful;
+
 fn config(process: &str) -> Config {
     Config::memory(process).unwrap()
 }

@@ -1,5 +1,7 @@
 //! The updates that the store still keeps.
 
+use tokio::time::Instant;
+
 use super::{Inner, Observed};
 use crate::error::{ErrorKind, Result};
 use crate::logic::trace::Trace;
@@ -19,11 +21,11 @@ pub struct History {
 
 /// From the newest record back to its predecessors, one read each. A watch from an old revision
 /// would bring the same, but makes the server search everything from there on, and slows writers.
-pub(super) async fn walk_back(inner: &Inner, limit: usize) -> Result<History> {
+///
+/// One deadline for the whole walk, as for every call.
+pub(super) async fn walk_back(inner: &Inner, limit: usize, deadline: Instant) -> Result<History> {
     let mut history = History::default();
     let mut at = None;
-    // One deadline for the whole walk, as for every call.
-    let deadline = inner.deadline();
     while history.updates.len() < limit {
         let get = |key: &[u8]| {
             Operation::Get(Get {

@@ -245,6 +245,9 @@ impl SharedClock {
     }
 
     /// Follows every update from revision `from` on, those included that the store still keeps.
+    ///
+    /// The watch ends with [`ErrorKind::Regressed`] if the store has not come so far: it has lost what
+    /// `from` was noted from.
     pub async fn watch_from(&self, from: u64) -> Result<Watch> {
         self.refuse_if_closed()?;
         Ok(Watch::from_revision(self.clone(), from))
@@ -255,7 +258,7 @@ impl SharedClock {
     /// One round trip for each transaction in the history.
     pub async fn history(&self, limit: usize) -> Result<History> {
         self.refuse_if_closed()?;
-        history::walk_back(&self.inner, limit).await
+        history::walk_back(&self.inner, limit, self.inner.deadline()).await
     }
 
     /// What lies in the store, and what [`repair`](SharedClock::repair) would make of it. Changes

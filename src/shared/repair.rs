@@ -1,9 +1,8 @@
 //! Moving the clock forward by hand.
 
-use super::{Condition, Inner, Observed, real_timestamp};
+use super::{Condition, Inner, Observed, history, real_timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::time::Time;
-use crate::logic::trace::Trace;
 
 pub(super) async fn condition(inner: &Inner, at_least: Time) -> Result<Condition> {
     let asked = inner.exchange().known();
@@ -14,24 +13,40 @@ pub(super) async fn condition(inner: &Inner, at_least: Time) -> Result<Condition
 
 pub(super) async fn repair(inner: &Inner, condition: &Condition) -> Result<Observed> {
     let deadline = inner.deadline();
+    let real_timestamp = real_timestamp();
     let repair = inner
         .exchange()
-        .repair_transaction(condition, real_timestamp())?;
+        .repair_transaction(condition, real_timestamp)?;
     // Repeated freely, as a read is: it is written once at most, since it compares what it overwrites.
     let reply = inner.transact(&repair, deadline).await?;
-    // Read back: its first attempt may have been carried out, and its answer lost.
+    if reply.succeeded {
+        return Ok(inner
+            .exchange()
+            .repaired(condition, real_timestamp, reply.revision));
+    }
+    // Its first attempt may have been carried out, and its answer lost.
     let look = inner.exchange().look_transaction();
     let found = inner.transact(&look, deadline).await?;
-    if !reply.succeeded && !inner.exchange().is_repaired(condition, &found) {
+    if !inner.exchange().is_repaired(condition, &found) {
         return Err(Error::new(
             ErrorKind::Unavailable,
             "somebody wrote to the clock while it was being repaired, and nothing was changed: look \
              at it again",
         ));
     }
-    Trace::of(&inner.keys, found.gets.iter().flatten())
-        .updates(&inner.keys)?
-        .into_iter()
-        .rfind(|update| update.value >= condition.to)
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "the repair left no record"))
+    let history = history::walk_back(inner, SINCE, deadline).await?;
+    let ours = |update: &Observed| update.value == condition.to;
+    history.updates.into_iter().find(ours).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Unavailable,
+            format!(
+                "the clock was repaired, to {}, and so much was written since that the repair is not \
+                 to be found: look at it again",
+                condition.to
+            ),
+        )
+    })
 }
+
+/// So many updates may come between a repair whose answer is lost and the look for it.
+const SINCE: usize = 100;

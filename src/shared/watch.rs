@@ -21,6 +21,8 @@ pub struct Watch {
     /// So many looks in a row showed less than this clock knows.
     losses: usize,
     next_revision: u64,
+    /// [`Exchange::restored`](crate::logic::exchange::Exchange::restored) when it began.
+    restored: u64,
     ready: VecDeque<WatchEvent>,
     pause: Duration,
     resume_at: Instant,
@@ -59,7 +61,9 @@ pub enum WatchEvent {
 
 impl Watch {
     pub(super) fn from_revision(clock: SharedClock, from: u64) -> Watch {
+        let restored = clock.inner.exchange().restored();
         Watch {
+            restored,
             clock,
             changes: None,
             losses: 0,
@@ -73,7 +77,7 @@ impl Watch {
     /// The next event; waits as long as there is none.
     ///
     /// Fails only where going on is pointless: [`ErrorKind::Denied`], [`ErrorKind::Closed`],
-    /// [`ErrorKind::Regressed`] and the like. A future that is dropped before it is done loses no event.
+    /// [`ErrorKind::Regressed`] (also after a repair: a new watch goes on there) and the like. A future that is dropped before it is done loses no event.
     pub async fn next(&mut self) -> Result<WatchEvent> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -103,7 +107,6 @@ impl Watch {
                 match self.open().await {
                     Ok(changes) => {
                         self.changes = Some(changes);
-                        self.losses = 0;
                         return Ok(());
                     }
                     Err(failure) => Err(failure),
@@ -144,8 +147,9 @@ impl Watch {
         let inner = &self.clock.inner;
         // The store may be another by now, or an older state of this one: there our revision lies in
         // the future, and we would wait for it in silence.
-        let (_, view) = inner.look_once(inner.deadline()).await?;
-        if let Err(error) = refuse_if_regressed(view) {
+        let (reply, view) = inner.look_once(inner.deadline()).await?;
+        let well = refuse_if_regressed(view).and_then(|()| self.refuse_if_nowhere(reply.revision));
+        if let Err(error) = well {
             // A read may be stale for a moment.
             self.losses += 1;
             return Err(match self.losses < driver::LOOKS {
@@ -153,9 +157,27 @@ impl Watch {
                 false => Failure::answered(error),
             });
         }
+        self.losses = 0;
         let range = inner.keys.trace();
         let opening = inner.store.watch(range, self.next_revision, inner.timeout);
         opening.await
+    }
+
+    /// A repair makes the clock whole, and not the history that this watch followed: what it would go on
+    /// with is not what came next.
+    fn refuse_if_nowhere(&self, revision: u64) -> Result<()> {
+        let restored = self.clock.inner.exchange().restored();
+        if restored == self.restored && self.next_revision <= revision.saturating_add(1) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Regressed,
+            format!(
+                "the store is at revision {revision}, and has lost what this watch followed up to \
+                 revision {}: begin a new watch",
+                self.next_revision
+            ),
+        ))
     }
 
     /// What lies before `kept_from` is gone for good; goes on from there, or from now.

@@ -60,6 +60,8 @@ pub struct Exchange {
     repairs: Repairs,
     /// The store has lost something, or is another one, and was not found well since.
     lost: bool,
+    /// How many repairs were accepted in a store that had lost something.
+    restored: u64,
     /// In what state the store was found that had lost something: what it makes up for by itself
     /// does not bring back what others were given.
     forgot: Option<Known>,
@@ -107,6 +109,7 @@ impl Exchange {
             granted: Time::ZERO,
             repairs: Repairs::default(),
             lost: false,
+            restored: 0,
             forgot: None,
             current: None,
         }
@@ -409,6 +412,12 @@ impl Exchange {
         }
     }
 
+    /// How often the store was repaired after it had lost something: its revisions are not those of
+    /// before, so whoever stands at one of these stands nowhere.
+    pub fn restored(&self) -> u64 {
+        self.restored
+    }
+
     /// The transaction that reads the shared state and changes nothing.
     pub fn look_transaction(&self) -> Transaction {
         Transaction {
@@ -436,7 +445,8 @@ impl Exchange {
         }
         if self.repairs.excuse(view.repaired(), self.known) {
             // Somebody has moved the clock past all we know: what we knew before is void.
-            if self.known.is_contradicted_by(found) {
+            if self.found_less(self.known, found).is_some() {
+                self.restored += 1;
                 self.seen = None;
             }
             self.known = Known {

@@ -11,6 +11,7 @@ use crate::logic::board::{Highest, Repaired, to_json};
 use crate::logic::clock::check_jump;
 use crate::logic::record::Record;
 use crate::logic::time::Time;
+use crate::logic::trace::Observed;
 use crate::logic::transaction::{Compare, Entry, Operation, Reply, Transaction};
 
 /// What lies in the store, and what a repair would make of it.
@@ -136,6 +137,18 @@ impl Exchange {
             ],
             otherwise: self.look(),
         })
+    }
+
+    /// What the repair left in the history, once `revision` has written it.
+    pub fn repaired(&self, condition: &Condition, real_timestamp: f64, revision: u64) -> Observed {
+        Observed {
+            first: condition.to,
+            value: condition.to,
+            process_id: format!("{REPAIR_PREFIX}{}", self.process),
+            instance: Some(self.instance),
+            real_timestamp: Some(real_timestamp),
+            revision,
+        }
     }
 
     /// Whether the clock stands where our repair of this `condition` moved it: said by a reply to a

@@ -1,0 +1,193 @@
+//! A store that is exchanged for another behind the clocks' backs, as a restored one is, and what its
+//! watches and repairs tell.
+
+use std::sync::atomic::AtomicBool;
+
+use lamport_clock::store::Change;
+use lamport_clock::{ErrorKind, Watch};
+use tokio::sync::watch;
+
+use super::*;
+
+struct Forgetful {
+    now: watch::Sender<MemoryStore>,
+    /// A writer of the old kind comes right after the next repair, whose answer is lost or not.
+    overwrite: AtomicBool,
+    lose: AtomicBool,
+}
+
+impl Forgetful {
+    fn new() -> Arc<Forgetful> {
+        Arc::new(Forgetful {
+            now: watch::Sender::new(MemoryStore::new()),
+            overwrite: AtomicBool::new(false),
+            lose: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on this one answers, and every connection breaks.
+    fn exchange(&self, store: MemoryStore) {
+        self.now.send_replace(store);
+    }
+
+    fn clock(self: &Arc<Forgetful>, process: &str) -> SharedClock {
+        SharedClock::with_store(self.clone(), &config(process)).unwrap()
+    }
+}
+
+fn is_repair(transaction: &Transaction) -> bool {
+    transaction.then.iter().any(|operation| match operation {
+        Operation::Put(_, value) => String::from_utf8_lossy(value).contains("repair:"),
+        _ => false,
+    })
+}
+
+impl Store for Forgetful {
+    fn transact<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        within: Duration,
+    ) -> StoreFuture<'a, Reply> {
+        let store = self.now.borrow().clone();
+        Box::pin(async move {
+            let reply = store.transact(transaction, within).await?;
+            if is_repair(transaction) && self.overwrite.swap(false, Ordering::Relaxed) {
+                write(&store, r#"{"value": 1, "process_id": "old"}"#).await;
+            }
+            if is_repair(transaction) && self.lose.swap(false, Ordering::Relaxed) {
+                let error = Error::new(ErrorKind::Unavailable, "a lost answer");
+                return Err(Failure::unknown(error));
+            }
+            Ok(reply)
+        })
+    }
+
+    fn watch(
+        &self,
+        range: KeyRange,
+        from: u64,
+        within: Duration,
+    ) -> StoreFuture<'_, Box<dyn Changes>> {
+        let mut now = self.now.subscribe();
+        let store = now.borrow_and_update().clone();
+        Box::pin(async move {
+            let changes = store.watch(range, from, within).await?;
+            Ok(Box::new(Following { changes, now }) as Box<dyn Changes>)
+        })
+    }
+
+    fn location(&self) -> String {
+        "a forgetful store".to_owned()
+    }
+}
+
+struct Following {
+    changes: Box<dyn Changes>,
+    now: watch::Receiver<MemoryStore>,
+}
+
+impl Changes for Following {
+    fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                _ = self.now.changed() => {
+                    Err(Failure::unknown(Error::new(ErrorKind::Unavailable, "it broke")))
+                }
+                changes = self.changes.next() => changes,
+            }
+        })
+    }
+}
+
+/// The next update that it tells of, or how it ends; not for ever.
+async fn next_update(watch: &mut Watch) -> Result<u64, ErrorKind> {
+    let next = async {
+        loop {
+            match watch.next().await {
+                Ok(WatchEvent::Updated(observed)) => return Ok(observed.value.get()),
+                Ok(WatchEvent::Interrupted(_)) => {}
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => return Err(error.kind()),
+            }
+        }
+    };
+    let patience = tokio::time::timeout(Duration::from_secs(600), next);
+    patience.await.expect("the watch hangs")
+}
+
+async fn repair(store: &Arc<Forgetful>, at_least: Time) -> lamport_clock::Observed {
+    let operator = store.clock("operator");
+    let condition = operator.condition(at_least).await.unwrap();
+    operator.repair(&condition).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_ends_where_the_store_lost_the_place_at_which_it_stood() {
+    for caught_up in [false, true] {
+        let store = Forgetful::new();
+        let clock = store.clock("a");
+        let mut watch = clock.watch().await.unwrap();
+        let mut last = Time::ZERO;
+        for _ in 0..5 {
+            last = clock.update().await.unwrap().value;
+            assert_eq!(next_update(&mut watch).await, Ok(last.get()));
+        }
+        // Repaired before anybody comes, and the clock goes on; the watch comes back later.
+        store.exchange(MemoryStore::new());
+        repair(&store, last).await;
+        let updates = if caught_up { 10 } else { 1 };
+        for _ in 0..updates {
+            clock.update().await.unwrap();
+        }
+        assert_eq!(next_update(&mut watch).await, Err(ErrorKind::Regressed));
+        // A new one is as good as any.
+        let mut watch = clock.watch().await.unwrap();
+        let value = clock.update().await.unwrap().value.get();
+        assert_eq!(next_update(&mut watch).await, Ok(value));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_from_a_revision_that_the_store_has_not_reached_says_so() {
+    let store = Forgetful::new();
+    let clock = store.clock("a");
+    clock.update().await.unwrap();
+    // As kept by a process that has ended since.
+    let mut watch = clock.watch_from(1_000).await.unwrap();
+    assert_eq!(next_update(&mut watch).await, Err(ErrorKind::Regressed));
+    let mut watch = clock.watch_from(2).await.unwrap();
+    let value = clock.update().await.unwrap().value.get();
+    assert_eq!(next_update(&mut watch).await, Ok(value));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_outlasts_a_repair_that_loses_nothing() {
+    let store = Forgetful::new();
+    let clock = store.clock("a");
+    let mut watch = clock.watch().await.unwrap();
+    let last = clock.update().await.unwrap().value;
+    let repaired = repair(&store, last).await.value.get();
+    let after = clock.update().await.unwrap().value.get();
+    // The same store, but the connection broke.
+    let same = store.now.borrow().clone();
+    store.exchange(same);
+    let newest = clock.update().await.unwrap().value.get();
+    for expected in [last.get(), repaired, after, newest] {
+        assert_eq!(next_update(&mut watch).await, Ok(expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repair_is_answered_with_itself_whatever_is_written_right_after_it() {
+    for lost in [false, true] {
+        let store = Forgetful::new();
+        let last = store.clock("a").update().await.unwrap().value;
+        store.overwrite.store(true, Ordering::Relaxed);
+        store.lose.store(lost, Ordering::Relaxed);
+        let repaired = repair(&store, last).await;
+        assert_eq!(repaired.value.get(), last.get() + 1);
+        assert_eq!(repaired.process_id, "repair:operator");
+        assert_eq!(repaired.revision, 2);
+    }
+}
