@@ -31,7 +31,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test sanitize soak lint fuzz bench scaling build wheel c tools format clean
+.PHONY: help run test chaos failover sanitize soak lint fuzz bench scaling build wheel c tools format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 

@@ -31,6 +31,9 @@ from records import calls_of
 from report import Report, Verdict, Window
 
 SETTINGS = Settings(timeout=3.0, rest=20)
+# So many revisions may gather before the history is compacted, as start_etcd.sh has it done every
+# hour: five times as many would fill the quota.
+GATHERED = 20_000
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def run(order: Order) -> Report:
 def attack(order: Order, scene: Scene) -> list[Window]:
     """One fault after the other, each healed and recovered from before the next."""
     windows: list[Window] = []
+    compacted = 0
     began = time.monotonic_ns()
     end = time.monotonic() + order.seconds
     for planned in nemesis.plan(order.seed, list(order.kinds)):
@@ -92,6 +96,10 @@ def attack(order: Order, scene: Scene) -> list[Window]:
         tell(windows[-1], began)
         scene.cluster.wait_until_well()
         scene.watcher.sustain()
+        seen = scene.watcher.seen()
+        if seen - compacted > GATHERED:
+            scene.cluster.compact(seen)
+            compacted = seen
         ended = [one.name for one in scene.cluster.members if one.has_ended()]
         ended += [one.name for one in scene.crowd.clients if one.has_ended()]
         if ended:
