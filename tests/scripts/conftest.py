@@ -11,7 +11,7 @@ from machine import Machine, Server
 
 
 def pytest_configure() -> None:
-    # A suite that was started in the background, or by nohup, ignores these, and so would the script.
+    # A suite that runs in the background or under nohup ignores these, and so would the script.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
