@@ -31,9 +31,9 @@ from records import calls_of
 from report import Report, Verdict, Window
 
 SETTINGS = Settings(timeout=3.0, rest=20)
-# So many revisions may gather before the history is compacted, as start_etcd.sh has it done every
-# hour: five times as many would fill the quota.
-GATHERED = 20_000
+# So many revisions may gather before the history is compacted. Each that serves others holds all the
+# newest grants, kilobytes of them once clients have come and gone: ten times as many fill the quota.
+GATHERED = 3_000
 
 
 @dataclass(frozen=True)
