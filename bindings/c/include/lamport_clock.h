@@ -31,8 +31,9 @@
  *
  * Threads. Every function may be called from any thread, and one clock from many at once, except
  * that nothing else may use an object while it is freed. The library runs one thread of its own,
- * from the first open on (in a forked child from the first call that blocks), with all signals blocked, SIGPIPE included; it installs no signal handler,
- * so never call it from one of yours. Do not dlclose() the library.
+ * from the first open on (in a forked child from the first call that blocks), with all signals
+ * blocked, SIGPIPE included; it installs no signal handler, so never call it from one of yours. Do
+ * not dlclose() the library.
  *
  * Blocking. A function that blocks says so. None blocks longer than the deadline of its clock.
  *
@@ -245,7 +246,7 @@ void lamport_error_free(struct lamport_error_t *error);
  On success `*clock` is yours: give it back with lamport_clock_free().
 
  Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
- (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED
+ (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED,
  INTERNAL.
  */
 lamport_status_t lamport_clock_open(const char *store,

@@ -45,7 +45,7 @@ pub struct Clock(SharedClock);
 /// On success `*clock` is yours: give it back with lamport_clock_free().
 ///
 /// Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
-/// (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED
+/// (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED,
 /// INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_open(
