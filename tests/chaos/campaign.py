@@ -53,7 +53,7 @@ class Order:
 
 def run(order: Order) -> Report:
     """One campaign. A LabError where something did not recover."""
-    with stage.opened(order.folder, tls=True) as place:
+    with stage.opened(order.folder, tls=True, quota=stage.SMALL_QUOTA) as place:
         cluster = place.cluster
         cluster.secure()
         workshop = Workshop(place, order.programs, SETTINGS, order.folder, USER)

@@ -18,7 +18,9 @@ NODES = [("mx-nodel", "172.21.0.10"), ("mx-nodel2", "172.21.0.11"), ("mx-nodel3"
 HOMES = [("home", "172.21.1.10"), ("home2", "172.21.1.11"), ("home3", "172.21.1.12")]
 OPERATOR = ("operator", "172.21.2.10")
 # The members' files grow in steps of 16 MB: full with the third.
-QUOTA = 40 * 1024 * 1024
+SMALL_QUOTA = 40 * 1024 * 1024
+# What start_etcd.sh gives them.
+QUOTA = 2 * 1024 * 1024 * 1024
 
 
 def why_not() -> str | None:
@@ -38,7 +40,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, tls: bool) -> Iterator[Stage]:
+def opened(folder: Path, tls: bool, quota: int = QUOTA) -> Iterator[Stage]:
     """The stage while it stands; `folder` gets the members' logs."""
     with Wires() as wires:
         scratch = folder / "members"
@@ -48,6 +50,6 @@ def opened(folder: Path, tls: bool) -> Iterator[Stage]:
         homes = [wires.host(*home) for home in HOMES]
         operator = wires.host(*OPERATOR)
         shown = certificates.make(folder, [host.address for host in hosts]) if tls else None
-        cluster = Cluster(wires, hosts, scratch, folder, QUOTA, shown)
+        cluster = Cluster(wires, hosts, scratch, folder, quota, shown)
         cluster.start(operator)
         yield Stage(wires, cluster, homes, operator, shown)
