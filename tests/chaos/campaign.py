@@ -31,8 +31,9 @@ from records import calls_of
 from report import Report, Verdict, Window
 
 SETTINGS = Settings(timeout=3.0, rest=20)
-# So many revisions may gather before the history is compacted. Each that serves others holds all the
-# newest grants, kilobytes of them once clients have come and gone: ten times as many fill the quota.
+# So many revisions may gather before the history is compacted. Each that serves others holds all
+# the newest grants, kilobytes of them once clients have come and gone: ten times as many fill the
+# quota.
 GATHERED = 3_000
 
 
