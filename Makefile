@@ -31,7 +31,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test chaos failover sanitize soak lint fuzz bench scaling build wheel c tools format clean
+.PHONY: help run test chaos failover sanitize soak lint fuzz miri bench scaling build wheel c tools format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -67,6 +67,13 @@ fuzz: target/fuzz/.built  ## Fuzz TARGET=record (all of them), SECONDS=600 each 
 sanitize: build/asan/.built  ## The C suite's sanitizers on a library that is instrumented too, 3 minutes
 	@cd tests/c
 	LAMPORT_C_LIBRARY=$(CURDIR)/build/asan $(BIN)/python -m pytest $(PYTEST) test_sanitizers.py
+
+miri:  ## Undefined behaviour in what Miri can run, 5 minutes; needs a nightly Rust
+	@$(CARGO) +nightly miri --version || { echo 'first: rustup component add --toolchain nightly miri rust-src' >&2; exit 1; }
+	export CARGO_TARGET_DIR=target/miri
+	$(CARGO) +nightly miri test --no-default-features --lib
+	# What a caught panic holds is leaked on purpose: dropping it may panic.
+	MIRIFLAGS=-Zmiri-ignore-leaks $(CARGO) +nightly miri test --package lamport-clock-c --no-default-features --lib
 
 bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 2; ONLY=alone,callers: those sections)
 	@mkdir -p build/bench/tmp

@@ -249,6 +249,41 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_written_whole_or_not_at_all() {
+        for size in 0..6 {
+            let mut bytes = vec![0xaa_u8; size].into_boxed_slice();
+            let mut needed = 0;
+            // SAFETY: `size` bytes are there, and `needed` is a place of this function.
+            let buffer = unsafe { Buffer::new(bytes.as_mut_ptr().cast(), size, &mut needed) };
+            let written = buffer.write("abc").is_ok();
+            assert_eq!((written, needed), (size >= 4, 4));
+            let (text, rest) = bytes.split_at(if written { 4 } else { 0 });
+            assert!(text.is_empty() || text == b"abc\0");
+            assert!(rest.iter().all(|byte| *byte == 0xaa));
+        }
+    }
+
+    #[test]
+    fn what_is_lent_is_still_the_callers_and_what_is_given_back_is_not() {
+        let object = Box::into_raw(Box::new(String::from("a")));
+        // SAFETY: the object is live until it is given back, once; NULL is allowed.
+        unsafe {
+            assert_eq!(lent(object, "object").unwrap(), "a");
+            assert_eq!(lent(object, "object").unwrap(), "a");
+            assert_eq!(*given_back(object).unwrap(), "a");
+            assert!(lent(ptr::null::<String>(), "object").is_err());
+            assert!(given_back(ptr::null_mut::<String>()).is_none());
+        }
+        let mut place = std::mem::MaybeUninit::uninit();
+        // SAFETY: a place of this function, which need not be initialised, and is afterwards.
+        let written = unsafe {
+            Output::new(place.as_mut_ptr(), "place").unwrap().write(7);
+            place.assume_init()
+        };
+        assert_eq!(written, 7);
+    }
+
+    #[test]
     fn a_nul_inside_a_text_does_not_cut_it_short() {
         assert_eq!(owned_text("a\0b").to_str(), Ok("a\u{fffd}b"));
     }
