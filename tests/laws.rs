@@ -126,9 +126,11 @@ proptest! {
         if a <= b && b <= c {
             prop_assert!(a <= c);
         }
-        if a.time != b.time {
-            prop_assert_eq!(a.cmp(&b), a.time.cmp(&b.time));
-        }
+        let parts = |stamp: &Stamp| {
+            let name = stamp.process.as_str().to_owned();
+            (stamp.time, name, stamp.instance)
+        };
+        prop_assert_eq!(a.cmp(&b), parts(&a).cmp(&parts(&b)));
     }
 
     #[test]

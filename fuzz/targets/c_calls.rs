@@ -18,7 +18,7 @@ use lamport_clock_c::error::*;
 use lamport_clock_c::observed::*;
 use lamport_clock_c::status::Status::{self, *};
 use lamport_clock_c::status::{lamport_status_name, lamport_status_text};
-use lamport_clock_fuzz::assert_message;
+use lamport_clock_fuzz::{SECRET, assert_message};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 
@@ -36,6 +36,10 @@ fuzz_target!(|bytes: &[u8]| {
             })
             .for_each(|(name, _)| unsafe { std::env::remove_var(name) });
     });
+    // It learns the secret from the comparisons, and may give it away itself.
+    if String::from_utf8_lossy(bytes).contains(SECRET) {
+        return;
+    }
     let mut host = Host::new();
     let mut bytes = Unstructured::new(bytes);
     for _ in 0..MOST_CALLS {

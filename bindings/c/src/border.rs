@@ -133,10 +133,8 @@ pub(crate) unsafe fn optional_text<'a>(
     text.to_str().map(Some).map_err(|error| {
         Failure::new(
             Status::LAMPORT_STATUS_INVALID_UTF8,
-            format!(
-                "'{name}' is {text:?}: byte {} is not UTF-8",
-                error.valid_up_to()
-            ),
+            // Not the text: it may be of any length, and a password may stand in it.
+            format!("byte {} of '{name}' is not UTF-8", error.valid_up_to()),
         )
     })
 }
@@ -281,6 +279,15 @@ mod tests {
             place.assume_init()
         };
         assert_eq!(written, 7);
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf8_is_not_shown() {
+        let text = c"etcd://me:swordfish\xff@h";
+        // SAFETY: it ends with a NUL.
+        let failure = unsafe { optional_text(text.as_ptr(), "store") }.unwrap_err();
+        assert_eq!(failure.status, Status::LAMPORT_STATUS_INVALID_UTF8);
+        assert_eq!(failure.message, "byte 19 of 'store' is not UTF-8");
     }
 
     #[test]
