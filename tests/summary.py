@@ -22,7 +22,9 @@ class Count(NamedTuple):
 # cargo:  "test result: ok. 48 passed; 0 failed; 1 ignored; ..."
 # pytest: "3 failed, 48 passed, 1 skipped in 2.00s"
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.M)
-PYTEST = re.compile(r"^(?=.* in [\d.]+s)(?=.*\d+ (?:passed|failed|skipped)).*$", re.M)
+PYTEST = re.compile(
+    r"^(?!test result)(?=.* in [\d.]+s)(?=.*\d+ (?:passed|failed|skipped)).*$", re.M
+)
 
 
 def count(output: str) -> Count:
