@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
 use std::hash::{Hash, Hasher};
 
-use lamport_clock::logic::board::Keys;
+use lamport_clock::logic::board::{Highest, Keys};
 use lamport_clock::logic::exchange::{Exchange, Step};
 use lamport_clock::logic::transaction::{Get, KeyRange, Operation, Reply, Transaction};
 use lamport_clock::store::shelf::Shelf;
-use lamport_clock::{Instance, LocalClock, ProcessId, Time};
+use lamport_clock::{ErrorKind, Instance, LocalClock, ProcessId, Time};
 use stateright::{Checker, Model, Property};
 
 /// How many there are of what.
@@ -30,6 +30,8 @@ struct Sizes {
     blind_writes: usize,
     /// Whether who waits may lose patience, at any moment.
     impatience: bool,
+    /// Whether the store may be restored to an earlier state, once, and repaired after it.
+    restored: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +51,10 @@ enum Action {
     /// A transaction that was given up takes effect after all.
     ArriveLate(usize),
     WriteBlindly,
+    /// The store is as it was when it was saved.
+    Restore,
+    /// Somebody moves the clock above all that was handed out.
+    Repair,
 }
 
 #[derive(Clone, Debug)]
@@ -62,8 +68,25 @@ struct World {
     losses: usize,
     crashes: usize,
     blind_writes: usize,
+    saved: Option<Shelf>,
+    stage: Stage,
+    /// The highest value ever handed out, or moved to by a repair.
+    highest: u64,
+    /// The highest value that was written when the store was restored: more than was handed out, if a
+    /// reply was lost. Others may know of it, and their errors name it.
+    written: u64,
+    /// Somebody who had been refused was given a value after the repair.
+    came_back: bool,
     /// What went wrong.
     broken: Option<String>,
+}
+
+/// How far the loss has come: one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Stage {
+    Well,
+    Restored,
+    Repaired,
 }
 
 #[derive(Clone, Debug)]
@@ -72,12 +95,18 @@ struct Process {
     local: u64,
     calls: usize,
     state: State,
+    /// The last value that it was given.
+    own: u64,
     /// The highest value handed out before its last call, and whether it lost patience since.
     floor: u64,
     impatient: bool,
     /// Whether a transaction of its own was ever given up: it may arrive at any time, in the way of
     /// those that come later.
     disturbed: bool,
+    /// At which stage it called last.
+    called: Stage,
+    /// Whether it was told that times were lost: then it comes once more.
+    refusals: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -106,13 +135,16 @@ impl World {
                 local: 0,
                 calls: 0,
                 state: State::Idle,
+                own: 0,
                 floor: 0,
                 impatient: false,
                 disturbed: false,
+                called: Stage::Well,
+                refusals: 0,
             }
         });
         let processes = processes.collect();
-        World {
+        let mut world = World {
             processes,
             shelf,
             late: Vec::new(),
@@ -120,8 +152,26 @@ impl World {
             losses: 0,
             crashes: 0,
             blind_writes: 0,
+            saved: None,
+            stage: Stage::Well,
+            highest: 0,
+            written: 0,
+            came_back: false,
             broken: None,
+        };
+        if sizes.restored {
+            // It is saved, and the first one goes on: to try every moment for that is too much, and
+            // what is saved in the middle of a call is tried in logic/exchange/tests/evidence.rs.
+            world.saved = Some(world.shelf.clone());
+            world.call(0);
+            while let State::Sent(transaction) = world.processes[0].state.clone() {
+                let reply = world.apply(&transaction);
+                world.processes[0].exchange.handle_reply(&reply);
+                world.go_on(0);
+            }
+            world.processes[0].calls = 0;
         }
+        world
     }
 
     fn apply(&mut self, transaction: &Transaction) -> Reply {
@@ -143,17 +193,49 @@ impl World {
         Some((found.value, found.mod_revision))
     }
 
+    fn call(&mut self, i: usize) {
+        let (highest, stage) = (self.highest, self.stage);
+        let process = &mut self.processes[i];
+        // Who was not there when times were lost can't know, but goes on above its own.
+        let floor = match stage {
+            Stage::Restored => process.own,
+            Stage::Well | Stage::Repaired => highest,
+        };
+        process.called = stage;
+        process.calls += 1;
+        process.local += 1;
+        process.floor = floor;
+        process.impatient = false;
+        process.exchange.begin(Time::new(process.local).unwrap(), 1);
+        self.go_on(i);
+    }
+
     /// Does what the protocol of process `i` says next.
     fn go_on(&mut self, i: usize) {
         let process = &mut self.processes[i];
         match process.exchange.poll(0.0) {
             Step::Send(transaction) => process.state = State::Sent(transaction),
             Step::Await { after, .. } => process.state = State::Waits(after),
+            // Once it is repaired, nobody who comes then is refused.
+            Step::Failed(error)
+                if error.kind() == ErrorKind::Regressed
+                    && self.stage > Stage::Well
+                    && process.called < Stage::Repaired =>
+            {
+                process.state = State::Idle;
+                process.refusals = 1;
+            }
             Step::Failed(error) => self.broken = Some(format!("p{i} failed: {error}")),
             Step::Done(times) => {
                 process.state = State::Idle;
                 let value = times.last.get();
+                if process.refusals > 0 && self.stage < Stage::Repaired {
+                    self.broken = Some(format!("p{i} was refused, and then given {value}"));
+                }
+                self.came_back |= process.refusals > 0;
+                self.highest = self.highest.max(value);
                 process.local = process.local.max(value);
+                process.own = value;
                 let most = 3 + u32::from(process.impatient);
                 // A blind writer costs a round trip for each of its writes.
                 let undisturbed = !process.disturbed && self.blind_writes == 0;
@@ -171,9 +253,58 @@ impl World {
         }
     }
 
+    fn restore(&mut self) {
+        self.written = self.value();
+        if let Some(saved) = self.saved.take() {
+            self.shelf = saved;
+        }
+        self.stage = Stage::Restored;
+        // What was handed out since may be handed out again, to those who were not there.
+        let value = self.value();
+        self.owners.retain(|given, _| *given <= value);
+    }
+
+    fn is_idle(&self) -> bool {
+        let mut processes = self.processes.iter();
+        processes.all(|process| matches!(process.state, State::Idle))
+    }
+
+    /// As the operator does, who is none of the processes.
+    fn repair(&mut self) {
+        let name = ProcessId::new("operator").unwrap();
+        let operator = Exchange::new(
+            Keys::new("/c"),
+            name,
+            Instance::new(99),
+            LocalClock::MAX_JUMP,
+        );
+        let found = self.apply(&operator.look_transaction());
+        let highest = Time::new(self.highest.max(self.written)).unwrap();
+        let condition = operator.condition(operator.known(), &found, highest);
+        let condition = condition.unwrap();
+        self.apply(&operator.repair_transaction(&condition, 0.0).unwrap());
+        self.highest = condition.to.get();
+        self.stage = Stage::Repaired;
+        for process in &mut self.processes {
+            process.disturbed = true;
+        }
+    }
+
+    fn value(&mut self) -> u64 {
+        let keys = Keys::new("/c");
+        let look = Transaction {
+            then: vec![Operation::Get(Get::all(KeyRange::key(&keys.highest)))],
+            ..Transaction::default()
+        };
+        let found = self.apply(&look).gets.remove(0).pop();
+        found.map_or(0, |entry| {
+            Highest::parse(&entry.value, &keys).unwrap().value.get()
+        })
+    }
+
     fn is_over(&self, sizes: &Sizes) -> bool {
         self.processes.iter().all(|process| match process.state {
-            State::Idle => process.calls == sizes.updates,
+            State::Idle => process.calls >= sizes.updates,
             State::Crashed => true,
             _ => false,
         })
@@ -194,7 +325,9 @@ impl Model for Sizes {
         }
         for (i, process) in world.processes.iter().enumerate() {
             match &process.state {
-                State::Idle if process.calls < self.updates => actions.push(Action::Call(i)),
+                State::Idle if process.calls < self.updates + process.refusals => {
+                    actions.push(Action::Call(i))
+                }
                 State::Idle | State::Crashed => continue,
                 State::Sent(_) => actions.push(Action::Arrive(i)),
                 State::Applied(_) => actions.push(Action::Hear(i)),
@@ -205,7 +338,8 @@ impl Model for Sizes {
                     {
                         actions.push(Action::HearGrants(i));
                     }
-                    if self.impatience {
+                    // The grant that it waits for may have been lost with the store.
+                    if self.impatience || world.stage > Stage::Well {
                         actions.push(Action::LosePatience(i));
                     }
                 }
@@ -222,21 +356,20 @@ impl Model for Sizes {
         if world.blind_writes < self.blind_writes {
             actions.push(Action::WriteBlindly);
         }
+        match world.stage {
+            Stage::Well if !self.restored => {}
+            // Between calls, or there would be too many orders: random.rs restores in the middle of one.
+            Stage::Well if world.is_idle() => actions.push(Action::Restore),
+            Stage::Well => {}
+            Stage::Restored => actions.push(Action::Repair),
+            Stage::Repaired => {}
+        }
     }
 
     fn next_state(&self, before: &World, action: Action) -> Option<World> {
         let mut world = before.clone();
         match action {
-            Action::Call(i) => {
-                let floor = world.owners.keys().next_back().copied().unwrap_or(0);
-                let process = &mut world.processes[i];
-                process.calls += 1;
-                process.local += 1;
-                process.floor = floor;
-                process.impatient = false;
-                process.exchange.begin(Time::new(process.local).unwrap(), 1);
-                world.go_on(i);
-            }
+            Action::Call(i) => world.call(i),
             Action::Arrive(i) => {
                 if let State::Sent(transaction) = &before.processes[i].state {
                     let reply = world.apply(transaction);
@@ -287,12 +420,14 @@ impl Model for Sizes {
                     ..Transaction::default()
                 });
             }
+            Action::Restore => world.restore(),
+            Action::Repair => world.repair(),
         }
         Some(world)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut properties = vec![
             Property::always("no promise is broken", |_, world: &World| {
                 world.broken.is_none()
             }),
@@ -302,9 +437,17 @@ impl Model for Sizes {
                 !actions.is_empty() || world.is_over(sizes)
             }),
             Property::sometimes("all are served", |sizes: &Sizes, world: &World| {
-                world.owners.len() == sizes.processes * sizes.updates
+                let before = usize::from(sizes.restored);
+                world.owners.len() == before + sizes.processes * sizes.updates
             }),
-        ]
+        ];
+        if self.restored {
+            let name = "who was refused is served after the repair";
+            properties.push(Property::sometimes(name, |_, world: &World| {
+                world.came_back
+            }));
+        }
+        properties
     }
 }
 
@@ -336,11 +479,12 @@ const fn sizes(processes: usize, updates: usize) -> Sizes {
         crashes: 0,
         blind_writes: 0,
         impatience: false,
+        restored: false,
     }
 }
 
 /// Half a minute in all.
-const SMALL: [Sizes; 3] = [
+const SMALL: [Sizes; 4] = [
     // Nobody may lose patience, so nobody may need to.
     sizes(3, 1),
     Sizes {
@@ -354,10 +498,14 @@ const SMALL: [Sizes; 3] = [
         impatience: true,
         ..sizes(2, 2)
     },
+    Sizes {
+        restored: true,
+        ..sizes(2, 1)
+    },
 ];
 
 /// Four minutes in release mode.
-const LARGE: [Sizes; 4] = [
+const LARGE: [Sizes; 5] = [
     sizes(4, 1),
     sizes(3, 2),
     Sizes {
@@ -368,6 +516,10 @@ const LARGE: [Sizes; 4] = [
     Sizes {
         losses: 2,
         impatience: true,
+        ..sizes(2, 2)
+    },
+    Sizes {
+        restored: true,
         ..sizes(2, 2)
     },
 ];
