@@ -31,7 +31,7 @@ from records import calls_of
 from report import Report, Verdict, Window
 
 SETTINGS = Settings(timeout=3.0, rest=20)
-# So many revisions may gather before the history is compacted. Each that serves others holds all
+# So many revisions may gather before the history is cleaned away. Each that serves others holds all
 # the newest grants, kilobytes of them once clients have come and gone: ten times as many fill the
 # quota.
 GATHERED = 3_000
@@ -99,7 +99,7 @@ def attack(order: Order, scene: Scene) -> list[Window]:
         scene.watcher.sustain()
         seen = scene.watcher.seen()
         if seen - compacted > GATHERED:
-            scene.cluster.compact(seen)
+            scene.cluster.clean(seen)
             compacted = seen
         ended = [one.name for one in scene.cluster.members if one.has_ended()]
         ended += [one.name for one in scene.crowd.clients if one.has_ended()]

@@ -205,6 +205,12 @@ class Cluster:
     def defragment(self, member: Member) -> None:
         self.ctl("defrag", member, timeout=30)
 
+    def clean(self, revision: int) -> None:
+        """Compacts, and gives back the space: a file that only ever grows is full one day."""
+        self.compact(revision)
+        for member in self.members:
+            self.defragment(member)
+
 
 def until(look: Callable[[], Found | None], complaint: str) -> Found:
     """What `look` gives once it gives something; a LabError when it never does."""

@@ -185,9 +185,7 @@ def fill_the_quota(scene: Scene, dice: random.Random) -> Iterator[str]:
         written += 1
     yield f"with {written} MB"
     cluster.ctl("del /filling", member)
-    cluster.compact(scene.watcher.seen())
-    for one in cluster.members:
-        cluster.defragment(one)
+    cluster.clean(scene.watcher.seen())
     cluster.ctl("alarm disarm", member)
 
 

@@ -17,8 +17,9 @@ NODES = [("mx-nodel", "172.21.0.10"), ("mx-nodel2", "172.21.0.11"), ("mx-nodel3"
 # One for the clients that prefer the member at the same index.
 HOMES = [("home", "172.21.1.10"), ("home2", "172.21.1.11"), ("home3", "172.21.1.12")]
 OPERATOR = ("operator", "172.21.2.10")
-# The members' files grow in steps of 16 MB: full with the third.
-SMALL_QUOTA = 40 * 1024 * 1024
+# The members' files grow in steps of 16 MB: full with the fifth. The clients' own history takes one
+# or two between two cleanings.
+SMALL_QUOTA = 72 * 1024 * 1024
 # What start_etcd.sh gives them.
 QUOTA = 2 * 1024 * 1024 * 1024
 
