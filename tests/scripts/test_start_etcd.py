@@ -59,8 +59,8 @@ def test_each_node_gets_its_own_address(machine: Machine, node: str, ip: str) ->
 def test_compaction_is_on_and_the_quota_is_said(machine: Machine) -> None:
     result = machine.with_etcd().run()
     args = started_with(result)
-    assert flag(args, "auto-compaction-mode") == "periodic"
-    assert flag(args, "auto-compaction-retention") == "1h"
+    assert flag(args, "auto-compaction-mode") == "revision"
+    assert flag(args, "auto-compaction-retention") == "20000"
     assert flag(args, "quota-backend-bytes") == str(2 * 1024**3)
     assert "quota 2 GiB" in result.stdout
 
