@@ -62,8 +62,8 @@ pub use config::{Config, Credentials, Secret, Settings, StoreUri, Tls, parse_dur
 pub use nodes::{Address, Node, Nodes};
 #[cfg(feature = "shared")]
 pub use shared::{
-    Condition, History, Holder, Observed, Reservation, Server, SharedClock, Update, Watch,
-    WatchEvent,
+    Condition, History, Holder, Notices, Observed, Reservation, Server, SharedClock, SyncNotice,
+    SyncStats, Update, Watch, WatchEvent,
 };
 
 /// The README's Rust example, compiled with the others.

@@ -14,6 +14,11 @@ use lamport_clock::life::{Life, count_fork};
 
 #[test]
 fn a_child_has_an_heir_of_everything_and_leaves_the_rest_alone() {
+    of_a_clock();
+    of_updates_in_the_background();
+}
+
+fn of_a_clock() {
     let clock = SharedClock::memory("a").unwrap();
     let same = clock.clone();
     let closed = SharedClock::memory("closed").unwrap();
@@ -73,4 +78,56 @@ fn a_child_has_an_heir_of_everything_and_leaves_the_rest_alone() {
     count_fork();
     assert_eq!(clock.update().unwrap_err().kind(), ErrorKind::Closed);
     clock.tick().unwrap();
+}
+
+fn of_updates_in_the_background() {
+    const SHORT: Duration = Duration::from_millis(10);
+    // The record of a store in memory is each life's own, and so tells who updates.
+    let clock = SharedClock::memory("a").unwrap();
+    let stopped = SharedClock::memory("stopped").unwrap();
+    let closed = SharedClock::memory("closed").unwrap();
+    for each in [&clock, &stopped, &closed] {
+        each.start(SHORT).unwrap();
+    }
+    let notices = clock.listen().unwrap();
+    let parents = clock.instance();
+
+    count_fork();
+
+    assert!(notices.take().is_none());
+    // What the child does first may be to end it: then it never begins.
+    stopped.stop();
+    closed.close();
+    // A tick is enough to have it go on.
+    let ticked = clock.tick().unwrap();
+    assert_ne!(ticked.instance, parents);
+    let mut watch = clock.watch().unwrap();
+    while clock.stats().updates < 3 {
+        watch.next().unwrap().unwrap();
+    }
+    let stats = clock.stats();
+    assert!(stats.running && stats.last_value > Some(ticked.time));
+    assert_eq!((stats.interval, stats.failures), (Some(SHORT), 0));
+    assert!(
+        clock
+            .listen()
+            .is_some_and(|notices| notices.take().is_some())
+    );
+    drop(notices);
+    for each in [&stopped, &closed] {
+        each.tick().unwrap();
+        let stats = each.stats();
+        assert!(!stats.running && stats.updates == 0 && stats.interval.is_none());
+    }
+    assert_eq!(stopped.read().unwrap(), None);
+    assert_eq!(closed.start(SHORT).unwrap_err().kind(), ErrorKind::Closed);
+
+    // A grandchild inherits what its parent wanted last.
+    stopped.start(SHORT).unwrap();
+    clock.stop();
+    count_fork();
+    clock.tick().unwrap();
+    assert!(!clock.stats().running);
+    assert!(stopped.stats().running);
+    stopped.stop();
 }

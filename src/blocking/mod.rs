@@ -5,8 +5,9 @@
 //! inside any other runtime (where it blocks that thread, as the name says).
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
@@ -15,14 +16,17 @@ use crate::error::Result;
 use crate::life::{Mortal, PerLife};
 use crate::logic::stamp::{Instance, ProcessId, Stamp};
 use crate::logic::time::Time;
-use crate::shared::{self, Condition, History, Observed, Reservation, Server, Update};
+use crate::shared::{
+    self, Condition, History, Observed, Reservation, Server, SyncNotice, SyncStats, Update,
+};
 
 mod call;
 mod runtime;
 mod watch;
 
 pub use self::call::Call;
-pub use self::runtime::{is_started, start};
+use self::runtime::runtime;
+pub use self::runtime::start_threads_inside;
 pub use self::watch::Watch;
 
 /// [`crate::SharedClock`] for threads. A clone is another handle on the same clock.
@@ -51,6 +55,10 @@ pub struct SharedClock {
 struct Lineage {
     config: Config,
     closed: AtomicBool,
+    /// Of the updates in the background, in nanoseconds; 0 if there are none.
+    interval: AtomicU64,
+    /// Held while `interval` and what runs are brought together.
+    switch: PerLife<Mutex<()>>,
     heirs: PerLife<OnceCell<shared::SharedClock>>,
 }
 
@@ -76,6 +84,8 @@ impl SharedClock {
             lineage: Arc::new(Lineage {
                 config,
                 closed: AtomicBool::new(false),
+                interval: AtomicU64::new(0),
+                switch: PerLife::new(),
                 heirs: PerLife::new(),
             }),
         }
@@ -99,11 +109,34 @@ impl SharedClock {
             made = true;
             Ok(heir)
         })?;
-        // Looked at once the heir can be found: whoever closes either finds it, or is seen here.
-        if made && self.lineage.closed.load(Ordering::SeqCst) {
-            heir.close();
+        // Once the heir can be found: whoever closes, starts or stops either finds it, or is seen here.
+        if made {
+            self.settle(heir);
         }
         Ok(heir)
+    }
+
+    /// What the clock was told in earlier lives holds in this one.
+    fn settle(&self, heir: &shared::SharedClock) {
+        if self.lineage.closed.load(Ordering::SeqCst) {
+            heir.close();
+            return;
+        }
+        let _switch = self.lineage.switch();
+        let Some(interval) = self.lineage.interval() else {
+            return;
+        };
+        let begun = runtime().and_then(|runtime| heir.start_on(runtime.handle(), interval));
+        if let Err(error) = begun {
+            // Not the fault of the call that made the heir, perhaps a tick.
+            heir.could_not_start(error);
+        }
+    }
+
+    /// The clock of this life, if there is one already.
+    fn made(&self) -> Option<&shared::SharedClock> {
+        let heir = || self.lineage.heirs.made().and_then(OnceCell::get);
+        self.own.get().or_else(heir)
     }
 
     /// Where the clocks of earlier lives stood when each ended in a fork.
@@ -198,10 +231,49 @@ impl SharedClock {
     /// As [`crate::SharedClock::close`].
     pub fn close(&self) {
         self.lineage.closed.store(true, Ordering::SeqCst);
-        let heir = || self.lineage.heirs.made().and_then(OnceCell::get);
-        if let Some(clock) = self.own.get().or_else(heir) {
+        if let Some(clock) = self.made() {
             clock.close();
         }
+    }
+
+    /// As [`crate::SharedClock::start`], on the library's own runtime. In a forked child the updates
+    /// go on from its first use of the clock, whatever that is.
+    pub fn start(&self, interval: Duration) -> Result<()> {
+        let clock = self.clock()?;
+        let runtime = runtime()?;
+        let _switch = self.lineage.switch();
+        clock.start_on(runtime.handle(), interval)?;
+        // It ends at a day.
+        let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        self.lineage.interval.store(nanos, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// As [`crate::SharedClock::stop`]. In a forked child that has not used the clock yet, none begins.
+    pub fn stop(&self) {
+        let _switch = self.lineage.switch();
+        self.lineage.interval.store(0, Ordering::SeqCst);
+        if let Some(clock) = self.made() {
+            clock.stop();
+        }
+    }
+
+    /// As [`crate::SharedClock::stats`]. A forked child counts its own, from 0.
+    pub fn stats(&self) -> SyncStats {
+        match self.clock() {
+            Ok(clock) => clock.stats(),
+            Err(error) => {
+                let mut stats = SyncStats::default();
+                stats.last_error = Some(error);
+                stats
+            }
+        }
+    }
+
+    /// As [`crate::SharedClock::listen`].
+    pub fn listen(&self) -> Option<Notices> {
+        let notices = self.clock().ok()?.listen()?;
+        Some(Notices(Mortal::new(notices)))
     }
 
     /// As [`crate::SharedClock::process`].
@@ -289,6 +361,30 @@ impl SharedClock {
     pub fn begin_repair(&self, condition: Condition) -> Result<Call<Observed>> {
         let clock = self.clock()?.clone();
         Call::spawn(async move { clock.repair(&condition).await })
+    }
+}
+
+impl Lineage {
+    fn switch(&self) -> MutexGuard<'_, ()> {
+        let switch = self.switch.get();
+        switch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        match self.interval.load(Ordering::SeqCst) {
+            0 => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+}
+
+/// [`crate::Notices`] for threads. In a forked child those that it inherits are over.
+pub struct Notices(Mortal<shared::Notices>);
+
+impl Notices {
+    /// As [`crate::Notices::take`].
+    pub fn take(&self) -> Option<Vec<SyncNotice>> {
+        self.0.get()?.take()
     }
 }
 

@@ -1,5 +1,8 @@
 //! The library's own runtime: one worker, started at first use, never dropped.
 
+use std::io;
+
+use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 
@@ -14,24 +17,21 @@ struct Carrier {
     process: u32,
 }
 
-/// Whether this life's runtime was started: what its thread inherits was settled then.
-pub fn is_started() -> bool {
-    RUNTIMES.made().is_some_and(|cell| cell.get().is_some())
-}
+/// What a host does around the start of the library's thread.
+static AROUND: OnceBox<Around> = OnceBox::new();
 
-/// Starts the library's thread, if it does not run yet: for a host that has to say what the thread
-/// inherits (its mask of signals). Otherwise it is started by the first call that needs it.
-pub fn start() -> Result<()> {
-    runtime().map(|_| ())
+type Around = fn(&mut dyn FnMut());
+
+/// Has the library's thread started inside of `around`, which calls what it is given once: for a host
+/// that has to say what the thread inherits, its mask of signals. To be said before the first clock
+/// is made, and once: a thread may be started by any call, and in a forked child by its first tick.
+pub fn start_threads_inside(around: fn(&mut dyn FnMut())) {
+    let _ = AROUND.set(Box::new(around));
 }
 
 pub(super) fn runtime() -> Result<&'static Runtime> {
     let carrier = RUNTIMES.get().get_or_try_init(|| {
-        Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("lamport-clock")
-            .enable_all()
-            .build()
+        build()
             .map(|runtime| Carrier {
                 runtime,
                 process: std::process::id(),
@@ -53,4 +53,20 @@ pub(super) fn runtime() -> Result<&'static Runtime> {
         ));
     }
     Ok(&carrier.runtime)
+}
+
+fn build() -> io::Result<Runtime> {
+    let mut built = Err(io::Error::other("the host did not let it start"));
+    let mut build = || {
+        built = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("lamport-clock")
+            .enable_all()
+            .build();
+    };
+    match AROUND.get() {
+        Some(around) => around(&mut build),
+        None => build(),
+    }
+    built
 }

@@ -14,11 +14,10 @@ use crate::config::{Config, Settings, StoreUri};
 use crate::error::Result;
 use crate::logic::time::Time;
 use crate::shared::Update;
+use crate::shared::pace::Pace;
 
-/// After a failure it rests at least this long, longer after each further one: some failures come
-/// at once, and then the loop would only fill the log.
-const FIRST_REST: Duration = Duration::from_millis(250);
-const LONGEST_REST: Duration = Duration::from_secs(2);
+/// The rest before somebody who could not follow the record tries again.
+const REST: Duration = Duration::from_secs(2);
 
 pub(super) fn run(
     args: &Run,
@@ -51,22 +50,19 @@ pub(super) fn run(
     }
 
     let mut tally = Tally::default();
-    let mut rest_after_failure = FIRST_REST;
+    let mut pace = Pace::new(args.interval);
     while args.count.is_none_or(|count| tally.updates < count) {
         let rest = match update(&clock, recorder.as_mut(), stop) {
             Ok(update) => {
                 tell_endpoint(&clock, &mut told, output, stop)?;
                 tell_update(&update, output)?;
                 tally.count(&update);
-                rest_after_failure = FIRST_REST;
-                args.interval
+                pace.succeeded()
             }
             Err(Ending::Failed(error)) => {
                 output.failure(&error)?;
                 tally.failures += 1;
-                let rest = args.interval.max(rest_after_failure);
-                rest_after_failure = (rest_after_failure * 2).min(LONGEST_REST);
-                rest
+                pace.failed()
             }
             Err(Ending::Interrupted) => break,
             Err(ending) => return Err(ending),
@@ -109,7 +105,7 @@ fn keep_warm(clock: SharedClock, stop: &'static Stop) {
             match clock.watch() {
                 // It resumes by itself; an error means that it is pointless to go on.
                 Ok(watch) => return watch.take_while(Result::is_ok).for_each(drop),
-                Err(_) if stop.rest(LONGEST_REST) => return,
+                Err(_) if stop.rest(REST) => return,
                 Err(_) => {}
             }
         }

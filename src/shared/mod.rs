@@ -15,14 +15,17 @@ use crate::logic::time::Time;
 use crate::logic::trace::Trace;
 use crate::store::{MemoryStore, Store};
 
+mod background;
 mod driver;
 mod grants;
 mod history;
 mod names;
+pub(crate) mod pace;
 mod queue;
 mod repair;
 mod watch;
 
+pub use self::background::{Notices, SyncNotice, SyncStats};
 pub use self::history::History;
 pub use self::watch::{Watch, WatchEvent};
 pub use crate::logic::board::Holder;
@@ -63,6 +66,7 @@ struct Inner {
     lately: Mutex<driver::Lately>,
     closed: watch_channel::Sender<bool>,
     grants: Arc<grants::Grants>,
+    background: background::Background,
 }
 
 impl SharedClock {
@@ -135,6 +139,7 @@ impl SharedClock {
                 lately: Mutex::default(),
                 closed: watch_channel::Sender::new(false),
                 grants: grants::Grants::new(&keys.granted),
+                background: background::Background::default(),
                 keys,
             }),
         }
@@ -290,10 +295,64 @@ impl SharedClock {
         answer.map_err(|failure| failure.error)
     }
 
+    /// The pause between two updates in the background, unless told otherwise: the deployed one.
+    pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
+
+    /// Updates in the background from now on, at once and then again and again, for programs that
+    /// want to stay near the shared clock without calling [`update`](SharedClock::update): the local
+    /// clock moves with each, so what is ticked afterwards lies past all that was shared before.
+    ///
+    /// `interval`, from 10 ms to 24 h, is the pause from the end of an update to the beginning of the
+    /// next, on average: each pause is drawn evenly from half of it to one and a half, so that
+    /// processes that start together do not go on together. There is never more than one at a time.
+    /// An update that fails is counted, see [`stats`](SharedClock::stats), and the next one follows
+    /// after the same pause or, if the interval is short, after a rest that grows from 250 ms to 2 s.
+    ///
+    /// It runs as a task on this runtime, until [`stop`](SharedClock::stop) or
+    /// [`close`](SharedClock::close), or until the last handle on the clock is dropped. Started again
+    /// with the same interval it goes on as if nothing was said; with another one it begins anew.
+    ///
+    /// [`ErrorKind::InvalidArgument`] for an interval out of range, [`ErrorKind::Closed`].
+    pub fn start(&self, interval: Duration) -> Result<()> {
+        self.start_on(&tokio::runtime::Handle::current(), interval)
+    }
+
+    pub(crate) fn start_on(
+        &self,
+        runtime: &tokio::runtime::Handle,
+        interval: Duration,
+    ) -> Result<()> {
+        background::start(&self.inner, runtime, interval)
+    }
+
+    /// Ends the updates in the background, if there are any. None begins after this returned, and
+    /// none is counted; one that was under way is given up, and may still move the record. Any thread
+    /// may call it, also outside of a runtime.
+    pub fn stop(&self) {
+        self.inner.background.stop();
+    }
+
+    /// What the updates in the background have come to by now. No I/O.
+    pub fn stats(&self) -> SyncStats {
+        self.inner.background.stats()
+    }
+
+    /// From now on the caller hears what is worth a line in a log about the updates in the background.
+    /// One caller hears it: `None` if another one does, or if nothing runs. No I/O.
+    pub fn listen(&self) -> Option<Notices> {
+        background::listen(&self.inner)
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn could_not_start(&self, error: Error) {
+        self.inner.background.could_not_start(error);
+    }
+
     /// Ends the clock: callers that wait, and later calls that need the store, get
-    /// [`ErrorKind::Closed`]. The local clock goes on.
+    /// [`ErrorKind::Closed`]. Updates in the background end; the local clock goes on.
     pub fn close(&self) {
         driver::close(&self.inner);
+        self.inner.background.stop();
     }
 
     /// The process that this clock belongs to.

@@ -64,14 +64,13 @@ pub unsafe extern "C" fn lamport_clock_open(
                 border::optional_text(process, "process")?,
             )
         };
-        host::follow_forks()?;
+        host::settle()?;
         let config = Config::load(&Settings {
             store: store.map(str::to_owned),
             node: process.map(str::to_owned),
             timeout: (timeout_ms > 0).then(|| format!("{timeout_ms}ms")),
             ..Settings::default()
         })?;
-        host::start_thread()?;
         let clock = Clock(SharedClock::connect(config)?);
         output.write(Box::into_raw(Box::new(clock)));
         Ok(())
@@ -159,7 +158,6 @@ pub unsafe extern "C" fn lamport_clock_update(
     let body = || {
         // SAFETY: the header's contract.
         let (clock, value) = unsafe { (Clock::lent(clock)?, Output::new(value, "value")?) };
-        host::start_thread()?;
         value.write(clock.update()?.value.get());
         Ok(())
     };
@@ -192,7 +190,6 @@ pub unsafe extern "C" fn lamport_clock_reserve(
                 Output::new(last, "last")?,
             )
         };
-        host::start_thread()?;
         let times = clock.reserve(count)?;
         first.write(times.first.get());
         last.write(times.last.get());
@@ -216,7 +213,6 @@ pub unsafe extern "C" fn lamport_clock_read(
     let body = || {
         // SAFETY: the header's contract.
         let (clock, output) = unsafe { (Clock::lent(clock)?, Output::new(observed, "observed")?) };
-        host::start_thread()?;
         output.write(clock.read()?.map_or(ptr::null_mut(), |observed| {
             Box::into_raw(Box::new(Observed::new(observed)))
         }));

@@ -7,15 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lamport_clock::{Error, ErrorKind, blocking, life};
 
-/// Tells the core of every fork from now on, by whatever code of the process: call it before the
-/// first clock is made.
-pub fn follow_forks() -> Result<(), Error> {
-    static FOLLOWED: AtomicBool = AtomicBool::new(false);
+/// Settles the library in this process: call it before the first clock is made.
+///
+/// From now on the core is told of every fork, by whatever code of the process; and the library's
+/// threads, whichever call starts them, have every signal blocked. A signal to the process is then
+/// handled on a thread of the host. And SIGPIPE stays where it belongs: a connection that breaks
+/// while we write to it must not end a host that, like most C programs, does not ignore that signal.
+pub fn settle() -> Result<(), Error> {
+    static SETTLED: AtomicBool = AtomicBool::new(false);
     // Not a `Once`: forked while it runs, it would hang in the child. To register twice does no
     // harm, the child then counts two forks.
-    if FOLLOWED.load(Ordering::Acquire) {
+    if SETTLED.load(Ordering::Acquire) {
         return Ok(());
     }
+    blocking::start_threads_inside(with_signals_blocked);
     // SAFETY: the handler does nothing but count, which is allowed after a fork.
     let refused = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
     if refused != 0 {
@@ -24,7 +29,7 @@ pub fn follow_forks() -> Result<(), Error> {
             format!("forks can't be noticed: pthread_atfork gave error {refused}"),
         ));
     }
-    FOLLOWED.store(true, Ordering::Release);
+    SETTLED.store(true, Ordering::Release);
     Ok(())
 }
 
@@ -32,21 +37,8 @@ extern "C" fn count_fork() {
     life::count_fork();
 }
 
-/// Starts the library's thread, if it does not run yet in this process, with every signal blocked
-/// in it: call it before a call begins.
-///
-/// A signal to the process is then handled on a thread of the host. And SIGPIPE stays where it
-/// belongs: a connection that breaks while we write to it must not end a host that, like most C
-/// programs, does not ignore that signal.
-pub fn start_thread() -> Result<(), Error> {
-    if blocking::is_started() {
-        return Ok(());
-    }
-    with_signals_blocked(blocking::start)
-}
-
 /// Threads that `work` starts have every signal blocked for good; this one has not, afterwards.
-fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
+fn with_signals_blocked(work: &mut dyn FnMut()) {
     struct Restore(libc::sigset_t);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -64,5 +56,5 @@ fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
         Restore(before.assume_init())
     };
-    work()
+    work();
 }

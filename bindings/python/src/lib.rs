@@ -43,6 +43,6 @@ mod native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::errors::load(module.py())?;
-        lamport_clock_host::follow_forks().or_raise()
+        lamport_clock_host::settle().or_raise()
     }
 }

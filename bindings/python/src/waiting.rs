@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use lamport_clock::blocking::Call;
-use lamport_clock_host as host;
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
@@ -20,7 +19,6 @@ pub(crate) fn wait<T: Send + 'static>(
     // Most answers come within the first slice: one release of the GIL is enough for them.
     let (mut call, mut answer) = py
         .detach(|| {
-            host::start_thread()?;
             let mut call = begin()?;
             let answer = call.wait_for(SLICE);
             Ok((call, answer))

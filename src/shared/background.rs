@@ -1,0 +1,348 @@
+//! Updates in the background: the deployed loop, beside the program instead of in its place.
+//!
+//! A task updates, pauses, and updates again, until it is stopped or its clock is gone. Between two
+//! updates it holds no handle on the clock, so it keeps none alive. Which run of it counts is decided
+//! under one lock; when the next update is due, in `pace`.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
+
+use super::pace::{Jitter, Pace};
+use super::{Inner, SharedClock, Update, driver};
+use crate::error::{Error, ErrorKind, Result};
+use crate::logic::time::Time;
+
+/// What the updates in the background have come to: [`SharedClock::stats`].
+///
+/// The counts are of the whole life of the clock, however often it was started and stopped.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SyncStats {
+    /// Whether updates go on.
+    pub running: bool,
+    /// The interval that was asked for last; `None` if it never was.
+    pub interval: Option<Duration>,
+    /// For how long they have gone on, by the monotonic clock; `None` unless `running`.
+    pub running_for: Option<Duration>,
+    /// So many updates succeeded.
+    pub updates: u64,
+    /// So many failed.
+    pub failures: u64,
+    /// So many failed since one succeeded last: 0 while all is well.
+    pub failing: u64,
+    /// The newest time that an update of the background took; `None` before the first.
+    pub last_value: Option<Time>,
+    /// How long ago that was, by the monotonic clock.
+    pub since_update: Option<Duration>,
+    /// Why the newest one that failed did. It stays when all is well again.
+    pub last_error: Option<Error>,
+    by_kind: [u64; ErrorKind::ALL.len()],
+}
+
+impl SyncStats {
+    /// So many failed with an error of this kind.
+    pub fn failures_of(&self, kind: ErrorKind) -> u64 {
+        self.by_kind[place(kind)]
+    }
+}
+
+/// What is worth a line in a log about updates in the background: [`SharedClock::listen`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SyncNotice {
+    /// They began to fail, or fail in a way that was not told since they did.
+    Failing(Error),
+    /// They succeed again.
+    Recovered {
+        /// After so many failures in a row.
+        failures: u64,
+        /// From the first of these to the success.
+        lasted: Duration,
+    },
+}
+
+/// The right to hear what the background has to say. It keeps no clock alive.
+pub struct Notices {
+    clock: Weak<Inner>,
+    number: u64,
+}
+
+impl Notices {
+    /// What was noticed since it was asked last, the oldest first; never waits. `None`: nothing runs
+    /// any more, and this is over. Who starts the background again listens anew.
+    pub fn take(&self) -> Option<Vec<SyncNotice>> {
+        let inner = self.clock.upgrade()?;
+        let mut state = inner.background.state();
+        if state.listener != Some(self.number) {
+            return None;
+        }
+        if state.notices.is_empty() && state.run().is_none() {
+            state.listener = None;
+            return None;
+        }
+        Some(state.notices.drain(..).collect())
+    }
+}
+
+impl Drop for Notices {
+    fn drop(&mut self) {
+        if let Some(inner) = self.clock.upgrade() {
+            let mut state = inner.background.state();
+            if state.listener == Some(self.number) {
+                state.listener = None;
+            }
+        }
+    }
+}
+
+/// The part of a clock that runs by itself; nothing does unless it was started.
+#[derive(Default)]
+pub(super) struct Background(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// The run that counts. Who ends it takes it from here: what an earlier one still brings is nothing.
+    run: Option<Run>,
+    interval: Option<Duration>,
+    updates: u64,
+    by_kind: [u64; ErrorKind::ALL.len()],
+    last: Option<(Time, Instant)>,
+    last_error: Option<Error>,
+    outage: Option<Outage>,
+    notices: VecDeque<SyncNotice>,
+    listener: Option<u64>,
+    /// The number of the newest run or listener.
+    number: u64,
+}
+
+struct Run {
+    number: u64,
+    since: Instant,
+    task: AbortHandle,
+}
+
+/// Failures in a row.
+struct Outage {
+    failures: u64,
+    since: Instant,
+    /// A store that is away is often two things in turn, silent and unreachable: each is told once.
+    told: Vec<ErrorKind>,
+}
+
+/// More notices than these nobody has waited for: the oldest are forgotten.
+const REMEMBERED: usize = 16;
+/// Bounds of the interval.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// As [`SharedClock::start`], on a runtime that need not be the caller's.
+pub(super) fn start(inner: &Arc<Inner>, runtime: &Handle, interval: Duration) -> Result<()> {
+    if interval < SHORTEST || interval > LONGEST {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "an interval of {interval:?} is out of range: the background updates every 10ms to \
+                 every 24h; call update() for one at a moment of your own"
+            ),
+        ));
+    }
+    let mut state = inner.background.state();
+    // Under the lock: whoever closes meanwhile ends this run after it.
+    driver::refuse_if_closed(inner)?;
+    if state.run().is_some() && state.interval == Some(interval) {
+        return Ok(());
+    }
+    state.end();
+    state.interval = Some(interval);
+    let number = state.next_number();
+    let jitter = Jitter::of(inner.local.instance());
+    let work = keep_updating(Arc::downgrade(inner), number, Pace::new(interval), jitter);
+    state.run = Some(Run {
+        number,
+        since: Instant::now(),
+        task: runtime.spawn(work).abort_handle(),
+    });
+    Ok(())
+}
+
+/// As [`SharedClock::listen`].
+pub(super) fn listen(inner: &Arc<Inner>) -> Option<Notices> {
+    let mut state = inner.background.state();
+    if state.run().is_none() || state.listener.is_some() {
+        return None;
+    }
+    let number = state.next_number();
+    state.listener = Some(number);
+    Some(Notices {
+        clock: Arc::downgrade(inner),
+        number,
+    })
+}
+
+impl Background {
+    pub(super) fn stop(&self) {
+        self.state().end();
+    }
+
+    pub(super) fn stats(&self) -> SyncStats {
+        self.state().stats()
+    }
+
+    /// A start that nobody waits for has failed.
+    #[cfg(feature = "blocking")]
+    pub(super) fn could_not_start(&self, error: Error) {
+        self.state().fail(error);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn keep_updating(clock: Weak<Inner>, number: u64, mut pace: Pace, mut jitter: Jitter) {
+    while let Some(well) = update(&clock, number).await {
+        let pause = if well {
+            pace.succeeded()
+        } else {
+            pace.failed()
+        };
+        sleep(jitter.around(pause)).await;
+    }
+}
+
+/// One update, and whether it went well; `None` if this run is over.
+async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
+    let clock = SharedClock {
+        inner: clock.upgrade()?,
+    };
+    let background = &clock.inner.background;
+    let mut update = pin!(clock.update());
+    // Begun under the lock under which a run is ended, so that none begins afterwards.
+    let begun = poll_fn(|context| {
+        let state = background.state();
+        let begun = state.counts(number).then(|| update.as_mut().poll(context));
+        Poll::Ready(begun)
+    });
+    let result = match begun.await? {
+        Poll::Ready(result) => result,
+        Poll::Pending => update.await,
+    };
+    background.state().note(number, result)
+}
+
+impl State {
+    /// The run that goes on; its runtime may have ended with it.
+    fn run(&self) -> Option<&Run> {
+        self.run.as_ref().filter(|run| !run.task.is_finished())
+    }
+
+    fn counts(&self, number: u64) -> bool {
+        self.run.as_ref().is_some_and(|run| run.number == number)
+    }
+
+    /// Ends the run that counts. An update of its that is under way is given up.
+    fn end(&mut self) {
+        self.outage = None;
+        if let Some(run) = self.run.take() {
+            run.task.abort();
+        }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    fn note(&mut self, number: u64, result: Result<Update>) -> Option<bool> {
+        if !self.counts(number) {
+            return None;
+        }
+        match result {
+            Ok(update) => {
+                self.succeed(update.value);
+                Some(true)
+            }
+            Err(error) if error.kind() == ErrorKind::Closed => {
+                self.run = None;
+                None
+            }
+            Err(error) => {
+                self.fail(error);
+                Some(false)
+            }
+        }
+    }
+
+    fn succeed(&mut self, value: Time) {
+        let now = Instant::now();
+        self.updates += 1;
+        self.last = Some((value, now));
+        if let Some(outage) = self.outage.take() {
+            self.notice(SyncNotice::Recovered {
+                failures: outage.failures,
+                lasted: now - outage.since,
+            });
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        let kind = error.kind();
+        self.by_kind[place(kind)] += 1;
+        self.last_error = Some(error.clone());
+        let outage = self.outage.get_or_insert_with(|| Outage {
+            failures: 0,
+            since: Instant::now(),
+            told: Vec::new(),
+        });
+        outage.failures += 1;
+        if !outage.told.contains(&kind) {
+            outage.told.push(kind);
+            self.notice(SyncNotice::Failing(error));
+        }
+    }
+
+    fn notice(&mut self, notice: SyncNotice) {
+        if self.notices.len() == REMEMBERED {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(notice);
+    }
+
+    fn stats(&self) -> SyncStats {
+        let run = self.run();
+        SyncStats {
+            running: run.is_some(),
+            interval: self.interval,
+            running_for: run.map(|run| run.since.elapsed()),
+            updates: self.updates,
+            failures: self.by_kind.iter().sum(),
+            failing: self.outage.as_ref().map_or(0, |outage| outage.failures),
+            last_value: self.last.map(|(value, _)| value),
+            since_update: self.last.map(|(_, at)| at.elapsed()),
+            last_error: self.last_error.clone(),
+            by_kind: self.by_kind,
+        }
+    }
+}
+
+/// Where a kind is counted.
+fn place(kind: ErrorKind) -> usize {
+    ErrorKind::ALL
+        .iter()
+        .position(|other| *other == kind)
+        .expect("the list names every kind")
+}

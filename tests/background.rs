@@ -1,0 +1,433 @@
+//! Updates in the background, in paused time: their pace, their counts, and every way in which they
+//! end. How they cross a fork is in `tests/fork.rs` and `tests/python/test_background.py`.
+
+#![cfg(feature = "blocking")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lamport_clock::logic::transaction::{KeyRange, Reply, Transaction};
+use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
+use lamport_clock::{Config, Error, ErrorKind, SharedClock, SyncNotice, blocking};
+use tokio::time::{Instant, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = SharedClock::DEFAULT_INTERVAL;
+
+/// The memory store, with a note of every transaction, and a mood.
+struct Moody {
+    memory: MemoryStore,
+    mood: Mutex<Mood>,
+    begun: Mutex<Vec<Instant>>,
+    under_way: AtomicUsize,
+    most_under_way: AtomicUsize,
+}
+
+#[derive(Clone, Copy)]
+enum Mood {
+    Well,
+    /// Refuses, for good reason.
+    Refuses(ErrorKind),
+    /// Answers after so long.
+    Slow(Duration),
+}
+
+impl Moody {
+    fn new() -> Arc<Moody> {
+        Arc::new(Moody {
+            memory: MemoryStore::new(),
+            mood: Mutex::new(Mood::Well),
+            begun: Mutex::default(),
+            under_way: AtomicUsize::new(0),
+            most_under_way: AtomicUsize::new(0),
+        })
+    }
+
+    fn is(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// When transactions began since it was asked last.
+    fn begun(&self) -> Vec<Instant> {
+        std::mem::take(&mut self.begun.lock().unwrap())
+    }
+
+    fn clock(self: &Arc<Moody>, process: &str) -> SharedClock {
+        SharedClock::with_store(self.clone(), &Config::memory(process).unwrap()).unwrap()
+    }
+}
+
+/// A clock that has looked: each of its updates is one transaction.
+async fn settled(store: &Arc<Moody>) -> SharedClock {
+    let clock = store.clock("a");
+    clock.read().await.unwrap();
+    store.begun();
+    clock
+}
+
+impl Store for Moody {
+    fn transact<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        within: Duration,
+    ) -> StoreFuture<'a, Reply> {
+        Box::pin(async move {
+            self.begun.lock().unwrap().push(Instant::now());
+            let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most_under_way.fetch_max(under_way, Ordering::Relaxed);
+            let mood = *self.mood.lock().unwrap();
+            if let Mood::Slow(latency) = mood {
+                sleep(latency).await;
+            }
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            match mood {
+                Mood::Refuses(kind) => Err(Failure::answered(Error::new(kind, "a bad mood"))),
+                _ => self.memory.transact(transaction, within).await,
+            }
+        })
+    }
+
+    fn watch(
+        &self,
+        range: KeyRange,
+        from: u64,
+        within: Duration,
+    ) -> StoreFuture<'_, Box<dyn Changes>> {
+        self.memory.watch(range, from, within)
+    }
+
+    fn location(&self) -> String {
+        "a moody store".to_owned()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_update_comes_at_once_and_the_others_after_pauses_around_the_interval() {
+    let store = Moody::new();
+    let clock = settled(&store).await;
+    let started = Instant::now();
+    clock.start(INTERVAL).unwrap();
+    sleep(INTERVAL * 200).await;
+    let begun = store.begun();
+    assert_eq!(begun[0], started);
+    let pauses: Vec<Duration> = begun.windows(2).map(|two| two[1] - two[0]).collect();
+    for pause in &pauses {
+        // The timer's own grain is a millisecond.
+        assert!(*pause >= INTERVAL / 2 && *pause <= INTERVAL * 3 / 2 + SECOND / 500);
+    }
+    assert!((170..=230).contains(&begun.len()), "{}", begun.len());
+    let stats = clock.stats();
+    assert_eq!(stats.updates, begun.len() as u64);
+    assert_eq!(stats.last_value.unwrap().get(), 2 * stats.updates);
+    assert_eq!(stats.last_value, Some(clock.now()));
+    assert_eq!(stats.running_for, Some(INTERVAL * 200));
+    assert!(stats.since_update.unwrap() <= INTERVAL * 3 / 2);
+    assert_eq!((stats.interval, stats.running), (Some(INTERVAL), true));
+    assert_eq!((stats.failures, stats.failing), (0, 0));
+    assert!(stats.last_error.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ticked_afterwards_lies_past_all_that_was_shared_before() {
+    let store = Moody::new();
+    let (follows, writes) = (store.clock("follows"), store.clock("writes"));
+    follows.start(INTERVAL).unwrap();
+    let shared = writes.reserve(1_000).await.unwrap().last;
+    sleep(INTERVAL * 3 / 2 + SECOND).await;
+    assert!(follows.tick().unwrap().time > shared);
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_never_more_than_one_at_a_time() {
+    let store = Moody::new();
+    store.is(Mood::Slow(SECOND));
+    let clock = store.clock("a");
+    clock.start(Duration::from_millis(10)).unwrap();
+    sleep(SECOND * 60).await;
+    assert_eq!(store.most_under_way.load(Ordering::Relaxed), 1);
+    assert!(clock.stats().updates >= 58);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_counted_by_kind_and_end_nothing() {
+    let store = Moody::new();
+    let clock = store.clock("a");
+    clock.start(INTERVAL).unwrap();
+    sleep(INTERVAL * 5).await;
+    let well = clock.stats();
+    store.is(Mood::Refuses(ErrorKind::Denied));
+    sleep(INTERVAL * 20).await;
+    store.is(Mood::Refuses(ErrorKind::NoSpace));
+    sleep(INTERVAL * 20).await;
+    let ill = clock.stats();
+    assert!(ill.running && ill.updates == well.updates && ill.last_value == well.last_value);
+    let of = |kind| ill.failures_of(kind);
+    assert!(of(ErrorKind::Denied) > 10 && of(ErrorKind::NoSpace) > 10);
+    assert_eq!(of(ErrorKind::Timeout), 0);
+    assert_eq!(of(ErrorKind::Denied) + of(ErrorKind::NoSpace), ill.failures);
+    assert_eq!(ill.failing, ill.failures);
+    assert!(ill.since_update.unwrap() > INTERVAL * 38);
+    let error = ill.last_error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::NoSpace);
+    assert!(error.to_string().contains("a bad mood"));
+
+    store.is(Mood::Well);
+    sleep(INTERVAL * 3).await;
+    let again = clock.stats();
+    assert!(again.updates > well.updates && again.failing == 0);
+    assert_eq!(again.failures, ill.failures);
+    assert_eq!(again.last_error.unwrap().kind(), ErrorKind::NoSpace);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_at_once_is_not_asked_at_once_again() {
+    let store = Moody::new();
+    store.is(Mood::Refuses(ErrorKind::Denied));
+    let clock = store.clock("a");
+    clock.start(Duration::from_millis(10)).unwrap();
+    sleep(SECOND * 60).await;
+    assert!((20..=70).contains(&clock.stats().failures));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_begins_and_nothing_is_counted_after_a_stop() {
+    let store = Moody::new();
+    let clock = store.clock("a");
+    clock.start(INTERVAL).unwrap();
+    sleep(INTERVAL * 10).await;
+    clock.stop();
+    clock.stop();
+    store.begun();
+    let stopped = clock.stats();
+    assert!(!stopped.running && stopped.running_for.is_none());
+    assert_eq!(stopped.interval, Some(INTERVAL));
+    sleep(INTERVAL * 100).await;
+    assert_eq!(store.begun(), []);
+    assert_eq!(clock.stats().updates, stopped.updates);
+
+    // Stopped before it ran at all, and in the middle of an update.
+    clock.start(INTERVAL).unwrap();
+    clock.stop();
+    sleep(INTERVAL * 10).await;
+    assert_eq!(store.begun(), []);
+    store.is(Mood::Slow(SECOND));
+    clock.start(INTERVAL).unwrap();
+    sleep(SECOND / 2).await;
+    clock.stop();
+    sleep(INTERVAL * 10).await;
+    assert_eq!(store.begun().len(), 1);
+    assert_eq!(clock.stats().updates, stopped.updates);
+    // It goes on counting where it was.
+    store.is(Mood::Well);
+    clock.start(INTERVAL).unwrap();
+    sleep(SECOND / 2).await;
+    assert_eq!(clock.stats().updates, stopped.updates + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn started_again_it_goes_on_and_with_another_interval_it_begins_anew() {
+    let store = Moody::new();
+    let clock = settled(&store).await;
+    for _ in 0..100 {
+        clock.start(INTERVAL).unwrap();
+        tokio::task::yield_now().await;
+    }
+    sleep(INTERVAL / 4).await;
+    assert_eq!(store.begun().len(), 1);
+    clock.start(INTERVAL * 100).unwrap();
+    sleep(INTERVAL * 40).await;
+    assert_eq!(store.begun().len(), 1);
+    let stats = clock.stats();
+    assert_eq!((stats.interval, stats.updates), (Some(INTERVAL * 100), 2));
+    assert_eq!(stats.running_for, Some(INTERVAL * 40));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_out_of_range_is_refused_and_changes_nothing() {
+    let clock = Moody::new().clock("a");
+    clock.start(INTERVAL).unwrap();
+    for wrong in [0, 9, 24 * 60 * 60 * 1_000 + 1, u64::MAX] {
+        let error = clock.start(Duration::from_millis(wrong)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains("10ms") && error.to_string().contains("24h"));
+    }
+    assert_eq!(clock.stats().interval, Some(INTERVAL));
+    assert!(clock.stats().running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_ends_it_for_good() {
+    let store = Moody::new();
+    let clock = store.clock("a");
+    clock.start(INTERVAL).unwrap();
+    sleep(INTERVAL).await;
+    store.is(Mood::Slow(SECOND * 3));
+    sleep(INTERVAL).await;
+    clock.close();
+    store.begun();
+    assert!(!clock.stats().running);
+    assert_eq!(clock.start(INTERVAL).unwrap_err().kind(), ErrorKind::Closed);
+    sleep(INTERVAL * 10).await;
+    assert_eq!(store.begun(), []);
+    assert_eq!(clock.stats().failures, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_no_clock_alive_that_was_dropped() {
+    let store = Moody::new();
+    let clock = store.clock("a");
+    let other = clock.clone();
+    clock.start(INTERVAL).unwrap();
+    let notices = clock.listen().unwrap();
+    sleep(INTERVAL * 5).await;
+    drop(clock);
+    sleep(INTERVAL * 5).await;
+    assert!(other.stats().running);
+    assert_eq!(Arc::strong_count(&store), 2);
+    drop(other);
+    // In the middle of a pause: nothing is waited for.
+    assert_eq!(Arc::strong_count(&store), 1);
+    assert!(notices.take().is_none());
+    store.begun();
+    sleep(INTERVAL * 10).await;
+    assert_eq!(store.begun(), []);
+
+    // In the middle of an update that nobody answers: its deadline is the end.
+    store.is(Mood::Slow(SECOND * 1_000));
+    let clock = store.clock("b");
+    clock.start(INTERVAL).unwrap();
+    sleep(SECOND).await;
+    drop(clock);
+    sleep(Config::DEFAULT_TIMEOUT).await;
+    assert_eq!(Arc::strong_count(&store), 1);
+    assert_eq!(store.begun().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_told_once_for_each_kind_and_the_recovery_with_the_count() {
+    let store = Moody::new();
+    let clock = store.clock("a");
+    assert!(clock.listen().is_none(), "nothing runs");
+    clock.start(INTERVAL).unwrap();
+    let notices = clock.listen().unwrap();
+    assert!(clock.listen().is_none(), "somebody listens");
+    sleep(INTERVAL * 5).await;
+    assert!(notices.take().unwrap().is_empty());
+    let failing_since = Instant::now();
+    for kind in [ErrorKind::Denied, ErrorKind::NoSpace, ErrorKind::Denied] {
+        store.is(Mood::Refuses(kind));
+        sleep(INTERVAL * 5).await;
+    }
+    let failures = clock.stats().failures;
+    store.is(Mood::Well);
+    sleep(INTERVAL * 2).await;
+    let told = notices.take().unwrap();
+    match &told[..] {
+        [
+            SyncNotice::Failing(first),
+            SyncNotice::Failing(second),
+            SyncNotice::Recovered {
+                failures: counted,
+                lasted,
+            },
+        ] => {
+            assert_eq!(first.kind(), ErrorKind::Denied);
+            assert_eq!(second.kind(), ErrorKind::NoSpace);
+            assert_eq!(*counted, failures);
+            assert!(*lasted > INTERVAL * 13 && *lasted <= failing_since.elapsed());
+        }
+        other => panic!("{other:?}"),
+    }
+
+    // What was noticed before it ended is told before it is over.
+    store.is(Mood::Refuses(ErrorKind::Denied));
+    sleep(INTERVAL * 2).await;
+    clock.stop();
+    assert_eq!(notices.take().unwrap().len(), 1);
+    assert!(notices.take().is_none());
+    clock.start(INTERVAL).unwrap();
+    assert!(notices.take().is_none(), "it is over for good");
+    let anew = clock.listen().unwrap();
+    drop(notices);
+    assert!(
+        clock.listen().is_none(),
+        "the one that is over took nothing away"
+    );
+    drop(anew);
+    assert!(clock.listen().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn notices_that_nobody_hears_take_no_room() {
+    let store = Moody::new();
+    let clock = store.clock("a");
+    clock.start(INTERVAL).unwrap();
+    for _ in 0..100 {
+        store.is(Mood::Refuses(ErrorKind::Denied));
+        sleep(INTERVAL * 2).await;
+        store.is(Mood::Well);
+        sleep(INTERVAL * 2).await;
+    }
+    let told = clock.listen().unwrap().take().unwrap();
+    assert_eq!(told.len(), 16);
+    assert!(matches!(told[15], SyncNotice::Recovered { .. }), "{told:?}");
+}
+
+#[test]
+fn a_runtime_that_ends_takes_it_along_and_another_one_carries_it_on() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let clock = Moody::new().clock("a");
+    let first = runtime();
+    first.block_on(async {
+        clock.start(INTERVAL).unwrap();
+        sleep(INTERVAL).await;
+    });
+    drop(first);
+    let before = clock.stats();
+    assert!(!before.running && before.updates > 0);
+    runtime().block_on(async {
+        clock.start(INTERVAL).unwrap();
+        sleep(INTERVAL).await;
+        assert!(clock.stats().updates > before.updates);
+    });
+}
+
+#[test]
+fn threads_may_start_and_stop_a_blocking_clock_as_they_like() {
+    let clock = blocking::SharedClock::memory("a").unwrap();
+    let mut watch = clock.watch().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let clock = &clock;
+            scope.spawn(move || {
+                for turn in 0..50 {
+                    clock
+                        .start(Duration::from_millis(10 + (thread + turn) % 3))
+                        .unwrap();
+                    clock.stats();
+                    clock.stop();
+                }
+            });
+        }
+    });
+    assert!(!clock.stats().running);
+    clock.start(Duration::from_millis(10)).unwrap();
+    let notices = clock.listen().unwrap();
+    let before = clock.stats().updates;
+    while clock.stats().updates < before + 3 {
+        watch.next().unwrap().unwrap();
+    }
+    let stats = clock.stats();
+    assert!(stats.last_value.unwrap() <= clock.now() && stats.failures == 0);
+    assert!(notices.take().unwrap().is_empty());
+    clock.close();
+    assert!(notices.take().is_none());
+    assert_eq!(clock.start(INTERVAL).unwrap_err().kind(), ErrorKind::Closed);
+}
