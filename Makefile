@@ -108,8 +108,10 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	fi
 	$(BIN)/ruff check python tests bench docs
 	$(BIN)/ruff format --check python tests bench docs
-	$(BIN)/mypy --strict python/lamport_clock python/logical_count.py
-	for folder in tests/support tests/python tests/c tests/scripts tests/containers tests/chaos tests/fuzz; do
+	# Where the frameworks are that some of our modules are for.
+	$(WHEEL)/bin/python -m mypy --strict python/lamport_clock python/logical_count.py
+	MYPYPATH=python:tests/support:tests/python $(WHEEL)/bin/python -m mypy --strict tests/python
+	for folder in tests/support tests/c tests/scripts tests/containers tests/chaos tests/fuzz; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	# Its peers are not installed here.
@@ -175,9 +177,9 @@ build/asan/.built: $(TOOLS)/.ready $(CORE) $(CLIB)
 	cp bindings/c/include/lamport_clock.h build/asan/include/
 	touch $@
 
-$(WHEEL)/.installed: dist/.built
+$(WHEEL)/.installed: dist/.built tests/python/requirements.txt
 	@test -x $(WHEEL)/bin/python || $(PYTHON) -m venv $(WHEEL)
-	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check pytest mypy trustme
+	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
 	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
 	touch $@
 

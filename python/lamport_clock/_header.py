@@ -1,0 +1,227 @@
+"""The header that carries a stamp: how it is written, read, counted, and refused in silence.
+
+The value is `42@mx-nodel;instance=00000000000000ff`. The name of a process may hold what a header
+may not, so what is not visible ASCII is percent-encoded, and so are `%` and the comma, which some
+servers put between headers of one name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import quote, unquote
+
+from . import Stamp, TooFarAheadError
+from ._local import LocalClock
+
+HEADER = "lamport"
+"""The name of the header, in HTTP, in gRPC metadata and in the messages of task queues."""
+
+LONGEST = 1024
+"""A longer value, in characters or bytes, is ignored unread. The longest that is valid has 808."""
+
+MOST = 16
+"""So many stamps of one message are read; those after them are ignored."""
+
+QUIET = 600.0
+"""After a warning about ignored headers the next of its kind comes so many seconds later."""
+
+
+class Readable(Protocol):
+    """Headers that can be read: a mapping, or the class of any framework."""
+
+    def items(self) -> Iterable[tuple[object, object]]: ...
+
+
+class Stats(NamedTuple):
+    """What became of the headers of this process since it began."""
+
+    sent: int
+    """Messages that were given a stamp."""
+    received: int
+    """Messages whose stamp moved the clock."""
+    malformed: int
+    """Stamps ignored since they do not take the form `42@mx-nodel;instance=...`."""
+    oversized: int
+    """Headers ignored since they are longer than 1,024 characters, and messages with more than 16
+    stamps."""
+    too_far_ahead: int
+    """Stamps ignored since they lie further ahead than LAMPORT_MAX_JUMP allows."""
+    failed: int
+    """Messages sent without a stamp, or not received, since the clock itself refused."""
+
+
+def sent(clock: LocalClock) -> tuple[Stamp, str] | None:
+    """A message leaves: its stamp, and the header's value. None if the clock can't tick."""
+    try:
+        stamp = clock.tick()
+        value = _written(stamp)
+    except Exception as error:
+        _ledger.ignore("failed", "sent a message without a stamp", error)
+        return None
+    _ledger.count("sent")
+    return stamp, value
+
+
+def received(values: Iterable[object], clock: LocalClock) -> Stamp | None:
+    """A message arrived with these values of the header: the stamp of its arrival.
+
+    Of several stamps the newest that the clock accepts counts. None if there is none.
+    """
+    # An attacker's stamp far ahead must not hide an honest one.
+    for stamp in sorted(_stamps(values), reverse=True):
+        try:
+            arrival = clock.receive(stamp)
+        except TooFarAheadError as error:
+            _ledger.ignore("too_far_ahead", "ignored a stamp", error)
+        except Exception as error:
+            _ledger.ignore("failed", "received a message without moving the clock", error)
+        else:
+            _ledger.count("received")
+            return arrival
+    return None
+
+
+def arrived(values: Iterable[object], clock: LocalClock) -> Stamp | None:
+    """As received(); a message without a stamp that counts is a local event.
+
+    None only if the clock can't tick.
+    """
+    arrival = received(values, clock)
+    if arrival is None:
+        try:
+            return clock.tick()
+        except Exception as error:
+            _ledger.ignore("failed", "received a message without moving the clock", error)
+    return arrival
+
+
+def stats() -> Stats:
+    """What became of the headers of this process so far.
+
+    >>> from lamport_clock import SharedClock, propagation
+    >>> before = propagation.stats().malformed
+    >>> propagation.extract({"lamport": "rubbish"}, SharedClock.memory("api"))
+    >>> propagation.stats().malformed - before
+    1
+    """
+    return _ledger.stats()
+
+
+def values(headers: Any) -> Iterator[object]:  # noqa: ANN401
+    """The values of our header, of whatever type they are."""
+    if headers is None:
+        return
+    # Every multi-dict known gives all its pairs, or joins the values of one name with commas.
+    pairs = headers.items() if hasattr(headers, "items") else headers
+    for pair in pairs:
+        try:
+            name, value = pair
+        except (TypeError, ValueError):
+            continue
+        if is_ours(name):
+            yield from value if isinstance(value, (list, tuple)) else (value,)
+
+
+def is_ours(name: object) -> bool:
+    if isinstance(name, bytes):
+        return name.lower() == HEADER.encode()
+    return isinstance(name, str) and name.lower() == HEADER
+
+
+def _written(stamp: Stamp) -> str:
+    process = stamp.process
+    if not process.isascii() or "%" in process or "," in process:
+        process = quote(process, safe=_SAFE)
+    return f"{stamp.time}@{process};instance={stamp.instance:016x}"
+
+
+# A name has no blanks, no control characters and no semicolon.
+_SAFE = "".join(map(chr, range(0x21, 0x7F))).translate({ord(c): None for c in "%,;"})
+
+
+def _stamps(values: Iterable[object]) -> Iterator[Stamp]:
+    texts = _texts(islice(values, MOST + 1))
+    for text in islice(texts, MOST):
+        try:
+            yield _read(text)
+        except ValueError as error:
+            _ledger.ignore("malformed", "ignored a header", error)
+    if next(texts, None) is not None:
+        _ledger.ignore("oversized", "ignored stamps", f"a message brought more than {MOST}")
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    """The text of each stamp: HTTP allows commas between headers of one name."""
+    for value in values:
+        if not isinstance(value, (str, bytes)):
+            _ledger.ignore("malformed", "ignored a header", f"it is of type {type(value).__name__}")
+        elif len(value) > LONGEST:
+            _ledger.ignore("oversized", "ignored a header", f"its length is {len(value):,}")
+        else:
+            # Each byte is one character here; _read() refuses those that are not ASCII.
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            # An empty element of a list counts for nothing, but a header that is empty is wrong.
+            yield from [part for part in text.split(",") if part.strip(" \t")] or [text]
+
+
+def _read(text: str) -> Stamp:
+    """The stamp; ValueError if there is none in it. Parameters that we don't know are skipped."""
+    if not text.isascii():
+        raise ValueError(f"{text!a:.99} has characters that are not ASCII")
+    stamp, *parameters = text.split(";")
+    number, _, process = stamp.strip(" \t").partition("@")
+    instance = "0" * 16
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip(" \t").lower() == "instance":
+            instance = value.strip(" \t")
+    if "%" in process:
+        process = unquote(process, errors="strict")
+    return Stamp.parse(f"{number}@{process};instance={instance}")
+
+
+class _Ledger:
+    """Counts, and says of each kind of trouble when it is time to log it."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(Stats._fields, 0)
+        self._next_warning: dict[str, float] = {}
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+    def count(self, what: str) -> None:
+        with self._lock:
+            self._counts[what] += 1
+
+    def ignore(self, kind: str, what: str, why: object) -> None:
+        """Counts this, and logs the first of its kind and then one every ten minutes."""
+        now = time.monotonic()
+        with self._lock:
+            self._counts[kind] += 1
+            count = self._counts[kind]
+            if now < self._next_warning.get(kind, now):
+                return
+            self._next_warning[kind] = now + QUIET
+        # Outside the lock: a handler may send a message itself. What it raises is its own affair.
+        try:
+            _LOGGER.warning("%s (number %d of its kind): %.300s", what, count, why)
+        except Exception:
+            return
+
+    def stats(self) -> Stats:
+        with self._lock:
+            return Stats(**self._counts)
+
+
+_LOGGER = logging.getLogger("lamport_clock.propagation")
+_ledger = _Ledger()
+# A thread of the parent may have held the lock.
+os.register_at_fork(after_in_child=_ledger.renew_lock)

@@ -1,0 +1,18 @@
+"""What the modules that stamp logs and messages need of a clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from . import Stamp
+
+
+class LocalClock(Protocol):
+    """A local clock: SharedClock and AsyncSharedClock are two. Neither method does I/O."""
+
+    def tick(self) -> Stamp:
+        """A local event or a send."""
+
+    def receive(self, message: Stamp, /) -> Stamp:
+        """A message arrived that carried this stamp."""

@@ -1,0 +1,154 @@
+"""The clock in messages: who sends puts a stamp into the headers, who receives takes it out.
+
+    >>> from lamport_clock import SharedClock, propagation
+    >>> api, billing = SharedClock.memory("api"), SharedClock.memory("billing")
+    >>> headers = {"accept": "text/plain"}
+    >>> sent = propagation.inject(headers, api)
+    >>> headers["lamport"].partition(";")[0]
+    '1@api'
+    >>> received = propagation.extract(headers, billing)
+    >>> sent < received
+    True
+
+One header, the same in HTTP, in gRPC metadata and in the messages of task queues:
+`lamport: 42@mx-nodel;instance=00000000000000ff`. Between a process and its child the environment
+variable LAMPORT_STAMP carries the same text. lamport_clock.asgi, .wsgi, .httpx, .requests, .grpc
+and .celery do this for those frameworks.
+
+A header comes from outside, so nothing in it breaks a request. Its length is bounded before it is
+read; of several stamps in one message the newest that the clock accepts counts; what is wrong with
+the others, or lies too far ahead, is counted in stats(), logged once and then at most every ten
+minutes (logger "lamport_clock.propagation"), and ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from typing import Protocol
+
+from . import Stamp, _header
+from ._header import HEADER, Readable, Stats, stats
+from ._local import LocalClock
+
+__all__ = [
+    "HEADER",
+    "VARIABLE",
+    "LocalClock",
+    "Stats",
+    "extract",
+    "extract_environment",
+    "inject",
+    "inject_environment",
+    "stats",
+]
+
+VARIABLE = "LAMPORT_STAMP"
+"""The environment variable that carries a stamp to a child process."""
+
+
+class Settable(Protocol):
+    """Headers that can be set: a dict, or the class of any framework."""
+
+    def keys(self) -> Iterable[str]: ...
+    def __setitem__(self, name: str, value: str, /) -> None: ...
+    def __delitem__(self, name: str, /) -> None: ...
+
+
+def inject(
+    headers: Settable | list[tuple[str, str]] | list[tuple[bytes, bytes]], clock: LocalClock
+) -> Stamp | None:
+    """A message is about to leave: ticks, puts the stamp into its headers, and returns it.
+
+    `headers` is a dict, the headers of any framework, or a list of pairs of str or of bytes. A
+    stamp that is in them already is replaced. No I/O. If the clock can't tick (its times are used
+    up) the message goes without a stamp: the headers lose an old one, and None comes back.
+
+        >>> from lamport_clock import SharedClock, propagation
+        >>> headers = [("Lamport", "1@somebody")]
+        >>> stamp = propagation.inject(headers, SharedClock.memory("api"))
+        >>> [(name, value[:5]) for name, value in headers]
+        [('lamport', '1@api')]
+
+    Raises TypeError for anything that can't be changed.
+    """
+    message = _header.sent(clock)
+    value = None if message is None else message[1]
+    if isinstance(headers, list):
+        _put_into_list(headers, value)
+    elif hasattr(headers, "keys") and hasattr(headers, "__setitem__"):
+        _put_into_mapping(headers, value)
+    else:
+        raise TypeError(
+            "headers are a dict, a framework's headers or a list of pairs,"
+            f" not {type(headers).__name__}"
+        )
+    return None if message is None else message[0]
+
+
+def extract(headers: Readable | Iterable[object] | None, clock: LocalClock) -> Stamp | None:
+    """A message has arrived: moves the clock past the stamp in its headers.
+
+    `headers` is a mapping, the headers of any framework, or pairs; names are compared without
+    regard to case, and both names and values may be bytes. Returns the stamp of the arrival, later
+    than the sender's. None, and the clock is as it was, if the message has no stamp or none that
+    counts. No I/O; nothing in a header raises.
+
+        >>> from lamport_clock import SharedClock, propagation
+        >>> clock = SharedClock.memory("billing")
+        >>> str(propagation.extract({"Lamport": "41@api"}, clock))
+        '42@billing'
+        >>> propagation.extract({"Lamport": "-1@api"}, clock) is None
+        True
+    """
+    return _header.received(_header.values(headers), clock)
+
+
+def inject_environment(environment: MutableMapping[str, str], clock: LocalClock) -> Stamp | None:
+    """A child is about to be started with this environment: as inject(), into LAMPORT_STAMP.
+
+    >>> from lamport_clock import SharedClock, propagation
+    >>> environment = {"PATH": "/bin"}
+    >>> stamp = propagation.inject_environment(environment, SharedClock.memory("parent"))
+    >>> environment["LAMPORT_STAMP"].startswith("1@parent;")
+    True
+    """
+    environment.pop(VARIABLE, None)
+    message = _header.sent(clock)
+    if message is None:
+        return None
+    environment[VARIABLE] = message[1]
+    return message[0]
+
+
+def extract_environment(environment: Mapping[str, str], clock: LocalClock) -> Stamp | None:
+    """This process was started with this environment (os.environ): as extract().
+
+    >>> from lamport_clock import SharedClock, propagation
+    >>> clock = SharedClock.memory("child")
+    >>> str(propagation.extract_environment({"LAMPORT_STAMP": "41@parent"}, clock))
+    '42@child'
+    """
+    value = environment.get(VARIABLE)
+    return _header.received(() if value is None else (value,), clock)
+
+
+def _put_into_list(
+    headers: list[tuple[str, str]] | list[tuple[bytes, bytes]], value: str | None
+) -> None:
+    pairs: list[tuple[str, str] | tuple[bytes, bytes]] = [*headers]
+    in_bytes = bool(pairs) and isinstance(pairs[0][0], bytes)
+    pairs = [pair for pair in pairs if not _header.is_ours(pair[0])]
+    if value is not None:
+        pairs.append((HEADER.encode(), value.encode()) if in_bytes else (HEADER, value))
+    headers[:] = pairs  # type: ignore[assignment]
+
+
+def _put_into_mapping(headers: Settable, value: str | None) -> None:
+    # Setting replaces nothing where names are compared with regard to case, or not at all.
+    for name in [name for name in headers.keys() if _header.is_ours(name)]:  # noqa: SIM118
+        # Where a name stands twice, the first deletion took both.
+        with suppress(KeyError):
+            del headers[name]
+    if value is not None:
+        headers[HEADER] = value

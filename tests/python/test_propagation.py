@@ -1,0 +1,255 @@
+"""Stamps in the headers of messages, whatever carries them and whatever is in them."""
+
+from __future__ import annotations
+
+import email.message
+import json
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc.aio
+import httpx
+import pytest
+import requests.structures
+import starlette.datastructures
+import werkzeug.datastructures
+from lamport_clock import SharedClock, Stamp, _header, propagation
+from programs import run
+from services import HOSTILE, UNPRINTABLE, Recorder, exhausted
+
+CARRIERS: dict[str, Callable[[], Any]] = {
+    "dict": dict,
+    "pairs of str": lambda: [("host", "x")],
+    "pairs of bytes": lambda: [(b"host", b"x")],
+    "email": email.message.Message,
+    "grpc": grpc.aio.Metadata,
+    "httpx": httpx.Headers,
+    "requests": requests.structures.CaseInsensitiveDict,
+    "starlette": starlette.datastructures.MutableHeaders,
+    "werkzeug": werkzeug.datastructures.Headers,
+}
+
+
+@pytest.fixture(autouse=True)
+def ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test counts from 0, and logs anew."""
+    monkeypatch.setattr(_header, "_ledger", _header._Ledger())
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_every_carrier_brings_the_stamp_and_brings_it_once(carrier: str) -> None:
+    sender, receiver = Recorder(), Recorder()
+    headers = CARRIERS[carrier]()
+    for _ in range(3):
+        sent = propagation.inject(headers, sender)
+        assert sent is not None
+        received = propagation.extract(headers, receiver)
+        assert received is not None and received > sent
+        assert receiver.received[-1] == sent
+    pairs = headers.items() if hasattr(headers, "items") else headers
+    assert len([name for name, _ in pairs if name in ("lamport", b"lamport")]) == 1
+    assert propagation.stats()[:2] == (3, 3)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_carrier_without_a_stamp_brings_none(carrier: str) -> None:
+    receiver = Recorder()
+    assert propagation.extract(CARRIERS[carrier](), receiver) is None
+    assert propagation.extract(None, receiver) is None
+    assert propagation.stats() == propagation.Stats(0, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["lamport", "Lamport", "LAMPORT", b"Lamport"])
+def test_names_are_compared_without_regard_to_case(name: str | bytes) -> None:
+    clock = SharedClock.memory("a")
+    headers: dict[Any, Any] = {name: "41@b", "lamport-other": "99@b"}
+    assert propagation.extract(headers, clock) == Stamp(42, "a", clock.instance)
+    if isinstance(name, str):
+        propagation.inject(headers, clock)
+        assert [key for key in headers if key.lower() == "lamport"] == ["lamport"]
+
+
+def test_what_cannot_carry_a_header_is_the_callers_mistake() -> None:
+    clock = SharedClock.memory("a")
+    for headers in ((), (("a", "b"),), "text", 5, None):
+        with pytest.raises(TypeError, match="headers"):
+            propagation.inject(headers, clock)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "process",
+    ["mx-nodel", "user@host", "a,b", "100%", "%41", "b\u00fcro", "\u6642" * 85, "~" * 255],
+)
+def test_the_name_of_any_process_travels_as_visible_ascii(process: str) -> None:
+    sender, receiver = SharedClock.memory(process), Recorder()
+    headers: dict[str, str] = {}
+    sent = propagation.inject(headers, sender)
+    value = headers["lamport"]
+    assert all("!" <= c <= "~" for c in value) and "," not in value
+    assert len(value) <= _header.LONGEST
+    propagation.extract(headers, receiver)
+    assert receiver.received == [sent]
+
+
+def test_the_longest_value_is_the_documented_one() -> None:
+    longest = _header._written(Stamp(2**53 - 1, "\u6642" * 85, 2**64 - 1))
+    assert len(longest) == 808
+
+
+@pytest.mark.parametrize(
+    ("value", "stamp"),
+    [
+        ("42@a", Stamp(42, "a")),
+        (" 42@a\t", Stamp(42, "a")),
+        ("42@a;instance=00000000000000ff", Stamp(42, "a", 255)),
+        ("42@a ; Instance = 00000000000000ff", Stamp(42, "a", 255)),
+        ("42@a;later=x;instance=00000000000000ff;more", Stamp(42, "a", 255)),
+        (b"42@a", Stamp(42, "a")),
+        (["41@b", "42@a"], Stamp(42, "a")),
+        ("41@b, 42@a,40@c", Stamp(42, "a")),
+        ("rubbish, 42@a", Stamp(42, "a")),
+        (f"42@a, {2**53 - 1}@far", Stamp(42, "a")),
+    ],
+)
+def test_what_a_reader_takes(value: object, stamp: Stamp) -> None:
+    receiver = Recorder()
+    received = propagation.extract([("lamport", value)], receiver)
+    assert received is not None and received.time == 43
+    assert receiver.received[-1] == stamp
+
+
+def test_of_several_headers_the_newest_counts() -> None:
+    clock = SharedClock.memory("a")
+    headers = [("lamport", "5@b"), ("Lamport", "41@c"), ("lamport", "rubbish"), ("x", "99@d")]
+    received = propagation.extract(headers, clock)
+    assert received is not None and received.time == 42
+    assert clock.now() == 42
+    # So many that they could cost something: those after the sixteenth are not read.
+    many = [("lamport", f"{time}@b") for time in range(100, 200)]
+    received = propagation.extract(many, clock)
+    assert received is not None and received.time == 116
+    assert propagation.stats().oversized == 1
+
+
+@pytest.mark.parametrize("value", [*HOSTILE, *UNPRINTABLE], ids=lambda value: f"{value!a:.40}")
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_hostile_header_is_counted_and_changes_nothing(
+    value: object, as_bytes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    if as_bytes and isinstance(value, str):
+        value = value.encode("utf-8", "surrogatepass")
+    clock = SharedClock.memory("a")
+    for _ in range(3):
+        assert propagation.extract({"lamport": value}, clock) is None
+    assert clock.now() == 0
+    stats = propagation.stats()
+    assert stats.received == 0
+    assert stats.malformed + stats.oversized + stats.too_far_ahead >= 3
+    # Once for each kind of trouble, and never at length.
+    assert 1 <= len(caplog.records) <= 2
+    assert all(len(record.getMessage()) < 500 for record in caplog.records)
+
+
+def test_a_stamp_too_far_ahead_is_counted_as_such() -> None:
+    clock = SharedClock.memory("a")
+    assert propagation.extract({"lamport": f"{2**53 - 1}@b"}, clock) is None
+    assert propagation.stats() == propagation.Stats(0, 0, 0, 0, too_far_ahead=1, failed=0)
+
+
+def test_a_clock_without_times_breaks_no_message(caplog: pytest.LogCaptureFixture) -> None:
+    clock = exhausted()
+    headers = {"Lamport": "1@old", "host": "x"}
+    assert propagation.inject(headers, clock) is None
+    assert headers == {"host": "x"}
+    assert propagation.extract({"lamport": "1@b"}, clock) is None
+    assert propagation.inject_environment(environment := {"LAMPORT_STAMP": "1@old"}, clock) is None
+    assert environment == {}
+    assert propagation.stats().failed == 3
+    assert len(caplog.records) == 1
+
+
+def test_the_log_speaks_once_and_then_rarely(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    clock = SharedClock.memory("a")
+    for _ in range(1_000):
+        propagation.extract({"lamport": "rubbish"}, clock)
+    assert len(caplog.records) == 1
+    assert caplog.records[0].name == "lamport_clock.propagation"
+    assert "rubbish" in caplog.text
+    now += _header.QUIET + 1
+    for _ in range(1_000):
+        propagation.extract({"lamport": "rubbish"}, clock)
+    assert len(caplog.records) == 2
+    assert "1001" in caplog.records[1].getMessage()
+
+
+def test_a_log_that_fails_breaks_no_message() -> None:
+    class Failing(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise RuntimeError("the disk is full")
+
+    logger = logging.getLogger("lamport_clock.propagation")
+    failing = Failing()
+    logger.addFilter(failing)
+    try:
+        assert propagation.extract({"lamport": "rubbish"}, SharedClock.memory("a")) is None
+    finally:
+        logger.removeFilter(failing)
+    assert propagation.stats().malformed == 1
+
+
+def test_random_headers_never_raise_and_never_move_the_clock_without_a_stamp() -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)  # shown when it fails
+    draw = random.Random(seed)
+    pieces = ["@", ";", "instance=", "0" * 16, ",", " ", "\t", "%", "%2", "%c3%bc", "a", "\0"]
+    pieces += ["-", "+", "1", "42", str(2**53), "\n", "x" * 300, "=", '"', "\ud800", "\u0664"]
+    pieces += ["1@b", ";instance=00", "@b;instance=00000000000000ff"]
+    clock = SharedClock.memory("a")
+    for _ in range(20_000):
+        text = "".join(draw.choice(pieces) for _ in range(draw.randrange(8)))
+        before = clock.now()
+        received = propagation.extract([("lamport", text)], clock)
+        assert (clock.now() > before) == (received is not None), ascii(text)
+
+
+def test_a_child_process_is_past_its_parent() -> None:
+    parent = SharedClock.memory("parent")
+    for _ in range(5):
+        parent.tick()
+    environment = dict(os.environ)
+    sent = propagation.inject_environment(environment, parent)
+    assert sent is not None
+    script = """
+import os
+from lamport_clock import SharedClock, propagation
+print(propagation.extract_environment(os.environ, SharedClock.memory("child")))
+"""
+    done = run("-c", script, LAMPORT_STAMP=environment["LAMPORT_STAMP"])
+    assert done.stdout == f"{sent.time + 1}@child\n", done.stderr
+    assert propagation.extract_environment({}, parent) is None
+
+
+def test_a_forked_child_counts_although_a_thread_held_the_lock() -> None:
+    script = """
+import json, os
+from lamport_clock import SharedClock, _header, propagation
+reader, writer = os.pipe()
+_header._ledger._lock.acquire()
+child = os.fork()
+if child == 0:
+    propagation.extract({"lamport": "1@b"}, SharedClock.memory("a"))
+    os.write(writer, json.dumps(propagation.stats()).encode())
+    os._exit(0)
+print(os.read(reader, 1000).decode(), os.waitpid(child, 0)[1])
+"""
+    done = run("-c", script)
+    stats, status = done.stdout.rsplit(maxsplit=1)
+    assert (json.loads(stats), status) == ([0, 1, 0, 0, 0, 0], "0"), done.stderr
