@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lamport_clock::ErrorKind;
-use lamport_clock::blocking::SharedClock;
+use lamport_clock::blocking::{LocalClock, SharedClock};
+use lamport_clock::{Config, ErrorKind};
 use lamport_clock::life::{Life, count_fork};
 
 #[test]
@@ -32,6 +32,9 @@ fn of_a_clock() {
     watch.next().unwrap().unwrap();
     let before = clock.now();
     let life = Life::current();
+    let closer = left_behind.closer();
+    let local = LocalClock::new(&Config::memory("local").unwrap()).unwrap();
+    let sent = local.tick().unwrap();
 
     count_fork();
 
@@ -46,7 +49,16 @@ fn of_a_clock() {
     gone(watch.next_within(Duration::ZERO).unwrap().unwrap_err());
     gone(left_behind.next().unwrap().unwrap_err());
     assert!(left_behind.next().is_none());
-    drop((watch, left_behind));
+    assert!(closer.is_closed());
+    closer.close();
+    drop((watch, left_behind, closer));
+
+    // The time goes on by itself, under the child's own name.
+    let childs = local.tick().unwrap();
+    assert_eq!(childs.time, sent.time.after(1).unwrap());
+    assert_eq!(childs.process, sent.process);
+    assert_ne!(childs.instance, sent.instance);
+    assert_eq!(local.receive(&sent).unwrap().instance, childs.instance);
 
     // A clone is a handle on the same heir, and threads that need it first at once make one.
     let instances: BTreeSet<u64> = std::thread::scope(|scope| {

@@ -512,6 +512,25 @@ fn the_blocking_clock_works_inside_another_runtime() {
 }
 
 #[test]
+fn a_blocking_watch_is_closed_while_another_thread_waits_in_it() {
+    let clock = blocking::SharedClock::memory("a").unwrap();
+    let mut watch = clock.watch().unwrap();
+    let closer = watch.closer();
+    assert!(!closer.is_closed());
+    let end = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| watch.next_within(Duration::from_secs(3600)));
+        closer.close();
+        waits.join().unwrap().unwrap().unwrap_err()
+    });
+    assert_eq!(end.kind(), ErrorKind::Closed);
+    assert!(closer.is_closed());
+    // An event that came meanwhile is not told any more, and the clock goes on.
+    clock.update().unwrap();
+    let later = watch.next_within(Duration::from_secs(3600)).unwrap();
+    assert_eq!(later.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
 fn threads_share_a_blocking_clock() {
     let clock = blocking::SharedClock::memory("a").unwrap();
     let values: HashSet<_> = std::thread::scope(|scope| {

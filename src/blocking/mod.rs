@@ -21,13 +21,15 @@ use crate::shared::{
 };
 
 mod call;
+mod local;
 mod runtime;
 mod watch;
 
 pub use self::call::Call;
+pub use self::local::LocalClock;
 use self::runtime::runtime;
 pub use self::runtime::start_threads_inside;
-pub use self::watch::Watch;
+pub use self::watch::{Closer, Watch};
 
 /// [`crate::SharedClock`] for threads. A clone is another handle on the same clock.
 ///

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch as watch_channel;
+
 use super::call::{Call, LOOK_UP, ended};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::life::Mortal;
 use crate::shared::{self, WatchEvent};
 
@@ -13,9 +15,33 @@ use crate::shared::{self, WatchEvent};
 /// and begins one of its own: two that read one watch would each miss what the other saw.
 pub struct Watch {
     state: Mortal<State>,
+    closer: Closer,
     next_revision: u64,
     /// As an iterator it has given its first error.
     over: bool,
+}
+
+/// Ends a [`Watch`] from another thread than the one that reads it.
+#[derive(Clone)]
+pub struct Closer(Mortal<watch_channel::Sender<bool>>);
+
+impl Closer {
+    fn new() -> Closer {
+        Closer(Mortal::new(watch_channel::Sender::new(false)))
+    }
+
+    /// Ends the watch: who waits for its next event gets
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) at once, and so does whoever asks later.
+    pub fn close(&self) {
+        if let Some(closed) = self.0.get() {
+            closed.send_replace(true);
+        }
+    }
+
+    /// Whether it was ended. In a forked child, whose watch it is not: yes.
+    pub fn is_closed(&self) -> bool {
+        self.0.get().is_none_or(|closed| *closed.borrow())
+    }
 }
 
 enum State {
@@ -29,6 +55,7 @@ impl Watch {
         Watch {
             next_revision: watch.next_revision(),
             state: Mortal::new(State::Resting(Box::new(watch))),
+            closer: Closer::new(),
             over: false,
         }
     }
@@ -39,12 +66,18 @@ impl Watch {
         if let Err(inherited) = self.state.life().check("this watch") {
             return Some(Err(inherited));
         }
+        let closed = self.closer.0.get()?;
         let state = self.state.get_mut()?;
         let mut call = match std::mem::replace(state, State::Ended) {
             State::Waiting(call) => call,
             State::Resting(mut watch) => {
+                let mut closed = closed.subscribe();
                 let spawned = Call::spawn(async move {
-                    let event = watch.next().await;
+                    let event = tokio::select! {
+                        biased;
+                        _ = closed.wait_for(|closed| *closed) => Err(self::closed()),
+                        event = watch.next() => event,
+                    };
                     Ok((watch, event))
                 });
                 match spawned {
@@ -68,6 +101,11 @@ impl Watch {
         }
     }
 
+    /// What ends this watch from another thread.
+    pub fn closer(&self) -> Closer {
+        self.closer.clone()
+    }
+
     /// As [`crate::Watch::next_revision`].
     pub fn next_revision(&self) -> u64 {
         self.next_revision
@@ -89,4 +127,8 @@ impl Iterator for Watch {
         self.over = event.is_err();
         Some(event)
     }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "this watch was closed")
 }

@@ -508,7 +508,7 @@ fn real_timestamp() -> f64 {
 }
 
 /// A new life: 64 bits from the operating system, never [`Instance::UNKNOWN`].
-fn random_instance() -> Result<Instance> {
+pub(crate) fn random_instance() -> Result<Instance> {
     loop {
         match getrandom::u64() {
             Ok(0) => {}

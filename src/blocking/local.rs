@@ -1,0 +1,96 @@
+//! The local clock alone, for a process that may fork.
+
+use once_cell::sync::OnceCell;
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::life::{Life, PerLife};
+use crate::logic;
+use crate::logic::stamp::{Instance, ProcessId, Stamp};
+use crate::logic::time::Time;
+use crate::shared::random_instance;
+
+/// A [`crate::LocalClock`] of one process, without any store: no I/O, no thread.
+///
+/// In a forked child its time goes on from where the parent's stood, as plain memory does. Its
+/// [`instance`](LocalClock::instance) is the child's own, so that parent and child never make the
+/// same stamp.
+///
+/// ```
+/// use lamport_clock::{Config, blocking::LocalClock};
+/// let clock = LocalClock::new(&Config::memory("api")?)?;
+/// let sent = clock.tick()?;
+/// assert_eq!(sent.to_string(), "1@api");
+/// assert!(clock.receive(&"57@billing".parse()?)? > sent);
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
+pub struct LocalClock {
+    clock: logic::clock::LocalClock,
+    life: Life,
+    heirs: PerLife<OnceCell<Instance>>,
+}
+
+impl LocalClock {
+    /// A clock at 0 for the process that `config` names. Of the rest it uses the jump bound.
+    pub fn new(config: &Config) -> Result<LocalClock> {
+        let clock = logic::clock::LocalClock::new(config.process.clone(), random_instance()?);
+        Ok(LocalClock {
+            clock: clock.with_max_jump(config.max_jump),
+            life: Life::current(),
+            heirs: PerLife::new(),
+        })
+    }
+
+    /// As [`crate::LocalClock::tick`].
+    pub fn tick(&self) -> Result<Stamp> {
+        let instance = self.instance()?;
+        Ok(self.stamp(self.advance()?, instance))
+    }
+
+    /// As [`crate::LocalClock::receive`], of a message's stamp.
+    pub fn receive(&self, message: &Stamp) -> Result<Stamp> {
+        let instance = self.instance()?;
+        Ok(self.stamp(self.advance_past(message.time)?, instance))
+    }
+
+    /// As [`crate::LocalClock::advance`].
+    #[inline]
+    pub fn advance(&self) -> Result<Time> {
+        self.clock.advance()
+    }
+
+    /// As [`crate::LocalClock::advance_past`].
+    #[inline]
+    pub fn advance_past(&self, message: Time) -> Result<Time> {
+        self.clock.advance_past(message)
+    }
+
+    /// As [`crate::LocalClock::now`].
+    #[inline]
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// As [`crate::LocalClock::process`].
+    pub fn process(&self) -> &ProcessId {
+        self.clock.process()
+    }
+
+    /// The life of the process that this clock belongs to: in a forked child drawn at the first
+    /// use, which [`ErrorKind::Internal`](crate::ErrorKind::Internal) says if it fails.
+    pub fn instance(&self) -> Result<Instance> {
+        if self.life.goes_on() {
+            return Ok(self.clock.instance());
+        }
+        let heir = self.heirs.get().get_or_try_init(random_instance)?;
+        Ok(*heir)
+    }
+
+    fn stamp(&self, time: Time, instance: Instance) -> Stamp {
+        Stamp {
+            time,
+            process: self.process().clone(),
+            instance,
+        }
+    }
+}
