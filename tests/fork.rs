@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lamport_clock::blocking::{LocalClock, SharedClock};
-use lamport_clock::{Config, ErrorKind};
 use lamport_clock::life::{Life, count_fork};
+use lamport_clock::{Config, ErrorKind};
 
 #[test]
 fn a_child_has_an_heir_of_everything_and_leaves_the_rest_alone() {

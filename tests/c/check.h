@@ -30,10 +30,11 @@ static int checks_failed = 0;
         *(error) = NULL;                                           \
     } while (0)
 
+/* By several threads at once, too. */
 static inline int check(int holds, const char *what, const char *file, int line) {
-    checks_made++;
+    __atomic_add_fetch(&checks_made, 1, __ATOMIC_RELAXED);
     if (!holds) {
-        checks_failed++;
+        __atomic_add_fetch(&checks_failed, 1, __ATOMIC_RELAXED);
         fprintf(stderr, "%s:%d: failed: %s\n", file, line, what);
     }
     return holds;

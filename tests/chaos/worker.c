@@ -3,7 +3,7 @@
  * usage: worker STORE PROCESS TIMEOUT_MS RECORD REST_MS
  *
  * As worker.py: about so long between two calls, SIGTERM ends it, each call stands in the record
- * when it begins and when it has returned. The library tells C the times, and no revision. */
+ * when it begins and when it has returned. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <fcntl.h>
@@ -60,25 +60,30 @@ static void head(char *text, size_t size, const char *process, uint64_t instance
              process, instance, operation, called);
 }
 
+/* A number for JSON, for which 0 stands in C where there is none. */
+static const char *number(uint64_t value, char text[24]) {
+    if (value == 0)
+        return "null";
+    snprintf(text, 24, "%" PRIu64, value);
+    return text;
+}
+
 static void call(lamport_clock_t *clock, const char *process, uint64_t instance, int record) {
     const int dice = rand() % 10;
     const char *operation = dice < 8 ? "update" : dice < 9 ? "reserve" : "read";
     lamport_error_t *error = NULL;
+    lamport_update_t *taken = NULL;
     lamport_observed_t *seen = NULL;
     lamport_status_t status;
-    uint64_t first = 0, value = 0, returned;
-    char text[512];
+    uint64_t returned;
+    char text[512], first[24], second[24];
 
     head(text, sizeof text, process, instance, operation, now());
     write_line(record, "%s}\n", text);
-    if (dice < 8) {
-        status = lamport_clock_update(clock, &value, &error);
-        first = value;
-    } else if (dice < 9) {
-        status = lamport_clock_reserve(clock, (uint64_t)(rand() % 8 + 2), &first, &value, &error);
-    } else {
+    if (dice < 9)
+        status = lamport_clock_take(clock, dice < 8 ? 1 : (uint64_t)(rand() % 8 + 2), &taken, &error);
+    else
         status = lamport_clock_read(clock, &seen, &error);
-    }
     returned = now();
     if (status != LAMPORT_STATUS_OK) {
         /* Its message may hold quotes: the log gets it whole, the record its kind. */
@@ -88,17 +93,19 @@ static void call(lamport_clock_t *clock, const char *process, uint64_t instance,
     } else if (dice < 9) {
         write_line(record,
                    "%s,\"returned\":%" PRIu64 ",\"outcome\":\"ok\",\"first\":%" PRIu64
-                   ",\"value\":%" PRIu64 "}\n",
-                   text, returned, first, value);
-    } else if (seen == NULL) {
-        write_line(record, "%s,\"returned\":%" PRIu64 ",\"outcome\":\"ok\",\"value\":null}\n", text,
-                   returned);
+                   ",\"value\":%" PRIu64 ",\"previous\":%s,\"revision\":%" PRIu64
+                   ",\"round_trips\":%" PRIu32 ",\"regressed\":%s}\n",
+                   text, returned, lamport_update_first(taken), lamport_update_value(taken),
+                   number(lamport_update_previous_value(taken), first), lamport_update_revision(taken),
+                   lamport_update_round_trips(taken),
+                   number(lamport_update_regressed(taken), second));
     } else {
         write_line(record,
-                   "%s,\"returned\":%" PRIu64 ",\"outcome\":\"ok\",\"value\":%" PRIu64
-                   ",\"revision\":%" PRIu64 "}\n",
-                   text, returned, lamport_observed_value(seen), lamport_observed_revision(seen));
+                   "%s,\"returned\":%" PRIu64 ",\"outcome\":\"ok\",\"value\":%s,\"revision\":%s}\n",
+                   text, returned, number(lamport_observed_value(seen), first),
+                   number(lamport_observed_revision(seen), second));
     }
+    lamport_update_free(taken);
     lamport_observed_free(seen);
     lamport_error_free(error);
 }

@@ -12,7 +12,7 @@
  *     }
  *     lamport_clock_free(clock);
  *
- * Link with -llamport_clock. What holds for every function here:
+ * Link with -llamport_clock; docs/C.md is the guide. What holds for every function here:
  *
  * Results. A function that can fail returns a status, 0 (LAMPORT_STATUS_OK) for success. Its outputs
  * are written on success only; after a failure they are what they were.
@@ -31,17 +31,19 @@
  *
  * Threads. Every function may be called from any thread, and one clock from many at once, except
  * that nothing else may use an object while it is freed. The library runs one thread of its own,
- * from the first open on (in a forked child from the first call that blocks), with all signals
- * blocked, SIGPIPE included; it installs no signal handler, so never call it from one of yours. Do
- * not dlclose() the library.
+ * from the first call on that needs it, and one for each follower, with all signals blocked, SIGPIPE
+ * included; it installs no signal handler, so never call it from one of yours. Do not dlclose() the
+ * library.
  *
- * Blocking. A function that blocks says so. None blocks longer than the deadline of its clock.
+ * Blocking. A function that blocks says so. None blocks longer than the deadline of its clock, or
+ * the timeout that it is given; stopping a follower waits for its callback.
  *
  * Fork. A child of fork() may go on with every clock that it inherits, and free it: the handle then
  * stands for a clock of the child's own, a new instance with its own connection, made at its first
  * use (not yet in a handler of pthread_atfork()); its local clock begins where the parent's stood at
  * the fork. A closed clock stays closed. The parent's clock is neither touched nor repeated, and goes
- * on. Stores in memory are private to a process: the child's begins empty. As long as the child lives
+ * on. Watches and followers stay with the parent: a child frees those that it inherits and begins its
+ * own. Stores in memory are private to a process: the child's begins empty. As long as the child lives
  * it holds the parent's connections open, so a server may notice only then that the parent has ended.
  *
  * Panics. A defect of the library is caught and returned as LAMPORT_STATUS_PANIC.
@@ -59,6 +61,14 @@
 #include <stdint.h>
 
 /*
+ The version of this header. That of the library which is loaded is lamport_clock_version().
+ */
+#define LAMPORT_VERSION_MAJOR 0
+#define LAMPORT_VERSION_MINOR 1
+#define LAMPORT_VERSION_PATCH 0
+#define LAMPORT_VERSION_STRING "0.1.0"
+
+/*
  The last logical time there is, 2^53 - 1: the largest integer that every JSON reader takes exactly.
  */
 #define LAMPORT_TIME_MAX 9007199254740991
@@ -67,6 +77,11 @@
  A buffer of this many bytes holds the name of any process, its NUL included.
  */
 #define LAMPORT_PROCESS_SIZE 256
+
+/*
+ A buffer of this many bytes holds the text of any stamp, in either form, its NUL included.
+ */
+#define LAMPORT_STAMP_SIZE 299
 
 /*
  What a function returns: 0 if it did what it was asked, otherwise why not.
@@ -166,6 +181,59 @@ typedef int32_t lamport_status_t;
 #endif // __cplusplus
 
 /*
+ What an event is about.
+
+ A number keeps its meaning for ever. Later versions may add some: pass over those that you do
+ not know, none of them is an update.
+ */
+enum lamport_event_kind_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /*
+   No event, or one that this version has no word for.
+   */
+  LAMPORT_EVENT_NONE = 0,
+  /*
+   An update by anyone: lamport_event_update() is it.
+   */
+  LAMPORT_EVENT_UPDATED = 1,
+  /*
+   The record was deleted, which no clock does, at lamport_event_revision().
+   */
+  LAMPORT_EVENT_DELETED = 2,
+  /*
+   A record was written, at lamport_event_revision(), that can't be read;
+   lamport_event_message() says what was found.
+   */
+  LAMPORT_EVENT_UNREADABLE = 3,
+  /*
+   The store compacted its history faster than the watch followed: what happened from
+   lamport_event_revision() up to and without lamport_event_until() is not known. Revisions count
+   all keys of the store, so there may have been no update among them.
+   */
+  LAMPORT_EVENT_MISSED = 4,
+  /*
+   The connection broke, for the reason in lamport_event_message(). The watch goes on trying, and
+   nothing is missed by that.
+   */
+  LAMPORT_EVENT_INTERRUPTED = 5,
+  /*
+   To a callback alone, and the last one it gets: the watch has ended by itself, for the reason in
+   lamport_event_message(). (lamport_watch_next() returns that reason as its error.)
+   */
+  LAMPORT_EVENT_ENDED = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum lamport_event_kind_t lamport_event_kind_t;
+#else
+typedef int32_t lamport_event_kind_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/*
  A local clock, and one record that many processes share.
 
  Any number of threads may use one handle at once. lamport_clock_open() gives it, and
@@ -180,11 +248,79 @@ typedef struct lamport_clock_t lamport_clock_t;
 typedef struct lamport_error_t lamport_error_t;
 
 /*
- An update by anyone, as it was found in the store. Yours: free it with
- lamport_observed_free(). It never changes, holds no tie to the clock and may outlive it; any
- thread may read it.
+ Something that a watch saw. It never changes and holds no tie to the watch; any thread may read
+ it. What lamport_watch_next() gave is yours: free it with lamport_event_free(). What a callback is
+ called with lives as long as that call.
+ */
+typedef struct lamport_event_t lamport_event_t;
+
+/*
+ A watch that calls you. lamport_clock_follow() gives it, and lamport_follower_free() takes it back.
+ */
+typedef struct lamport_follower_t lamport_follower_t;
+
+/*
+ The newest updates of the record, oldest first. Yours: free it with lamport_history_free(). It
+ never changes, holds no tie to the clock and may outlive it; any thread may read it.
+ */
+typedef struct lamport_history_t lamport_history_t;
+
+/*
+ A local clock alone: Lamport's clock in memory, for programs that order their events by the
+ messages between them and share no record.
+
+ Any number of threads may use one at once. lamport_local_open() gives it, and
+ lamport_local_free() takes it back.
+ */
+typedef struct lamport_local_t lamport_local_t;
+
+/*
+ An update by anyone, as it was found in the store. It never changes, holds no tie to the clock
+ and may outlive it; any thread may read it. Free what lamport_clock_read() gave you with
+ lamport_observed_free(); one that belongs to an event or to a history is freed with that.
  */
 typedef struct lamport_observed_t lamport_observed_t;
+
+/*
+ A point in the total order of all events: time, then process, then instance. The order never
+ contradicts causality, but two stamps in order need not be cause and effect.
+
+ Yours: free it with lamport_stamp_free(). It never changes, holds no tie to a clock and may
+ outlive it; any thread may read it.
+ */
+typedef struct lamport_stamp_t lamport_stamp_t;
+
+/*
+ Times that one of your updates took, and what it found. Yours: free it with
+ lamport_update_free(). It never changes, holds no tie to the clock and may outlive it; any thread
+ may read it.
+ */
+typedef struct lamport_update_t lamport_update_t;
+
+/*
+ Every update by anyone, in order, for a program that asks for the next one. A program that would
+ rather be called takes lamport_clock_follow().
+
+ It resumes by itself where the connection broke, without losing or repeating an update, for as
+ long as the store keeps what happened meanwhile.
+
+ Any number of threads may use one at once; each event goes to one of them. A forked child gets
+ CLOSED from a watch that it inherits, frees it, and begins one of its own. lamport_clock_watch()
+ gives it, and lamport_watch_free() takes it back.
+ */
+typedef struct lamport_watch_t lamport_watch_t;
+
+/*
+ What a follower calls for each event. `event` lives as long as the call; `context` is what
+ lamport_clock_follow() was given.
+
+ It is called on a thread of the follower's own, one event at a time and in order. It may block (the
+ events wait meanwhile), and it may call every function of this library, lamport_follower_stop()
+ and lamport_follower_free() of its own follower included. It must return: no longjmp() and no
+ exception out of it.
+ */
+typedef void (*lamport_follow_callback_t)(const struct lamport_event_t *event,
+                                          void *context);
 
 #ifdef __cplusplus
 extern "C" {
@@ -254,6 +390,21 @@ lamport_status_t lamport_clock_open(const char *store,
                                     uint32_t timeout_ms,
                                     struct lamport_clock_t **clock,
                                     struct lamport_error_t **error);
+
+/*
+ Makes a clock as lamport_clock_open() does, without asking whether its store is there: for
+ programs that start before their store. The first call that needs the store finds out.
+
+ The parameters and what is yours are those of lamport_clock_open().
+
+ Does not block, does no I/O but to read the files that the settings name. Any thread. Errors:
+ NULL_POINTER (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
+ */
+lamport_status_t lamport_clock_open_lazy(const char *store,
+                                         const char *process,
+                                         uint32_t timeout_ms,
+                                         struct lamport_clock_t **clock,
+                                         struct lamport_error_t **error);
 
 /*
  A local event, or a message that is sent: moves the local clock on by one and gives the new time.
@@ -445,6 +596,443 @@ uint64_t lamport_observed_revision(const struct lamport_observed_t *observed);
  Frees what lamport_clock_read() gave. NULL is allowed and does nothing. Does not block.
  */
 void lamport_observed_free(struct lamport_observed_t *observed);
+
+/*
+ Takes `count` times as lamport_clock_reserve() does, 1 for a plain update, and tells all about
+ it. On success `*update` is yours.
+
+ Blocking, threads and errors as for lamport_clock_update(), and NULL_POINTER (clock, update),
+ INVALID_ARGUMENT (count).
+ */
+lamport_status_t lamport_clock_take(const struct lamport_clock_t *clock,
+                                    uint64_t count,
+                                    struct lamport_update_t **update,
+                                    struct lamport_error_t **error);
+
+/*
+ The first time that was taken; 0 if `update` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_update_first(const struct lamport_update_t *update);
+
+/*
+ The last time that was taken, which the record then held: the only one where one was taken. 0 if
+ `update` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_update_value(const struct lamport_update_t *update);
+
+/*
+ Who held the record before, as its writer wrote it: UTF-8, of any length. NULL if there was no
+ record, or if `update` is NULL.
+
+ It belongs to `update` and lives until that is freed. Does not block.
+ */
+const char *lamport_update_previous_process(const struct lamport_update_t *update);
+
+/*
+ At what value; 0 if there was no record, or if `update` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_update_previous_value(const struct lamport_update_t *update);
+
+/*
+ The store's revision of the update; updates that were served together share it. 0 if `update` is
+ NULL.
+
+ Does not block.
+ */
+uint64_t lamport_update_revision(const struct lamport_update_t *update);
+
+/*
+ How many transactions it took; 0 if `update` is NULL.
+
+ Does not block.
+ */
+uint32_t lamport_update_round_trips(const struct lamport_update_t *update);
+
+/*
+ The highest time known, if the record stood below it: a writer that does not follow the rule had
+ moved it back, and the update started above it all the same. 0 if nobody had, or if `update` is
+ NULL.
+
+ Does not block.
+ */
+uint64_t lamport_update_regressed(const struct lamport_update_t *update);
+
+/*
+ When, by the wall clock of the process that wrote the record: Unix time in seconds, to look at
+ and never to compare. Not a number if `update` is NULL.
+
+ Does not block.
+ */
+double lamport_update_real_timestamp(const struct lamport_update_t *update);
+
+/*
+ Frees what lamport_clock_take() gave; the times stay taken. NULL is allowed and does nothing. Does
+ not block.
+ */
+void lamport_update_free(struct lamport_update_t *update);
+
+/*
+ Follows every update by anyone: with `from` 0 those that are committed after this call returned,
+ otherwise those from revision `from` on which the store still keeps.
+
+ The watch may outlive the clock's handle, but ends when the clock is closed or freed. While it is
+ read from, it keeps the clock warm: its updates take one round trip although others write too.
+ On success `*watch` is yours.
+
+ Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Any
+ thread. Errors: NULL_POINTER (clock, watch), UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED,
+ INTERNAL.
+ */
+lamport_status_t lamport_clock_watch(const struct lamport_clock_t *clock,
+                                     uint64_t from,
+                                     struct lamport_watch_t **watch,
+                                     struct lamport_error_t **error);
+
+/*
+ Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours: free it with
+ lamport_event_free(). It is NULL, with status OK, if none came in that time; nothing is lost by
+ giving up and asking again.
+
+ Blocks for the timeout, whatever the deadline of the clock; 0 does not block. Any thread. Errors:
+ NULL_POINTER (watch, event); CLOSED (the watch or its clock was closed, or belongs to the process
+ that this one was forked from); where going on is pointless until somebody mends the store,
+ DENIED, REGRESSED (also after a repair: begin a new watch then) and the like; INTERNAL.
+ */
+lamport_status_t lamport_watch_next(const struct lamport_watch_t *watch,
+                                    uint32_t timeout_ms,
+                                    struct lamport_event_t **event,
+                                    struct lamport_error_t **error);
+
+/*
+ The revision from which a new watch would go on where this one stands, for programs that note how
+ far they came. 0 if `watch` is NULL.
+
+ Does not block. Any thread.
+ */
+uint64_t lamport_watch_next_revision(const struct lamport_watch_t *watch);
+
+/*
+ Ends the watch: later calls of lamport_watch_next() return CLOSED, and so, at once, do threads that
+ wait in one. To close again does nothing. The handle stays valid until it is freed.
+
+ Does not block. Any thread. Errors: NULL_POINTER (watch).
+ */
+lamport_status_t lamport_watch_close(const struct lamport_watch_t *watch,
+                                     struct lamport_error_t **error);
+
+/*
+ Frees a watch, closed or not. NULL is allowed and does nothing. No other call on it may be under
+ way, and none may follow. Does not block. Any thread, and a forked child too.
+ */
+void lamport_watch_free(struct lamport_watch_t *watch);
+
+/*
+ What the event is about; LAMPORT_EVENT_NONE if `event` is NULL.
+
+ Does not block.
+ */
+lamport_event_kind_t lamport_event_kind(const struct lamport_event_t *event);
+
+/*
+ The name of a kind of events in a log, for instance "updated"; the same word as in the JSON output
+ of `lamport watch`. "unknown" for a number that this version does not know.
+
+ A static text; never NULL; must not be freed. Any thread; does not block.
+ */
+const char *lamport_event_kind_name(int32_t kind);
+
+/*
+ The update, if the event is one (LAMPORT_EVENT_UPDATED); otherwise NULL.
+
+ It belongs to the event and lives as long; don't free it. Does not block.
+ */
+const struct lamport_observed_t *lamport_event_update(const struct lamport_event_t *event);
+
+/*
+ The store's revision of an update, a deletion or a record that can't be read, and the first one
+ that was missed. 0 for the other kinds, or if `event` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_event_revision(const struct lamport_event_t *event);
+
+/*
+ Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds, or if `event` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_event_until(const struct lamport_event_t *event);
+
+/*
+ Why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
+ other kinds, or if `event` is NULL.
+
+ Does not block.
+ */
+lamport_status_t lamport_event_status(const struct lamport_event_t *event);
+
+/*
+ The same for people. "" for the other kinds, or if `event` is NULL.
+
+ Never NULL. It belongs to the event and lives as long. Does not block.
+ */
+const char *lamport_event_message(const struct lamport_event_t *event);
+
+/*
+ Frees what lamport_watch_next() gave. NULL is allowed and does nothing. Does not block.
+ */
+void lamport_event_free(struct lamport_event_t *event);
+
+/*
+ Calls `callback` with `context` for each event of a watch that begins as lamport_clock_watch()
+ with `from` does, on a thread of its own that has all signals blocked.
+
+ The first call may come before this function has returned. If the watch ends by itself (the clock
+ is closed or freed, the store refuses), the last one tells LAMPORT_EVENT_ENDED. What `context` points to must live until the follower is stopped; the library
+ does nothing with it. On success `*follower` is yours.
+
+ A follower stays with its process: in a forked child it calls nobody, and is to be freed. Stop it
+ before the program's end destroys what `callback` uses.
+
+ Blocking, threads and errors as for lamport_clock_watch(), and NULL_POINTER (clock, callback,
+ follower).
+ */
+lamport_status_t lamport_clock_follow(const struct lamport_clock_t *clock,
+                                      uint64_t from,
+                                      lamport_follow_callback_t callback,
+                                      void *context,
+                                      struct lamport_follower_t **follower,
+                                      struct lamport_error_t **error);
+
+/*
+ Stops a follower: once this has returned, its callback is not under way and is not called again.
+ Called from that callback itself it returns at once, and that call is the last. To stop again does
+ nothing.
+
+ Blocks until a call under way has returned, so hold no lock that the callback waits for. Any
+ thread. Errors: NULL_POINTER (follower).
+ */
+lamport_status_t lamport_follower_stop(const struct lamport_follower_t *follower,
+                                       struct lamport_error_t **error);
+
+/*
+ Stops a follower as lamport_follower_stop() does, and frees it. NULL is allowed and does nothing.
+ No other call on it may be under way, and none may follow. Any thread, its callback and a forked
+ child included.
+ */
+void lamport_follower_free(struct lamport_follower_t *follower);
+
+/*
+ The newest updates that the store still keeps, at most `limit` of them. On success `*history` is
+ yours.
+
+ Blocks for a round trip for each transaction in the history, all of them together no longer than
+ the deadline. Any thread. Errors: NULL_POINTER (clock, history), UNAVAILABLE, TIMEOUT, DENIED,
+ CLOSED, INTERNAL.
+ */
+lamport_status_t lamport_clock_history(const struct lamport_clock_t *clock,
+                                       size_t limit,
+                                       struct lamport_history_t **history,
+                                       struct lamport_error_t **error);
+
+/*
+ How many updates there are; 0 if `history` is NULL.
+
+ Does not block.
+ */
+size_t lamport_history_count(const struct lamport_history_t *history);
+
+/*
+ The update at `index`, from 0, the oldest, up. NULL past the end, or if `history` is NULL.
+
+ It belongs to `history` and lives until that is freed. Does not block.
+ */
+const struct lamport_observed_t *lamport_history_at(const struct lamport_history_t *history,
+                                                    size_t index);
+
+/*
+ The store no longer keeps what came before this revision: the history was cut there. 0 if it was
+ not, but ends at `limit` or at the first update, or if `history` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_history_compacted_before(const struct lamport_history_t *history);
+
+/*
+ How many revisions held a record that can't be read; they are left out. 0 if `history` is NULL.
+
+ Does not block.
+ */
+size_t lamport_history_unreadable(const struct lamport_history_t *history);
+
+/*
+ Frees a history and the updates in it. NULL is allowed and does nothing. Does not block.
+ */
+void lamport_history_free(struct lamport_history_t *history);
+
+/*
+ The stamp of an event of this clock at logical time `time`, which one of its calls has given:
+ tick, receive, update, reserve.
+
+ In a forked child it is a stamp of the child's, so make those of the parent's times before you
+ fork. On success `*stamp` is yours.
+
+ Does not block. Any thread. Errors: NULL_POINTER (clock, stamp), INVALID_ARGUMENT (`time` is past
+ LAMPORT_TIME_MAX).
+ */
+lamport_status_t lamport_clock_stamp(const struct lamport_clock_t *clock,
+                                     uint64_t time,
+                                     struct lamport_stamp_t **stamp,
+                                     struct lamport_error_t **error);
+
+/*
+ The stamp of an event of this local clock at logical time `time`: as lamport_clock_stamp().
+
+ Does not block. Any thread. Errors: NULL_POINTER (local, stamp), INVALID_ARGUMENT (`time` is past
+ LAMPORT_TIME_MAX), INTERNAL (in a forked child that gets no random number).
+ */
+lamport_status_t lamport_local_stamp(const struct lamport_local_t *local,
+                                     uint64_t time,
+                                     struct lamport_stamp_t **stamp,
+                                     struct lamport_error_t **error);
+
+/*
+ A stamp of anybody's, from its parts. `instance` is 0 where it is not known.
+
+ Does not block. Any thread. Errors: NULL_POINTER (process, stamp), INVALID_UTF8, INVALID_ARGUMENT
+ (`time` is past LAMPORT_TIME_MAX, or `process` can't be the name of a process).
+ */
+lamport_status_t lamport_stamp_new(uint64_t time,
+                                   const char *process,
+                                   uint64_t instance,
+                                   struct lamport_stamp_t **stamp,
+                                   struct lamport_error_t **error);
+
+/*
+ The stamp that a text stands for: "42@mx-nodel", which leaves the instance at 0, or
+ "42@mx-nodel;instance=00000000000000ff".
+
+ Does not block. Any thread. Errors: NULL_POINTER (text, stamp), INVALID_UTF8, INVALID_ARGUMENT.
+ */
+lamport_status_t lamport_stamp_parse(const char *text,
+                                     struct lamport_stamp_t **stamp,
+                                     struct lamport_error_t **error);
+
+/*
+ When, in logical time; 0 if `stamp` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stamp_time(const struct lamport_stamp_t *stamp);
+
+/*
+ Which process; "" if `stamp` is NULL.
+
+ Never NULL. It belongs to `stamp` and lives until that is freed. Does not block.
+ */
+const char *lamport_stamp_process(const struct lamport_stamp_t *stamp);
+
+/*
+ Which life of that process; 0 if it is not known, or if `stamp` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stamp_instance(const struct lamport_stamp_t *stamp);
+
+/*
+ The short text of a stamp, "42@mx-nodel", for people and logs. Into `buffer` of `size` bytes, as
+ for lamport_clock_process(); LAMPORT_STAMP_SIZE bytes are always enough.
+
+ Does not block. Errors: NULL_POINTER (stamp), BUFFER_TOO_SMALL.
+ */
+lamport_status_t lamport_stamp_text(const struct lamport_stamp_t *stamp,
+                                    char *buffer,
+                                    size_t size,
+                                    size_t *needed,
+                                    struct lamport_error_t **error);
+
+/*
+ The long text of a stamp, "42@mx-nodel;instance=00000000000000ff", which says all of it: for
+ messages (the value of the header `lamport`). Buffer and errors as for lamport_stamp_text().
+
+ Does not block.
+ */
+lamport_status_t lamport_stamp_long_text(const struct lamport_stamp_t *stamp,
+                                         char *buffer,
+                                         size_t size,
+                                         size_t *needed,
+                                         struct lamport_error_t **error);
+
+/*
+ Compares two stamps by the total order: -1 if `a` comes before `b`, 0 if they are the same, 1 if
+ it comes after. NULL comes before every stamp.
+
+ Does not block.
+ */
+int32_t lamport_stamp_compare(const struct lamport_stamp_t *a,
+                              const struct lamport_stamp_t *b);
+
+/*
+ Frees a stamp. NULL is allowed and does nothing. Does not block.
+ */
+void lamport_stamp_free(struct lamport_stamp_t *stamp);
+
+/*
+ Makes a local clock, which starts at 0. It needs no store, no connection and no thread.
+
+ `process` names this process, as for lamport_clock_open(). NULL: NODE_NAME, or else "pid-" and
+ the process's number. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is
+ a new instance of that process.
+
+ On success `*local` is yours: give it back with lamport_local_free().
+
+ Does not block. Any thread, while none changes the environment. Errors: NULL_POINTER (local),
+ INVALID_UTF8, INVALID_ARGUMENT, INTERNAL.
+ */
+lamport_status_t lamport_local_open(const char *process,
+                                    struct lamport_local_t **local,
+                                    struct lamport_error_t **error);
+
+/*
+ A local event, or a message that is sent: moves the clock on by one and gives the new time.
+
+ Does not block. Any thread. Errors: NULL_POINTER (local, time), EXHAUSTED.
+ */
+lamport_status_t lamport_local_tick(const struct lamport_local_t *local,
+                                    uint64_t *time,
+                                    struct lamport_error_t **error);
+
+/*
+ A message arrived that was sent at logical time `message`: as lamport_clock_receive().
+
+ Does not block. Any thread. Errors: NULL_POINTER (local, time), INVALID_ARGUMENT, TOO_FAR_AHEAD,
+ EXHAUSTED. After an error the clock is unchanged.
+ */
+lamport_status_t lamport_local_receive(const struct lamport_local_t *local,
+                                       uint64_t message,
+                                       uint64_t *time,
+                                       struct lamport_error_t **error);
+
+/*
+ Where the clock stands. Changes nothing, and names no event.
+
+ Does not block. Any thread. Errors: NULL_POINTER (local, time).
+ */
+lamport_status_t lamport_local_now(const struct lamport_local_t *local,
+                                   uint64_t *time,
+                                   struct lamport_error_t **error);
+
+/*
+ Frees a local clock. NULL is allowed and does nothing. No other call on it may be under way, and
+ none may follow. Does not block. Any thread, and a forked child too.
+ */
+void lamport_local_free(struct lamport_local_t *local);
 
 #ifdef __cplusplus
 }  // extern "C"

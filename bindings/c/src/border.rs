@@ -27,7 +27,7 @@ impl Failure {
     }
 
     #[cold]
-    fn null(name: &str) -> Failure {
+    pub(crate) fn null(name: &str) -> Failure {
         Failure::new(
             Status::LAMPORT_STATUS_NULL_POINTER,
             format!("'{name}' is NULL: it must point to something"),
@@ -108,13 +108,42 @@ pub(crate) unsafe fn lent<'a, T>(pointer: *const T, name: &str) -> Result<&'a T,
     unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(name))
 }
 
+/// What an object of ours answers; `otherwise` if it is NULL.
+///
+/// # Safety
+/// `pointer` follows the header's contract.
+pub(crate) unsafe fn look<T, A: Copy>(
+    pointer: *const T,
+    otherwise: A,
+    answer: impl FnOnce(&T) -> A,
+) -> A {
+    value_or(otherwise, || {
+        // SAFETY: NULL or live, by the contract of this function; `as_ref` tells the two apart.
+        unsafe { pointer.as_ref() }.map_or(otherwise, answer)
+    })
+}
+
+/// An object of ours that the caller is going to own.
+pub(crate) fn handed_over<T>(object: T) -> *mut T {
+    Box::into_raw(Box::new(object))
+}
+
 /// An object of ours that the caller gives back; `None` if there is none.
 ///
 /// # Safety
-/// `pointer` is NULL, or it came from `Box::into_raw` and is given back for the first time.
+/// `pointer` is NULL, or it came from `handed_over` and is given back for the first time.
 pub(crate) unsafe fn given_back<T>(pointer: *mut T) -> Option<Box<T>> {
     // SAFETY: not NULL here, so the rest is the contract of this function.
     NonNull::new(pointer).map(|pointer| unsafe { Box::from_raw(pointer.as_ptr()) })
+}
+
+/// A text that is required.
+///
+/// # Safety
+/// `pointer` follows the header's contract: a text ends with a NUL.
+pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str, Failure> {
+    // SAFETY: the contract of this function.
+    unsafe { optional_text(pointer, name)? }.ok_or_else(|| Failure::null(name))
 }
 
 /// A text that may be absent.

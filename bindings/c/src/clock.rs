@@ -57,22 +57,45 @@ pub unsafe extern "C" fn lamport_clock_open(
 ) -> Status {
     let body = || {
         // SAFETY: the header's contract.
-        let (output, store, process) = unsafe {
+        let (output, config) = unsafe {
             (
                 Output::new(clock, "clock")?,
-                border::optional_text(store, "store")?,
-                border::optional_text(process, "process")?,
+                configured(store, process, timeout_ms)?,
             )
         };
-        host::settle()?;
-        let config = Config::load(&Settings {
-            store: store.map(str::to_owned),
-            node: process.map(str::to_owned),
-            timeout: (timeout_ms > 0).then(|| format!("{timeout_ms}ms")),
-            ..Settings::default()
-        })?;
         let clock = Clock(SharedClock::connect(config)?);
-        output.write(Box::into_raw(Box::new(clock)));
+        output.write(border::handed_over(clock));
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// Makes a clock as lamport_clock_open() does, without asking whether its store is there: for
+/// programs that start before their store. The first call that needs the store finds out.
+///
+/// The parameters and what is yours are those of lamport_clock_open().
+///
+/// Does not block, does no I/O but to read the files that the settings name. Any thread. Errors:
+/// NULL_POINTER (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_open_lazy(
+    store: *const c_char,
+    process: *const c_char,
+    timeout_ms: u32,
+    clock: *mut *mut Clock,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let (output, config) = unsafe {
+            (
+                Output::new(clock, "clock")?,
+                configured(store, process, timeout_ms)?,
+            )
+        };
+        let clock = Clock(SharedClock::open(&config)?);
+        output.write(border::handed_over(clock));
         Ok(())
     };
     // SAFETY: the header's contract.
@@ -214,7 +237,7 @@ pub unsafe extern "C" fn lamport_clock_read(
         // SAFETY: the header's contract.
         let (clock, output) = unsafe { (Clock::lent(clock)?, Output::new(observed, "observed")?) };
         output.write(clock.read()?.map_or(ptr::null_mut(), |observed| {
-            Box::into_raw(Box::new(Observed::new(observed)))
+            border::handed_over(Observed::new(observed))
         }));
         Ok(())
     };
@@ -336,10 +359,35 @@ pub extern "C" fn lamport_clock_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
+/// The settings of an open. From here on the process's forks are known of.
+///
+/// # Safety
+/// `store` and `process` follow the header's contract.
+unsafe fn configured(
+    store: *const c_char,
+    process: *const c_char,
+    timeout_ms: u32,
+) -> Result<Config, Failure> {
+    // SAFETY: the contract of this function.
+    let (store, process) = unsafe {
+        (
+            border::optional_text(store, "store")?,
+            border::optional_text(process, "process")?,
+        )
+    };
+    host::settle()?;
+    Ok(Config::load(&Settings {
+        store: store.map(str::to_owned),
+        node: process.map(str::to_owned),
+        timeout: (timeout_ms > 0).then(|| format!("{timeout_ms}ms")),
+        ..Settings::default()
+    })?)
+}
+
 impl Clock {
     /// # Safety
     /// `clock` follows the header's contract.
-    unsafe fn lent<'a>(clock: *const Clock) -> Result<&'a SharedClock, Failure> {
+    pub(crate) unsafe fn lent<'a>(clock: *const Clock) -> Result<&'a SharedClock, Failure> {
         // SAFETY: the contract of this function.
         let clock = unsafe { border::lent(clock, "clock")? };
         Ok(&clock.0)

@@ -18,11 +18,8 @@ pub struct ErrorObject {
 /// Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_error_status(error: *const ErrorObject) -> Status {
-    border::value_or(Status::LAMPORT_STATUS_PANIC, || {
-        // SAFETY: the header's contract.
-        unsafe { border::lent(error, "error") }
-            .map_or(Status::LAMPORT_STATUS_OK, |error| error.status)
-    })
+    // SAFETY: the header's contract.
+    unsafe { border::look(error, Status::LAMPORT_STATUS_OK, |this| this.status) }
 }
 
 /// What was tried, where, what came back and what to change. "" if `error` is NULL.
@@ -30,10 +27,8 @@ pub unsafe extern "C" fn lamport_error_status(error: *const ErrorObject) -> Stat
 /// Never NULL. It belongs to the error and lives until that is freed. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_error_message(error: *const ErrorObject) -> *const c_char {
-    border::value_or(c"".as_ptr(), || {
-        // SAFETY: the header's contract.
-        unsafe { border::lent(error, "error") }.map_or(c"".as_ptr(), |error| error.message.as_ptr())
-    })
+    // SAFETY: the header's contract.
+    unsafe { border::look(error, c"".as_ptr(), |this| this.message.as_ptr()) }
 }
 
 /// Frees an error. NULL is allowed and does nothing. Does not block.

@@ -14,5 +14,12 @@ mod border;
 
 pub mod clock;
 pub mod error;
+pub mod event;
+pub mod follower;
+pub mod history;
+pub mod local;
 pub mod observed;
+pub mod stamp;
 pub mod status;
+pub mod update;
+pub mod watch;

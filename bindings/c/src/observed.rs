@@ -6,9 +6,9 @@ use lamport_clock::Observed as CoreObserved;
 
 use crate::border;
 
-/// An update by anyone, as it was found in the store. Yours: free it with
-/// lamport_observed_free(). It never changes, holds no tie to the clock and may outlive it; any
-/// thread may read it.
+/// An update by anyone, as it was found in the store. It never changes, holds no tie to the clock
+/// and may outlive it; any thread may read it. Free what lamport_clock_read() gave you with
+/// lamport_observed_free(); one that belongs to an event or to a history is freed with that.
 #[derive(Debug)]
 pub struct Observed {
     observed: CoreObserved,
@@ -21,7 +21,7 @@ pub struct Observed {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_value(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.
-    unsafe { look(observed, 0, |observed| observed.value.get()) }
+    unsafe { border::look(observed, 0, |this| this.observed.value.get()) }
 }
 
 /// The first time that the update took: the value itself, unless it reserved several. 0 if
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn lamport_observed_value(observed: *const Observed) -> u6
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_first(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.
-    unsafe { look(observed, 0, |observed| observed.first.get()) }
+    unsafe { border::look(observed, 0, |this| this.observed.first.get()) }
 }
 
 /// Who took it, as its writer wrote it: UTF-8, of any length, for programs of other makes write
@@ -40,11 +40,8 @@ pub unsafe extern "C" fn lamport_observed_first(observed: *const Observed) -> u6
 /// Never NULL. It belongs to `observed` and lives until that is freed. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_process(observed: *const Observed) -> *const c_char {
-    border::value_or(c"".as_ptr(), || {
-        // SAFETY: the header's contract.
-        unsafe { border::lent(observed, "observed") }
-            .map_or(c"".as_ptr(), |observed| observed.process.as_ptr())
-    })
+    // SAFETY: the header's contract.
+    unsafe { border::look(observed, c"".as_ptr(), |this| this.process.as_ptr()) }
 }
 
 /// Which life of that process it was; 0 if its writer does not say, or if `observed` is NULL.
@@ -54,8 +51,8 @@ pub unsafe extern "C" fn lamport_observed_process(observed: *const Observed) -> 
 pub unsafe extern "C" fn lamport_observed_instance(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.
     unsafe {
-        look(observed, 0, |observed| {
-            observed.instance.unwrap_or_default().get()
+        border::look(observed, 0, |this| {
+            this.observed.instance.unwrap_or_default().get()
         })
     }
 }
@@ -68,8 +65,8 @@ pub unsafe extern "C" fn lamport_observed_instance(observed: *const Observed) ->
 pub unsafe extern "C" fn lamport_observed_real_timestamp(observed: *const Observed) -> f64 {
     // SAFETY: the header's contract.
     unsafe {
-        look(observed, f64::NAN, |observed| {
-            observed.real_timestamp.unwrap_or(f64::NAN)
+        border::look(observed, f64::NAN, |this| {
+            this.observed.real_timestamp.unwrap_or(f64::NAN)
         })
     }
 }
@@ -81,7 +78,7 @@ pub unsafe extern "C" fn lamport_observed_real_timestamp(observed: *const Observ
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_revision(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.
-    unsafe { look(observed, 0, |observed| observed.revision) }
+    unsafe { border::look(observed, 0, |this| this.observed.revision) }
 }
 
 /// Frees what lamport_clock_read() gave. NULL is allowed and does nothing. Does not block.
@@ -100,18 +97,4 @@ impl Observed {
             observed,
         }
     }
-}
-
-/// # Safety
-/// `observed` follows the header's contract.
-unsafe fn look<T: Copy>(
-    observed: *const Observed,
-    otherwise: T,
-    answer: impl FnOnce(&CoreObserved) -> T,
-) -> T {
-    border::value_or(otherwise, || {
-        // SAFETY: the contract of this function.
-        unsafe { border::lent(observed, "observed") }
-            .map_or(otherwise, |observed| answer(&observed.observed))
-    })
 }

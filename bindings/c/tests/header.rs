@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which a reader of the header wants them.
-const SOURCES: [&str; 4] = ["status", "error", "clock", "observed"];
+const SOURCES: [&str; 11] = [
+    "status", "error", "clock", "observed", "update", "watch", "event", "follower", "history",
+    "stamp", "local",
+];
 
 #[test]
 fn the_checked_in_header_is_the_one_the_sources_make() {
@@ -45,7 +48,8 @@ fn the_list_of_symbols_is_the_functions_of_the_header() {
 }
 
 fn made() -> String {
-    let config = cbindgen::Config::from_file(here().join("cbindgen.toml")).unwrap();
+    let mut config = cbindgen::Config::from_file(here().join("cbindgen.toml")).unwrap();
+    config.after_includes = Some(version());
     let mut builder = cbindgen::Builder::new().with_config(config);
     // Files, not the crate: that asks nothing of cargo and keeps the order above.
     for source in SOURCES {
@@ -54,6 +58,26 @@ fn made() -> String {
     let mut made = Vec::new();
     builder.generate().unwrap().write(&mut made);
     String::from_utf8(made).unwrap()
+}
+
+/// From the one place where the version is written down.
+fn version() -> String {
+    let [major, minor, patch] = [
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        env!("CARGO_PKG_VERSION_MINOR"),
+        env!("CARGO_PKG_VERSION_PATCH"),
+    ];
+    format!(
+        "
+/*
+ The version of this header. That of the library which is loaded is lamport_clock_version().
+ */
+#define LAMPORT_VERSION_MAJOR {major}
+#define LAMPORT_VERSION_MINOR {minor}
+#define LAMPORT_VERSION_PATCH {patch}
+#define LAMPORT_VERSION_STRING \"{}\"",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 fn without_comments(header: &str) -> String {

@@ -2,8 +2,9 @@
 //! that they are children. The C library and the Python module share it.
 
 use std::mem::MaybeUninit;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::{io, ptr};
 
 use lamport_clock::{Error, ErrorKind, blocking, life};
 
@@ -35,6 +36,23 @@ pub fn settle() -> Result<(), Error> {
 
 extern "C" fn count_fork() {
     life::count_fork();
+}
+
+/// A thread of the library's that calls code of the host's, with every signal blocked in it likewise.
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    let mut work = Some(work);
+    let mut spawned = Err(io::Error::other("it was not started"));
+    with_signals_blocked(&mut || {
+        if let Some(work) = work.take() {
+            spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
+        }
+    });
+    spawned.map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("the thread '{name}' can't be started: {error}"),
+        )
+    })
 }
 
 /// Threads that `work` starts have every signal blocked for good; this one has not, afterwards.

@@ -1,0 +1,255 @@
+//! What a watch tells.
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+
+use lamport_clock::{Error, WatchEvent};
+
+use self::EventKind::*;
+use crate::border;
+use crate::observed::Observed;
+use crate::status::Status;
+
+/// What an event is about.
+///
+/// A number keeps its meaning for ever. Later versions may add some: pass over those that you do
+/// not know, none of them is an update.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    non_camel_case_types,
+    reason = "the same word in Rust and in C, so that a search finds both"
+)]
+pub enum EventKind {
+    /// No event, or one that this version has no word for.
+    LAMPORT_EVENT_NONE = 0,
+    /// An update by anyone: lamport_event_update() is it.
+    LAMPORT_EVENT_UPDATED = 1,
+    /// The record was deleted, which no clock does, at lamport_event_revision().
+    LAMPORT_EVENT_DELETED = 2,
+    /// A record was written, at lamport_event_revision(), that can't be read;
+    /// lamport_event_message() says what was found.
+    LAMPORT_EVENT_UNREADABLE = 3,
+    /// The store compacted its history faster than the watch followed: what happened from
+    /// lamport_event_revision() up to and without lamport_event_until() is not known. Revisions count
+    /// all keys of the store, so there may have been no update among them.
+    LAMPORT_EVENT_MISSED = 4,
+    /// The connection broke, for the reason in lamport_event_message(). The watch goes on trying, and
+    /// nothing is missed by that.
+    LAMPORT_EVENT_INTERRUPTED = 5,
+    /// To a callback alone, and the last one it gets: the watch has ended by itself, for the reason in
+    /// lamport_event_message(). (lamport_watch_next() returns that reason as its error.)
+    LAMPORT_EVENT_ENDED = 6,
+}
+
+/// Something that a watch saw. It never changes and holds no tie to the watch; any thread may read
+/// it. What lamport_watch_next() gave is yours: free it with lamport_event_free(). What a callback is
+/// called with lives as long as that call.
+#[derive(Debug)]
+pub struct Event {
+    kind: EventKind,
+    observed: Option<Observed>,
+    revision: u64,
+    until: u64,
+    status: Status,
+    message: CString,
+}
+
+/// What the event is about; LAMPORT_EVENT_NONE if `event` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_event_kind(event: *const Event) -> EventKind {
+    // SAFETY: the header's contract.
+    unsafe { border::look(event, LAMPORT_EVENT_NONE, |this| this.kind) }
+}
+
+/// The name of a kind of events in a log, for instance "updated"; the same word as in the JSON output
+/// of `lamport watch`. "unknown" for a number that this version does not know.
+///
+/// A static text; never NULL; must not be freed. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn lamport_event_kind_name(kind: i32) -> *const c_char {
+    border::value_or(UNKNOWN.as_ptr(), || {
+        let named = NAMES.iter().find(|(named, _)| *named as i32 == kind);
+        named.map_or(UNKNOWN, |(_, name)| name).as_ptr()
+    })
+}
+
+/// The update, if the event is one (LAMPORT_EVENT_UPDATED); otherwise NULL.
+///
+/// It belongs to the event and lives as long; don't free it. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_event_update(event: *const Event) -> *const Observed {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::look(event, ptr::null(), |this| {
+            this.observed.as_ref().map_or(ptr::null(), ptr::from_ref)
+        })
+    }
+}
+
+/// The store's revision of an update, a deletion or a record that can't be read, and the first one
+/// that was missed. 0 for the other kinds, or if `event` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_event_revision(event: *const Event) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(event, 0, |this| this.revision) }
+}
+
+/// Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds, or if `event` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_event_until(event: *const Event) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(event, 0, |this| this.until) }
+}
+
+/// Why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
+/// other kinds, or if `event` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_event_status(event: *const Event) -> Status {
+    // SAFETY: the header's contract.
+    unsafe { border::look(event, Status::LAMPORT_STATUS_OK, |this| this.status) }
+}
+
+/// The same for people. "" for the other kinds, or if `event` is NULL.
+///
+/// Never NULL. It belongs to the event and lives as long. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_event_message(event: *const Event) -> *const c_char {
+    // SAFETY: the header's contract.
+    unsafe { border::look(event, c"".as_ptr(), |this| this.message.as_ptr()) }
+}
+
+/// Frees what lamport_watch_next() gave. NULL is allowed and does nothing. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_event_free(event: *mut Event) {
+    border::value_or((), || {
+        // SAFETY: the header's contract: it came from us and is freed once.
+        drop(unsafe { border::given_back(event) });
+    });
+}
+
+impl Event {
+    pub(crate) fn of(event: WatchEvent) -> Event {
+        match event {
+            WatchEvent::Updated(observed) => Event {
+                observed: Some(Observed::new(observed.clone())),
+                ..Event::at(LAMPORT_EVENT_UPDATED, observed.revision)
+            },
+            WatchEvent::Deleted { revision } => Event::at(LAMPORT_EVENT_DELETED, revision),
+            WatchEvent::Unreadable { revision, error } => {
+                Event::at(LAMPORT_EVENT_UNREADABLE, revision).because(&error)
+            }
+            WatchEvent::Missed { from, until } => Event {
+                until,
+                ..Event::at(LAMPORT_EVENT_MISSED, from)
+            },
+            WatchEvent::Interrupted(error) => {
+                Event::at(LAMPORT_EVENT_INTERRUPTED, 0).because(&error)
+            }
+            _ => Event::at(LAMPORT_EVENT_NONE, 0),
+        }
+    }
+
+    pub(crate) fn ended(error: &Error) -> Event {
+        Event::at(LAMPORT_EVENT_ENDED, 0).because(error)
+    }
+
+    fn at(kind: EventKind, revision: u64) -> Event {
+        Event {
+            kind,
+            observed: None,
+            revision,
+            until: 0,
+            status: Status::LAMPORT_STATUS_OK,
+            message: CString::default(),
+        }
+    }
+
+    fn because(self, error: &Error) -> Event {
+        Event {
+            status: Status::of(error.kind()),
+            message: border::owned_text(&error.to_string()),
+            ..self
+        }
+    }
+}
+
+const NAMES: [(EventKind, &CStr); 7] = [
+    (LAMPORT_EVENT_NONE, c"none"),
+    (LAMPORT_EVENT_UPDATED, c"updated"),
+    (LAMPORT_EVENT_DELETED, c"deleted"),
+    (LAMPORT_EVENT_UNREADABLE, c"unreadable"),
+    (LAMPORT_EVENT_MISSED, c"missed"),
+    (LAMPORT_EVENT_INTERRUPTED, c"interrupted"),
+    (LAMPORT_EVENT_ENDED, c"ended"),
+];
+const UNKNOWN: &CStr = c"unknown";
+
+#[cfg(test)]
+mod tests {
+    use lamport_clock::ErrorKind;
+
+    use super::*;
+
+    /// Those that no store in a test's reach tells.
+    #[test]
+    fn each_event_says_what_it_is_about_and_why() {
+        let error = || Error::new(ErrorKind::Corrupt, "not JSON");
+        let parts = |event: WatchEvent| {
+            let event = Event::of(event);
+            let message = event.message.to_str().unwrap().to_owned();
+            (
+                event.kind,
+                event.revision,
+                event.until,
+                event.status,
+                message,
+            )
+        };
+        let ok = Status::LAMPORT_STATUS_OK;
+        let corrupt = Status::LAMPORT_STATUS_CORRUPT;
+        let nothing = String::new;
+        assert_eq!(
+            parts(WatchEvent::Missed { from: 3, until: 9 }),
+            (LAMPORT_EVENT_MISSED, 3, 9, ok, nothing())
+        );
+        assert_eq!(
+            parts(WatchEvent::Deleted { revision: 4 }),
+            (LAMPORT_EVENT_DELETED, 4, 0, ok, nothing())
+        );
+        let revision = 5;
+        assert_eq!(
+            parts(WatchEvent::Unreadable {
+                revision,
+                error: error()
+            }),
+            (
+                LAMPORT_EVENT_UNREADABLE,
+                5,
+                0,
+                corrupt,
+                "not JSON".to_owned()
+            )
+        );
+        assert_eq!(
+            parts(WatchEvent::Interrupted(error())),
+            (
+                LAMPORT_EVENT_INTERRUPTED,
+                0,
+                0,
+                corrupt,
+                "not JSON".to_owned()
+            )
+        );
+        let ended = Event::ended(&error());
+        assert_eq!((ended.kind, ended.status), (LAMPORT_EVENT_ENDED, corrupt));
+    }
+}

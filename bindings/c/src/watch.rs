@@ -1,0 +1,210 @@
+//! Following the record, by asking.
+
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lamport_clock::blocking::{self, Closer, SharedClock};
+use lamport_clock::life::Life;
+use lamport_clock::{Error, WatchEvent};
+
+use crate::border::{self, Output};
+use crate::clock::Clock;
+use crate::error::ErrorObject;
+use crate::event::Event;
+use crate::status::Status;
+
+/// Every update by anyone, in order, for a program that asks for the next one. A program that would
+/// rather be called takes lamport_clock_follow().
+///
+/// It resumes by itself where the connection broke, without losing or repeating an update, for as
+/// long as the store keeps what happened meanwhile.
+///
+/// Any number of threads may use one at once; each event goes to one of them. A forked child gets
+/// CLOSED from a watch that it inherits, frees it, and begins one of its own. lamport_clock_watch()
+/// gives it, and lamport_watch_free() takes it back.
+pub struct Watch {
+    /// Empty while a thread waits for the next event: the others queue for it.
+    resting: Mutex<Option<blocking::Watch>>,
+    rests: Condvar,
+    closer: Closer,
+    next_revision: AtomicU64,
+    life: Life,
+}
+
+/// Follows every update by anyone: with `from` 0 those that are committed after this call returned,
+/// otherwise those from revision `from` on which the store still keeps.
+///
+/// The watch may outlive the clock's handle, but ends when the clock is closed or freed. While it is
+/// read from, it keeps the clock warm: its updates take one round trip although others write too.
+/// On success `*watch` is yours.
+///
+/// Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Any
+/// thread. Errors: NULL_POINTER (clock, watch), UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED,
+/// INTERNAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_watch(
+    clock: *const Clock,
+    from: u64,
+    watch: *mut *mut Watch,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let (clock, output) = unsafe { (Clock::lent(clock)?, Output::new(watch, "watch")?) };
+        let begun = begin(clock, from)?;
+        output.write(border::handed_over(Watch {
+            closer: begun.closer(),
+            next_revision: AtomicU64::new(begun.next_revision()),
+            resting: Mutex::new(Some(begun)),
+            rests: Condvar::new(),
+            life: Life::current(),
+        }));
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours: free it with
+/// lamport_event_free(). It is NULL, with status OK, if none came in that time; nothing is lost by
+/// giving up and asking again.
+///
+/// Blocks for the timeout, whatever the deadline of the clock; 0 does not block. Any thread. Errors:
+/// NULL_POINTER (watch, event); CLOSED (the watch or its clock was closed, or belongs to the process
+/// that this one was forked from); where going on is pointless until somebody mends the store,
+/// DENIED, REGRESSED (also after a repair: begin a new watch then) and the like; INTERNAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_watch_next(
+    watch: *const Watch,
+    timeout_ms: u32,
+    event: *mut *mut Event,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let (watch, output) =
+            unsafe { (border::lent(watch, "watch")?, Output::new(event, "event")?) };
+        let next = watch.next(Duration::from_millis(timeout_ms.into()))?;
+        output.write(next.map_or(ptr::null_mut(), |event| {
+            border::handed_over(Event::of(event))
+        }));
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// The revision from which a new watch would go on where this one stands, for programs that note how
+/// far they came. 0 if `watch` is NULL.
+///
+/// Does not block. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_watch_next_revision(watch: *const Watch) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(watch, 0, |this| this.next_revision.load(Ordering::Acquire)) }
+}
+
+/// Ends the watch: later calls of lamport_watch_next() return CLOSED, and so, at once, do threads that
+/// wait in one. To close again does nothing. The handle stays valid until it is freed.
+///
+/// Does not block. Any thread. Errors: NULL_POINTER (watch).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_watch_close(
+    watch: *const Watch,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let watch = unsafe { border::lent(watch, "watch")? };
+        watch.closer.close();
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// Frees a watch, closed or not. NULL is allowed and does nothing. No other call on it may be under
+/// way, and none may follow. Does not block. Any thread, and a forked child too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_watch_free(watch: *mut Watch) {
+    border::value_or((), || {
+        // SAFETY: the header's contract: it came from us and is freed once.
+        let watch = unsafe { border::given_back(watch) };
+        if let Some(watch) = watch
+            && !watch.life.goes_on()
+        {
+            // Its lock may be held for ever, by a thread that stayed in the parent.
+            std::mem::forget(watch);
+        }
+    });
+}
+
+/// What both kinds of watches begin with.
+pub(crate) fn begin(clock: &SharedClock, from: u64) -> Result<blocking::Watch, Error> {
+    match from {
+        0 => clock.watch(),
+        from => clock.watch_from(from),
+    }
+}
+
+impl Watch {
+    fn next(&self, patience: Duration) -> Result<Option<WatchEvent>, Error> {
+        // Before the lock: the thread that held it may have stayed in the parent.
+        self.life.check("this watch")?;
+        let deadline = Instant::now() + patience;
+        let Some(mut turn) = self.turn(deadline) else {
+            return Ok(None);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        turn.next_within(left).transpose()
+    }
+
+    /// Waits until no other thread reads from the watch; `None` if that took too long.
+    fn turn(&self, deadline: Instant) -> Option<Turn<'_>> {
+        let mut resting = self.lock();
+        loop {
+            if let Some(watch) = resting.take() {
+                return Some(Turn {
+                    watch: Some(watch),
+                    of: self,
+                });
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.rests.wait_timeout(resting, left);
+            resting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<blocking::Watch>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The watch in the hands of the one thread that reads from it.
+struct Turn<'a> {
+    /// `None` only while it is dropped.
+    watch: Option<blocking::Watch>,
+    of: &'a Watch,
+}
+
+impl Turn<'_> {
+    fn next_within(&mut self, patience: Duration) -> Option<Result<WatchEvent, Error>> {
+        let watch = self.watch.as_mut()?;
+        let next = watch.next_within(patience);
+        let reached = watch.next_revision();
+        self.of.next_revision.store(reached, Ordering::Release);
+        next
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.of.lock() = self.watch.take();
+        self.of.rests.notify_one();
+    }
+}

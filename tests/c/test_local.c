@@ -1,0 +1,231 @@
+/* Local clocks and stamps: no store, no thread. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "check.h"
+
+#define UNTOUCHED 77u
+
+static lamport_local_t *local_of(const char *process) {
+    lamport_local_t *local = NULL;
+    CHECK_OK(lamport_local_open(process, &local, NULL));
+    return local;
+}
+
+static lamport_stamp_t *parsed(const char *text) {
+    lamport_stamp_t *stamp = NULL;
+    CHECK_OK(lamport_stamp_parse(text, &stamp, NULL));
+    return stamp;
+}
+
+static void test_lamports_two_rules(void) {
+    const uint64_t max_jump = UINT64_C(1) << 48;
+    lamport_local_t *local = local_of("api");
+    lamport_error_t *error = NULL;
+    uint64_t time = UNTOUCHED;
+
+    CHECK_OK(lamport_local_now(local, &time, &error));
+    CHECK_TIME(time, 0);
+    CHECK_OK(lamport_local_tick(local, &time, &error));
+    CHECK_TIME(time, 1);
+    CHECK_OK(lamport_local_receive(local, 10, &time, &error));
+    CHECK_TIME(time, 11);
+    CHECK_OK(lamport_local_receive(local, 3, &time, &error));
+    CHECK_TIME(time, 12);
+    time = UNTOUCHED;
+    CHECK_FAILS(lamport_local_receive(local, 12 + max_jump + 1, &time, &error), &error,
+                LAMPORT_STATUS_TOO_FAR_AHEAD, "unchanged");
+    CHECK_FAILS(lamport_local_receive(local, UINT64_MAX, &time, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "18446744073709551615");
+    CHECK_TIME(time, UNTOUCHED);
+    CHECK_OK(lamport_local_now(local, &time, &error));
+    CHECK_TIME(time, 12);
+    lamport_local_free(local);
+}
+
+static void test_local_settings(void) {
+    lamport_local_t *local = NULL;
+    lamport_stamp_t *stamp = NULL;
+    lamport_error_t *error = NULL;
+    uint64_t time = UNTOUCHED;
+
+    CHECK_FAILS(lamport_local_open("a b", &local, &error), &error, LAMPORT_STATUS_INVALID_ARGUMENT,
+                "a b");
+    CHECK_FAILS(lamport_local_open("a\xff", &local, &error), &error, LAMPORT_STATUS_INVALID_UTF8,
+                "'process'");
+    CHECK(local == NULL);
+
+    /* Whatever store the environment names, there is none here. */
+    setenv("LAMPORT_STORE", "etcd://127.0.0.1:1", 1);
+    setenv("NODE_NAME", "mx-nodel2", 1);
+    setenv("LAMPORT_MAX_JUMP", "10", 1);
+    CHECK_OK(lamport_local_open(NULL, &local, &error));
+    unsetenv("LAMPORT_STORE");
+    unsetenv("NODE_NAME");
+    unsetenv("LAMPORT_MAX_JUMP");
+    CHECK_FAILS(lamport_local_receive(local, 11, &time, &error), &error,
+                LAMPORT_STATUS_TOO_FAR_AHEAD, "LAMPORT_MAX_JUMP");
+    CHECK_OK(lamport_local_stamp(local, 0, &stamp, &error));
+    CHECK_TEXT(lamport_stamp_process(stamp), "mx-nodel2");
+    lamport_stamp_free(stamp);
+    lamport_local_free(local);
+
+    local = local_of(NULL);
+    CHECK_OK(lamport_local_stamp(local, 0, &stamp, &error));
+    CHECK(strncmp(lamport_stamp_process(stamp), "pid-", 4) == 0);
+    lamport_stamp_free(stamp);
+    lamport_local_free(local);
+}
+
+static void test_stamps_of_clocks(void) {
+    lamport_local_t *local = local_of("api"), *again = local_of("api");
+    lamport_clock_t *clock = opened("memory:", "api");
+    lamport_stamp_t *a = NULL, *b = NULL;
+    lamport_error_t *error = NULL;
+    uint64_t time, instance = 0;
+
+    CHECK_OK(lamport_clock_tick(clock, &time, NULL));
+    CHECK_OK(lamport_clock_stamp(clock, time, &a, &error));
+    CHECK_OK(lamport_clock_instance(clock, &instance, NULL));
+    lamport_clock_free(clock); /* a stamp outlives its clock */
+    CHECK_TIME(lamport_stamp_time(a), 1);
+    CHECK_TEXT(lamport_stamp_process(a), "api");
+    CHECK(lamport_stamp_instance(a) == instance);
+    lamport_stamp_free(a);
+
+    /* Two lives under one name never make the same stamp. */
+    CHECK_OK(lamport_local_stamp(local, 7, &a, &error));
+    CHECK_OK(lamport_local_stamp(again, 7, &b, &error));
+    CHECK(lamport_stamp_instance(a) != 0 && lamport_stamp_instance(b) != 0);
+    CHECK(lamport_stamp_compare(a, b) == -lamport_stamp_compare(b, a));
+    CHECK(lamport_stamp_compare(a, b) != 0);
+    lamport_stamp_free(a);
+    lamport_stamp_free(b);
+    a = NULL;
+    CHECK_FAILS(lamport_local_stamp(local, LAMPORT_TIME_MAX + 1, &a, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "9007199254740992");
+    CHECK(a == NULL);
+    lamport_local_free(local);
+    lamport_local_free(again);
+}
+
+static void test_stamps_as_texts(void) {
+    static const char *bad[] = {"",     "42",   "@a",   "42@",           "-1@a",
+                                "1.5@a", "1@a b", "1@a;b", "1@a;instance=ff", "9007199254740992@a"};
+    static const char *const full = "42@mx-nodel;instance=00000000000000ff";
+    const lamport_status_t too_small = LAMPORT_STATUS_BUFFER_TOO_SMALL;
+    lamport_stamp_t *stamp = parsed(full);
+    lamport_error_t *error = NULL;
+    char buffer[LAMPORT_STAMP_SIZE], name[LAMPORT_PROCESS_SIZE];
+    size_t i, needed = UNTOUCHED;
+
+    CHECK_TIME(lamport_stamp_time(stamp), 42);
+    CHECK_TEXT(lamport_stamp_process(stamp), "mx-nodel");
+    CHECK_TIME(lamport_stamp_instance(stamp), 255);
+    CHECK_OK(lamport_stamp_text(stamp, buffer, sizeof buffer, &needed, &error));
+    CHECK_TEXT(buffer, "42@mx-nodel");
+    CHECK(needed == 12);
+    CHECK_OK(lamport_stamp_long_text(stamp, buffer, strlen(full) + 1, NULL, &error));
+    CHECK_TEXT(buffer, full);
+    CHECK_FAILS(lamport_stamp_long_text(stamp, buffer, strlen(full), &needed, &error), &error,
+                too_small, "38 bytes");
+    CHECK(needed == strlen(full) + 1);
+    CHECK_STATUS(lamport_stamp_text(stamp, NULL, 0, &needed, NULL), too_small);
+    CHECK(needed == 12);
+    lamport_stamp_free(stamp);
+
+    stamp = parsed("3@user@host");
+    CHECK_TEXT(lamport_stamp_process(stamp), "user@host");
+    CHECK_TIME(lamport_stamp_instance(stamp), 0);
+    lamport_stamp_free(stamp);
+
+    stamp = NULL;
+    for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK_STATUS(lamport_stamp_parse(bad[i], &stamp, &error), LAMPORT_STATUS_INVALID_ARGUMENT);
+        lamport_error_free(error);
+    }
+    error = NULL;
+    CHECK_FAILS(lamport_stamp_parse("1@a\xff", &stamp, &error), &error, LAMPORT_STATUS_INVALID_UTF8,
+                "byte 3");
+    CHECK_FAILS(lamport_stamp_new(1, "a b", 0, &stamp, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "a b");
+    CHECK_FAILS(lamport_stamp_new(UINT64_MAX, "a", 0, &stamp, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "18446744073709551615");
+    CHECK(stamp == NULL);
+
+    /* The longest there is. */
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    CHECK_OK(lamport_stamp_new(LAMPORT_TIME_MAX, name, UINT64_MAX, &stamp, &error));
+    CHECK_OK(lamport_stamp_long_text(stamp, buffer, sizeof buffer, &needed, &error));
+    CHECK(needed == LAMPORT_STAMP_SIZE);
+    lamport_stamp_free(stamp);
+}
+
+static void test_the_total_order(void) {
+    static const char *ordered[] = {
+        "1@b", "2@a", "2@a;instance=0000000000000001", "2@a;instance=00000000000000ff",
+        "2@b", "2@\xc3\xbc", "10@a"};
+    enum { COUNT = sizeof ordered / sizeof *ordered };
+    lamport_stamp_t *stamps[COUNT];
+    int i, j;
+
+    for (i = 0; i < COUNT; i++)
+        stamps[i] = parsed(ordered[i]);
+    for (i = 0; i < COUNT; i++)
+        for (j = 0; j < COUNT; j++)
+            CHECK(lamport_stamp_compare(stamps[i], stamps[j]) == (i > j) - (i < j));
+    CHECK(lamport_stamp_compare(NULL, stamps[0]) == -1);
+    CHECK(lamport_stamp_compare(stamps[0], NULL) == 1);
+    CHECK(lamport_stamp_compare(NULL, NULL) == 0);
+    for (i = 0; i < COUNT; i++)
+        lamport_stamp_free(stamps[i]);
+}
+
+static void test_null_everywhere(void) {
+    const lamport_status_t null = LAMPORT_STATUS_NULL_POINTER;
+    lamport_local_t *local = local_of("api");
+    lamport_stamp_t *stamp = NULL;
+    lamport_error_t *error = NULL;
+    uint64_t time = UNTOUCHED;
+    char buffer[8] = "before";
+
+    CHECK_FAILS(lamport_local_open("api", NULL, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_tick(NULL, &time, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_tick(local, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_local_receive(NULL, 1, &time, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_receive(local, 1, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_local_now(NULL, &time, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_now(local, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_local_stamp(NULL, 1, &stamp, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_stamp(local, 1, NULL, &error), &error, null, "'stamp'");
+    CHECK_FAILS(lamport_clock_stamp(NULL, 1, &stamp, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_stamp_new(1, NULL, 0, &stamp, &error), &error, null, "'process'");
+    CHECK_FAILS(lamport_stamp_new(1, "a", 0, NULL, &error), &error, null, "'stamp'");
+    CHECK_FAILS(lamport_stamp_parse(NULL, &stamp, &error), &error, null, "'text'");
+    CHECK_FAILS(lamport_stamp_parse("1@a", NULL, &error), &error, null, "'stamp'");
+    CHECK_FAILS(lamport_stamp_text(NULL, buffer, sizeof buffer, NULL, &error), &error, null,
+                "'stamp'");
+    CHECK_FAILS(lamport_stamp_long_text(NULL, buffer, sizeof buffer, NULL, &error), &error, null,
+                "'stamp'");
+    CHECK_TIME(time, UNTOUCHED);
+    CHECK(stamp == NULL);
+    CHECK_TEXT(buffer, "before");
+    CHECK_OK(lamport_local_now(local, &time, NULL));
+    CHECK_TIME(time, 0);
+    CHECK_TIME(lamport_stamp_time(NULL), 0);
+    CHECK_TIME(lamport_stamp_instance(NULL), 0);
+    CHECK_TEXT(lamport_stamp_process(NULL), "");
+    lamport_stamp_free(NULL);
+    lamport_local_free(NULL);
+    lamport_local_free(local);
+}
+
+int main(void) {
+    test_lamports_two_rules();
+    test_local_settings();
+    test_stamps_of_clocks();
+    test_stamps_as_texts();
+    test_the_total_order();
+    test_null_everywhere();
+    return report();
+}
