@@ -59,17 +59,29 @@ def clean(command: list[str], library: Library, **options: str) -> str:
         ("test_border", []),
         ("test_clock", ["memory:test"]),
         ("test_clock", ["etcd"]),
+        ("test_local", []),
         ("test_process", []),
+        ("test_watch", ["memory:test"]),
+        ("test_watch", ["etcd"]),
         ("ordering", ["etcd"]),
+        ("following", ["etcd"]),
     ],
 )
 def test_no_memory_error_and_no_leak(
     library: Library, etcd: Etcd, name: str, arguments: list[str]
 ) -> None:
-    source = EXAMPLE if name == "ordering" else HERE / f"{name}.c"
+    examples = EXAMPLE.parent / f"{name}.c"
+    source = examples if examples.exists() else HERE / f"{name}.c"
     program = library.program(source, "c11", "shared", *SANITIZED)
     store = [etcd.uri(f"/sanitized-{name}") if a == "etcd" else a for a in arguments]
     clean([str(program), *store], library)
+
+
+@pytest.mark.usefixtures("sanitizers")
+@pytest.mark.parametrize("standard", ["c++17", "c++20"])
+def test_no_memory_error_and_no_leak_in_cpp(library: Library, standard: str) -> None:
+    program = library.program(HERE / "test_cpp.cpp", standard, "shared", *SANITIZED)
+    clean([str(program), f"memory:{standard}"], library)
 
 
 @pytest.mark.usefixtures("sanitizers")
@@ -119,7 +131,8 @@ def test_what_a_program_does_wrong_is_seen(
 
 @pytest.mark.usefixtures("sanitizers")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the runtime's name is Linux's")
-def test_forks_make_no_memory_error(library: Library, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["test_fork", "test_fork_watch"])
+def test_forks_make_no_memory_error(library: Library, name: str, tmp_path: Path) -> None:
     # With the runtime of Rust's own toolchain: in a child of a process with several threads that of
     # older compilers (GCC 12) waits for ever for a lock of its own allocator.
     sysroot = subprocess.run(
@@ -127,14 +140,14 @@ def test_forks_make_no_memory_error(library: Library, tmp_path: Path) -> None:
     )
     runtimes = sorted(Path(sysroot.stdout.strip()).glob("lib/rustlib/*/lib/librustc*_rt.asan.a"))
     assert runtimes, "this Rust toolchain brings no AddressSanitizer"
-    unit = tmp_path / "test_fork.o"
+    unit, program = tmp_path / f"{name}.o", tmp_path / name
     compiler = os.environ.get("CC", "cc")
     include = f"-I{library.folder / 'include'}"
     compiling = [compiler, "-std=c11", "-g", "-O1", "-fsanitize=address", include, "-c"]
     linking = [compiler, str(unit), "-rdynamic", "-Wl,--whole-archive", str(runtimes[0])]
     linking += ["-Wl,--no-whole-archive", f"-L{library.folder / 'lib'}", "-llamport_clock"]
-    linking += ["-lpthread", "-lm", "-ldl", "-lrt", "-lresolv", "-o", str(tmp_path / "test_fork")]
-    for command in [[*compiling, str(HERE / "test_fork.c"), "-o", str(unit)], linking]:
+    linking += ["-lpthread", "-lm", "-ldl", "-lrt", "-lresolv", "-o", str(program)]
+    for command in [[*compiling, str(HERE / f"{name}.c"), "-o", str(unit)], linking]:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
         assert ran.returncode == 0, ran.stderr
-    clean([str(tmp_path / "test_fork"), "memory:test"], library, ASAN_OPTIONS="detect_leaks=0")
+    clean([str(program), "memory:test"], library, ASAN_OPTIONS="detect_leaks=0")

@@ -1,0 +1,553 @@
+// lamport-clock for C++17 and later: objects that free themselves, and exceptions, over
+// lamport_clock.h.
+//
+//     #include <lamport_clock.hpp>
+//
+//     lamport::clock clock{"etcd://10.0.0.5:2379", "api"};   // or "memory:"; {}: the environment
+//     std::uint64_t value = clock.update();                  // nobody else has it
+//     std::cout << clock.stamp(clock.tick()) << '\n';        // 7@api
+//
+// What lamport_clock.h says of threads, blocking, texts and forks holds here. What it says of
+// ownership is done for you: a handle (clock, local, watch, follower) can be moved and not copied, and
+// frees what it holds; all other types are values. A function that can fail throws lamport::error,
+// with the status and the message of the C function of the same name; a handle that was moved from
+// throws NULL_POINTER. Link as for C: this file holds all of the C++.
+
+#ifndef LAMPORT_CLOCK_HPP
+#define LAMPORT_CLOCK_HPP
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lamport_clock.h>
+
+namespace lamport {
+
+// Why a call failed: what() is for the person who has to act on it.
+class error : public std::runtime_error {
+  public:
+    error(lamport_status_t status, const std::string &message)
+        : std::runtime_error(message), status_(status) {}
+
+    // What to decide by.
+    lamport_status_t status() const noexcept { return status_; }
+
+    // The same as a word, for instance "timeout".
+    const char *name() const noexcept { return lamport_status_name(status_); }
+
+  private:
+    lamport_status_t status_;
+};
+
+namespace detail {
+
+template <auto Free> struct freer {
+    template <typename T> void operator()(T *object) const noexcept { Free(object); }
+};
+
+template <typename T, auto Free> using handle = std::unique_ptr<T, freer<Free>>;
+
+using owned_error = handle<lamport_error_t, lamport_error_free>;
+
+// Calls a function of the library with these arguments and a place for the error, which it throws.
+template <typename Function, typename... Arguments>
+void call(Function function, Arguments... arguments) {
+    lamport_error_t *failure = nullptr;
+    const lamport_status_t status = function(arguments..., &failure);
+    if (status == LAMPORT_STATUS_OK)
+        return;
+    const owned_error owned{failure};
+    throw error(status, lamport_error_message(failure));
+}
+
+// Texts of C end at the first NUL: what stands behind it would be lost unseen.
+inline const char *text(const std::string &given) {
+    if (given.find('\0') != std::string::npos)
+        throw error(LAMPORT_STATUS_INVALID_ARGUMENT, "a text must not contain a NUL");
+    return given.c_str();
+}
+
+inline const char *text(const std::optional<std::string> &given) {
+    return given ? text(*given) : nullptr;
+}
+
+inline std::uint32_t count(std::chrono::milliseconds length) {
+    if (length.count() < 0)
+        throw error(LAMPORT_STATUS_INVALID_ARGUMENT, "a length of time must not be negative");
+    // About 50 days: who waits so long may as well ask again.
+    const auto most = static_cast<std::chrono::milliseconds::rep>(UINT32_MAX);
+    return static_cast<std::uint32_t>(length.count() < most ? length.count() : most);
+}
+
+// A text that is written into a buffer of the caller's.
+template <typename Function, typename Object>
+std::string copied(Function function, const Object *object) {
+    std::string text(LAMPORT_STAMP_SIZE, '\0');
+    for (;;) {
+        lamport_error_t *failure = nullptr;
+        std::size_t needed = 0;
+        const lamport_status_t status =
+            function(object, text.data(), text.size(), &needed, &failure);
+        const owned_error owned{failure};
+        // Between two calls it may change and need more.
+        if (status != LAMPORT_STATUS_OK && status != LAMPORT_STATUS_BUFFER_TOO_SMALL)
+            throw error(status, lamport_error_message(failure));
+        text.resize(status == LAMPORT_STATUS_OK ? needed - 1 : needed);
+        if (status == LAMPORT_STATUS_OK)
+            return text;
+    }
+}
+
+// Zero stands for "none" in the numbers of C.
+inline std::optional<std::uint64_t> unless_zero(std::uint64_t number) {
+    return number == 0 ? std::nullopt : std::optional<std::uint64_t>(number);
+}
+
+} // namespace detail
+
+// The version of the library that is loaded.
+inline const char *version() noexcept { return lamport_clock_version(); }
+
+// A point in the total order of all events: time, then process, then instance.
+class stamp {
+  public:
+    // A stamp of anybody's.
+    stamp(std::uint64_t time, const std::string &process, std::uint64_t instance = 0)
+        : stamp(made([&](lamport_stamp_t **place) {
+              detail::call(lamport_stamp_new, time, detail::text(process), instance, place);
+          })) {}
+
+    // From "42@mx-nodel" or "42@mx-nodel;instance=00000000000000ff".
+    static stamp parse(const std::string &text) {
+        return stamp(made([&](lamport_stamp_t **place) {
+            detail::call(lamport_stamp_parse, detail::text(text), place);
+        }));
+    }
+
+    std::uint64_t time() const noexcept { return lamport_stamp_time(stamp_.get()); }
+    std::string process() const { return lamport_stamp_process(stamp_.get()); }
+    std::uint64_t instance() const noexcept { return lamport_stamp_instance(stamp_.get()); }
+
+    // "42@mx-nodel", for people and logs.
+    std::string text() const { return detail::copied(lamport_stamp_text, stamp_.get()); }
+
+    // "42@mx-nodel;instance=00000000000000ff", for messages.
+    std::string long_text() const { return detail::copied(lamport_stamp_long_text, stamp_.get()); }
+
+    friend bool operator==(const stamp &a, const stamp &b) noexcept { return order(a, b) == 0; }
+    friend bool operator!=(const stamp &a, const stamp &b) noexcept { return order(a, b) != 0; }
+    friend bool operator<(const stamp &a, const stamp &b) noexcept { return order(a, b) < 0; }
+    friend bool operator>(const stamp &a, const stamp &b) noexcept { return order(a, b) > 0; }
+    friend bool operator<=(const stamp &a, const stamp &b) noexcept { return order(a, b) <= 0; }
+    friend bool operator>=(const stamp &a, const stamp &b) noexcept { return order(a, b) >= 0; }
+
+    friend std::ostream &operator<<(std::ostream &out, const stamp &stamp) {
+        return out << stamp.text();
+    }
+
+  private:
+    friend class clock;
+    friend class local;
+
+    // It never changes, so copies share it.
+    using shared = std::shared_ptr<const lamport_stamp_t>;
+
+    explicit stamp(shared made) : stamp_(std::move(made)) {}
+
+    template <typename Make> static shared made(Make make) {
+        lamport_stamp_t *made = nullptr;
+        make(&made);
+        return shared(made, [](const lamport_stamp_t *stamp) {
+            lamport_stamp_free(const_cast<lamport_stamp_t *>(stamp));
+        });
+    }
+
+    static int order(const stamp &a, const stamp &b) noexcept {
+        return lamport_stamp_compare(a.stamp_.get(), b.stamp_.get());
+    }
+
+    shared stamp_;
+};
+
+// An update by anyone, as it was found in the store.
+struct observed {
+    // The first and the last time that it took; the last one stands in the record.
+    std::uint64_t first;
+    std::uint64_t value;
+    // Who took it, as its writer wrote it.
+    std::string process;
+    // Which life of that process, if its writer says.
+    std::optional<std::uint64_t> instance;
+    // When, by the wall clock of its writer, in seconds of Unix time: to look at, never to compare.
+    std::optional<double> real_timestamp;
+    // The store's revision; updates that were served together share it.
+    std::uint64_t revision;
+
+    static observed of(const lamport_observed_t *seen) {
+        const double when = lamport_observed_real_timestamp(seen);
+        return {lamport_observed_first(seen),
+                lamport_observed_value(seen),
+                lamport_observed_process(seen),
+                detail::unless_zero(lamport_observed_instance(seen)),
+                std::isnan(when) ? std::nullopt : std::optional<double>(when),
+                lamport_observed_revision(seen)};
+    }
+};
+
+// Consecutive times of the shared clock.
+struct range {
+    std::uint64_t first;
+    std::uint64_t last;
+};
+
+// Who held the record, and at what value.
+struct holder {
+    std::string process;
+    std::uint64_t value;
+};
+
+// Times that one update took, and what it found.
+struct taken {
+    std::uint64_t first;
+    std::uint64_t value;
+    // Nobody, if there was no record.
+    std::optional<holder> previous;
+    std::uint64_t revision;
+    std::uint32_t round_trips;
+    // The highest time known, if a writer that does not follow the rule had moved the record below it.
+    std::optional<std::uint64_t> regressed;
+    double real_timestamp;
+};
+
+// The newest updates that the store still keeps, oldest first.
+struct history {
+    std::vector<observed> updates;
+    // The store no longer keeps what came before this revision.
+    std::optional<std::uint64_t> compacted_before;
+    // So many revisions held a record that can't be read.
+    std::size_t unreadable;
+};
+
+// Something that a watch saw; see lamport_event_kind_t for what each kind has.
+struct event {
+    lamport_event_kind_t kind;
+    // The update, for LAMPORT_EVENT_UPDATED and no other kind.
+    std::optional<observed> update;
+    std::uint64_t revision;
+    std::uint64_t until;
+    lamport_status_t status;
+    std::string message;
+
+    static event of(const lamport_event_t *seen) {
+        const lamport_observed_t *update = lamport_event_update(seen);
+        return {lamport_event_kind(seen),
+                update == nullptr ? std::nullopt : std::optional<observed>(observed::of(update)),
+                lamport_event_revision(seen),
+                lamport_event_until(seen),
+                lamport_event_status(seen),
+                lamport_event_message(seen)};
+    }
+};
+
+// Every update by anyone, for a program that asks for the next one. As a range it gives events until
+// the watch or its clock is closed:
+//
+//     for (const lamport::event &event : watch)
+//         if (event.update) std::cout << event.update->value << '\n';
+class watch {
+  public:
+    // The next event, if it comes within this time.
+    std::optional<event> next(std::chrono::milliseconds timeout) {
+        lamport_event_t *found = nullptr;
+        detail::call(lamport_watch_next, get(), detail::count(timeout), &found);
+        const detail::handle<lamport_event_t, lamport_event_free> owned{found};
+        return found == nullptr ? std::nullopt : std::optional<event>(event::of(found));
+    }
+
+    // The next event, however long it takes.
+    event next() {
+        for (;;)
+            if (std::optional<event> found = next(std::chrono::hours(1)))
+                return *std::move(found);
+    }
+
+    // Ends it: threads that wait in next() get CLOSED at once.
+    void close() { detail::call(lamport_watch_close, get()); }
+
+    // The revision from which a new watch would go on where this one stands.
+    std::uint64_t next_revision() const noexcept { return lamport_watch_next_revision(get()); }
+
+    class iterator {
+      public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = event;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const event *;
+        using reference = const event &;
+
+        iterator() = default;
+
+        reference operator*() const { return *event_; }
+        pointer operator->() const { return &*event_; }
+
+        iterator &operator++() {
+            try {
+                event_ = watch_->next();
+            } catch (const error &ended) {
+                if (ended.status() != LAMPORT_STATUS_CLOSED)
+                    throw;
+                watch_ = nullptr;
+            }
+            return *this;
+        }
+
+        void operator++(int) { ++*this; }
+
+        friend bool operator==(const iterator &a, const iterator &b) noexcept {
+            return a.watch_ == b.watch_;
+        }
+        friend bool operator!=(const iterator &a, const iterator &b) noexcept { return !(a == b); }
+
+      private:
+        friend class watch;
+
+        explicit iterator(watch *watch) : watch_(watch) { ++*this; }
+
+        watch *watch_ = nullptr;
+        std::optional<event> event_;
+    };
+
+    iterator begin() { return iterator(this); }
+    iterator end() { return iterator(); }
+
+    // The handle of C, which stays this object's.
+    lamport_watch_t *get() const noexcept { return watch_.get(); }
+
+  private:
+    friend class clock;
+
+    explicit watch(lamport_watch_t *opened) : watch_(opened) {}
+
+    detail::handle<lamport_watch_t, lamport_watch_free> watch_;
+};
+
+// A watch that calls a function for each event, on a thread of its own. Once it is stopped or
+// destroyed the function is not under way and is not called again; done from the function itself,
+// that call is the last. An exception that leaves the function ends the program, as one that leaves a
+// std::thread does.
+class follower {
+  public:
+    using function = std::function<void(const event &)>;
+
+    follower(follower &&) noexcept = default;
+    // One after the other: what is called must outlive what calls it.
+    follower &operator=(follower &&other) noexcept {
+        const follower old(std::move(*this));
+        context_ = std::move(other.context_);
+        follower_ = std::move(other.follower_);
+        return *this;
+    }
+
+    void stop() { detail::call(lamport_follower_stop, get()); }
+
+    // The handle of C, which stays this object's.
+    lamport_follower_t *get() const noexcept { return follower_.get(); }
+
+  private:
+    friend class clock;
+
+    using context = std::shared_ptr<function>;
+
+    follower(const lamport_clock_t *clock, function called, std::uint64_t from)
+        : context_(std::make_unique<context>(std::make_shared<function>(std::move(called)))) {
+        lamport_follower_t *begun = nullptr;
+        detail::call(lamport_clock_follow, clock, from, pass_on, context_.get(), &begun);
+        follower_.reset(begun);
+    }
+
+    static void pass_on(const lamport_event_t *seen, void *given) noexcept {
+        // Kept for the length of the call, in which it may destroy its own follower.
+        const context called = *static_cast<const context *>(given);
+        (*called)(event::of(seen));
+    }
+
+    // Freed second: until then it may be called.
+    std::unique_ptr<context> context_;
+    detail::handle<lamport_follower_t, lamport_follower_free> follower_;
+};
+
+// A local clock, and one record that many processes share. Any number of threads may use one at once.
+class clock {
+  public:
+    // Opens a clock on a store that has answered. What is not given comes from the environment; a
+    // timeout of 0 too.
+    explicit clock(const std::optional<std::string> &store = std::nullopt,
+                   const std::optional<std::string> &process = std::nullopt,
+                   std::chrono::milliseconds timeout = std::chrono::milliseconds::zero())
+        : clock(lamport_clock_open, store, process, timeout) {}
+
+    // The same without asking whether the store is there.
+    static clock lazy(const std::optional<std::string> &store = std::nullopt,
+                      const std::optional<std::string> &process = std::nullopt,
+                      std::chrono::milliseconds timeout = std::chrono::milliseconds::zero()) {
+        return clock(lamport_clock_open_lazy, store, process, timeout);
+    }
+
+    // A local event, or a message that is sent. No I/O.
+    std::uint64_t tick() { return time(lamport_clock_tick); }
+
+    // A message arrived that was sent at this time, or with this stamp. No I/O.
+    std::uint64_t receive(std::uint64_t message) { return time(lamport_clock_receive, message); }
+    std::uint64_t receive(const lamport::stamp &message) { return receive(message.time()); }
+
+    // Where the local clock stands. Changes nothing.
+    std::uint64_t now() const { return time(lamport_clock_now); }
+
+    // Takes the next time of the shared clock, which nobody else has. Blocks.
+    std::uint64_t update() { return time(lamport_clock_update); }
+
+    // Takes consecutive times. Blocks.
+    range reserve(std::uint64_t count) {
+        range times{};
+        detail::call(lamport_clock_reserve, get(), count, &times.first, &times.last);
+        return times;
+    }
+
+    // Takes times, and tells all about it. Blocks.
+    taken take(std::uint64_t count = 1) {
+        lamport_update_t *update = nullptr;
+        detail::call(lamport_clock_take, get(), count, &update);
+        const detail::handle<lamport_update_t, lamport_update_free> owned{update};
+        const char *previous = lamport_update_previous_process(update);
+        taken taken{lamport_update_first(update),
+                    lamport_update_value(update),
+                    std::nullopt,
+                    lamport_update_revision(update),
+                    lamport_update_round_trips(update),
+                    detail::unless_zero(lamport_update_regressed(update)),
+                    lamport_update_real_timestamp(update)};
+        if (previous != nullptr)
+            taken.previous = holder{previous, lamport_update_previous_value(update)};
+        return taken;
+    }
+
+    // The newest update by anyone; nothing if there is no record yet. Blocks.
+    std::optional<observed> read() const {
+        lamport_observed_t *seen = nullptr;
+        detail::call(lamport_clock_read, get(), &seen);
+        const detail::handle<lamport_observed_t, lamport_observed_free> owned{seen};
+        return seen == nullptr ? std::nullopt : std::optional<observed>(observed::of(seen));
+    }
+
+    // The newest updates that the store still keeps. Blocks.
+    lamport::history history(std::size_t limit) const {
+        lamport_history_t *found = nullptr;
+        detail::call(lamport_clock_history, get(), limit, &found);
+        const detail::handle<lamport_history_t, lamport_history_free> owned{found};
+        lamport::history history{{},
+                                 detail::unless_zero(lamport_history_compacted_before(found)),
+                                 lamport_history_unreadable(found)};
+        for (std::size_t i = 0; i < lamport_history_count(found); i++)
+            history.updates.push_back(observed::of(lamport_history_at(found, i)));
+        return history;
+    }
+
+    // Follows every update from now on, or from a revision on. Blocks.
+    lamport::watch watch(std::uint64_t from = 0) const {
+        lamport_watch_t *watch = nullptr;
+        detail::call(lamport_clock_watch, get(), from, &watch);
+        return lamport::watch(watch);
+    }
+
+    // The same, by calls of `called`. The first may come before this has returned. Blocks.
+    [[nodiscard]] lamport::follower follow(follower::function called, std::uint64_t from = 0) const {
+        return lamport::follower(get(), std::move(called), from);
+    }
+
+    // The stamp of an event of this clock at a time that it gave.
+    lamport::stamp stamp(std::uint64_t time) const {
+        return lamport::stamp(lamport::stamp::made([&](lamport_stamp_t **place) {
+            detail::call(lamport_clock_stamp, get(), time, place);
+        }));
+    }
+
+    std::string process() const { return detail::copied(lamport_clock_process, get()); }
+    std::string location() const { return detail::copied(lamport_clock_location, get()); }
+    std::uint64_t instance() const { return time(lamport_clock_instance); }
+
+    // Ends it: threads that wait in a call of the store get CLOSED at once. The local clock goes on.
+    void close() { detail::call(lamport_clock_close, get()); }
+
+    // The handle of C, which stays this object's.
+    lamport_clock_t *get() const noexcept { return clock_.get(); }
+
+  private:
+    template <typename Open>
+    clock(Open open, const std::optional<std::string> &store,
+          const std::optional<std::string> &process, std::chrono::milliseconds timeout) {
+        lamport_clock_t *opened = nullptr;
+        detail::call(open, detail::text(store), detail::text(process), detail::count(timeout),
+                     &opened);
+        clock_.reset(opened);
+    }
+
+    template <typename Function, typename... Arguments>
+    std::uint64_t time(Function function, Arguments... arguments) const {
+        std::uint64_t time = 0;
+        detail::call(function, get(), arguments..., &time);
+        return time;
+    }
+
+    detail::handle<lamport_clock_t, lamport_clock_free> clock_;
+};
+
+// A local clock alone, without any store. Any number of threads may use one at once.
+class local {
+  public:
+    // For this process, or for the one that the environment names.
+    explicit local(const std::optional<std::string> &process = std::nullopt) {
+        lamport_local_t *opened = nullptr;
+        detail::call(lamport_local_open, detail::text(process), &opened);
+        local_.reset(opened);
+    }
+
+    std::uint64_t tick() { return time(lamport_local_tick); }
+    std::uint64_t receive(std::uint64_t message) { return time(lamport_local_receive, message); }
+    std::uint64_t receive(const lamport::stamp &message) { return receive(message.time()); }
+    std::uint64_t now() const { return time(lamport_local_now); }
+
+    // The stamp of an event of this clock at a time that it gave.
+    lamport::stamp stamp(std::uint64_t time) const {
+        return lamport::stamp(lamport::stamp::made([&](lamport_stamp_t **place) {
+            detail::call(lamport_local_stamp, get(), time, place);
+        }));
+    }
+
+    // The handle of C, which stays this object's.
+    lamport_local_t *get() const noexcept { return local_.get(); }
+
+  private:
+    template <typename Function, typename... Arguments>
+    std::uint64_t time(Function function, Arguments... arguments) const {
+        std::uint64_t time = 0;
+        detail::call(function, get(), arguments..., &time);
+        return time;
+    }
+
+    detail::handle<lamport_local_t, lamport_local_free> local_;
+};
+
+} // namespace lamport
+
+#endif

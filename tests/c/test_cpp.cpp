@@ -1,0 +1,257 @@
+// lamport_clock.hpp: what it adds to the C ABI, on any store.
+//
+//     test_cpp STORE      a store whose record and neighbours (STORE-update, ...) are still empty
+#include <lamport_clock.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <iterator>
+#include <mutex>
+#include <set>
+#include <sstream>
+#include <thread>
+#include <type_traits>
+
+// Twice, as two files of one program would.
+#include <lamport_clock.hpp>
+
+#include "check.h"
+
+using namespace std::chrono_literals;
+
+// Handles have one owner, everything else is a value.
+static_assert(!std::is_copy_constructible_v<lamport::clock>);
+static_assert(!std::is_copy_constructible_v<lamport::local>);
+static_assert(!std::is_copy_constructible_v<lamport::watch>);
+static_assert(!std::is_copy_constructible_v<lamport::follower>);
+static_assert(std::is_nothrow_move_constructible_v<lamport::clock>);
+static_assert(std::is_nothrow_move_assignable_v<lamport::clock>);
+static_assert(std::is_nothrow_move_assignable_v<lamport::watch>);
+static_assert(std::is_nothrow_move_assignable_v<lamport::follower>);
+static_assert(std::is_copy_assignable_v<lamport::stamp>);
+static_assert(std::is_copy_assignable_v<lamport::event>);
+static_assert(std::is_base_of_v<std::runtime_error, lamport::error>);
+
+static std::string base;
+
+static lamport::clock shared(const char *name, const char *process = "api") {
+    return lamport::clock(base + "-" + name, process, 60s);
+}
+
+// The call throws this status, with a message that has `part`.
+template <typename Call>
+static void check_throws(lamport_status_t status, const char *part, Call call) {
+    try {
+        call();
+        CHECK(!"it threw nothing");
+    } catch (const lamport::error &error) {
+        CHECK_STATUS(error.status(), status);
+        CHECK_TEXT(error.name(), lamport_status_name(status));
+        CHECK_HAS(error.what(), part);
+    }
+}
+
+static void test_verbs() {
+    lamport::clock clock = shared("verbs"), other = shared("verbs", "other");
+
+    CHECK(!clock.read());
+    CHECK_TIME(clock.update(), 2);
+    CHECK_TIME(other.update(), 3);
+    CHECK_TIME(clock.tick(), 3);
+    CHECK_TIME(clock.receive(10), 11);
+    CHECK_TIME(clock.now(), 11);
+    const lamport::range times = clock.reserve(3);
+    CHECK(times.first == 13 && times.last == 15);
+    const lamport::taken taken = other.take();
+    CHECK(taken.first == 16 && taken.value == 16);
+    CHECK(taken.previous && taken.previous->process == "api" && taken.previous->value == 15);
+    CHECK(!taken.regressed && taken.round_trips >= 1 && taken.real_timestamp > 1e9);
+
+    const std::optional<lamport::observed> seen = clock.read();
+    CHECK(seen && seen->value == 16 && seen->process == "other");
+    CHECK(seen && seen->instance == other.instance() && seen->revision == taken.revision);
+    CHECK(seen && seen->real_timestamp && *seen->real_timestamp > 1e9);
+    const lamport::history history = clock.history(2);
+    CHECK(history.updates.size() == 2 && history.unreadable == 0);
+    CHECK(history.updates.at(0).first == 13 && history.updates.at(1).value == 16);
+    CHECK(clock.process() == "api" && !clock.location().empty());
+    CHECK_TEXT(lamport::version(), LAMPORT_VERSION_STRING);
+}
+
+static void test_errors() {
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "redis:", [] { lamport::clock("redis:", "api"); });
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "NUL",
+                 [] { lamport::clock("memory:", std::string("a\0b", 3)); });
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "negative",
+                 [] { lamport::clock("memory:", "api", -1ms); });
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "a day",
+                 [] { lamport::clock("memory:", "api", std::chrono::hours(24 * 365)); });
+    check_throws(LAMPORT_STATUS_UNAVAILABLE, "127.0.0.1:1",
+                 [] { lamport::clock("etcd://127.0.0.1:1", "api", 1s); });
+
+    lamport::clock clock = lamport::clock::lazy("memory:", "api");
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "18446744073709551615",
+                 [&] { clock.receive(UINT64_MAX); });
+    lamport::clock moved = std::move(clock);
+    check_throws(LAMPORT_STATUS_NULL_POINTER, "'clock'", [&] { clock.tick(); });
+    clock = std::move(moved);
+    CHECK_TIME(clock.tick(), 1);
+    clock.close();
+    check_throws(LAMPORT_STATUS_CLOSED, "closed", [&] { clock.update(); });
+    check_throws(LAMPORT_STATUS_CLOSED, "closed", [&] { (void)clock.follow([](auto &) {}); });
+}
+
+static void test_environment() {
+    setenv("LAMPORT_STORE", "memory:", 1);
+    setenv("NODE_NAME", "mx-nodel3", 1);
+    const lamport::clock clock;
+    const lamport::local local;
+    unsetenv("LAMPORT_STORE");
+    unsetenv("NODE_NAME");
+    CHECK(clock.process() == "mx-nodel3");
+    CHECK(local.stamp(1).process() == "mx-nodel3");
+}
+
+static void test_stamps() {
+    lamport::local local("api");
+    const lamport::stamp sent = local.stamp(local.tick());
+    lamport::local other("worker");
+    const lamport::stamp received = other.stamp(other.receive(sent));
+    std::ostringstream out;
+
+    out << sent << ' ' << received;
+    CHECK(out.str() == "1@api 2@worker");
+    CHECK(sent < received && received > sent && sent <= sent && sent >= sent && sent != received);
+    CHECK(lamport::stamp::parse(sent.long_text()) == sent);
+    CHECK(lamport::stamp::parse("1@api") == lamport::stamp(1, "api"));
+    CHECK(lamport::stamp::parse("1@api").instance() == 0 && sent.instance() != 0);
+    const std::set<lamport::stamp> ordered{received, sent, lamport::stamp(0, "z")};
+    CHECK(ordered.begin()->process() == "z" && ordered.rbegin()->text() == "2@worker");
+    lamport::stamp copy = sent;
+    copy = received;
+    CHECK(copy == received && copy.time() == 2);
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "42", [] { lamport::stamp::parse("42"); });
+    const std::string longest(255, 'x');
+    CHECK(lamport::stamp(LAMPORT_TIME_MAX, longest, UINT64_MAX).long_text().size() + 1
+          == LAMPORT_STAMP_SIZE);
+}
+
+static void test_watch() {
+    lamport::clock clock = shared("watch");
+    lamport::watch watch = clock.watch();
+
+    CHECK(!watch.next(0ms));
+    for (int i = 0; i < 5; i++)
+        clock.update();
+    const lamport::event first = watch.next();
+    CHECK(first.kind == LAMPORT_EVENT_UPDATED && first.update && first.update->value == 2);
+    CHECK(first.status == LAMPORT_STATUS_OK && first.message.empty() && first.until == 0);
+    CHECK(watch.next_revision() > first.revision);
+
+    // As a range, which ends when the watch is closed.
+    std::uint64_t newest = 0;
+    int count = 0;
+    for (const lamport::event &event : watch) {
+        CHECK(event.update && event.update->value > newest);
+        newest = event.update ? event.update->value : newest;
+        if (++count == 4)
+            watch.close();
+    }
+    CHECK(count == 4 && newest == 10);
+    check_throws(LAMPORT_STATUS_CLOSED, "closed", [&] { watch.next(); });
+
+    // From the other end: a thread that waits.
+    lamport::watch again = clock.watch(first.revision);
+    std::thread reads([&] {
+        count = 0;
+        for (auto event = again.begin(); event != again.end(); ++event)
+            count += event->update.has_value();
+    });
+    clock.close();
+    reads.join();
+    CHECK(count <= 5);
+}
+
+// Lets a test wait for what a callback heard.
+struct gate {
+    std::mutex lock;
+    std::condition_variable changed;
+    std::uint64_t newest = 0;
+
+    void open(std::uint64_t value) {
+        const std::lock_guard<std::mutex> held(lock);
+        newest = value;
+        changed.notify_all();
+    }
+
+    void wait(std::uint64_t value) {
+        std::unique_lock<std::mutex> held(lock);
+        CHECK(changed.wait_for(held, 60s, [&] { return newest >= value; }));
+    }
+};
+
+static void test_follow() {
+    lamport::clock clock = shared("follow");
+    gate heard;
+    const auto kept = std::make_shared<std::atomic<int>>(0);
+    std::optional<lamport::follower> follower = clock.follow([&heard, kept](const lamport::event &e) {
+        ++*kept;
+        heard.open(e.update ? e.update->value : 0);
+    });
+    for (int i = 0; i < 5; i++)
+        clock.update();
+    heard.wait(10);
+    lamport::follower moved = *std::move(follower);
+    follower.reset();
+    clock.update();
+    heard.wait(12);
+    moved.stop();
+    clock.update();
+    CHECK(*kept == 6);
+
+    // One in place of another: the old one is stopped, and lets go of what it held.
+    moved = clock.follow([&heard](const lamport::event &e) { heard.open(e.update ? 1000 : 0); });
+    CHECK(kept.use_count() == 1);
+    clock.update();
+    heard.wait(1000);
+}
+
+static void test_a_callback_that_destroys_its_follower() {
+    lamport::clock clock = shared("destroys");
+    std::mutex lock;
+    std::optional<lamport::follower> follower;
+    gate heard;
+    const std::string captured(100, 'x');
+    {
+        const std::lock_guard<std::mutex> held(lock);
+        follower = clock.follow([&, captured](const lamport::event &) {
+            const std::lock_guard<std::mutex> held_too(lock);
+            follower.reset();
+            // What the function captured is still there.
+            heard.open(captured.size());
+        });
+    }
+    for (int i = 0; i < 5; i++)
+        clock.update();
+    heard.wait(100);
+    const std::lock_guard<std::mutex> held(lock);
+    CHECK(!follower);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        std::fprintf(stderr, "usage: test_cpp STORE\n");
+        return 2;
+    }
+    base = argv[1];
+    test_verbs();
+    test_errors();
+    test_environment();
+    test_stamps();
+    test_watch();
+    test_follow();
+    test_a_callback_that_destroys_its_follower();
+    return report();
+}
