@@ -1,14 +1,16 @@
 #!/bin/sh
-# Builds the C library into a directory that looks like an installed one:
+# Builds the C library into a directory that is laid out like a prefix:
 #
 #     bindings/c/build.sh [DIRECTORY]        (build/c unless given)
 #
-#     DIRECTORY/include/lamport_clock.h
-#     DIRECTORY/lib/liblamport_clock.so -> liblamport_clock.so.0
+#     DIRECTORY/include/lamport_clock.h, lamport_clock.hpp
+#     DIRECTORY/lib/liblamport_clock.so -> liblamport_clock.so.0 -> liblamport_clock.so.VERSION
 #     DIRECTORY/lib/liblamport_clock.a
+#     DIRECTORY/lib/pkgconfig/lamport_clock.pc
+#     DIRECTORY/lib/cmake/lamport_clock/lamport_clock-config.cmake, ...-config-version.cmake
 #
-# A program links with -I DIRECTORY/include -L DIRECTORY/lib -llamport_clock, or names the .a and
-# adds the system's libraries: -lm -lpthread -ldl.
+# Nothing in it names DIRECTORY, so it may be used where it is, copied or moved; `make install` copies
+# it to a prefix. docs/C.md says how programs link with it.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -19,6 +21,7 @@ case ${1:-} in
 esac
 cd "$root"
 target=${CARGO_TARGET_DIR:-target}
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
 soname=liblamport_clock.so.0
 
 # nodelete: the library's thread would run on in code that a dlclose() had unmapped.
@@ -26,13 +29,20 @@ cargo rustc --quiet --locked --release --package lamport-clock-c --lib \
     --crate-type cdylib,staticlib -- \
     -C "link-arg=-Wl,-soname,$soname" -C link-arg=-Wl,-z,nodelete
 
-mkdir -p "$out/lib" "$out/include"
+mkdir -p "$out/include" "$out/lib/pkgconfig" "$out/lib/cmake/lamport_clock"
 # To a new file each, then renamed: a program that has the old one loaded keeps it.
 put() {
     cp "$1" "$2.new"
     mv -f "$2.new" "$2"
 }
-put "$target/release/liblamport_clock_c.so" "$out/lib/$soname"
+put "$target/release/liblamport_clock_c.so" "$out/lib/liblamport_clock.so.$version"
 put "$target/release/liblamport_clock_c.a" "$out/lib/liblamport_clock.a"
-put bindings/c/include/lamport_clock.h "$out/include/lamport_clock.h"
+for file in lamport_clock.h lamport_clock.hpp; do
+    put "bindings/c/include/$file" "$out/include/$file"
+done
+for file in lamport_clock-config.cmake lamport_clock-config-version.cmake; do
+    put "bindings/c/install/$file" "$out/lib/cmake/lamport_clock/$file"
+done
+sed "s/@VERSION@/$version/" bindings/c/install/lamport_clock.pc.in >"$out/lib/pkgconfig/lamport_clock.pc"
+ln -sf "liblamport_clock.so.$version" "$out/lib/$soname"
 ln -sf "$soname" "$out/lib/liblamport_clock.so"

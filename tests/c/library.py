@@ -14,6 +14,7 @@ LIMIT = 300
 """Seconds for any one program, under valgrind on a busy machine too."""
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
+CPP_WARNINGS = [*WARNINGS, "-Wshadow", "-Wconversion", "-Wold-style-cast", "-Wnon-virtual-dtor"]
 SYSTEM = ["-lm", "-lpthread", "-ldl"]
 """What the static library needs besides itself."""
 
@@ -24,8 +25,8 @@ class Library:
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder
         self.programs = programs
-        needed = ["include/lamport_clock.h", "lib/liblamport_clock.so", "lib/liblamport_clock.a"]
-        for name in needed:
+        headers = ["include/lamport_clock.h", "include/lamport_clock.hpp"]
+        for name in [*headers, "lib/liblamport_clock.so", "lib/liblamport_clock.a"]:
             assert (folder / name).is_file(), (
                 f"{folder / name} is missing: build it with bindings/c/build.sh, or say with "
                 "LAMPORT_C_LIBRARY where it is"
@@ -43,11 +44,12 @@ class Library:
         if program.exists():
             return program
         compiler = os.environ.get("CXX", "c++") if "++" in standard else os.environ.get("CC", "cc")
+        warnings = CPP_WARNINGS if source.suffix == ".cpp" else WARNINGS
         libraries = {
             "shared": [f"-L{self.folder / 'lib'}", "-llamport_clock", "-lpthread"],
             "static": [str(self.folder / "lib/liblamport_clock.a"), *SYSTEM],
         }
-        command = [compiler, f"-std={standard}", "-g", *WARNINGS, *options]
+        command = [compiler, f"-std={standard}", "-g", *warnings, *options]
         command += [f'-DEXPECTED_VERSION="{version()}"', f"-I{self.folder / 'include'}"]
         command += [str(source), *libraries[link], "-o", str(program)]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
@@ -71,6 +73,12 @@ class Library:
             timeout=LIMIT,
             check=False,
         )
+
+    def passes(self, command: list[str]) -> str:
+        """Runs a program that ends well; its output."""
+        ran = self.run(command)
+        assert ran.returncode == 0, f"{command} gave {ran.returncode}\n{ran.stdout}{ran.stderr}"
+        return ran.stdout
 
 
 class Session:

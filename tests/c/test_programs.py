@@ -15,12 +15,6 @@ LINKS = ["shared", "static"]
 STANDARDS = ["c99", "c11"]
 
 
-def passes(library: Library, command: list[str]) -> str:
-    ran = library.run(command)
-    assert ran.returncode == 0, f"{command} gave {ran.returncode}\n{ran.stdout}{ran.stderr}"
-    return ran.stdout
-
-
 def checks(output: str) -> int:
     """How many checks a test program made."""
     found = re.search(r"^(\d+) checks, 0 failed$", output, re.M)
@@ -36,37 +30,65 @@ def checks(output: str) -> int:
         ("test_border", [], 300),
         ("test_clock", ["memory:test"], 130),
         ("test_fork", ["memory:test"], 500),
+        ("test_fork_watch", ["memory:test"], 90),
+        ("test_local", [], 150),
         ("test_process", [], 15),
+        ("test_watch", ["memory:test"], 300),
     ],
 )
 def test_program(
     library: Library, name: str, arguments: list[str], least: int, standard: str, link: str
 ) -> None:
     program = library.program(HERE / f"{name}.c", standard, link)
-    assert checks(passes(library, [str(program), *arguments])) >= least
+    assert checks(library.passes([str(program), *arguments])) >= least
 
 
 def test_checks_count_without_assertions_too(library: Library) -> None:
     program = library.program(HERE / "test_border.c", "c99", "shared", "-DNDEBUG", "-O2")
-    assert checks(passes(library, [str(program)])) >= 300
+    assert checks(library.passes([str(program)])) >= 300
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_clock_on_etcd(library: Library, etcd: Etcd, link: str) -> None:
     program = library.program(HERE / "test_clock.c", "c99", link)
-    assert checks(passes(library, [str(program), etcd.uri(f"/clock-{link}")])) >= 130
+    assert checks(library.passes([str(program), etcd.uri(f"/clock-{link}")])) >= 130
 
 
-def test_fork_on_etcd(library: Library, etcd: Etcd) -> None:
-    program = library.program(HERE / "test_fork.c", "c99", "shared")
-    assert checks(passes(library, [str(program), etcd.uri("/fork")])) >= 500
+@pytest.mark.parametrize(("name", "least"), [("test_fork", 500), ("test_fork_watch", 90)])
+def test_fork_on_etcd(library: Library, etcd: Etcd, name: str, least: int) -> None:
+    program = library.program(HERE / f"{name}.c", "c99", "shared")
+    assert checks(library.passes([str(program), etcd.uri(f"/{name}")])) >= least
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_watch_on_etcd(library: Library, etcd: Etcd, link: str) -> None:
+    program = library.program(HERE / "test_watch.c", "c99", link)
+    assert checks(library.passes([str(program), etcd.uri(f"/watch-{link}")])) >= 300
+
+
+@pytest.mark.parametrize(
+    ("standard", "link", "options"),
+    [
+        ("c++17", "shared", []),
+        ("c++17", "static", ["-O2", "-DNDEBUG"]),
+        ("c++20", "shared", ["-fno-rtti"]),
+    ],
+)
+def test_cpp(library: Library, standard: str, link: str, options: list[str]) -> None:
+    program = library.program(HERE / "test_cpp.cpp", standard, link, *options)
+    assert checks(library.passes([str(program), "memory:test"])) >= 60
+
+
+def test_cpp_on_etcd(library: Library, etcd: Etcd) -> None:
+    program = library.program(HERE / "test_cpp.cpp", "c++17", "shared")
+    assert checks(library.passes([str(program), etcd.uri("/cpp")])) >= 60
 
 
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("standard", ["c++11", "c++17"])
 def test_header_in_cpp(library: Library, standard: str, link: str) -> None:
     program = library.program(HERE / "header.cpp", standard, link)
-    assert passes(library, [str(program)]) == "ok 2\n"
+    assert library.passes([str(program)]) == "ok 2\n"
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -74,7 +96,7 @@ def test_header_in_cpp(library: Library, standard: str, link: str) -> None:
 def test_example(library: Library, etcd: Etcd, where: str, link: str) -> None:
     store = etcd.uri(f"/example-{link}") if where == "etcd" else "memory:example"
     program = library.program(EXAMPLE, "c99", link)
-    assert passes(library, [str(program), store]).splitlines() == [
+    assert library.passes([str(program), store]).splitlines() == [
         f"lamport-clock {version()} on {store}",
         "api sends a message at 1",
         "worker receives it at 2",
@@ -103,7 +125,10 @@ def test_example_says_what_is_wrong(library: Library) -> None:
         ("test_border", []),
         ("test_clock", ["memory:test"]),
         ("test_clock", ["etcd"]),
+        ("test_local", []),
         ("test_process", []),
+        ("test_watch", ["memory:test"]),
+        ("test_watch", ["etcd"]),
         ("ordering", ["memory:example"]),
         ("ordering", ["etcd"]),
     ],
