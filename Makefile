@@ -35,7 +35,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test chaos failover sanitize soak lint fuzz miri bench scaling build wheel c install uninstall tools format clean
+.PHONY: help run test chaos failover sanitize soak lint fuzz miri bench figures scaling build wheel sdist c install uninstall tools format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -48,6 +48,8 @@ build: $(TOOLS)/.ready  ## The `lamport` command, in target/release
 tools: $(TOOLS)/.ready  ## The tools alone, in .tools/
 
 wheel: dist/.built  ## The Python wheel, in dist/
+
+sdist: dist/.packed  ## The Python source distribution, in dist/
 
 c: build/c/.built  ## The C and C++ library, in build/c/
 
@@ -69,7 +71,7 @@ uninstall: build/c/.built  ## Takes it away again
 	for file in $$(files); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock"
 
-test: $(addprefix $(PASSED)/,rust python c scripts containers chaos fuzz loom)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python sdist c scripts containers chaos fuzz loom)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
@@ -106,6 +108,9 @@ bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QU
 		--scripts bench/python --c-program build/bench/tick --results bench-results.json
 	$(BENCH)/bin/python bench/python/plot.py bench-results.json bench-results.svg
 
+figures: $(WHEEL)/.installed  ## What the wheel weighs, and what its import and a tick cost, half a minute
+	@$(WHEEL)/bin/python bench/python/figures.py dist/*.whl
+
 scaling: $(BENCH)/.plots  ## One to ten thousand processes, simulated: the figures of docs/SCALING.md, 3 minutes
 	@mkdir -p target
 	$(CARGO) run --quiet --release --no-default-features --features shared --example scaling -- \
@@ -128,23 +133,28 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	if $(CARGO) tree --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
 	fi
-	$(BIN)/ruff check python tests bench docs
-	$(BIN)/ruff format --check python tests bench docs
+	$(BIN)/ruff check python tests bench docs examples
+	$(BIN)/ruff format --check python tests bench docs examples
 	# Where the frameworks are that some of our modules are for.
 	$(WHEEL)/bin/python -m mypy --strict python/lamport_clock python/logical_count.py
 	MYPYPATH=python:tests/support:tests/python $(WHEEL)/bin/python -m mypy --strict tests/python
-	for folder in tests/support tests/c tests/scripts tests/containers tests/chaos tests/fuzz; do
+	for folder in tests/support tests/sdist tests/c tests/scripts tests/containers tests/chaos tests/fuzz; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	# Its peers are not installed here.
 	$(BIN)/mypy --strict --ignore-missing-imports bench/python
 	$(BIN)/mypy --strict --ignore-missing-imports docs
+	# As their readers have it: against the installed wheel.
+	$(WHEEL)/bin/python -m mypy --strict --config-file= examples/python
+	$(BIN)/basedpyright --pythonpath $(WHEEL)/bin/python
+	# It finds the package by the first python on the PATH alone.
+	PATH=$(WHEEL)/bin:$(PATH) $(BIN)/basedpyright --verifytypes lamport_clock
 	$(CARGO) fmt --manifest-path bench/Cargo.toml --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path loom/Cargo.toml --check
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
 	$(CARGO) test --quiet --package lamport-clock-c --test header
-	$(BIN)/shellcheck scripts/start_etcd.sh bindings/c/build.sh tests/chaos/fetch_etcd.sh .ci/run
+	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc bindings/c/build.sh tests/chaos/fetch_etcd.sh .ci/run
 	echo 'lint: all clean'
 
 format:  ## Format all code
@@ -152,8 +162,8 @@ format:  ## Format all code
 	$(CARGO) fmt --manifest-path bench/Cargo.toml
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 	$(CARGO) fmt --manifest-path loom/Cargo.toml
-	$(BIN)/ruff check --fix python tests bench docs
-	$(BIN)/ruff format python tests bench docs
+	$(BIN)/ruff check --fix python tests bench docs examples
+	$(BIN)/ruff format python tests bench docs examples
 
 clean:  ## Remove everything that was built or installed into the checkout
 	rm -rf target build dist .tools
@@ -176,12 +186,20 @@ $(TOOLS)/.ready: requirements-dev.txt
 
 CORE    := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 BINDING := $(shell find bindings/host bindings/python -type f)
-PACKAGE := pyproject.toml $(shell find python -type f -not -path '*/__pycache__/*')
+PACKAGE := pyproject.toml README.md $(wildcard LICENSE-*) $(shell find python -type f -not -path '*/__pycache__/*')
 CLIB    := $(shell find bindings/host bindings/c -type f)
 
-dist/.built: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
-	@rm -rf dist
-	$(BIN)/maturin build --release --locked --out dist --interpreter $(PYTHON)
+dist/.built: $(TOOLS)/.ready scripts/zig-cc $(CORE) $(BINDING) $(PACKAGE)
+	@rm -f dist/*.whl
+	# Linked by zig against the symbols of an old C library. Only the link: what was compiled is the
+	# same for the C library and the command, and `--zig` would compile all of it once more.
+	$(BIN)/maturin build --release --locked --strip --compatibility manylinux2014 --out dist \
+		--interpreter $(BIN)/python -- -C linker=$(CURDIR)/scripts/zig-cc
+	touch $@
+
+dist/.packed: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
+	@rm -f dist/*.tar.gz
+	$(BIN)/maturin sdist --out dist
 	touch $@
 
 build/c/.built: $(TOOLS)/.ready $(CORE) $(CLIB)
@@ -256,8 +274,11 @@ endef
 $(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md $(shell find tests -name '*.rs')
 	$(call passes,$(CARGO) test --features cli && $(CARGO) test --no-default-features)
 
-$(PASSED)/python: $(WHEEL)/.installed $(shell find tests/python tests/support -name '*.py')
+$(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md $(shell find tests/python tests/support examples/python -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) .)
+
+$(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
+	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)
 
 # Its race is one with Python, by the wheel, and with Rust, by the command.
 $(PASSED)/c: build/c/.built $(WHEEL)/.installed README.md docs/C.md $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')

@@ -22,6 +22,16 @@ def pytest_configure() -> None:
         pytest.exit(f"lamport_clock was imported from {home}: install the wheel and test that", 3)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what depends on the machine, such as the Pythons that the wheel was tried on."""
+    found: dict[str, list[str]] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", []):
+            found.setdefault(name, []).append(str(value))
+    for name, values in found.items():
+        terminalreporter.line(f"{name}: {', '.join(values)}")
+
+
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine reaches a test."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,31 @@ def test_the_wheel_needs_nothing_and_says_what_it_is() -> None:
     assert lamport_clock.__version__ == VERSION
     folder = Path(lamport_clock.__file__).parent
     assert {"py.typed", "_native.pyi"} <= {path.name for path in folder.iterdir()}
+
+
+def test_the_wheel_is_small_and_runs_on_old_distributions() -> None:
+    [wheel] = REPOSITORY.glob("dist/*.whl")
+    assert wheel.stat().st_size < 5_000_000
+    assert wheel.name.startswith(f"lamport_clock-{VERSION}-cp310-abi3-manylinux2014_")
+    auditor = Path(sys.executable).with_name("auditwheel")
+    said = subprocess.run([auditor, "show", wheel], capture_output=True, text=True, check=True)
+    assert re.search(
+        r"consistent with the following platform tag:\s+\"manylinux_2_17_", said.stdout
+    )
+
+
+def test_the_wheel_says_who_made_it_under_which_licence_and_for_whom() -> None:
+    metadata = importlib.metadata.metadata("lamport-clock")
+    assert metadata["Author"] == "The lamport-clock developers"
+    assert set(metadata.get_all("License-File", [])) == {"LICENSE-APACHE", "LICENSE-MIT"}
+    for licence in ("LICENSE-APACHE", "LICENSE-MIT"):
+        [installed] = [
+            file for file in importlib.metadata.files("lamport-clock") or [] if file.name == licence
+        ]
+        assert installed.read_text() == (REPOSITORY / licence).read_text()
+    classifiers = metadata.get_all("Classifier", [])
+    assert {"Typing :: Typed", "Programming Language :: Python :: 3.10"} <= set(classifiers)
+    assert metadata["Description-Content-Type"].startswith("text/markdown")
 
 
 def test_the_import_is_light() -> None:

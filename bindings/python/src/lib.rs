@@ -13,7 +13,9 @@ mod values;
 mod waiting;
 mod watch;
 
-#[pymodule(name = "_native")]
+// No state of it relies on the GIL: classes are frozen, and what changes in them is atomic or locked
+// (tests/tidy.rs). A free-threaded Python need not switch the GIL on for it.
+#[pymodule(name = "_native", gil_used = false)]
 mod native {
     use std::ffi::OsString;
 

@@ -1,0 +1,122 @@
+"""The Python source distribution: what is in it, and that a user's pip can build it.
+
+It is built as pip builds it, in an environment that holds the build requirements of pyproject.toml
+and nothing else. The compiled dependencies are those of the checkout's own builds, which makes this
+the price of this project's crates and a link.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = 900
+
+NEEDED = {
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "PKG-INFO",
+    "README.md",
+    "bindings/host/Cargo.toml",
+    "bindings/host/src/lib.rs",
+    "bindings/python/Cargo.toml",
+    "bindings/python/src/lib.rs",
+    "pyproject.toml",
+    "python/lamport_clock/__init__.py",
+    "python/lamport_clock/_native.pyi",
+    "python/lamport_clock/py.typed",
+    "python/logical_count.py",
+    "src/lib.rs",
+}
+ALLOWED = re.compile(
+    r"src/.*\.rs|bindings/(host|python)/src/.*\.rs|python/lamport_clock/.*\.pyi?"
+    # Cargo.toml names it, and cargo wants what Cargo.toml names.
+    r"|examples/scaling/.*\.rs"
+)
+
+
+@pytest.fixture(scope="module")
+def packed() -> Path:
+    """The archive that `make sdist` made."""
+    [packed] = REPOSITORY.glob("dist/*.tar.gz")
+    return packed
+
+
+def test_it_holds_what_a_build_needs_and_nothing_else(packed: Path) -> None:
+    with tarfile.open(packed) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= NEEDED
+    assert not [name for name in names - NEEDED if not ALLOWED.fullmatch(name)]
+
+
+@pytest.fixture
+def without_protoc(tmp_path: Path) -> Path:
+    """A folder with all the programs of this machine but protoc."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for folder in map(Path, os.environ["PATH"].split(os.pathsep)):
+        for program in folder.iterdir() if folder.is_dir() else ():
+            link = programs / program.name
+            if program.name != "protoc" and not link.exists():
+                link.unlink(missing_ok=True)
+                link.symlink_to(program)
+    return programs
+
+
+def test_pip_builds_the_same_wheel_of_it_with_no_protoc_on_the_machine(
+    packed: Path, without_protoc: Path, tmp_path: Path
+) -> None:
+    # Always the same place: cargo tells crates apart by it, and would keep those of every place.
+    unpacked = REPOSITORY / "build/sdist"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    with tarfile.open(packed) as archive:
+        archive.extractall(unpacked, filter="data")
+    [source] = unpacked.iterdir()
+    for path in source.rglob("*"):
+        # The archive's are of long ago: cargo would take what changed for built.
+        os.utime(path)
+
+    # Tells which protoc a build script would find, and goes on as the real one.
+    cargo = (without_protoc / "cargo").readlink()
+    (without_protoc / "cargo").unlink()
+    found = tmp_path / "found"
+    (without_protoc / "cargo").write_text(
+        f'#!/bin/sh\ncommand -v protoc >> {found}\nexec {cargo} "$@"\n'
+    )
+    (without_protoc / "cargo").chmod(0o755)
+
+    environment = {**os.environ, "PATH": str(without_protoc)}
+    environment.pop("PROTOC", None)
+    environment["CARGO_TARGET_DIR"] = str(REPOSITORY / "target")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source],
+        env=environment,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert found.exists(), "the build environment has no protoc"
+    for protoc in found.read_text().splitlines():
+        assert not Path(protoc).is_relative_to(without_protoc)
+
+    [built] = tmp_path.glob("*.whl")
+    [wheel] = REPOSITORY.glob("dist/*.whl")
+    assert contents(built) == contents(wheel)
+
+
+def contents(wheel: Path) -> set[str]:
+    """The names of the files in a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
