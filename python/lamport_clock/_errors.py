@@ -13,7 +13,21 @@ if TYPE_CHECKING:
 class LamportError(Exception):
     """Why a call failed: `kind` for the program, the message for the person.
 
-    The message says what was tried, where, what came back and what to change.
+    The message says what was tried, where, what came back and what to change. Each subclass is also
+    the built-in exception that says the same, so both of these catch the error:
+
+        >>> try:
+        ...     Stamp.parse("yesterday")
+        ... except LamportError as error:
+        ...     print(error.kind)
+        invalid_argument
+        >>> try:
+        ...     Stamp.parse("yesterday")
+        ... except ValueError as error:
+        ...     print(type(error).__name__)
+        InvalidArgumentError
+
+    After an error of a call no time was handed out.
     """
 
     kind: ClassVar[str]
@@ -21,86 +35,131 @@ class LamportError(Exception):
 
 
 class InvalidArgumentError(LamportError, ValueError):
-    """An argument, a variable, a file or a text that does not have the required form."""
+    """An argument, a variable, a file or a text that does not have the required form.
+
+    Mend what the message names; trying again changes nothing.
+    """
 
     kind = "invalid_argument"
 
 
 class UnknownNodeError(LamportError, ValueError):
-    """NODE_NAME is not one of the nodes of the node map."""
+    """NODE_NAME is not one of the nodes of the node map.
+
+    The message lists them: correct NODE_NAME, or add the node to LAMPORT_NODES.
+    """
 
     kind = "unknown_node"
 
 
 class UnavailableError(LamportError, ConnectionError):
-    """No store could be reached, or none was able to serve (no quorum, no leader)."""
+    """No store could be reached, or none was able to serve (no quorum, no leader).
+
+    Try again later. `lamport nodes` says which members answer.
+    """
 
     kind = "unavailable"
 
 
 class LamportTimeoutError(LamportError, TimeoutError):
-    """The deadline of the call passed without an answer. Nothing was handed out."""
+    """The deadline of the call passed without an answer. Nothing was handed out.
+
+    Try again, as often as you like: a call that did reach the store leaves a gap and no double.
+    LAMPORT_TIMEOUT sets the deadline.
+    """
 
     kind = "timeout"
 
 
 class CorruptError(LamportError, ValueError):
-    """What lies under a key of the clock can't be read; nothing was overwritten."""
+    """What lies under a key of the clock can't be read; nothing was overwritten.
+
+    Another program writes to the key: give the clock one of its own (LAMPORT_KEY), or mend what is
+    there.
+    """
 
     kind = "corrupt"
 
 
 class ExhaustedError(LamportError, OverflowError):
-    """The next time would lie past 2^53 - 1."""
+    """The next time would lie past 2^53 - 1.
+
+    No count gets there by itself: somebody moved the clock. A new LAMPORT_KEY begins at 0.
+    """
 
     kind = "exhausted"
 
 
 class TooFarAheadError(LamportError, ValueError):
-    """A time lies further ahead than the jump bound allows; the clock is unchanged."""
+    """A time lies further ahead than the jump bound allows; the clock is unchanged.
+
+    Look for its sender. If the time is right after all, raise LAMPORT_MAX_JUMP.
+    """
 
     kind = "too_far_ahead"
 
 
 class CompactedError(LamportError, LookupError):
-    """The store no longer keeps the revisions asked for."""
+    """The store no longer keeps the revisions asked for.
+
+    Ask for newer ones; how long etcd keeps them is its auto-compaction.
+    """
 
     kind = "compacted"
 
 
 class DeniedError(LamportError, PermissionError):
-    """The store refused for lack of permission or of a valid user."""
+    """The store refused for lack of permission or of a valid user.
+
+    Check LAMPORT_USER, LAMPORT_PASSWORD_FILE and the user's role, which needs the key and all keys
+    below it.
+    """
 
     kind = "denied"
 
 
 class NoSpaceError(LamportError, OSError):
-    """The store's space quota is used up."""
+    """The store's space quota is used up.
+
+    Trying again does not help: compact, defragment and disarm the alarm, as the message says.
+    """
 
     kind = "no_space"
 
 
 class RegressedError(LamportError, RuntimeError):
     """The store lost times that were handed out: it was restored, is another one, or keys of the
-    clock were deleted. No time is handed out until `lamport repair`."""
+    clock were deleted.
+
+    No time is handed out until somebody has run `lamport repair`.
+    """
 
     kind = "regressed"
 
 
 class OverloadedError(LamportError, RuntimeError):
-    """Too many callers wait in this process already."""
+    """Too many callers wait in this process already.
+
+    Slow down, and take several times at once with reserve().
+    """
 
     kind = "overloaded"
 
 
 class ClosedError(LamportError, RuntimeError):
-    """The clock was closed, or belongs to the parent of this process."""
+    """The clock was closed, or belongs to the parent of this process.
+
+    Make a new one; in a child, begin watches and reservations anew.
+    """
 
     kind = "closed"
 
 
 class InternalError(LamportError, RuntimeError):
-    """A fault of this library or of the machine (no memory, no threads)."""
+    """A fault of this library or of the machine (no memory, no threads).
+
+    The message says which of the two; a fault of the library is worth a report.
+    """
 
     kind = "internal"
 

@@ -75,6 +75,15 @@ pub(crate) use value;
 /// The order never contradicts causality, but it says more than causality does: two stamps in order
 /// need not be cause and effect. Text form: `42@mx-nodel`, and with the instance, by
 /// `format(stamp, "#")`, `42@mx-nodel;instance=00000000000000ff`. Stamp.parse takes both.
+///
+/// Raises InvalidArgumentError for a time outside 0 through 2^53 - 1 and for a process that is no
+/// name: 1 to 255 bytes without blanks, control characters and ";".
+///
+///     >>> sent = Stamp(42, "mx-nodel")
+///     >>> str(sent), sent.time, sent.process
+///     ('42@mx-nodel', 42, 'mx-nodel')
+///     >>> sent < Stamp(42, "mx-nodel2") < Stamp(43, "api")
+///     True
 #[pyclass(frozen, module = "lamport_clock")]
 #[derive(Clone)]
 pub(crate) struct Stamp(pub(crate) core::Stamp);
@@ -98,8 +107,14 @@ value!(Stamp, {
         })
     }
 
-    /// The stamp that a text like "42@mx-nodel" stands for. InvalidArgumentError if it does not
-    /// have that form.
+    /// The stamp that a text like "42@mx-nodel" stands for. Without an instance it has instance 0.
+    ///
+    /// Raises InvalidArgumentError if it does not have that form.
+    ///
+    ///     >>> Stamp.parse("42@mx-nodel")
+    ///     Stamp(time=42, process='mx-nodel', instance=0)
+    ///     >>> Stamp.parse("42@mx-nodel;instance=00000000000000ff").instance
+    ///     255
     #[staticmethod]
     pub(crate) fn parse(text: Text) -> PyResult<Stamp> {
         text.0.parse().or_raise().map(Stamp)
@@ -151,6 +166,10 @@ value!(Stamp, {
 });
 
 /// Who held the record, and at what value.
+///
+///     >>> first = clock.update()
+///     >>> clock.update().previous
+///     Holder(value=2, process_id='api')
 #[pyclass(frozen, eq, module = "lamport_clock")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Holder(core::Holder);
@@ -172,7 +191,7 @@ value!(Holder, {
         })
     }
 
-    /// The value.
+    /// The value, a logical time.
     #[getter]
     fn value(&self) -> u64 {
         self.0.value.get()
@@ -185,7 +204,13 @@ value!(Holder, {
     }
 });
 
-/// One time of the shared clock.
+/// One time of the shared clock: what SharedClock.update() gives. int(update) is its value.
+///
+///     >>> update = clock.update()
+///     >>> update.value, update.process, update.previous
+///     (2, 'api', None)
+///     >>> str(update.stamp), int(update)
+///     ('2@api', 2)
 #[pyclass(frozen, eq, module = "lamport_clock")]
 #[derive(PartialEq)]
 pub(crate) struct Update(pub(crate) core::Update);
@@ -243,7 +268,7 @@ value!(Update, {
         })
     }
 
-    /// The time. Nobody else has it.
+    /// The logical time. Nobody else has it.
     #[getter]
     fn value(&self) -> u64 {
         self.0.value.get()
@@ -314,6 +339,12 @@ value!(Update, {
 /// iterating (also with an iterator begun before), `times` and pickling raise ClosedError. What was
 /// taken out before, a list or a range, is out of reach. To send some to another process on purpose,
 /// pickle them; the sender then no longer hands them out.
+///
+///     >>> taken = clock.reserve(1_000)
+///     >>> taken.first, taken.last, len(taken)
+///     (2, 1001, 1000)
+///     >>> taken[0], taken[-1], taken.times
+///     (2, 1001, range(2, 1002))
 #[pyclass(frozen, eq, module = "lamport_clock")]
 pub(crate) struct Reservation {
     taken: core::Reservation,
@@ -469,7 +500,7 @@ value!(Reservation, {
         self.taken.regressed.map(core::Time::get)
     }
 
-    /// The times as a range.
+    /// The times as a range. Raises ClosedError in a child of os.fork().
     #[getter]
     fn times<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyRange>> {
         self.check()?;
@@ -529,7 +560,12 @@ impl Times {
     }
 }
 
-/// An update by anyone, as it is found in the store.
+/// An update by anyone, as it is found in the store. int(observed) is its value.
+///
+///     >>> mine = clock.update()
+///     >>> seen = clock.read()
+///     >>> seen.value, seen.process_id, seen.instance == clock.instance
+///     (2, 'api', True)
 #[pyclass(frozen, eq, module = "lamport_clock")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Observed(pub(crate) core::Observed);
@@ -620,6 +656,14 @@ value!(Observed, {
 
 /// The newest updates that the store still keeps, oldest first: iterable and indexable like
 /// `updates`, with what lies before them.
+///
+///     >>> for _ in range(3):
+///     ...     update = clock.update()
+///     >>> history = clock.history()
+///     >>> [update.value for update in history]
+///     [2, 4, 6]
+///     >>> history.compacted_before is None, history.unreadable
+///     (True, 0)
 #[pyclass(frozen, eq, module = "lamport_clock")]
 #[derive(PartialEq)]
 pub(crate) struct History(pub(crate) core::History);
