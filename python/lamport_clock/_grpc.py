@@ -1,0 +1,257 @@
+"""The clock in the calls of gRPC in threads; lamport_clock.grpc says what travels when."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import grpc
+
+from . import _header
+from ._local import LocalClock
+
+# ---------------------------------------------------------------------------------------- client
+
+
+class ClientInterceptor(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    """Stamps the calls of a channel, and receives the stamps of their answers."""
+
+    def __init__(self, clock: LocalClock) -> None:
+        self._clock = clock
+
+    def intercept_unary_unary(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        return self._one(continuation, client_call_details, request)
+
+    def intercept_stream_unary(
+        self,
+        continuation: Any,
+        client_call_details: Any,
+        request_iterator: Any,
+    ) -> Any:
+        return self._one(continuation, client_call_details, request_iterator)
+
+    def intercept_unary_stream(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        return self._many(continuation, client_call_details, request)
+
+    def intercept_stream_stream(
+        self,
+        continuation: Any,
+        client_call_details: Any,
+        request_iterator: Any,
+    ) -> Any:
+        return self._many(continuation, client_call_details, request_iterator)
+
+    def _one(self, continuation: Any, details: Any, request: Any) -> Any:
+        call = _Answer(continuation(self._stamped(details), request), self._clock)
+        # A caller that waits for the response has it by now; a future comes later.
+        call.receive()
+        return call
+
+    def _many(self, continuation: Any, details: Any, request: Any) -> Any:
+        return _Answers(continuation(self._stamped(details), request), self._clock)
+
+    def _stamped(self, details: Any) -> _Details:
+        return _Details(details, tuple(stamped(details.metadata, self._clock)))
+
+
+class _Details(grpc.ClientCallDetails):
+    """The details of a call with other metadata."""
+
+    def __init__(self, details: Any, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
+        # What has no such attribute here keeps the caller's value.
+        for name in ("method", "timeout", "credentials", "wait_for_ready", "compression"):
+            if hasattr(details, name):
+                setattr(self, name, getattr(details, name))
+        self.metadata = metadata
+
+
+class _Answer:
+    """A call, whose stamp is received before its caller has the response."""
+
+    def __init__(self, call: Any, clock: LocalClock) -> None:
+        self._call = call
+        self._clock = clock
+        self._received = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def receive(self) -> None:
+        """If the call is done: of both metadata the newest stamp."""
+        if self._received or not self._call.done():
+            return
+        self._received = True
+        receive((self._call.initial_metadata, self._call.trailing_metadata), self._clock)
+
+    def result(self, timeout: float | None = None) -> Any:
+        try:
+            return self._call.result(timeout)
+        finally:
+            self.receive()
+
+    def exception(self, timeout: float | None = None) -> Any:
+        try:
+            return self._call.exception(timeout)
+        finally:
+            self.receive()
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        def done(_: object) -> None:
+            self.receive()
+            callback(self)
+
+        self._call.add_done_callback(done)
+
+
+class _Answers:
+    """A call whose answer is a stream: one stamp before the first message, one at the end."""
+
+    def __init__(self, call: Any, clock: LocalClock) -> None:
+        self._call = call
+        self._clock = clock
+        self._begun = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            response = next(self._call)
+        except (StopIteration, grpc.RpcError):
+            receive((self._call.trailing_metadata,), self._clock)
+            raise
+        if not self._begun:
+            self._begun = True
+            receive((self._call.initial_metadata,), self._clock)
+        return response
+
+
+# ---------------------------------------------------------------------------------------- server
+
+
+class ServerInterceptor(grpc.ServerInterceptor):
+    """Receives the stamps of a server's calls, and stamps their answers."""
+
+    def __init__(self, clock: LocalClock) -> None:
+        self._clock = clock
+
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+        return wrapped(handler, lambda behaviour: stamping(behaviour, handler, self._clock))
+
+
+def wrapped(handler: Any, wrap: Callable[[Any], Any]) -> Any:
+    """A method's handler with another behaviour."""
+    kind = "_".join(
+        "stream" if streaming else "unary"
+        for streaming in (handler.request_streaming, handler.response_streaming)
+    )
+    behaviour = getattr(handler, kind)
+    # An experiment of gRPC's with behaviours of another form.
+    if getattr(behaviour, "experimental_non_blocking", False):
+        return handler
+    make = getattr(grpc, f"{kind}_rpc_method_handler")
+    return make(wrap(behaviour), handler.request_deserializer, handler.response_serializer)
+
+
+def stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
+    """The behaviour of a method that runs in a thread, with our events around it."""
+
+    @functools.wraps(behaviour)
+    def one(request: Any, context: Any) -> Any:
+        context = begin(context, clock)
+        try:
+            return behaviour(request, context)
+        finally:
+            leave(context, clock)
+
+    @functools.wraps(behaviour)
+    def many(request: Any, context: Any) -> Iterator[Any]:
+        context = begin(context, clock)
+        try:
+            begun = False
+            for response in behaviour(request, context):
+                if not begun:
+                    begun = True
+                    # The handler has sent its own already, or the caller is gone.
+                    with suppress(Exception):
+                        context.send_initial_metadata(tuple(stamped((), clock)))
+                yield response
+        finally:
+            leave(context, clock)
+
+    return many if handler.response_streaming else one
+
+
+# -------------------------------------------------------------------------------------- metadata
+
+
+def stamped(metadata: Any, clock: LocalClock) -> Iterator[tuple[str, str | bytes]]:
+    """The pairs of this metadata with a stamp of ours, for a message that leaves."""
+    for name, value in metadata or ():
+        if not _header.is_ours(name):
+            yield name, value
+    departure = _header.sent(clock)
+    if departure is not None:
+        yield _header.HEADER, departure[1]
+
+
+def receive(sources: tuple[Callable[[], Any], ...], clock: LocalClock) -> None:
+    """Receives what these functions of a call give: the newest stamp."""
+    pairs: list[Any] = []
+    for source in sources:
+        # A call that failed before it was made has no metadata, and some say so by raising.
+        with suppress(Exception):
+            pairs += source() or ()
+    _header.received(_header.values(pairs), clock)
+
+
+def begin(context: Any, clock: LocalClock) -> Any:
+    """A call arrived with this context; the context to hand on."""
+    _header.arrived(_header.values(context.invocation_metadata()), clock)
+    if not hasattr(context, "trailing_metadata"):
+        context = _Remembering(context)
+    # Where coroutines serve, an abort sends at once what is set by then.
+    leave(context, clock)
+    return context
+
+
+class _Remembering:
+    """The context of a function that grpc.aio runs in a thread: its metadata can't be read back."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._trailing: tuple[Any, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        self._trailing = tuple(metadata)
+        self._context.set_trailing_metadata(self._trailing)
+
+    def trailing_metadata(self) -> tuple[Any, ...]:
+        return self._trailing
+
+
+def leave(context: Any, clock: LocalClock) -> None:
+    """Its answer leaves: a stamp among the trailing metadata that the handler may have set."""
+    # Another interceptor's context may lack one of these. The answer matters more.
+    with suppress(Exception):
+        context.set_trailing_metadata(tuple(stamped(context.trailing_metadata(), clock)))

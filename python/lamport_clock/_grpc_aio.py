@@ -1,0 +1,186 @@
+"""The clock in the calls of grpc.aio; lamport_clock.grpc says what travels when."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Generator
+from contextlib import aclosing, suppress
+from typing import Any
+
+import grpc.aio
+
+from . import _header
+from ._grpc import begin, leave, stamped, stamping, wrapped
+from ._local import LocalClock
+
+# ---------------------------------------------------------------------------------------- client
+
+
+def aio_client_interceptors(clock: LocalClock) -> list[grpc.aio.ClientInterceptor]:
+    """What the argument `interceptors` of grpc.aio's channels takes.
+
+    Four, since grpc.aio uses an interceptor for one kind of call alone.
+    """
+    return [
+        _UnaryUnary(clock),
+        _UnaryStream(clock),
+        _StreamUnary(clock),
+        _StreamStream(clock),
+    ]
+
+
+class _Interceptor:
+    def __init__(self, clock: LocalClock) -> None:
+        self._clock = clock
+
+    def _stamped(self, details: Any) -> grpc.aio.ClientCallDetails:
+        return grpc.aio.ClientCallDetails(
+            details.method,
+            details.timeout,
+            grpc.aio.Metadata(*stamped(details.metadata, self._clock)),
+            details.credentials,
+            details.wait_for_ready,
+        )
+
+
+class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self,
+        continuation: Any,
+        client_call_details: Any,
+        request: Any,
+    ) -> Any:
+        call = await continuation(self._stamped(client_call_details), request)
+        # The caller awaits the call again, and is told of its failure there.
+        with suppress(grpc.aio.AioRpcError):
+            await call
+        await _receive(call, self._clock)
+        return call
+
+
+class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self,
+        continuation: Any,
+        client_call_details: Any,
+        request_iterator: Any,
+    ) -> Any:
+        call = await continuation(self._stamped(client_call_details), request_iterator)
+        # Awaited here it would never end: the caller may write only when this has returned.
+        return _Answer(call, self._clock)
+
+
+class _UnaryStream(_Interceptor, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self,
+        continuation: Any,
+        client_call_details: Any,
+        request: Any,
+    ) -> Any:
+        return _answers(
+            await continuation(self._stamped(client_call_details), request), self._clock
+        )
+
+
+class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self,
+        continuation: Any,
+        client_call_details: Any,
+        request_iterator: Any,
+    ) -> Any:
+        return _answers(
+            await continuation(self._stamped(client_call_details), request_iterator), self._clock
+        )
+
+
+class _Answer:
+    """A call, whose stamp is received before its caller has the response."""
+
+    def __init__(self, call: Any, clock: LocalClock) -> None:
+        self._call = call
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._response().__await__()
+
+    async def _response(self) -> Any:
+        try:
+            return await self._call
+        finally:
+            await _receive(self._call, self._clock)
+
+
+async def _answers(call: Any, clock: LocalClock) -> AsyncIterator[Any]:
+    """The messages of a stream, with one stamp received before the first and one at the end."""
+    try:
+        begun = False
+        async for response in call:
+            if not begun:
+                begun = True
+                _header.received(_header.values(await call.initial_metadata()), clock)
+            yield response
+    finally:
+        await _receive(call, clock)
+
+
+async def _receive(call: Any, clock: LocalClock) -> None:
+    """Of both metadata of a call that is done the newest stamp."""
+    if call.done():
+        pairs = [*(await call.initial_metadata() or ()), *(await call.trailing_metadata() or ())]
+        _header.received(_header.values(pairs), clock)
+
+
+# ---------------------------------------------------------------------------------------- server
+
+
+class AioServerInterceptor(grpc.aio.ServerInterceptor):
+    """Receives the stamps of a server's calls, and stamps their answers."""
+
+    def __init__(self, clock: LocalClock) -> None:
+        self._clock = clock
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        return wrapped(handler, lambda behaviour: _stamping(behaviour, handler, self._clock))
+
+
+def _stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
+    """The behaviour of a method with our events around it. It stays of its kind: gRPC asks."""
+
+    @functools.wraps(behaviour)
+    async def one(request: Any, context: Any) -> Any:
+        context = begin(context, clock)
+        try:
+            return await behaviour(request, context)
+        finally:
+            leave(context, clock)
+
+    @functools.wraps(behaviour)
+    async def many(request: Any, context: Any) -> AsyncIterator[Any]:
+        context = begin(context, clock)
+        try:
+            begun = False
+            async with aclosing(behaviour(request, context)) as responses:
+                async for response in responses:
+                    if not begun:
+                        begun = True
+                        # The handler has sent its own already, or the caller is gone.
+                        with suppress(Exception):
+                            await context.send_initial_metadata(tuple(stamped((), clock)))
+                    yield response
+        finally:
+            leave(context, clock)
+
+    if inspect.isasyncgenfunction(behaviour):
+        return many
+    # One that writes its stream itself has no first message that could be seen from here.
+    if inspect.iscoroutinefunction(behaviour):
+        return one
+    return stamping(behaviour, handler, clock)

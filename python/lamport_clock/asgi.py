@@ -1,0 +1,82 @@
+"""The clock in the requests and responses of an ASGI application (FastAPI, Starlette, Django, ...).
+
+    >>> from fastapi import FastAPI, Request
+    >>> from lamport_clock import SharedClock
+    >>> from lamport_clock.asgi import LamportMiddleware
+    >>> app = FastAPI()
+    >>> app.add_middleware(LamportMiddleware, clock=SharedClock.memory("api"))
+    >>> @app.get("/")
+    ... async def show(request: Request) -> str:
+    ...     return f"received at {request.scope['lamport']}"
+
+See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from . import _header
+from ._local import LocalClock
+
+__all__ = ["LamportMiddleware"]
+
+# As the specification of ASGI has them; its typed forms differ between frameworks.
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class LamportMiddleware:
+    """A request moves the clock past its stamp; the response carries one of its own.
+
+    The handler finds the stamp of the request's arrival in scope["lamport"] (None only when the
+    clock's times are used up). The response is stamped when its head leaves, so a streaming body
+    comes after its stamp. A websocket is stamped when it is opened and accepted; what goes through
+    it afterwards carries no headers. Lifespan events and exceptions pass untouched.
+
+        >>> import asyncio
+        >>> from lamport_clock import SharedClock
+        >>> from lamport_clock.asgi import LamportMiddleware
+        >>> async def application(scope, receive, send):
+        ...     print("arrived", scope["lamport"])
+        ...     await send({"type": "http.response.start", "status": 200, "headers": []})
+        >>> async def send(message):
+        ...     print("left", message["headers"][0][1][:6])
+        >>> scope = {"type": "http", "headers": [(b"lamport", b"41@web")]}
+        >>> service = LamportMiddleware(application, SharedClock.memory("api"))
+        >>> asyncio.run(service(scope, None, send))
+        arrived 42@api
+        left b'43@api'
+    """
+
+    def __init__(self, app: Application, clock: LocalClock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+
+        async def stamped(message: Message) -> None:
+            await send(self._stamped(message) if message["type"] in _HEADS else message)
+
+        arrival = _header.arrived(_header.values(scope.get("headers")), self._clock)
+        # A copy: whoever called us keeps its own.
+        await self._app({**scope, "lamport": arrival}, receive, stamped)
+
+    def _stamped(self, message: Message) -> Message:
+        headers = [pair for pair in message.get("headers") or () if not _header.is_ours(pair[0])]
+        departure = _header.sent(self._clock)
+        if departure is not None:
+            headers.append((_NAME, departure[1].encode()))
+        return {**message, "headers": headers}
+
+
+_NAME = _header.HEADER.encode()
+# The messages that carry the headers of an answer.
+_HEADS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}

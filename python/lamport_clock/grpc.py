@@ -1,0 +1,51 @@
+"""The clock in the calls of gRPC.
+
+    >>> import grpc
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from lamport_clock import SharedClock
+    >>> from lamport_clock.grpc import ClientInterceptor, ServerInterceptor
+    >>> clock = SharedClock.memory("api")
+    >>> channel = grpc.insecure_channel("billing:50051")
+    >>> channel = grpc.intercept_channel(channel, ClientInterceptor(clock))
+    >>> server = grpc.server(ThreadPoolExecutor(), interceptors=[ServerInterceptor(clock)])
+
+For grpc.aio: `grpc.aio.insecure_channel(..., interceptors=aio_client_interceptors(clock))` and
+`grpc.aio.server(interceptors=[AioServerInterceptor(clock)])`.
+
+A call carries a stamp in its metadata, and the server's clock is past it before the handler begins.
+The answer carries one in its trailing metadata, made after the handler ended, also when the handler
+failed; an answer that is a stream carries one in its initial metadata too, made before its first
+message, unless the handler has sent initial metadata itself. The client's clock is past them before
+the caller has the result, or the message. Messages within a stream have no metadata of their own.
+See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._frameworks import missing
+
+try:
+    from ._grpc import ClientInterceptor, ServerInterceptor
+except ModuleNotFoundError as error:
+    raise missing(error, "grpc", "grpcio") from None
+
+if TYPE_CHECKING:
+    from ._grpc_aio import AioServerInterceptor, aio_client_interceptors
+
+__all__ = [
+    "AioServerInterceptor",
+    "ClientInterceptor",
+    "ServerInterceptor",
+    "aio_client_interceptors",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # grpc.aio brings asyncio, which a program of threads has no use for.
+    if name in ("AioServerInterceptor", "aio_client_interceptors"):
+        from . import _grpc_aio
+
+        return getattr(_grpc_aio, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,94 @@
+"""The clock in the requests of httpx.
+
+    >>> import httpx, lamport_clock.httpx
+    >>> from lamport_clock import SharedClock
+    >>> client = lamport_clock.httpx.install(httpx.Client(), SharedClock.memory("api"))
+
+From then on client.get(...) sends a stamp, and the clock is past that of the response. Each
+request that goes out is stamped, also those that follow a redirect or an authentication.
+See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+from ._frameworks import missing
+from ._local import LocalClock
+from .propagation import extract, inject
+
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    raise missing(error, "httpx", "httpx") from None
+
+__all__ = ["async_hooks", "hooks", "install"]
+
+Hooks: TypeAlias = dict[str, list[Callable[..., Any]]]
+Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
+
+
+def install(client: Client, clock: LocalClock) -> Client:
+    """Gives the client's requests stamps, and receives those of the responses; returns the client.
+
+    For a client of either kind. Its other event hooks stay.
+
+        >>> import httpx, lamport_clock.httpx
+        >>> from lamport_clock import SharedClock
+        >>> clock = SharedClock.memory("api")
+        >>> def billing(request):
+        ...     print(request.headers["lamport"][:5])
+        ...     return httpx.Response(200, headers={"lamport": "41@billing"})
+        >>> client = httpx.Client(transport=httpx.MockTransport(billing))
+        >>> response = lamport_clock.httpx.install(client, clock).get("http://billing/")
+        1@api
+        >>> clock.now()
+        42
+    """
+    ours: Hooks = hooks(clock)
+    if isinstance(client, httpx.AsyncClient):
+        ours = async_hooks(clock)
+    client.event_hooks = {
+        # A request is stamped after the other hooks had their events, and a response before.
+        "request": [*client.event_hooks["request"], *ours["request"]],
+        "response": [*ours["response"], *client.event_hooks["response"]],
+    }
+    return client
+
+
+def hooks(clock: LocalClock) -> Hooks:
+    """What httpx.Client(event_hooks=...) takes.
+
+    >>> import httpx, lamport_clock.httpx
+    >>> from lamport_clock import SharedClock
+    >>> hooks = lamport_clock.httpx.hooks(SharedClock.memory("api"))
+    >>> client = httpx.Client(event_hooks=hooks)
+    """
+
+    def request(request: httpx.Request) -> None:
+        inject(request.headers, clock)
+
+    def response(response: httpx.Response) -> None:
+        extract(response.headers, clock)
+
+    return {"request": [request], "response": [response]}
+
+
+def async_hooks(clock: LocalClock) -> Hooks:
+    """What httpx.AsyncClient(event_hooks=...) takes.
+
+    >>> import httpx, lamport_clock.httpx
+    >>> from lamport_clock import SharedClock
+    >>> hooks = lamport_clock.httpx.async_hooks(SharedClock.memory("api"))
+    >>> client = httpx.AsyncClient(event_hooks=hooks)
+    """
+    sync = hooks(clock)
+
+    def awaited(hook: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+        async def call(message: object) -> None:
+            hook(message)
+
+        return call
+
+    return {event: [awaited(hook) for hook in those] for event, those in sync.items()}
