@@ -240,6 +240,22 @@ static void test_a_callback_that_destroys_its_follower() {
     CHECK(!follower);
 }
 
+static void test_background() {
+    lamport::clock clock = shared("background");
+    lamport::watch watch = clock.watch();
+
+    CHECK(!clock.stats().running && !clock.stats().last_value);
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "out of range", [&] { clock.start(1ms); });
+    clock.start(10ms);
+    for (int i = 0; i < 3; i++)
+        CHECK(watch.next().kind == LAMPORT_EVENT_UPDATED);
+    clock.stop();
+    const lamport::stats stats = clock.stats();
+    CHECK(!stats.running && stats.interval == 10ms && stats.updates >= 2);
+    CHECK(stats.last_value && *stats.last_value >= 4 && stats.failures == 0 && stats.failing == 0);
+    CHECK(stats.last_status == LAMPORT_STATUS_OK && stats.last_message.empty());
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         std::fprintf(stderr, "usage: test_cpp STORE\n");
@@ -252,6 +268,7 @@ int main(int argc, char **argv) {
     test_stamps();
     test_watch();
     test_follow();
+    test_background();
     test_a_callback_that_destroys_its_follower();
     return report();
 }

@@ -60,7 +60,13 @@ def test_the_readme_as_a_newcomer_pastes_it(library: Library, tmp_path: Path) ->
 
 
 SHOWN = {
-    "c": ["1 < 58 < 60\n", "", "received at 2@billing\n", ""],
+    "c": [
+        "1 < 58 < 60\n",
+        "",
+        "received at 2@billing\n",
+        "",
+        "2 by itself, 0 failed, stopped\n",
+    ],
     "cpp": ["1@api before 3@api\napi took 3\n"],
 }
 

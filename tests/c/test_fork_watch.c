@@ -1,4 +1,5 @@
-/* Fork, for what stays with the parent (watches and followers), and for local clocks.
+/* Fork, for what stays with the parent (watches and followers), for local clocks, and for updates in
+ * the background.
  *
  *     test_fork_watch STORE
  */
@@ -153,6 +154,43 @@ static void test_a_child_begins_its_own(void) {
     lamport_clock_free(clock);
 }
 
+static void test_a_childs_background_is_its_own(void) {
+    lamport_clock_t *clock = opened(store, "background");
+    lamport_watch_t *watch;
+    lamport_event_t *event = NULL;
+    lamport_stats_t *stats = NULL;
+    uint64_t instance = 0, seen = 0;
+    pid_t child;
+    int i;
+
+    CHECK_OK(lamport_clock_start(clock, 10, NULL));
+    for (i = 0; i < FORKS / 4; i++) {
+        child = forked();
+        if (child == 0) {
+            /* Its first use of the clock. */
+            watch = watching(clock);
+            CHECK_OK(lamport_clock_instance(clock, &instance, NULL));
+            while (seen != instance) {
+                CHECK_OK(lamport_watch_next(watch, PATIENCE, &event, NULL));
+                seen = lamport_observed_instance(lamport_event_update(event));
+                lamport_event_free(event);
+            }
+            CHECK_OK(lamport_clock_stop(clock, NULL));
+            CHECK_OK(lamport_clock_stats(clock, &stats, NULL));
+            CHECK(lamport_stats_running(stats) == 0);
+            lamport_stats_free(stats);
+            lamport_watch_free(watch);
+            lamport_clock_free(clock);
+            leave();
+        }
+        ended_well(child);
+    }
+    CHECK_OK(lamport_clock_stats(clock, &stats, NULL));
+    CHECK(lamport_stats_running(stats) == 1);
+    lamport_stats_free(stats);
+    lamport_clock_free(clock);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         fprintf(stderr, "usage: test_fork_watch STORE\n");
@@ -162,5 +200,6 @@ int main(int argc, char **argv) {
     store = argv[1];
     test_a_childs_stamps_are_its_own();
     test_a_child_begins_its_own();
+    test_a_childs_background_is_its_own();
     return report();
 }

@@ -27,6 +27,7 @@ def checks(output: str) -> int:
 @pytest.mark.parametrize(
     ("name", "arguments", "least"),
     [
+        ("test_background", ["memory:test"], 60),
         ("test_border", [], 300),
         ("test_clock", ["memory:test"], 130),
         ("test_fork", ["memory:test"], 500),
@@ -60,10 +61,10 @@ def test_fork_on_etcd(library: Library, etcd: Etcd, name: str, least: int) -> No
     assert checks(library.passes([str(program), etcd.uri(f"/{name}")])) >= least
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_watch_on_etcd(library: Library, etcd: Etcd, link: str) -> None:
-    program = library.program(HERE / "test_watch.c", "c99", link)
-    assert checks(library.passes([str(program), etcd.uri(f"/watch-{link}")])) >= 300
+@pytest.mark.parametrize(("name", "least"), [("test_watch", 300), ("test_background", 60)])
+def test_by_itself_on_etcd(library: Library, etcd: Etcd, name: str, least: int) -> None:
+    program = library.program(HERE / f"{name}.c", "c99", "shared")
+    assert checks(library.passes([str(program), etcd.uri(f"/{name}")])) >= least
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,7 @@ def test_example_says_what_is_wrong(library: Library) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
+        ("test_background", ["etcd"]),
         ("test_border", []),
         ("test_clock", ["memory:test"]),
         ("test_clock", ["etcd"]),

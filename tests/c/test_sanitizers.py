@@ -56,6 +56,7 @@ def clean(command: list[str], library: Library, **options: str) -> str:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
+        ("test_background", ["etcd"]),
         ("test_border", []),
         ("test_clock", ["memory:test"]),
         ("test_clock", ["etcd"]),

@@ -291,6 +291,13 @@ typedef struct lamport_observed_t lamport_observed_t;
 typedef struct lamport_stamp_t lamport_stamp_t;
 
 /*
+ What the updates in the background have come to, at one moment. Yours: free it with
+ lamport_stats_free(). It never changes, holds no tie to the clock and may outlive it; any thread
+ may read it.
+ */
+typedef struct lamport_stats_t lamport_stats_t;
+
+/*
  Times that one of your updates took, and what it found. Yours: free it with
  lamport_update_free(). It never changes, holds no tie to the clock and may outlive it; any thread
  may read it.
@@ -875,6 +882,126 @@ size_t lamport_history_unreadable(const struct lamport_history_t *history);
  Frees a history and the updates in it. NULL is allowed and does nothing. Does not block.
  */
 void lamport_history_free(struct lamport_history_t *history);
+
+/*
+ Starts to update the clock every `interval_ms` milliseconds in the background, a little sooner or
+ later, the first time at once: so that its local clock stays near the others', and they learn of
+ it. 10 to 86400000 (a day); 0: 2000, as the deployed script does.
+
+ An update that fails is counted, and the next one comes later, until one succeeds. To start again
+ with the same interval does nothing, with another one it begins anew. It ends with
+ lamport_clock_stop(), and when the clock is closed or freed. In a forked child it goes on from the
+ child's first use of the clock.
+
+ Does not block; the library's thread does the work. Any thread. Errors: NULL_POINTER (clock),
+ INVALID_ARGUMENT (interval_ms), CLOSED, INTERNAL.
+ */
+lamport_status_t lamport_clock_start(const struct lamport_clock_t *clock,
+                                     uint64_t interval_ms,
+                                     struct lamport_error_t **error);
+
+/*
+ Stops the updates in the background: once this has returned none begins, and one that is under way
+ is given up. To stop again does nothing; to start again goes on.
+
+ Does not block. Any thread. Errors: NULL_POINTER (clock).
+ */
+lamport_status_t lamport_clock_stop(const struct lamport_clock_t *clock,
+                                    struct lamport_error_t **error);
+
+/*
+ What the updates in the background have come to, over the whole life of the clock, however often
+ they were started and stopped (a forked child counts its own). On success `*stats` is yours.
+
+ Does not block. Any thread. Errors: NULL_POINTER (clock, stats).
+ */
+lamport_status_t lamport_clock_stats(const struct lamport_clock_t *clock,
+                                     struct lamport_stats_t **stats,
+                                     struct lamport_error_t **error);
+
+/*
+ Whether updates go on: 1 if they do, else 0, also if `stats` is NULL.
+
+ Does not block.
+ */
+int32_t lamport_stats_running(const struct lamport_stats_t *stats);
+
+/*
+ For how long they have gone on, in milliseconds; 0 if they don't, or if `stats` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stats_running_for_ms(const struct lamport_stats_t *stats);
+
+/*
+ The interval that was asked for last, in milliseconds; 0 if none was, or if `stats` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stats_interval_ms(const struct lamport_stats_t *stats);
+
+/*
+ How many updates succeeded; 0 if `stats` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stats_updates(const struct lamport_stats_t *stats);
+
+/*
+ How many failed; 0 if `stats` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stats_failures(const struct lamport_stats_t *stats);
+
+/*
+ How many failed with this status; 0 for one that no update fails with, or if `stats` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stats_failures_with(const struct lamport_stats_t *stats,
+                                     int32_t status);
+
+/*
+ How many failed since one succeeded last: 0 while all is well, or if `stats` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stats_failing(const struct lamport_stats_t *stats);
+
+/*
+ The newest time that an update of the background took; 0 before the first, or if `stats` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stats_last_value(const struct lamport_stats_t *stats);
+
+/*
+ How long ago that was, in milliseconds; 0 before the first, or if `stats` is NULL.
+
+ Does not block.
+ */
+uint64_t lamport_stats_since_update_ms(const struct lamport_stats_t *stats);
+
+/*
+ Why the newest one that failed did; it stays when all is well again. LAMPORT_STATUS_OK if none
+ did, or if `stats` is NULL.
+
+ Does not block.
+ */
+lamport_status_t lamport_stats_last_status(const struct lamport_stats_t *stats);
+
+/*
+ The same for people; "" if none failed, or if `stats` is NULL.
+
+ Never NULL. It belongs to `stats` and lives until that is freed. Does not block.
+ */
+const char *lamport_stats_last_message(const struct lamport_stats_t *stats);
+
+/*
+ Frees what lamport_clock_stats() gave. NULL is allowed and does nothing. Does not block.
+ */
+void lamport_stats_free(struct lamport_stats_t *stats);
 
 /*
  The stamp of an event of this clock at logical time `time`, which one of its calls has given:

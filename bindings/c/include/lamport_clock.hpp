@@ -239,6 +239,23 @@ struct history {
     std::size_t unreadable;
 };
 
+// What the updates in the background have come to.
+struct stats {
+    bool running;
+    std::chrono::milliseconds running_for;
+    std::chrono::milliseconds interval;
+    std::uint64_t updates;
+    std::uint64_t failures;
+    // Since one succeeded last: 0 while all is well.
+    std::uint64_t failing;
+    // The newest time that one took, and how long ago.
+    std::optional<std::uint64_t> last_value;
+    std::chrono::milliseconds since_update;
+    // Why the newest one that failed did; OK and "" if none did.
+    lamport_status_t last_status;
+    std::string last_message;
+};
+
 // Something that a watch saw; see lamport_event_kind_t for what each kind has.
 struct event {
     lamport_event_kind_t kind;
@@ -473,6 +490,30 @@ class clock {
     // The same, by calls of `called`. The first may come before this has returned. Blocks.
     [[nodiscard]] lamport::follower follow(follower::function called, std::uint64_t from = 0) const {
         return lamport::follower(get(), std::move(called), from);
+    }
+
+    // Updates in the background, until stop(), close() or the end of this object. 0: every 2 s.
+    void start(std::chrono::milliseconds interval = std::chrono::milliseconds::zero()) {
+        const std::uint64_t length = detail::count(interval);
+        detail::call(lamport_clock_start, get(), length);
+    }
+    void stop() { detail::call(lamport_clock_stop, get()); }
+
+    // What that has come to.
+    lamport::stats stats() const {
+        lamport_stats_t *found = nullptr;
+        detail::call(lamport_clock_stats, get(), &found);
+        const detail::handle<lamport_stats_t, lamport_stats_free> owned{found};
+        return {lamport_stats_running(found) != 0,
+                std::chrono::milliseconds(lamport_stats_running_for_ms(found)),
+                std::chrono::milliseconds(lamport_stats_interval_ms(found)),
+                lamport_stats_updates(found),
+                lamport_stats_failures(found),
+                lamport_stats_failing(found),
+                detail::unless_zero(lamport_stats_last_value(found)),
+                std::chrono::milliseconds(lamport_stats_since_update_ms(found)),
+                lamport_stats_last_status(found),
+                lamport_stats_last_message(found)};
     }
 
     // The stamp of an event of this clock at a time that it gave.

@@ -21,5 +21,6 @@ pub mod local;
 pub mod observed;
 pub mod stamp;
 pub mod status;
+pub mod sync;
 pub mod update;
 pub mod watch;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which a reader of the header wants them.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "status", "error", "clock", "observed", "update", "watch", "event", "follower", "history",
-    "stamp", "local",
+    "sync", "stamp", "local",
 ];
 
 #[test]

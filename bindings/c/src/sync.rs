@@ -1,0 +1,226 @@
+//! Updates in the background.
+
+use std::ffi::{CString, c_char};
+use std::time::Duration;
+
+use lamport_clock::{ErrorKind, SyncStats};
+
+use crate::border::{self, Output};
+use crate::clock::Clock;
+use crate::error::ErrorObject;
+use crate::status::Status;
+
+/// What the updates in the background have come to, at one moment. Yours: free it with
+/// lamport_stats_free(). It never changes, holds no tie to the clock and may outlive it; any thread
+/// may read it.
+#[derive(Debug)]
+pub struct Stats {
+    stats: SyncStats,
+    message: CString,
+}
+
+/// Starts to update the clock every `interval_ms` milliseconds in the background, a little sooner or
+/// later, the first time at once: so that its local clock stays near the others', and they learn of
+/// it. 10 to 86400000 (a day); 0: 2000, as the deployed script does.
+///
+/// An update that fails is counted, and the next one comes later, until one succeeds. To start again
+/// with the same interval does nothing, with another one it begins anew. It ends with
+/// lamport_clock_stop(), and when the clock is closed or freed. In a forked child it goes on from the
+/// child's first use of the clock.
+///
+/// Does not block; the library's thread does the work. Any thread. Errors: NULL_POINTER (clock),
+/// INVALID_ARGUMENT (interval_ms), CLOSED, INTERNAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_start(
+    clock: *const Clock,
+    interval_ms: u64,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let clock = unsafe { Clock::lent(clock)? };
+        clock.start(match interval_ms {
+            0 => DEPLOYED_INTERVAL,
+            interval_ms => Duration::from_millis(interval_ms),
+        })?;
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// Stops the updates in the background: once this has returned none begins, and one that is under way
+/// is given up. To stop again does nothing; to start again goes on.
+///
+/// Does not block. Any thread. Errors: NULL_POINTER (clock).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_stop(
+    clock: *const Clock,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let clock = unsafe { Clock::lent(clock)? };
+        clock.stop();
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// What the updates in the background have come to, over the whole life of the clock, however often
+/// they were started and stopped (a forked child counts its own). On success `*stats` is yours.
+///
+/// Does not block. Any thread. Errors: NULL_POINTER (clock, stats).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_stats(
+    clock: *const Clock,
+    stats: *mut *mut Stats,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let (clock, output) = unsafe { (Clock::lent(clock)?, Output::new(stats, "stats")?) };
+        let stats = clock.stats();
+        let message = stats.last_error.as_ref().map(ToString::to_string);
+        output.write(border::handed_over(Stats {
+            message: border::owned_text(&message.unwrap_or_default()),
+            stats,
+        }));
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// Whether updates go on: 1 if they do, else 0, also if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_running(stats: *const Stats) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| i32::from(this.stats.running)) }
+}
+
+/// For how long they have gone on, in milliseconds; 0 if they don't, or if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_running_for_ms(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| milliseconds(this.stats.running_for)) }
+}
+
+/// The interval that was asked for last, in milliseconds; 0 if none was, or if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_interval_ms(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| milliseconds(this.stats.interval)) }
+}
+
+/// How many updates succeeded; 0 if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_updates(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| this.stats.updates) }
+}
+
+/// How many failed; 0 if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_failures(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| this.stats.failures) }
+}
+
+/// How many failed with this status; 0 for one that no update fails with, or if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_failures_with(stats: *const Stats, status: i32) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::look(stats, 0, |this| {
+            let mut kinds = ErrorKind::ALL.into_iter();
+            let kind = kinds.find(|kind| Status::of(*kind) as i32 == status);
+            kind.map_or(0, |kind| this.stats.failures_of(kind))
+        })
+    }
+}
+
+/// How many failed since one succeeded last: 0 while all is well, or if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_failing(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| this.stats.failing) }
+}
+
+/// The newest time that an update of the background took; 0 before the first, or if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_last_value(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::look(stats, 0, |this| {
+            this.stats.last_value.unwrap_or_default().get()
+        })
+    }
+}
+
+/// How long ago that was, in milliseconds; 0 before the first, or if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_since_update_ms(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| milliseconds(this.stats.since_update)) }
+}
+
+/// Why the newest one that failed did; it stays when all is well again. LAMPORT_STATUS_OK if none
+/// did, or if `stats` is NULL.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_last_status(stats: *const Stats) -> Status {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::look(stats, Status::LAMPORT_STATUS_OK, |this| {
+            let failed = this.stats.last_error.as_ref();
+            failed.map_or(Status::LAMPORT_STATUS_OK, |error| Status::of(error.kind()))
+        })
+    }
+}
+
+/// The same for people; "" if none failed, or if `stats` is NULL.
+///
+/// Never NULL. It belongs to `stats` and lives until that is freed. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_last_message(stats: *const Stats) -> *const c_char {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, c"".as_ptr(), |this| this.message.as_ptr()) }
+}
+
+/// Frees what lamport_clock_stats() gave. NULL is allowed and does nothing. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_free(stats: *mut Stats) {
+    border::value_or((), || {
+        // SAFETY: the header's contract: it came from us and is freed once.
+        drop(unsafe { border::given_back(stats) });
+    });
+}
+
+fn milliseconds(length: Option<Duration>) -> u64 {
+    length.map_or(0, |length| {
+        u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+const DEPLOYED_INTERVAL: Duration = Duration::from_secs(2);
