@@ -1,6 +1,6 @@
 //! Keys with their history: the contract of a store's transactions, without sharing or waiting.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::Change;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +18,7 @@ pub struct Shelf {
     /// Nothing older than this revision is kept.
     compacted: u64,
     /// The versions of each key, oldest first; never empty.
-    keys: BTreeMap<Vec<u8>, Vec<Version>>,
+    keys: BTreeMap<Vec<u8>, VecDeque<Version>>,
     /// Which keys each kept revision changed.
     log: BTreeMap<u64, Vec<Vec<u8>>>,
 }
@@ -121,21 +121,22 @@ impl Shelf {
             return;
         }
         self.compacted = revision;
-        let kept = self.log.split_off(&revision);
-        let mut touched: HashSet<&[u8]> = HashSet::new();
-        let gone = std::mem::replace(&mut self.log, kept);
+        // Oldest first and no more than goes: a full shelf forgets one revision for each that comes.
+        let mut touched: HashSet<Vec<u8>> = HashSet::new();
+        while let Some(oldest) = self.log.first_entry()
+            && *oldest.key() < revision
+        {
+            touched.extend(oldest.remove());
+        }
         // A version is superseded by the newest one at or before `revision`, so only keys changed
         // up to there can have something to forget.
-        touched.extend(gone.values().flatten().map(Vec::as_slice));
-        let at_edge = self.log.get(&revision).cloned().unwrap_or_default();
-        touched.extend(at_edge.iter().map(Vec::as_slice));
-        for key in touched {
+        touched.extend(self.log.get(&revision).into_iter().flatten().cloned());
+        for key in &touched {
             let Some(versions) = self.keys.get_mut(key) else {
                 continue;
             };
-            let newest = versions
-                .iter()
-                .rposition(|version| version.revision <= revision);
+            let until = versions.partition_point(|version| version.revision <= revision);
+            let newest = until.checked_sub(1);
             if let Some(newest) = newest {
                 let deleted =
                     versions[newest].value.is_none() && versions[newest].revision < revision;
@@ -216,7 +217,7 @@ impl Shelf {
             return;
         }
         let versions = self.keys.entry(key.to_vec()).or_default();
-        versions.push(Version { revision, value });
+        versions.push_back(Version { revision, value });
         self.log.entry(revision).or_default().push(key.to_vec());
     }
 }
