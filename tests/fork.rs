@@ -6,6 +6,7 @@
 #![cfg(feature = "blocking")]
 
 use std::collections::BTreeSet;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use lamport_clock::blocking::{LocalClock, SharedClock};
@@ -27,6 +28,9 @@ fn of_a_clock() {
     // A watch that goes on in the parent: whether its clock is closed is seen by it.
     let mut watch = clock.watch().unwrap();
     let mut left_behind = clock.watch().unwrap();
+    let mut waits = SharedClock::memory("b").unwrap().watch().unwrap();
+    let pending = waits.poll_ready(&mut Context::from_waker(Waker::noop()));
+    assert!(pending.is_pending());
     let mut call = clock.begin_update().unwrap();
     while call.wait_for(Duration::from_secs(60)).is_none() {}
     watch.next().unwrap().unwrap();
@@ -44,6 +48,11 @@ fn of_a_clock() {
         assert!(error.to_string().contains("forked"), "{error}");
     };
     gone(life.check("this").unwrap_err());
+    // Nobody would be told: they are looked at, and refuse.
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(waits.poll_ready(&mut context).is_ready());
+    assert!(call.poll_ready(&mut context).is_ready());
+    gone(waits.next_within(Duration::ZERO).unwrap().unwrap_err());
     gone(call.wait_for(Duration::ZERO).unwrap().unwrap_err());
     gone(call.wait().unwrap_err());
     gone(watch.next_within(Duration::ZERO).unwrap().unwrap_err());
@@ -51,7 +60,7 @@ fn of_a_clock() {
     assert!(left_behind.next().is_none());
     assert!(closer.is_closed());
     closer.close();
-    drop((watch, left_behind, closer));
+    drop((watch, left_behind, closer, waits));
 
     // The time goes on by itself, under the child's own name.
     let childs = local.tick().unwrap();

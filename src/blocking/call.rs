@@ -1,16 +1,19 @@
 //! A call under way.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::runtime::runtime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::life::Mortal;
 
-/// A call under way: for callers that must look up from waiting, for instance for signals.
+/// A call under way: for callers that must look up from waiting, for instance for signals, and for
+/// those that have an event loop to wait in ([`poll_ready`](Call::poll_ready)).
 ///
 /// Dropping it gives the call up; that takes nothing away from other callers. In a forked child it
 /// gives [`ErrorKind::Closed`], and dropping it leaves the parent's call alone.
@@ -20,7 +23,7 @@ pub struct Call<T>(Mortal<Parts<T>>);
 #[derive(Debug)]
 struct Parts<T> {
     answer: mpsc::Receiver<Result<T>>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 /// So long at most a caller waits without a look at which life it is in: a signal handler may have
@@ -34,10 +37,7 @@ impl<T: Send + 'static> Call<T> {
             // Nobody listens any more if the call was dropped.
             let _ = sender.send(work.await);
         });
-        Ok(Call(Mortal::new(Parts {
-            answer,
-            task: task.abort_handle(),
-        })))
+        Ok(Call(Mortal::new(Parts { answer, task })))
     }
 
     /// Waits for the answer. Bounded, since the call itself is.
@@ -58,6 +58,19 @@ impl<T: Send + 'static> Call<T> {
             Ok(result) => Some(result),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(Err(ended())),
+        }
+    }
+
+    /// Ready once [`wait_for`](Call::wait_for) gives an answer without waiting. Until then the newest
+    /// waker is told when it is worth to look again: on the library's thread, so it should do no more
+    /// than pass that on. It needs no runtime.
+    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self.0.get_mut() {
+            // Its end is asked for once, as a task may be.
+            Some(parts) if !parts.task.is_finished() => {
+                Pin::new(&mut parts.task).poll(context).map(drop)
+            }
+            _ => Poll::Ready(()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Following the record, for threads.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::watch as watch_channel;
@@ -46,9 +47,11 @@ impl Closer {
 
 enum State {
     Resting(Box<shared::Watch>),
-    Waiting(Call<(Box<shared::Watch>, Result<WatchEvent>)>),
+    Waiting(Next),
     Ended,
 }
+
+type Next = Call<(Box<shared::Watch>, Result<WatchEvent>)>;
 
 impl Watch {
     pub(super) fn new(watch: shared::Watch) -> Watch {
@@ -68,24 +71,9 @@ impl Watch {
         }
         let closed = self.closer.0.get()?;
         let state = self.state.get_mut()?;
-        let mut call = match std::mem::replace(state, State::Ended) {
-            State::Waiting(call) => call,
-            State::Resting(mut watch) => {
-                let mut closed = closed.subscribe();
-                let spawned = Call::spawn(async move {
-                    let event = tokio::select! {
-                        biased;
-                        _ = closed.wait_for(|closed| *closed) => Err(self::closed()),
-                        event = watch.next() => event,
-                    };
-                    Ok((watch, event))
-                });
-                match spawned {
-                    Ok(call) => call,
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-            State::Ended => return Some(Err(ended())),
+        let mut call = match ask(state, closed) {
+            Ok(call) => call,
+            Err(error) => return Some(Err(error)),
         };
         match call.wait_for(patience) {
             None => {
@@ -101,6 +89,22 @@ impl Watch {
         }
     }
 
+    /// Ready once [`next_within`](Watch::next_within) gives an event or the end without waiting. Until
+    /// then the newest waker is told as by [`Call::poll_ready`]. Nothing is lost by asking no more.
+    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let (Some(closed), Some(state)) = (self.closer.0.get(), self.state.get_mut()) else {
+            return Poll::Ready(());
+        };
+        match ask(state, closed) {
+            Ok(mut call) => {
+                let ready = call.poll_ready(context);
+                *state = State::Waiting(call);
+                ready
+            }
+            Err(_) => Poll::Ready(()),
+        }
+    }
+
     /// What ends this watch from another thread.
     pub fn closer(&self) -> Closer {
         self.closer.clone()
@@ -109,6 +113,25 @@ impl Watch {
     /// As [`crate::Watch::next_revision`].
     pub fn next_revision(&self) -> u64 {
         self.next_revision
+    }
+}
+
+/// The call that brings the next event: the one under way, or one that begins now.
+fn ask(state: &mut State, closed: &watch_channel::Sender<bool>) -> Result<Next> {
+    match std::mem::replace(state, State::Ended) {
+        State::Waiting(call) => Ok(call),
+        State::Resting(mut watch) => {
+            let mut closed = closed.subscribe();
+            Call::spawn(async move {
+                let event = tokio::select! {
+                    biased;
+                    _ = closed.wait_for(|closed| *closed) => Err(self::closed()),
+                    event = watch.next() => event,
+                };
+                Ok((watch, event))
+            })
+        }
+        State::Ended => Err(ended()),
     }
 }
 
