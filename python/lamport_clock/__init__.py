@@ -10,7 +10,8 @@
     True
 
 `SharedClock.connect()` takes the store from the environment (NODE_NAME, LAMPORT_STORE, ...), for
-processes that share their clock through etcd. All errors are subclasses of LamportError.
+processes that share their clock through etcd. `AsyncSharedClock` has the same verbs for asyncio.
+All errors are subclasses of LamportError.
 """
 
 from ._errors import (
@@ -46,7 +47,24 @@ from ._native import (
     __version__,
 )
 
+TYPE_CHECKING = False  # typing's own costs an import of typing
+if TYPE_CHECKING:
+    from ._asyncio import AsyncSharedClock, AsyncWatch
+else:
+
+    def __getattr__(name: str) -> object:
+        # Loaded when it is asked for: asyncio would be most of the cost of this import.
+        if name not in ("AsyncSharedClock", "AsyncWatch"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+        from . import _asyncio
+
+        globals().update({name: getattr(_asyncio, name)})
+        return globals()[name]
+
+
 __all__ = [
+    "AsyncSharedClock",
+    "AsyncWatch",
     "ClosedError",
     "CompactedError",
     "CorruptError",

@@ -1,9 +1,12 @@
 # Docstrings are in bindings/python/src; help() shows them.
+from asyncio import Future
 from collections.abc import Iterator, Sequence
 from types import GenericAlias
 from typing import Any, ClassVar, Final, Generic, Literal, SupportsIndex, TypeVar, final, overload
 
 __all__ = [
+    "Call",
+    "Completions",
     "Deleted",
     "History",
     "Holder",
@@ -288,6 +291,7 @@ class Interrupted:
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 _Told = TypeVar("_Told", covariant=True)
+_Answer = TypeVar("_Answer", covariant=True)
 
 @final
 class Watch(Generic[_Told]):
@@ -346,3 +350,41 @@ class SharedClock:
     def instance(self) -> int: ...
     @property
     def location(self) -> str: ...
+
+@final
+class Completions:
+    def __new__(cls) -> Completions: ...
+    def fileno(self) -> int: ...
+    def begin(self) -> None: ...
+    def drain(self) -> None: ...
+    def connect(
+        self,
+        future: Future[None],
+        store: str | None,
+        node: str | None,
+        nodes: str | None,
+        key: str | None,
+        timeout: float | str | None,
+    ) -> Call[SharedClock]: ...
+    def update(self, future: Future[None], clock: SharedClock) -> Call[Update]: ...
+    def reserve(
+        self, future: Future[None], clock: SharedClock, count: int
+    ) -> Call[Reservation]: ...
+    def read(self, future: Future[None], clock: SharedClock) -> Call[Observed | None]: ...
+    def history(self, future: Future[None], clock: SharedClock, limit: int) -> Call[History]: ...
+    def watch(
+        self,
+        future: Future[None],
+        clock: SharedClock,
+        from_revision: int | None,
+        notices: bool,
+    ) -> Call[Watch[Any]]: ...
+    def next(self, future: Future[None], watch: Watch[_Told]) -> Call[_Told | None]: ...
+
+@final
+class Call(Generic[_Answer]):
+    @classmethod
+    def __class_getitem__(cls, key: object) -> GenericAlias: ...
+    def answer(self) -> _Answer: ...
+    def look_again(self) -> None: ...
+    def give_up(self) -> None: ...

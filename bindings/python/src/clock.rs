@@ -25,7 +25,7 @@ use crate::watch::Watch;
 /// parent's stood. Stores in memory are private to a process. A Watch and a Reservation stay with
 /// the parent.
 #[pyclass(frozen, module = "lamport_clock")]
-pub(crate) struct SharedClock(blocking::SharedClock);
+pub(crate) struct SharedClock(pub(crate) blocking::SharedClock);
 
 #[pymethods]
 impl SharedClock {
@@ -204,7 +204,7 @@ impl SharedClock {
 }
 
 /// The environment is read while attached: Python's own changes of it need the GIL too.
-fn configuration(
+pub(crate) fn configuration(
     store: Option<Text>,
     node: Option<Text>,
     nodes: Option<Text>,

@@ -2,12 +2,14 @@
 //!
 //! It translates and guards, nothing else: arguments in ([`arguments`]), values out ([`values`]),
 //! errors as exceptions ([`errors`]), waiting without the GIL and with an eye on signals
-//! ([`waiting`]). What a clock does is decided in the core.
+//! ([`waiting`]), or in an event loop ([`completions`]). What a clock does is decided in the core.
 
 use pyo3::prelude::*;
 
+mod alarm;
 mod arguments;
 mod clock;
+mod completions;
 mod errors;
 mod values;
 mod waiting;
@@ -25,6 +27,8 @@ mod native {
 
     #[pymodule_export]
     use crate::clock::SharedClock;
+    #[pymodule_export]
+    use crate::completions::{Call, Completions};
     #[pymodule_export]
     use crate::values::{History, Holder, Observed, Reservation, Stamp, Update};
     #[pymodule_export]

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, TryLockError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lamport_clock::life::Life;
 use lamport_clock::{Error, ErrorKind, WatchEvent, blocking, parse_duration};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
@@ -28,7 +29,8 @@ use crate::waiting::SLICE;
 /// child of os.fork() gets ClosedError from a watch that it inherits, and begins one of its own.
 #[pyclass(frozen, generic, module = "lamport_clock")]
 pub(crate) struct Watch {
-    /// `None` once it has ended. Locked for a slice of waiting, and never while attached.
+    /// `None` once it has ended. Locked for a slice of waiting while detached, and waited for by
+    /// nobody.
     inner: Mutex<Option<blocking::Watch>>,
     closed: AtomicBool,
     notices: bool,
@@ -73,16 +75,41 @@ impl Watch {
                 }
                 Turn::Failed(error) => return Err(exception(&error)),
                 Turn::Ended => return Ok(None),
-                Turn::Busy => {
-                    return Err(PyRuntimeError::new_err(
-                        "another thread reads from this watch at the moment: give each reader a \
-                         watch of its own",
-                    ));
-                }
+                Turn::Busy => return Err(busy()),
                 Turn::Nothing if left.is_some_and(|left| left <= SLICE) => return Ok(None),
                 Turn::Nothing => {}
             }
             py.check_signals()?;
+        }
+    }
+
+    /// Ready once [`look`](Watch::look) has something to say. Waits for nobody, so it may be attached.
+    pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.life.goes_on() || self.closed.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        match self.inner.try_lock() {
+            Ok(mut inner) => match inner.as_mut() {
+                Some(watch) => watch.poll_ready(context),
+                None => Poll::Ready(()),
+            },
+            Err(_) => Poll::Ready(()),
+        }
+    }
+
+    /// What this watch tells now, without waiting: None if it is nothing, and StopAsyncIteration if
+    /// it has ended.
+    pub(crate) fn look(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.life.check("this watch").or_raise()?;
+        match self.turn(Duration::ZERO) {
+            Turn::Event(event) => {
+                let told = tell(py, event, self.notices)?;
+                Ok(told.map_or_else(|| py.None(), Bound::unbind))
+            }
+            Turn::Failed(error) => Err(exception(&error)),
+            Turn::Nothing => Ok(py.None()),
+            Turn::Ended => Err(PyStopAsyncIteration::new_err(())),
+            Turn::Busy => Err(busy()),
         }
     }
 
@@ -151,6 +178,12 @@ impl Watch {
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
         self.close(py);
     }
+}
+
+fn busy() -> PyErr {
+    PyRuntimeError::new_err(
+        "another thread reads from this watch at the moment: give each reader a watch of its own",
+    )
 }
 
 /// The event as a value, or as an exception; `None` if a watch without notices passes over it.
