@@ -92,9 +92,8 @@ def test_pip_builds_the_same_wheel_of_it_with_no_protoc_on_the_machine(
     cargo = (without_protoc / "cargo").readlink()
     (without_protoc / "cargo").unlink()
     found = tmp_path / "found"
-    (without_protoc / "cargo").write_text(
-        f'#!/bin/sh\ncommand -v protoc >> {found}\nexec {cargo} "$@"\n'
-    )
+    shim = f'protoc --version >&2 && command -v protoc >> {found} && exec {cargo} "$@"'
+    (without_protoc / "cargo").write_text(f"#!/bin/sh\n{shim}\n")
     (without_protoc / "cargo").chmod(0o755)
 
     environment = {**os.environ, "PATH": str(without_protoc)}
