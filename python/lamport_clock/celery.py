@@ -23,8 +23,8 @@ from .propagation import inject
 
 try:
     from celery.signals import before_task_publish, task_prerun
-except ModuleNotFoundError as error:
-    raise missing(error, "celery", "celery") from None
+except ModuleNotFoundError as _error:
+    raise missing(_error, "celery", "celery") from None
 
 __all__ = ["install", "uninstall"]
 

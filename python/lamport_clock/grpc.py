@@ -28,8 +28,8 @@ from ._frameworks import missing
 
 try:
     from ._grpc import ClientInterceptor, ServerInterceptor
-except ModuleNotFoundError as error:
-    raise missing(error, "grpc", "grpcio") from None
+except ModuleNotFoundError as _error:
+    raise missing(_error, "grpc", "grpcio") from None
 
 if TYPE_CHECKING:
     from ._grpc_aio import AioServerInterceptor, aio_client_interceptors

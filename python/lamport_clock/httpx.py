@@ -20,8 +20,8 @@ from .propagation import extract, inject
 
 try:
     import httpx
-except ModuleNotFoundError as error:
-    raise missing(error, "httpx", "httpx") from None
+except ModuleNotFoundError as _error:
+    raise missing(_error, "httpx", "httpx") from None
 
 __all__ = ["async_hooks", "hooks", "install"]
 

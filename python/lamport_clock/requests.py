@@ -22,8 +22,8 @@ from .propagation import extract, inject
 try:
     import requests
     from requests.adapters import BaseAdapter, HTTPAdapter
-except ModuleNotFoundError as error:
-    raise missing(error, "requests", "requests") from None
+except ModuleNotFoundError as _error:
+    raise missing(_error, "requests", "requests") from None
 
 __all__ = ["LamportAdapter", "install"]
 

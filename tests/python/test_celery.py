@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,8 +45,11 @@ def failing() -> None:
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[None]:
+    # Celery sets the root logger's level, and leaves it so to the tests that come later.
+    level = logging.root.level
     with start_worker(app, pool="solo", perform_ping_check=False):
         yield
+    logging.root.setLevel(level)
 
 
 @pytest.fixture
