@@ -67,6 +67,30 @@ impl Life {
     }
 }
 
+/// A mark that a fork takes away: for what each life of the process does once.
+#[derive(Debug)]
+pub struct Mark(AtomicU32);
+
+impl Mark {
+    /// Set, in the life that runs now.
+    #[allow(clippy::new_without_default, reason = "it depends on when it is made")]
+    pub fn new() -> Mark {
+        Mark(AtomicU32::new(Life::current().0))
+    }
+
+    /// Whether it was set in the life that runs now.
+    #[inline]
+    pub fn stands(&self) -> bool {
+        Life(self.0.load(Ordering::Relaxed)).goes_on()
+    }
+
+    /// Sets it, in the life that runs now: true for the one caller who did.
+    pub fn set(&self) -> bool {
+        let now = Life::current();
+        Life(self.0.swap(now.0, Ordering::Relaxed)) != now
+    }
+}
+
 /// A value of one life. A later one neither gets at it nor drops it.
 #[derive(Debug)]
 pub(crate) struct Mortal<T> {

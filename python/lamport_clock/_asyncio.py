@@ -30,6 +30,7 @@ from ._native import (
     Reservation,
     SharedClock,
     Stamp,
+    SyncStats,
     Unreadable,
     Update,
     Watch,
@@ -266,6 +267,36 @@ class AsyncSharedClock:
         """
         return AsyncWatch(self._sync, from_revision, notices)
 
+    def start(self, interval: float | str = 2.0) -> None:
+        """Updates in the background from now on, about every `interval` (seconds, or a text like
+        "500ms"): see SharedClock.start(). They need no event loop and go on after it. No I/O.
+
+        Raises InvalidArgumentError for an interval out of range, and ClosedError.
+
+        >>> clock = AsyncSharedClock.memory("api")
+        >>> clock.start()
+        >>> clock.stats().running, clock.stats().interval
+        (True, 2.0)
+        """
+        self._sync.start(interval)
+
+    def stop(self) -> None:
+        """Ends the updates in the background: none begins after this returned. Never waits.
+
+        >>> clock = AsyncSharedClock.memory("api")
+        >>> clock.start()
+        >>> clock.stop()
+        """
+        self._sync.stop()
+
+    def stats(self) -> SyncStats:
+        """What the updates in the background have come to by now. No I/O.
+
+        >>> AsyncSharedClock.memory("api").stats().updates
+        0
+        """
+        return self._sync.stats()
+
     def close(self) -> None:
         """Ends the clock, for both of its faces: calls and watches that wait, and later calls that
         need the store, raise ClosedError. The local clock goes on. No I/O; to close twice is no
@@ -318,6 +349,9 @@ class AsyncSharedClock:
 
     def __repr__(self) -> str:
         return f"<AsyncSharedClock of {self.process!r} at {self.now()}>"
+
+    def _repr_html_(self) -> str:
+        return self._sync._repr_html_()
 
 
 @final

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,13 @@ class Program:
             line = self.next_line()
             if line.startswith(beginning):
                 return line
+
+    def wait_for_text(self, pattern: str) -> str:
+        """What the pattern's group matched, or all of it, in the next line in which it does."""
+        while True:
+            found = re.search(pattern, self.next_line())
+            if found:
+                return found[found.re.groups]
 
     def say(self, line: str) -> None:
         """Gives it a line on stdin."""

@@ -27,12 +27,16 @@ LOCAL: dict[str, Callable[[SharedClock], object]] = {
     "instance": lambda clock: clock.instance,
     "location": lambda clock: clock.location,
     "repr": repr,
+    "stop": lambda clock: clock.stop(),
+    "stats": lambda clock: clock.stats(),
     "close": lambda clock: clock.close(),
 }
+# Needs no store, is refused all the same, and never waits.
+START: dict[str, Callable[[SharedClock], object]] = {"start": lambda clock: clock.start(0.01)}
 
 
 def test_every_verb_is_tried() -> None:
-    tried = {name.removesuffix("_from").removesuffix("repr") for name in [*VERBS, *LOCAL]}
+    tried = {name.removesuffix("_from").removesuffix("repr") for name in [*VERBS, *LOCAL, *START]}
     made = {"connect", "open", "memory"}
     public = {name for name in vars(SharedClock) if not name.startswith("_")}
     assert public - made <= tried
@@ -46,14 +50,14 @@ def clock(request: pytest.FixtureRequest, key: str) -> SharedClock:
     return SharedClock.connect(etcd.uri(key), node="a")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, *START])
 def test_what_needs_the_store_is_refused(clock: SharedClock, verb: str) -> None:
     watch = clock.watch()
     clock.update()
     for _ in range(2):
         clock.close()
         with pytest.raises(ClosedError, match="closed"):
-            VERBS[verb](clock)
+            (VERBS | START)[verb](clock)
     with pytest.raises(ClosedError):
         for _ in range(2):
             next(watch)
@@ -95,7 +99,8 @@ def test_closing_ends_who_waits(verb: str, silence: Silence) -> None:
 def test_every_verb_by_every_thread_while_it_is_closed(clock: SharedClock) -> None:
     """Rounds of all verbs at once, closed by one of the threads in the middle of it."""
     strange: list[BaseException] = []
-    closing = threading.Barrier(len(VERBS) + len(LOCAL))
+    calls = [*VERBS.values(), *LOCAL.values(), *START.values()]
+    closing = threading.Barrier(len(calls))
 
     def goes_on(call: Callable[[SharedClock], object]) -> None:
         closing.wait(PATIENCE)
@@ -110,15 +115,14 @@ def test_every_verb_by_every_thread_while_it_is_closed(clock: SharedClock) -> No
         except BaseException as error:
             strange.append(error)
 
-    threads = [
-        threading.Thread(target=goes_on, args=(c,)) for c in [*VERBS.values(), *LOCAL.values()]
-    ]
+    threads = [threading.Thread(target=goes_on, args=(call,)) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive()
     assert strange == []
+    assert not clock.stats().running
 
 
 def test_a_deadline_and_a_closing_that_meet(silence: Silence) -> None:

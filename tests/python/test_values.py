@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+from html.parser import HTMLParser
 from typing import Any
 
 import lamport_clock
@@ -18,7 +19,9 @@ from lamport_clock import (
     Missed,
     Observed,
     Reservation,
+    SharedClock,
     Stamp,
+    SyncStats,
     Unreadable,
     Update,
 )
@@ -54,6 +57,117 @@ def test_a_value_comes_back_from_pickle_copy_and_repr(value: Any) -> None:  # no
         assert again == value
         assert hash(again) == hash(value)
     assert type(value).__module__ == "lamport_clock"
+
+
+def test_every_value_is_one_line_of_text() -> None:
+    assert [str(value) for value in VALUES] == [
+        "42@mx-nodel",
+        "9007199254740991@mx-nodel",
+        "6@mx-nodel2",
+        "7@mx-nodel, after 6@mx-nodel2",
+        "7@mx-nodel, the first record; the record had gone back from 9",
+        "5..7@mx-nodel, after 6@mx-nodel2",
+        "5..7@mx-nodel",
+        "7@a name with spaces",
+        "1 update, 5..7@mx-nodel; what came before revision 3 was compacted; 1 could not be read",
+        "no updates",
+        "missed what came from revision 3 to before 9",
+        "unreadable at revision 4 (corrupt): no value",
+        "the record was deleted at revision 5",
+        "interrupted (unavailable), and goes on: gone",
+    ]
+    assert str(History([OBSERVED] * 2)) == "2 updates, from 5..7@mx-nodel through 5..7@mx-nodel"
+
+
+# What a process of somebody else's, or a server, may be called or say.
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</td></tr></table><img src=x onerror=alert(1)>",
+    '"><svg/onload=alert(1)>',
+    "' onmouseover='alert(1)",
+    "a&lt;b&#60;c",
+    "\x1b[31mred\x1b[0m",
+    "two\nlines\r\nor\tmore\0",
+    "\u202egnirts\u2066\u2028\u2029",
+    "\x85\x9b",
+]
+
+
+class Tables(HTMLParser):
+    """What a browser makes of it: the elements, and the text of each cell."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: set[str] = set()
+        self.attributes: set[tuple[str, str | None]] = set()
+        self.cells: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.attributes.update(attrs)
+        self.cells.append("")
+
+    def handle_data(self, data: str) -> None:
+        self.cells[-1] += data
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_hostile_name_stays_a_text_in_a_notebook_and_a_line_in_a_log(hostile: str) -> None:
+    holder = Holder(6, hostile)
+    seen = Observed(7, 7, hostile, 255, 1.5, 12)
+    values: list[Any] = [
+        holder,
+        seen,
+        Update(7, "mx-nodel", 255, holder, 1.5, 12, 1),
+        Reservation(5, 7, "mx-nodel", 255, holder, 1.5, 12, 1),
+        History([seen, seen]),
+        Unreadable(4, hostile, hostile),
+        Interrupted(hostile, hostile),
+        SyncStats(False, None, None, 0, 1, 1, {hostile: 1}, None, None, hostile, hostile),
+    ]
+    plain = "".join(c if c.isprintable() else "?" for c in hostile)
+    for value in values:
+        line = str(value)
+        assert line.isprintable() and repr(value).isprintable()
+        tables = Tables(value._repr_html_())
+        assert tables.elements <= {"table", "caption", "tr", "th", "td"}
+        assert tables.attributes <= {("style", "text-align: left")}
+        assert all(cell.isprintable() for cell in tables.cells)
+        if plain == hostile:
+            assert any(hostile in cell for cell in tables.cells), value
+        if plain == hostile and not isinstance(value, SyncStats):
+            assert hostile in line
+
+
+@pytest.mark.parametrize("value", VALUES, ids=NAMES)
+def test_every_value_is_a_small_table_in_a_notebook(value: Any) -> None:  # noqa: ANN401
+    tables = Tables(value._repr_html_())
+    if isinstance(value, History):
+        assert tables.cells[1] == str(value)
+        assert len(tables.cells) == 3 + 4 + 5 * len(value)
+        return
+    title, *cells = tables.cells[1:]
+    assert title == type(value).__name__
+    fields = dict(zip(cells[1::3], cells[2::3], strict=True))
+    assert list(fields) == list(value.__match_args__)
+    for name, shown in fields.items():
+        field = getattr(value, name)
+        assert shown == (f"{field:016x}" if name == "instance" and field else str(field)) or (
+            name == "instance" and int(shown, 16) == field
+        )
+
+
+def test_a_clock_is_a_small_table_in_a_notebook() -> None:
+    process = "<b>&'\""
+    clock = SharedClock.memory(process)
+    clock.tick()
+    cells = Tables(clock._repr_html_()).cells
+    for shown in (process, "1", f"{clock.instance:016x}", "memory:"):
+        assert shown in cells
+    assert "not running: 0 updates, 0 failures" in cells
+    assert repr(clock) == f"<SharedClock of {process!r} at 1>"
 
 
 @pytest.mark.parametrize("value", VALUES, ids=NAMES)

@@ -211,7 +211,7 @@ impl Completions {
         let config = configuration(store, node, nodes, key, timeout)?;
         let begin = move || blocking::SharedClock::begin_connect(config);
         Completions::ask_for(this, future, begin, |py, clock| {
-            Ok(Py::new(py, SharedClock(clock))?.into_any())
+            Ok(Py::new(py, SharedClock::of(clock))?.into_any())
         })
     }
 
@@ -220,7 +220,7 @@ impl Completions {
         future: Bound<'_, PyAny>,
         clock: Py<SharedClock>,
     ) -> PyResult<Py<Call>> {
-        let begin = move || clock.get().0.begin_update();
+        let begin = SharedClock::begins(this.py(), clock, |clock| clock.begin_update());
         Completions::ask_for(this, future, begin, |py, update| {
             Ok(Py::new(py, Update(update))?.into_any())
         })
@@ -232,7 +232,8 @@ impl Completions {
         clock: Py<SharedClock>,
         count: Whole,
     ) -> PyResult<Py<Call>> {
-        let begin = move || clock.get().0.begin_reserve(count.0);
+        let begin =
+            SharedClock::begins(this.py(), clock, move |clock| clock.begin_reserve(count.0));
         Completions::ask_for(this, future, begin, |py, taken| {
             Ok(Py::new(py, Reservation::of(taken))?.into_any())
         })
@@ -243,7 +244,7 @@ impl Completions {
         future: Bound<'_, PyAny>,
         clock: Py<SharedClock>,
     ) -> PyResult<Py<Call>> {
-        let begin = move || clock.get().0.begin_read();
+        let begin = SharedClock::begins(this.py(), clock, move |clock| clock.begin_read());
         Completions::ask_for(this, future, begin, |py, newest| {
             Ok(newest.map(Observed).into_pyobject(py)?.into_any().unbind())
         })
@@ -256,7 +257,7 @@ impl Completions {
         limit: Whole,
     ) -> PyResult<Py<Call>> {
         let limit = usize::try_from(limit.0)?;
-        let begin = move || clock.get().0.begin_history(limit);
+        let begin = SharedClock::begins(this.py(), clock, move |clock| clock.begin_history(limit));
         Completions::ask_for(this, future, begin, |py, history| {
             Ok(Py::new(py, History(history))?.into_any())
         })
@@ -269,10 +270,10 @@ impl Completions {
         from_revision: Option<Whole>,
         notices: bool,
     ) -> PyResult<Py<Call>> {
-        let begin = move || match from_revision {
-            None => clock.get().0.begin_watch(),
-            Some(Whole(from)) => clock.get().0.begin_watch_from(from),
-        };
+        let begin = SharedClock::begins(this.py(), clock, move |clock| match from_revision {
+            None => clock.begin_watch(),
+            Some(Whole(from)) => clock.begin_watch_from(from),
+        });
         let made =
             move |py: Python<'_>, watch| Ok(Py::new(py, Watch::new(watch, notices))?.into_any());
         Completions::ask_for(this, future, begin, made)

@@ -8,9 +8,11 @@ use pyo3::prelude::*;
 
 mod alarm;
 mod arguments;
+mod background;
 mod clock;
 mod completions;
 mod errors;
+mod html;
 mod values;
 mod waiting;
 mod watch;
@@ -25,6 +27,8 @@ mod native {
 
     use crate::errors::OrRaise;
 
+    #[pymodule_export]
+    use crate::background::{Notices, SyncStats};
     #[pymodule_export]
     use crate::clock::SharedClock;
     #[pymodule_export]

@@ -11,6 +11,7 @@ use pyo3::types::{PyRange, PyString, PyTuple, PyType};
 
 use crate::arguments::{Bits, Process, Text, TimeArgument, Whole};
 use crate::errors::OrRaise;
+use crate::html;
 
 /// The fields of a value in the order of its constructor: what it is printed, compared, hashed and
 /// pickled by.
@@ -18,6 +19,26 @@ pub(crate) trait Fields {
     const NAMES: &'static [&'static str];
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>>;
+
+    /// As one line, for people.
+    fn text(&self) -> String;
+
+    /// As a small table, for notebooks.
+    fn html(&self, py: Python<'_>) -> PyResult<String>
+    where
+        Self: PyClass,
+    {
+        let mut rows = Vec::new();
+        for (name, field) in Self::NAMES.iter().zip(self.fields(py)?) {
+            let shown = match field.extract::<u64>() {
+                Ok(bits) if *name == "instance" => format!("{bits:016x}"),
+                _ => field.str()?.to_string_lossy().into_owned(),
+            };
+            rows.push((*name, shown));
+        }
+        let class = py.get_type::<Self>().name()?;
+        Ok(html::fields(class.to_str()?, &rows))
+    }
 
     /// Whether it may leave this process.
     fn may_be_sent(&self) -> PyResult<()> {
@@ -52,6 +73,14 @@ macro_rules! value {
 
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
                 self.shown(py)
+            }
+
+            fn __str__(&self) -> String {
+                self.text()
+            }
+
+            fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+                self.html(py)
             }
 
             fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
@@ -93,6 +122,10 @@ impl Fields for Stamp {
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (self.time(), self.process(), self.instance()).into_pyobject(py)
+    }
+
+    fn text(&self) -> String {
+        self.0.to_string()
     }
 }
 
@@ -142,15 +175,11 @@ value!(Stamp, {
         self.time()
     }
 
-    fn __str__(&self) -> String {
-        self.0.to_string()
-    }
-
     fn __format__<'py>(&self, py: Python<'py>, spec: &str) -> PyResult<Bound<'py, PyAny>> {
         if spec == "#" {
             return Ok(PyString::new(py, &format!("{:#}", self.0)).into_any());
         }
-        PyString::new(py, &self.__str__()).call_method1("__format__", (spec,))
+        PyString::new(py, &self.text()).call_method1("__format__", (spec,))
     }
 
     fn __richcmp__(&self, other: &Bound<'_, PyAny>, operation: CompareOp) -> PyResult<Py<PyAny>> {
@@ -179,6 +208,10 @@ impl Fields for Holder {
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (self.value(), self.process_id()).into_pyobject(py)
+    }
+
+    fn text(&self) -> String {
+        format!("{}@{}", self.value(), html::plain(self.process_id()))
     }
 }
 
@@ -239,6 +272,11 @@ impl Fields for Update {
             self.regressed(),
         )
             .into_pyobject(py)
+    }
+
+    fn text(&self) -> String {
+        let time = format!("{}@{}", self.value(), self.process());
+        time + &after(self.previous(), self.regressed())
     }
 }
 
@@ -329,6 +367,18 @@ value!(Update, {
     }
 });
 
+/// What came before an update, for people.
+fn after(previous: Option<Holder>, regressed: Option<u64>) -> String {
+    let mut text = match previous {
+        Some(holder) => format!(", after {}", holder.text()),
+        None => ", the first record".to_owned(),
+    };
+    if let Some(time) = regressed {
+        text += &format!("; the record had gone back from {time}");
+    }
+    text
+}
+
 /// Consecutive times of the shared clock, from `first` through `last`: a sequence of int.
 ///
 /// They are ordered as one event at the moment of the call: handed out later, they are still unique
@@ -408,6 +458,11 @@ impl Fields for Reservation {
             self.regressed(),
         )
             .into_pyobject(py)
+    }
+
+    fn text(&self) -> String {
+        let times = format!("{}..{}@{}", self.first(), self.last(), self.process());
+        times + &after(self.previous(), self.regressed())
     }
 }
 
@@ -591,6 +646,14 @@ impl Fields for Observed {
         )
             .into_pyobject(py)
     }
+
+    fn text(&self) -> String {
+        let process = html::plain(self.process_id());
+        match self.first() == self.value() {
+            true => format!("{}@{process}", self.value()),
+            false => format!("{}..{}@{process}", self.first(), self.value()),
+        }
+    }
 }
 
 value!(Observed, {
@@ -678,6 +741,44 @@ impl Fields for History {
             self.unreadable(),
         )
             .into_pyobject(py)
+    }
+
+    fn text(&self) -> String {
+        let updates = &self.0.updates;
+        let shown = |update: &core::Observed| Observed(update.clone()).text();
+        let mut text = match &updates[..] {
+            [] => "no updates".to_owned(),
+            [only] => format!("1 update, {}", shown(only)),
+            [oldest, .., newest] => format!(
+                "{} updates, from {} through {}",
+                updates.len(),
+                shown(oldest),
+                shown(newest)
+            ),
+        };
+        if let Some(revision) = self.compacted_before() {
+            text += &format!("; what came before revision {revision} was compacted");
+        }
+        if self.unreadable() > 0 {
+            text += &format!("; {} could not be read", self.unreadable());
+        }
+        text
+    }
+
+    fn html(&self, _py: Python<'_>) -> PyResult<String> {
+        let updates = self.0.updates.iter().map(|update| {
+            let wall_clock = update.real_timestamp;
+            [
+                Observed(update.clone()).text(),
+                update
+                    .instance
+                    .map_or_else(String::new, |bits| bits.to_string()),
+                wall_clock.map_or_else(String::new, |seconds| format!("{seconds:.3}")),
+                update.revision.to_string(),
+            ]
+        });
+        let names = ["update", "instance", "real_timestamp", "revision"];
+        Ok(html::columns(&self.text(), names, updates))
     }
 }
 

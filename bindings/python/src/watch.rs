@@ -13,6 +13,7 @@ use pyo3::types::{PyTuple, PyType};
 
 use crate::arguments::{Seconds, Text, Whole};
 use crate::errors::{OrRaise, exception, raise};
+use crate::html;
 use crate::values::{Fields, Observed, value};
 use crate::waiting::SLICE;
 
@@ -27,6 +28,14 @@ use crate::waiting::SLICE;
 ///
 /// Any other error ends it. It is for one reader at a time; close() may be called by any thread. A
 /// child of os.fork() gets ClosedError from a watch that it inherits, and begins one of its own.
+///
+/// >>> from lamport_clock import SharedClock
+/// >>> clock = SharedClock.memory("api")
+/// >>> watch = clock.watch()
+/// >>> for _ in range(2):
+/// ...     _ = clock.update()
+/// >>> print(next(watch), next(watch))
+/// 2@api 4@api
 #[pyclass(frozen, generic, module = "lamport_clock")]
 pub(crate) struct Watch {
     /// `None` once it has ended. Locked for a slice of waiting while detached, and waited for by
@@ -149,7 +158,12 @@ impl Watch {
     }
 
     /// The next event, if it comes within `timeout` (seconds, or a text like "500ms"); else None.
-    /// Nothing is lost by giving up and asking again. None also once the watch has ended.
+    /// Nothing is lost by giving up and asking again. None also once the watch has ended. Raises what
+    /// next() raises.
+    ///
+    /// >>> watch = SharedClock.memory("api").watch()
+    /// >>> watch.next_within("5ms") is None
+    /// True
     fn next_within<'py>(
         &self,
         py: Python<'py>,
@@ -159,7 +173,13 @@ impl Watch {
         self.next(py, Some(Instant::now() + patience))
     }
 
-    /// Ends the watch: a thread that waits for the next update sees the end of the iteration.
+    /// Ends the watch: a thread that waits for the next update sees the end of the iteration. Closing
+    /// twice is no error.
+    ///
+    /// >>> watch = SharedClock.memory("api").watch()
+    /// >>> watch.close()
+    /// >>> list(watch)
+    /// []
     fn close(&self, py: Python<'_>) {
         self.closed.store(true, Ordering::Release);
         py.detach(|| {
@@ -237,6 +257,10 @@ fn tell(py: Python<'_>, event: WatchEvent, notices: bool) -> PyResult<Option<Bou
 
 /// A notice: updates that this watch will never show. The store compacted its history faster than
 /// the watch followed.
+///
+/// >>> from lamport_clock import Missed
+/// >>> print(Missed(3, 9))
+/// missed what came from revision 3 to before 9
 #[pyclass(frozen, eq, get_all, module = "lamport_clock")]
 #[derive(PartialEq)]
 pub(crate) struct Missed {
@@ -252,6 +276,13 @@ impl Fields for Missed {
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (self.from_revision, self.until_revision).into_pyobject(py)
     }
+
+    fn text(&self) -> String {
+        format!(
+            "missed what came from revision {} to before {}",
+            self.from_revision, self.until_revision
+        )
+    }
 }
 
 value!(Missed, {
@@ -265,6 +296,10 @@ value!(Missed, {
 });
 
 /// A notice: a record was written that can't be read.
+///
+/// >>> from lamport_clock import Unreadable
+/// >>> print(Unreadable(4, "corrupt", "no value"))
+/// unreadable at revision 4 (corrupt): no value
 #[pyclass(frozen, eq, get_all, module = "lamport_clock")]
 #[derive(PartialEq)]
 pub(crate) struct Unreadable {
@@ -282,6 +317,14 @@ impl Fields for Unreadable {
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (self.revision, &self.kind, &self.reason).into_pyobject(py)
     }
+
+    fn text(&self) -> String {
+        let (kind, reason) = (html::plain(&self.kind), html::plain(&self.reason));
+        format!(
+            "unreadable at revision {} ({kind}): {reason}",
+            self.revision
+        )
+    }
 }
 
 value!(Unreadable, {
@@ -296,6 +339,10 @@ value!(Unreadable, {
 });
 
 /// A notice: the record was deleted, which no clock does.
+///
+/// >>> from lamport_clock import Deleted
+/// >>> print(Deleted(5))
+/// the record was deleted at revision 5
 #[pyclass(frozen, eq, get_all, module = "lamport_clock")]
 #[derive(PartialEq)]
 pub(crate) struct Deleted {
@@ -309,6 +356,10 @@ impl Fields for Deleted {
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (self.revision,).into_pyobject(py)
     }
+
+    fn text(&self) -> String {
+        format!("the record was deleted at revision {}", self.revision)
+    }
 }
 
 value!(Deleted, {
@@ -321,6 +372,10 @@ value!(Deleted, {
 });
 
 /// A notice: the connection broke; the watch goes on trying. Nothing is missed by that.
+///
+/// >>> from lamport_clock import Interrupted
+/// >>> print(Interrupted("unavailable", "connection refused"))
+/// interrupted (unavailable), and goes on: connection refused
 #[pyclass(frozen, eq, get_all, module = "lamport_clock")]
 #[derive(PartialEq)]
 pub(crate) struct Interrupted {
@@ -335,6 +390,11 @@ impl Fields for Interrupted {
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (&self.kind, &self.reason).into_pyobject(py)
+    }
+
+    fn text(&self) -> String {
+        let (kind, reason) = (html::plain(&self.kind), html::plain(&self.reason));
+        format!("interrupted ({kind}), and goes on: {reason}")
     }
 }
 
