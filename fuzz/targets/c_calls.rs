@@ -12,12 +12,19 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lamport_clock::store::MemoryStore;
-use lamport_clock::{LocalClock, ProcessId, StoreUri, Time};
+use lamport_clock::{Instance, LocalClock, ProcessId, StoreUri, Time};
 use lamport_clock_c::clock::*;
 use lamport_clock_c::error::*;
+use lamport_clock_c::event::EventKind::*;
+use lamport_clock_c::event::*;
+use lamport_clock_c::history::*;
+use lamport_clock_c::local::*;
 use lamport_clock_c::observed::*;
+use lamport_clock_c::stamp::*;
 use lamport_clock_c::status::Status::{self, *};
 use lamport_clock_c::status::{lamport_status_name, lamport_status_text};
+use lamport_clock_c::update::*;
+use lamport_clock_c::watch::*;
 use lamport_clock_fuzz::{SECRET, assert_message};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
@@ -101,7 +108,7 @@ impl Host {
         if self.clocks.is_empty() {
             return self.open(bytes);
         }
-        match bytes.int_in_range(0..=19)? {
+        match bytes.int_in_range(0..=26)? {
             0 if self.clocks.len() < 4 => self.open(bytes),
             0 | 1 => self.open_anything(bytes),
             2..=4 => self.tick(bytes),
@@ -113,7 +120,14 @@ impl Host {
             16 => self.crowd(bytes),
             17 => self.close(bytes),
             18 => self.free(bytes),
-            _ => nothing_but_null(bytes),
+            19 => nothing_but_null(bytes),
+            20 => self.take(bytes),
+            21 => self.history(bytes),
+            22 => self.watch(bytes),
+            23 => self.stamp(bytes),
+            24 => parse_anything(bytes),
+            25 => order(bytes),
+            _ => local(bytes),
         }
     }
 
@@ -297,6 +311,177 @@ impl Host {
             }
         }
         self.clocks[at].assert_now();
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let at = bytes.choose_index(self.clocks.len())?;
+        let count = u64::from(bytes.arbitrary::<u8>()?);
+        let before = self.stores[self.clocks[at].store].newest.clone();
+        let expected = match count {
+            0 => Err(LAMPORT_STATUS_INVALID_ARGUMENT),
+            count => self.times(at, count),
+        };
+        let clock = self.clocks[at].clock;
+        let mut update = ptr::null_mut();
+        // SAFETY: as in `tick`.
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_take(clock, count, &mut update, error)
+        })?;
+        match expected {
+            Ok((first, last)) => {
+                assert_eq!(status, LAMPORT_STATUS_OK);
+                // SAFETY: what the call gave, not freed yet; the text lives as long.
+                unsafe {
+                    assert_eq!(lamport_update_first(update), first);
+                    assert_eq!(lamport_update_value(update), last);
+                    let process = lamport_update_previous_process(update);
+                    let value = lamport_update_previous_value(update);
+                    let previous = (!process.is_null()).then(|| (text(process), value));
+                    assert_eq!(previous, before.map(|newest| (newest.process, newest.last)));
+                    assert!(lamport_update_revision(update) > 0);
+                    assert!(lamport_update_round_trips(update) > 0);
+                    assert_eq!(lamport_update_regressed(update), 0);
+                }
+                self.note(at, first, last);
+            }
+            Err(expected) => assert_eq!((status, update), (expected, ptr::null_mut())),
+        }
+        // SAFETY: NULL, or what the call gave, freed once.
+        unsafe { lamport_update_free(update) };
+        self.clocks[at].assert_now();
+        Ok(())
+    }
+
+    fn history(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let handle = &self.clocks[bytes.choose_index(self.clocks.len())?];
+        let limit = usize::from(bytes.arbitrary::<u8>()? % 8);
+        let mut history = ptr::null_mut();
+        // SAFETY: as in `tick`.
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_history(handle.clock, limit, &mut history, error)
+        })?;
+        let expected = match handle.closed {
+            true => LAMPORT_STATUS_CLOSED,
+            false => LAMPORT_STATUS_OK,
+        };
+        assert_eq!((status, history.is_null()), (expected, handle.closed));
+        // SAFETY: NULL, or what the call gave, freed once; what it lends lives as long.
+        unsafe {
+            let count = lamport_history_count(history);
+            assert!(count <= limit);
+            let values: Vec<u64> = (0..count)
+                .map(|at| lamport_observed_value(lamport_history_at(history, at)))
+                .collect();
+            assert!(values.is_sorted_by(|a, b| a < b), "{values:?}");
+            assert!(lamport_history_at(history, count).is_null());
+            assert_eq!(lamport_history_unreadable(history), 0);
+            if !handle.closed && limit > 0 {
+                let newest = self.stores[handle.store].newest.as_ref();
+                assert_eq!(values.last(), newest.map(|newest| &newest.last));
+            }
+            lamport_history_free(history);
+        }
+        Ok(())
+    }
+
+    /// Follows the record over one update, perhaps past its clock's end.
+    fn watch(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let at = bytes.choose_index(self.clocks.len())?;
+        let (clock, closed) = (self.clocks[at].clock, self.clocks[at].closed);
+        let mut watch = ptr::null_mut();
+        // SAFETY: as in `tick`.
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_watch(clock, 0, &mut watch, error)
+        })?;
+        if closed {
+            assert_eq!((status, watch), (LAMPORT_STATUS_CLOSED, ptr::null_mut()));
+            return Ok(());
+        }
+        assert_eq!(status, LAMPORT_STATUS_OK);
+        let mut event = ptr::null_mut();
+        let next = |bytes: &mut Unstructured<'_>, timeout, event: &mut *mut Event| {
+            // SAFETY: the watch is not freed yet, and `event` is the caller's.
+            call(bytes, |error| unsafe {
+                lamport_watch_next(watch, timeout, event, error)
+            })
+        };
+        let asked = next(bytes, 0, &mut event);
+        let updated = self.times(at, 1).ok().map(|(_, last)| last);
+        let mut value = UNTOUCHED;
+        // SAFETY: as in `tick`.
+        let status = unsafe { lamport_clock_update(clock, &mut value, ptr::null_mut()) };
+        assert_eq!(updated, (status == LAMPORT_STATUS_OK).then_some(value));
+        let mut heard = Ok(LAMPORT_STATUS_OK);
+        if let Some(value) = updated {
+            self.note(at, value, value);
+            heard = next(bytes, 60_000, &mut event);
+            // SAFETY: what the call gave, freed once, and what it lends lives as long.
+            unsafe {
+                assert_eq!(lamport_event_kind(event), LAMPORT_EVENT_UPDATED);
+                assert_eq!(lamport_observed_value(lamport_event_update(event)), value);
+                assert!(lamport_watch_next_revision(watch) > lamport_event_revision(event));
+                lamport_event_free(event);
+            }
+        }
+        // SAFETY: the watch is freed once.
+        unsafe {
+            assert_eq!(
+                lamport_watch_close(watch, ptr::null_mut()),
+                LAMPORT_STATUS_OK
+            );
+            let mut none = ptr::null_mut();
+            let closed = lamport_watch_next(watch, 60_000, &mut none, ptr::null_mut());
+            assert_eq!((closed, none), (LAMPORT_STATUS_CLOSED, ptr::null_mut()));
+            lamport_watch_free(watch);
+        }
+        assert_eq!((asked?, heard?), (LAMPORT_STATUS_OK, LAMPORT_STATUS_OK));
+        Ok(())
+    }
+
+    /// A stamp of a clock, as text and back.
+    fn stamp(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let handle = self.any(bytes)?;
+        let time = match bytes.arbitrary()? {
+            true => handle.local,
+            false => bytes.arbitrary()?,
+        };
+        let mut stamp = ptr::null_mut();
+        // SAFETY: as in `tick`.
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_stamp(handle.clock, time, &mut stamp, error)
+        })?;
+        if time > Time::MAX.get() {
+            assert_eq!(
+                (status, stamp),
+                (LAMPORT_STATUS_INVALID_ARGUMENT, ptr::null_mut())
+            );
+            return Ok(());
+        }
+        let expected = lamport_clock::Stamp {
+            time: Time::new(time).unwrap(),
+            process: ProcessId::new(&handle.name).unwrap(),
+            instance: Instance::new(handle.instance()),
+        };
+        let mut same = ptr::null_mut();
+        // SAFETY: stamps that the library gave, each freed once; the buffer has the size it claims.
+        unsafe {
+            let mut long = vec![0xaa_u8; format!("{expected:#}").len() + 1].into_boxed_slice();
+            let buffer = long.as_mut_ptr().cast::<c_char>();
+            let none = ptr::null_mut();
+            let status = lamport_stamp_long_text(stamp, buffer, long.len(), none, ptr::null_mut());
+            assert_eq!(status, LAMPORT_STATUS_OK);
+            assert_eq!(text(buffer), format!("{expected:#}"));
+            let status = lamport_stamp_parse(buffer, &mut same, ptr::null_mut());
+            assert_eq!(status, LAMPORT_STATUS_OK);
+            assert_eq!(lamport_stamp_compare(stamp, same), 0);
+            assert_eq!(text(lamport_stamp_process(same)), handle.name);
+            let status = lamport_stamp_text(stamp, buffer, long.len(), none, ptr::null_mut());
+            assert_eq!(status, LAMPORT_STATUS_OK);
+            assert_eq!(text(buffer), expected.to_string());
+            lamport_stamp_free(stamp);
+            lamport_stamp_free(same);
+        }
         Ok(())
     }
 
@@ -513,6 +698,100 @@ impl Drop for Handle {
         // SAFETY: opened, and freed once.
         unsafe { lamport_clock_free(self.clock) };
     }
+}
+
+/// A text that may be a stamp, read by the library and by its border.
+fn parse_anything(bytes: &mut Unstructured<'_>) -> Result<()> {
+    let length = bytes.int_in_range(0..=40)?.min(bytes.len());
+    let mut given = bytes.bytes(length)?.to_vec();
+    given.retain(|byte| *byte != 0);
+    let given = CString::new(given).unwrap();
+    let mut stamp = ptr::null_mut();
+    // SAFETY: the text ends with a NUL, the output is a place of this function.
+    let status = call(bytes, |error| unsafe {
+        lamport_stamp_parse(given.as_ptr(), &mut stamp, error)
+    })?;
+    let expected = given.to_str().map(str::parse::<lamport_clock::Stamp>);
+    match expected {
+        Err(_) => assert_eq!(status, LAMPORT_STATUS_INVALID_UTF8),
+        Ok(Err(_)) => assert_eq!(status, LAMPORT_STATUS_INVALID_ARGUMENT),
+        Ok(Ok(expected)) => {
+            assert_eq!(status, LAMPORT_STATUS_OK);
+            // SAFETY: what the call gave.
+            unsafe {
+                assert_eq!(lamport_stamp_time(stamp), expected.time.get());
+                assert_eq!(lamport_stamp_instance(stamp), expected.instance.get());
+            }
+        }
+    }
+    assert_eq!(stamp.is_null(), status != LAMPORT_STATUS_OK);
+    // SAFETY: NULL, or what the call gave, freed once.
+    unsafe { lamport_stamp_free(stamp) };
+    Ok(())
+}
+
+/// Two stamps from parts, against the library's own order.
+fn order(bytes: &mut Unstructured<'_>) -> Result<()> {
+    let mut stamps = [ptr::null_mut(), ptr::null_mut()];
+    let mut parts = Vec::new();
+    for stamp in &mut stamps {
+        let name = *bytes.choose(&["a", "b", "aa"])?;
+        let process = CString::new(name).unwrap();
+        let (time, instance) = (bytes.arbitrary::<u8>()? % 3, bytes.arbitrary::<u8>()? % 3);
+        parts.push((time, name, instance));
+        // SAFETY: the text ends with a NUL, the outputs are places of this function.
+        let status = call(bytes, |error| unsafe {
+            lamport_stamp_new(time.into(), process.as_ptr(), instance.into(), stamp, error)
+        });
+        if status.is_err() {
+            break;
+        }
+    }
+    let [a, b] = stamps;
+    // SAFETY: NULL, or what the calls gave, each freed once.
+    unsafe {
+        if !b.is_null() {
+            let order = lamport_stamp_compare(a, b);
+            assert_eq!(order, parts[0].cmp(&parts[1]) as i32);
+            assert_eq!(lamport_stamp_compare(b, a), -order);
+        }
+        lamport_stamp_free(a);
+        lamport_stamp_free(b);
+    }
+    Ok(())
+}
+
+/// The life of a clock without a store.
+fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
+    let events: [(u32, u8, bool); 8] = bytes.arbitrary()?;
+    let mut clock = ptr::null_mut();
+    // SAFETY: the text ends with a NUL, the output is a place of this function.
+    let status = unsafe { lamport_local_open(c"local".as_ptr(), &mut clock, ptr::null_mut()) };
+    assert_eq!(status, LAMPORT_STATUS_OK);
+    let mut now = 0;
+    let mut lived = Ok(());
+    for (message, shift, ticks) in events {
+        let message = (u64::from(message) << (shift % 24)) % Time::MAX.get();
+        let expected = match message.saturating_sub(now) {
+            _ if ticks => after(now, 1),
+            ahead if ahead > LocalClock::MAX_JUMP => Err(LAMPORT_STATUS_TOO_FAR_AHEAD),
+            _ => after(now.max(message), 1),
+        };
+        // SAFETY: the clock is freed below, the outputs are places of `time_of`.
+        let time = time_of(bytes, expected, |time, error| unsafe {
+            match ticks {
+                true => lamport_local_tick(clock, time, error),
+                false => lamport_local_receive(clock, message, time, error),
+            }
+        });
+        match time {
+            Ok(time) => now = time.unwrap_or(now),
+            Err(spent) => lived = Err(spent),
+        }
+    }
+    // SAFETY: freed once.
+    unsafe { lamport_local_free(clock) };
+    lived
 }
 
 /// The calls that have nothing to work on, or nowhere to put what they find.
