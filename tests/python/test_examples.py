@@ -43,3 +43,14 @@ def test_an_example_says_which_store_it_can_not_reach() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("UnavailableError: ")
     assert address in done.stderr
+
+
+@pytest.mark.parametrize("store", ["memory", "etcd"])
+def test_the_job_queue_starts_jobs_in_the_order_of_their_tickets(store: str, etcd: Etcd) -> None:
+    variables = {"LAMPORT_STORE": etcd.uri("")} if store == "etcd" else {}
+    shown = example("job_queue.py", **variables)
+    started = [line.split() for line in shown.splitlines() if " starts " in line]
+    tickets = [int(words[0]) for words in started]
+    assert len(tickets) == 9
+    assert tickets == sorted(set(tickets))
+    assert {words[1].partition("-")[0] for words in started} == {"web", "mail", "cron"}
