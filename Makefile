@@ -148,7 +148,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(WHEEL)/bin/python -m mypy --strict --config-file= examples/python
 	$(BIN)/basedpyright --pythonpath $(WHEEL)/bin/python
 	# It finds the package by the first python on the PATH alone.
-	PATH=$(WHEEL)/bin:$(PATH) $(BIN)/basedpyright --verifytypes lamport_clock
+	PATH=$(WHEEL)/bin:$(PATH) $(BIN)/basedpyright --ignoreexternal --verifytypes lamport_clock
 	$(CARGO) fmt --manifest-path bench/Cargo.toml --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path loom/Cargo.toml --check
