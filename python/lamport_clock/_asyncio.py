@@ -362,6 +362,14 @@ class AsyncWatch(Generic[_Told]):
     reader that is cancelled loses none either: the next one gets it. It raises what Watch raises,
     and goes on or ends as that does. It is for one reader at a time; close() may be called by any
     thread.
+
+        >>> async def main():
+        ...     async with AsyncSharedClock.memory("api") as clock, clock.watch() as watch:
+        ...         await clock.reserve(3)
+        ...         async for update in watch:
+        ...             return update.first, update.value
+        >>> asyncio.run(main())
+        (2, 4)
     """
 
     __slots__ = ("__weakref__", "_begun", "_call", "_closed", "_origin", "_reading")
