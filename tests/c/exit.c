@@ -1,4 +1,5 @@
-/* A program that ends with calls under way in other threads.
+/* A program that ends with calls under way in other threads, and with callbacks and updates of the
+ * library's own.
  *
  *     exit WAY SILENT STORE     WAY: return, exit, thread (exit() by a thread that has just called)
  */
@@ -34,6 +35,13 @@ static void *waits(void *silent) {
     return NULL;
 }
 
+/* On a thread that nobody stops. */
+static void hears(const lamport_event_t *event, void *clock) {
+    uint64_t time;
+    if (lamport_event_kind(event) == LAMPORT_EVENT_UPDATED)
+        lamport_clock_tick(clock, &time, NULL);
+}
+
 static void on_exit_of_the_program(void) {
     /* The library may be called as late as this. */
     lamport_clock_t *clock = opened("memory:", "goodbye");
@@ -44,6 +52,7 @@ static void on_exit_of_the_program(void) {
 }
 
 int main(int count, char **arguments) {
+    static lamport_follower_t *follower;
     lamport_clock_t *clock;
     pthread_t thread;
     int i;
@@ -53,6 +62,9 @@ int main(int count, char **arguments) {
     alarm(60);
     atexit(on_exit_of_the_program);
     clock = opened(arguments[3], "api");
+    if (lamport_clock_follow(clock, 0, hears, clock, &follower, NULL) != LAMPORT_STATUS_OK
+        || lamport_clock_start(clock, 10, NULL) != LAMPORT_STATUS_OK)
+        abort();
     pthread_barrier_init(&begun, NULL, THREADS + 1);
     ends_it = strcmp(arguments[1], "thread") == 0;
     for (i = 0; i < THREADS; i++)

@@ -154,6 +154,47 @@ static void test_a_child_begins_its_own(void) {
     lamport_clock_free(clock);
 }
 
+struct forks {
+    lamport_clock_t *clock;
+    lamport_follower_t *follower;
+    pid_t child;
+};
+
+/* A child of the follower's own thread has no other: it goes on from here, with its clock. */
+static void forks_in_the_callback(const lamport_event_t *event, void *context) {
+    struct forks *forks = context;
+
+    CHECK(lamport_event_kind(event) == LAMPORT_EVENT_UPDATED);
+    pthread_mutex_lock(&lock);
+    /* Once: on etcd it hears of the child's update too. */
+    if (forks->child == 0)
+        forks->child = forked();
+    if (forks->child == 0) {
+        CHECK_OK(lamport_follower_stop(forks->follower, NULL));
+        lamport_follower_free(forks->follower);
+        updated(forks->clock);
+        lamport_clock_free(forks->clock);
+        leave();
+    }
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void test_a_callback_may_fork(void) {
+    struct forks forks = {NULL, NULL, 0};
+
+    forks.clock = opened(store, "callback");
+    pthread_mutex_lock(&lock);
+    CHECK_OK(lamport_clock_follow(forks.clock, 0, forks_in_the_callback, &forks, &forks.follower, NULL));
+    updated(forks.clock);
+    while (forks.child == 0)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    ended_well(forks.child);
+    lamport_follower_free(forks.follower);
+    lamport_clock_free(forks.clock);
+}
+
 static void test_a_childs_background_is_its_own(void) {
     lamport_clock_t *clock = opened(store, "background");
     lamport_watch_t *watch;
@@ -200,6 +241,7 @@ int main(int argc, char **argv) {
     store = argv[1];
     test_a_childs_stamps_are_its_own();
     test_a_child_begins_its_own();
+    test_a_callback_may_fork();
     test_a_childs_background_is_its_own();
     return report();
 }

@@ -89,6 +89,41 @@ static void test_the_mask_of_the_caller(void) {
     lamport_clock_free(clock);
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t looked = PTHREAD_COND_INITIALIZER;
+static int looks = 0;
+
+static void looks_at_its_mask(const lamport_event_t *event, void *blocked) {
+    CHECK(lamport_event_kind(event) == LAMPORT_EVENT_UPDATED);
+    pthread_mutex_lock(&lock);
+    CHECK(pthread_sigmask(SIG_BLOCK, NULL, blocked) == 0);
+    looks++;
+    pthread_cond_signal(&looked);
+    pthread_mutex_unlock(&lock);
+}
+
+/* A callback runs on none of the host's threads: its signals are not handled there either. */
+static void test_the_mask_of_a_callback(void) {
+    static const int signals[] = {SIGPIPE, SIGINT, SIGTERM, SIGCHLD, SIGALRM, SIGUSR1};
+    lamport_clock_t *clock = opened("memory:", "api");
+    lamport_follower_t *follower = NULL;
+    uint64_t value;
+    sigset_t blocked;
+    size_t i;
+
+    sigemptyset(&blocked);
+    CHECK_OK(lamport_clock_follow(clock, 0, looks_at_its_mask, &blocked, &follower, NULL));
+    CHECK_OK(lamport_clock_update(clock, &value, NULL));
+    pthread_mutex_lock(&lock);
+    while (looks == 0)
+        pthread_cond_wait(&looked, &lock);
+    pthread_mutex_unlock(&lock);
+    lamport_follower_free(follower);
+    for (i = 0; i < sizeof signals / sizeof *signals; i++)
+        CHECK(sigismember(&blocked, signals[i]) == 1);
+    lamport_clock_free(clock);
+}
+
 #ifdef __linux__
 /* The first line of a file that begins with `start`, without it; "" if there is none. */
 static void field(const char *path, const char *start, char *line, int size) {
@@ -159,6 +194,7 @@ static void test_the_mask_of_the_librarys_threads(void) {
 int main(void) {
     test_calls_are_not_interrupted();
     test_the_mask_of_the_caller();
+    test_the_mask_of_a_callback();
 #ifdef __linux__
     test_the_mask_of_the_librarys_threads();
 #endif

@@ -822,8 +822,8 @@ lamport_status_t lamport_clock_follow(const struct lamport_clock_t *clock,
  Called from that callback itself it returns at once, and that call is the last. To stop again does
  nothing.
 
- Blocks until a call under way has returned, so hold no lock that the callback waits for. Any
- thread. Errors: NULL_POINTER (follower).
+ Blocks until a call under way has returned, so hold no lock that the callback waits for, and let no
+ two callbacks stop each other. Any thread. Errors: NULL_POINTER (follower).
  */
 lamport_status_t lamport_follower_stop(const struct lamport_follower_t *follower,
                                        struct lamport_error_t **error);

@@ -77,8 +77,8 @@ pub unsafe extern "C" fn lamport_clock_follow(
 /// Called from that callback itself it returns at once, and that call is the last. To stop again does
 /// nothing.
 ///
-/// Blocks until a call under way has returned, so hold no lock that the callback waits for. Any
-/// thread. Errors: NULL_POINTER (follower).
+/// Blocks until a call under way has returned, so hold no lock that the callback waits for, and let no
+/// two callbacks stop each other. Any thread. Errors: NULL_POINTER (follower).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_follower_stop(
     follower: *const Follower,
