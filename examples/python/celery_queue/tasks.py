@@ -1,0 +1,36 @@
+"""The tasks of a shop, for Celery. The broker is a folder, so that nothing else is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import lamport_clock.celery
+import lamport_clock.logging
+from celery import Celery
+from lamport_clock import SharedClock
+
+FOLDER = os.environ["SHOP_FOLDER"]
+NAME = os.environ["SHOP_NAME"]
+
+app = Celery("tasks", broker="filesystem://", backend=f"file://{FOLDER}")
+app.conf.broker_transport_options = {
+    "data_folder_in": f"{FOLDER}/messages",
+    "data_folder_out": f"{FOLDER}/messages",
+    "control_folder": f"{FOLDER}/control",
+    "polling_interval": 0.05,
+}
+app.conf.worker_hijack_root_logger = False
+
+clock = SharedClock.memory(NAME)  # among many machines: SharedClock.open()
+lamport_clock.celery.install(clock)
+lamport_clock.logging.install(clock)
+logging.basicConfig(filename=f"{FOLDER}/{NAME}.log", format="%(message)s %(lamport)s")
+log = logging.getLogger("shop")
+log.setLevel("INFO")
+
+
+@app.task
+def pack(item: str) -> str:
+    log.info("worker: packing the %s", item)
+    return f"a parcel with a {item}"

@@ -1,0 +1,59 @@
+"""A call of gRPC and a stream of answers, in the order of the clock.
+
+    python examples/python/grpc_calls.py
+
+It needs grpcio. What protoc would generate is left out: the messages are plain bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from lamport_clock import SharedClock
+from lamport_clock.grpc import ClientInterceptor, ServerInterceptor
+
+kitchen = SharedClock.memory("kitchen")
+guest = SharedClock.memory("guest")
+
+
+def order(request: bytes, _context: grpc.ServicerContext) -> bytes:
+    print(f"{kitchen.tick()}: an order of {request.decode()}")
+    return b"it will take a while"
+
+
+def courses(request: bytes, _context: grpc.ServicerContext) -> Iterator[bytes]:
+    for course in request.split():
+        print(f"{kitchen.tick()}: out goes the {course.decode()}")
+        yield course
+
+
+def main() -> None:
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "Order": grpc.unary_unary_rpc_method_handler(order),
+        "Courses": grpc.unary_stream_rpc_method_handler(courses),
+    }
+    with ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads, interceptors=[ServerInterceptor(kitchen)])
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("Kitchen", handlers)])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as plain:
+            channel = grpc.intercept_channel(plain, ClientInterceptor(guest))
+            order_dinner: grpc.UnaryUnaryMultiCallable[bytes, bytes]
+            order_dinner = channel.unary_unary("/Kitchen/Order")
+            serve: grpc.UnaryStreamMultiCallable[bytes, bytes]
+            serve = channel.unary_stream("/Kitchen/Courses")
+            print(f"{guest.tick()}: hungry")
+            answer = order_dinner(b"everything")
+            print(f"{guest.tick()}: {answer.decode()}")
+            for course in serve(b"soup pie"):
+                print(f"{guest.tick()}: here is the {course.decode()}")
+            print(f"{guest.tick()}: full")
+        server.stop(None).wait()
+
+
+if __name__ == "__main__":
+    main()
