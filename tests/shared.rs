@@ -384,6 +384,21 @@ async fn a_watch_tells_every_update_of_everyone() {
 }
 
 #[tokio::test]
+async fn whoever_goes_on_where_a_watch_stood_hears_what_it_had_not_told() {
+    let clock = SharedClock::memory("a").unwrap();
+    let mut watch = clock.watch().await.unwrap();
+    let mut given = Vec::new();
+    for _ in 0..5 {
+        given.push(clock.update().await.unwrap());
+    }
+    // The store tells of all of them at once.
+    for expected in given {
+        assert_eq!(watch.next_revision(), expected.revision);
+        assert_eq!(updated(&mut watch).await.value, expected.value);
+    }
+}
+
+#[tokio::test]
 async fn a_watch_says_what_it_missed_and_what_it_could_not_read() {
     let store = Faulty::new(&[]);
     let clock = clock_on(&store, "a");

@@ -23,7 +23,8 @@ pub struct Watch {
     next_revision: u64,
     /// [`Exchange::restored`](crate::logic::exchange::Exchange::restored) when it began.
     restored: u64,
-    ready: VecDeque<WatchEvent>,
+    /// Events that are known and not yet told, each with the revision at which it is told again.
+    ready: VecDeque<(u64, WatchEvent)>,
     pause: Duration,
     resume_at: Instant,
 }
@@ -80,7 +81,7 @@ impl Watch {
     /// [`ErrorKind::Regressed`] (also after a repair: a new watch goes on there) and the like. A future that is dropped before it is done loses no event.
     pub async fn next(&mut self) -> Result<WatchEvent> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some((_, event)) = self.ready.pop_front() {
                 return Ok(event);
             }
             let mut closed = self.clock.inner.closed.subscribe();
@@ -92,9 +93,13 @@ impl Watch {
         }
     }
 
-    /// The revision from which a new watch would go on where this one stands.
+    /// The revision from which a new watch would go on where this one stands: it tells all that this
+    /// one has not told yet. Updates that were served together share a revision, so after some of
+    /// them it tells those again.
     pub fn next_revision(&self) -> u64 {
-        self.next_revision
+        // The store's answers hold many revisions, of which the caller has heard the first ones.
+        let untold = self.ready.front();
+        untold.map_or(self.next_revision, |(revision, _)| *revision)
     }
 
     async fn advance(&mut self) -> Result<()> {
@@ -118,7 +123,9 @@ impl Watch {
                 self.pause = Duration::ZERO;
                 for change in changes {
                     self.next_revision = self.next_revision.max(change.revision + 1);
-                    self.ready.extend(events(&inner, &change));
+                    let told = events(&inner, &change);
+                    self.ready
+                        .extend(told.into_iter().map(|event| (change.revision, event)));
                 }
                 Ok(())
             }
@@ -134,7 +141,8 @@ impl Watch {
                 }
                 // Said once for each break, not for each attempt to mend it.
                 if self.pause.is_zero() {
-                    self.ready.push_back(WatchEvent::Interrupted(failure.error));
+                    let interrupted = WatchEvent::Interrupted(failure.error);
+                    self.ready.push_back((self.next_revision, interrupted));
                 }
                 self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
                 self.resume_at = Instant::now() + self.pause;
@@ -190,10 +198,9 @@ impl Watch {
                 inner.transact(&look, inner.deadline()).await?.revision + 1
             }
         };
-        self.ready.push_back(WatchEvent::Missed {
-            from: self.next_revision,
-            until,
-        });
+        let from = self.next_revision;
+        self.ready
+            .push_back((from, WatchEvent::Missed { from, until }));
         self.next_revision = self.next_revision.max(until);
         Ok(())
     }
