@@ -546,6 +546,21 @@ fn a_blocking_watch_is_closed_while_another_thread_waits_in_it() {
 }
 
 #[test]
+fn a_blocking_watch_that_was_closed_tells_nothing_that_came_before() {
+    let clock = blocking::SharedClock::memory("a").unwrap();
+    for _ in 0..100 {
+        let (mut watch, mut other) = (clock.watch().unwrap(), clock.watch().unwrap());
+        assert!(watch.next_within(Duration::ZERO).is_none());
+        clock.update().unwrap();
+        // What this one has heard the first one has mostly heard as well, while nobody asked.
+        other.next().unwrap().unwrap();
+        watch.closer().close();
+        let end = watch.next_within(Duration::ZERO).unwrap();
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::Closed);
+    }
+}
+
+#[test]
 fn threads_share_a_blocking_clock() {
     let clock = blocking::SharedClock::memory("a").unwrap();
     let values: HashSet<_> = std::thread::scope(|scope| {

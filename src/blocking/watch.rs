@@ -43,6 +43,14 @@ impl Closer {
     pub fn is_closed(&self) -> bool {
         self.0.get().is_none_or(|closed| *closed.borrow())
     }
+
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if it was ended.
+    pub fn check(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(closed());
+        }
+        Ok(())
+    }
 }
 
 enum State {
@@ -68,6 +76,10 @@ impl Watch {
     pub fn next_within(&mut self, patience: Duration) -> Option<Result<WatchEvent>> {
         if let Err(inherited) = self.state.life().check("this watch") {
             return Some(Err(inherited));
+        }
+        // Also if an event has come since it was asked last.
+        if let Err(closed) = self.closer.check() {
+            return Some(Err(closed));
         }
         let closed = self.closer.0.get()?;
         let state = self.state.get_mut()?;

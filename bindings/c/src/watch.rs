@@ -153,6 +153,8 @@ impl Watch {
     fn next(&self, patience: Duration) -> Result<Option<WatchEvent>, Error> {
         // Before the lock: the thread that held it may have stayed in the parent.
         self.life.check("this watch")?;
+        // Also if another thread still reads from it, and this one has no time to wait for that.
+        self.closer.check()?;
         let deadline = Instant::now() + patience;
         let Some(mut turn) = self.turn(deadline) else {
             return Ok(None);
