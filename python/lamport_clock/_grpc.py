@@ -225,18 +225,15 @@ def receive(sources: tuple[Callable[[], Any], ...], clock: LocalClock) -> None:
 def begin(context: Any, clock: LocalClock) -> Any:
     """A call arrived with this context; the context to hand on."""
     _header.arrived(_header.values(context.invocation_metadata()), clock)
-    if not hasattr(context, "trailing_metadata"):
-        context = _Remembering(context)
-    # Where coroutines serve, an abort sends at once what is set by then.
-    leave(context, clock)
-    return context
+    return context if hasattr(context, "trailing_metadata") else _Remembering(context, clock)
 
 
 class _Remembering:
     """The context of a function that grpc.aio runs in a thread: its metadata can't be read back."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, clock: LocalClock) -> None:
         self._context = context
+        self._clock = clock
         self._trailing: tuple[Any, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
@@ -248,6 +245,11 @@ class _Remembering:
 
     def trailing_metadata(self) -> tuple[Any, ...]:
         return self._trailing
+
+    def abort(self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()) -> None:
+        # It sends at once, where that of a server of threads waits for the handler's end.
+        metadata = stamped(trailing_metadata or self._trailing, self._clock)
+        self._context.abort(code, details, tuple(metadata))
 
 
 def leave(context: Any, clock: LocalClock) -> None:

@@ -156,7 +156,7 @@ def _stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
 
     @functools.wraps(behaviour)
     async def one(request: Any, context: Any) -> Any:
-        context = begin(context, clock)
+        context = _Aborting(begin(context, clock), clock)
         try:
             return await behaviour(request, context)
         finally:
@@ -164,7 +164,7 @@ def _stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
 
     @functools.wraps(behaviour)
     async def many(request: Any, context: Any) -> AsyncIterator[Any]:
-        context = begin(context, clock)
+        context = _Aborting(begin(context, clock), clock)
         try:
             begun = False
             async with aclosing(behaviour(request, context)) as responses:
@@ -184,3 +184,20 @@ def _stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
     if inspect.iscoroutinefunction(behaviour):
         return one
     return stamping(behaviour, handler, clock)
+
+
+class _Aborting:
+    """The context of a coroutine: an abort sends at once, so it is stamped before."""
+
+    def __init__(self, context: Any, clock: LocalClock) -> None:
+        self._context = context
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def abort(
+        self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()
+    ) -> None:
+        metadata = stamped(trailing_metadata or self._context.trailing_metadata(), self._clock)
+        await self._context.abort(code, details, tuple(metadata))

@@ -367,11 +367,46 @@ def test_a_failed_aio_call_brings_its_stamp_too(kind: str) -> None:
                 await aio_call(channel, kind, b"abort")
             assert caught.value.code() is grpc.StatusCode.NOT_FOUND
             assert caught.value.details() == "no tea"
-            assert here.now() > 1_000
+            assert here.now() > service.began[-1].time > 1_000
             if kind == "unary_unary":
                 with pytest.raises(grpc.aio.AioRpcError, match="out of tea"):
                     await aio_call(channel, kind, b"raise")
                 assert here.now() > service.began[-1].time
+
+    run(work)
+
+
+@pytest.mark.parametrize("as_coroutine", [True, False])
+@pytest.mark.parametrize("theirs", [(), (("theirs", "kept"),)])
+def test_an_aio_server_stamps_an_abort_after_what_the_handler_did(
+    as_coroutine: bool, theirs: tuple[tuple[str, str], ...]
+) -> None:
+    async def work() -> None:
+        here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
+        last: list[Stamp] = []
+
+        def thread(_request: bytes, context: Any) -> bytes:  # noqa: ANN401
+            last.append(service.clock.receive(1_000))
+            context.abort(grpc.StatusCode.NOT_FOUND, "no tea", theirs)
+            raise AssertionError("it went on")
+
+        async def coroutine(_request: bytes, context: Any) -> bytes:  # noqa: ANN401
+            last.append(service.clock.receive(1_000))
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no tea", theirs)
+            raise AssertionError("it went on")
+
+        service.unary_unary = coroutine if as_coroutine else thread  # type: ignore[assignment, method-assign]
+        interceptors = aio_client_interceptors(here)
+        async with (
+            aio_serving(service) as address,
+            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await aio_call(channel, "unary_unary")
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        metadata = [*(caught.value.trailing_metadata() or ())]
+        assert [pair for pair in metadata if pair[0] == "theirs"] == [*theirs]
+        assert here.now() > last[0].time
 
     run(work)
 
