@@ -202,7 +202,8 @@ class _Ledger:
         self.renew_lock()
 
     def renew_lock(self) -> None:
-        self._lock = threading.Lock()
+        # A signal handler or a finalizer may send a message while its own thread is in here.
+        self._lock = threading.RLock()
 
     def count(self, what: str) -> None:
         with self._lock:

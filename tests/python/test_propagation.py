@@ -7,8 +7,11 @@ import json
 import logging
 import os
 import random
+import sys
+import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import grpc.aio
@@ -19,6 +22,7 @@ import starlette.datastructures
 import werkzeug.datastructures
 from lamport_clock import SharedClock, Stamp, _header, propagation
 from programs import run
+from servers import PATIENCE
 from services import HOSTILE, UNPRINTABLE, Recorder, exhausted
 
 CARRIERS: dict[str, Callable[[], Any]] = {
@@ -239,10 +243,10 @@ print(propagation.extract_environment(os.environ, SharedClock.memory("child")))
 
 def test_a_forked_child_counts_although_a_thread_held_the_lock() -> None:
     script = """
-import json, os
+import json, os, threading
 from lamport_clock import SharedClock, _header, propagation
 reader, writer = os.pipe()
-_header._ledger._lock.acquire()
+threading.Thread(target=_header._ledger._lock.acquire).start()
 child = os.fork()
 if child == 0:
     propagation.extract({"lamport": "1@b"}, SharedClock.memory("a"))
@@ -253,3 +257,27 @@ print(os.read(reader, 1000).decode(), os.waitpid(child, 0)[1])
     done = run("-c", script)
     stats, status = done.stdout.rsplit(maxsplit=1)
     assert (json.loads(stats), status) == ([0, 1, 0, 0, 0, 0], "0"), done.stderr
+
+
+def test_what_interrupts_a_count_may_send_a_message_itself() -> None:
+    """A signal handler does, or a finalizer that the garbage collector runs."""
+    clock = SharedClock.memory("a")
+    interruptions: list[Stamp | None] = []
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401
+        if frame.f_globals is vars(_header) and event == "line":
+            interruptions.append(propagation.inject({}, clock))
+        return trace
+
+    def work() -> None:
+        sys.settrace(trace)
+        propagation.inject({}, clock)
+        propagation.extract({"lamport": "rubbish"}, clock)
+        propagation.stats()
+
+    # Of a thread that hangs the others learn at the end.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert propagation.stats().sent == len(interruptions) + 1 > 10
