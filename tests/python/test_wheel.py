@@ -38,6 +38,8 @@ def test_the_wheel_is_small_and_runs_on_old_distributions() -> None:
     assert re.search(
         r"consistent with the following platform tag:\s+\"manylinux_2_17_", said.stdout
     )
+    # The unwinder of libc, and none beside it: test_exit.py shows what happens otherwise.
+    assert "libgcc_s.so.1" in said.stdout
 
 
 def test_the_wheel_says_who_made_it_under_which_licence_and_for_whom() -> None:
