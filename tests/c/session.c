@@ -3,14 +3,17 @@
  *
  *     open STORE PROCESS TIMEOUT_MS     read      close       begin     (an update on a thread)
  *     update     updates COUNT          now       free        join      (its result)
+ *     watch FROM (a revision, or 0)     next      (event)
  *
- * The answer to each is one line: the status, then the result or the error's message.
+ * The answer to each is one line: the status, then the result or the error's message; for an event
+ * its kind, then what belongs to that.
  */
 #include <pthread.h>
 
 #include "check.h"
 
 static lamport_clock_t *clock_ = NULL;
+static lamport_watch_t *watch = NULL;
 static pthread_t thread;
 static struct {
     lamport_status_t status;
@@ -50,6 +53,24 @@ static void updates(unsigned long count) {
     lamport_error_free(error);
 }
 
+static void next(void) {
+    lamport_event_t *event = NULL;
+    lamport_error_t *error = NULL;
+    const lamport_status_t status = lamport_watch_next(watch, 60000, &event, &error);
+    const lamport_event_kind_t kind = lamport_event_kind(event);
+
+    if (status != LAMPORT_STATUS_OK)
+        printf("%s %s\n", lamport_status_name(status), lamport_error_message(error));
+    else if (kind == LAMPORT_EVENT_UPDATED)
+        printf("updated %" PRIu64 "\n", lamport_observed_value(lamport_event_update(event)));
+    else
+        printf("%s %" PRIu64 " %" PRIu64 " %s %s\n", lamport_event_kind_name(kind),
+               lamport_event_revision(event), lamport_event_until(event),
+               lamport_status_name(lamport_event_status(event)), lamport_event_message(event));
+    lamport_event_free(event);
+    lamport_error_free(error);
+}
+
 static void obey(const char *line) {
     lamport_error_t *error = NULL;
     lamport_observed_t *observed = NULL;
@@ -64,6 +85,10 @@ static void obey(const char *line) {
         updates(number);
         return;
     }
+    if (strcmp(word, "next") == 0) {
+        next();
+        return;
+    }
     if (strcmp(word, "open") == 0) {
         sscanf(line, "%*s %511s %511s %lu", store, process, &number);
         status = lamport_clock_open(store, process, (uint32_t)number, &clock_, &error);
@@ -73,6 +98,9 @@ static void obey(const char *line) {
         status = lamport_clock_read(clock_, &observed, &error);
         value = lamport_observed_value(observed);
         lamport_observed_free(observed);
+    } else if (strcmp(word, "watch") == 0) {
+        sscanf(line, "%*s %lu", &number);
+        status = lamport_clock_watch(clock_, number, &watch, &error);
     } else if (strcmp(word, "now") == 0) {
         status = lamport_clock_now(clock_, &value, &error);
     } else if (strcmp(word, "close") == 0) {
@@ -102,6 +130,7 @@ int main(void) {
         obey(line);
         fflush(stdout);
     }
+    lamport_watch_free(watch);
     lamport_clock_free(clock_);
     return 0;
 }

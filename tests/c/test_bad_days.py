@@ -105,6 +105,46 @@ def test_a_record_from_far_ahead(session: Start, etcd: Etcd) -> None:
     assert etcd.get("/ahead") == record
 
 
+def test_a_watch_tells_what_happens_to_its_record(session: Start, own_etcd: Etcd) -> None:
+    program = session()
+    assert program.ask(f"open {own_etcd.uri('/watched')} api 3000") == "ok 0"
+    assert program.ask("watch 0") == "ok 0"
+    assert program.ask("updates 2") == "ok 2 4"
+    assert [program.ask("next") for _ in range(2)] == ["updated 2", "updated 4"]
+
+    written = own_etcd.put("/watched", "no JSON")
+    kind, revision, until, status_, message = program.ask("next").split(" ", 4)
+    assert (kind, revision, until, status_) == ("unreadable", str(written), "0", "corrupt")
+    assert "no JSON" in message
+    deleted = own_etcd.delete("/watched")
+    assert program.ask("next").split(" ")[:4] == ["deleted", str(deleted), "0", "ok"]
+
+    # The connection breaks; what happened before it is mended is told all the same.
+    own_etcd.kill()
+    kind, _, _, status_, message = program.ask("next").split(" ", 4)
+    assert kind == "interrupted" and status_ in {"unavailable", "timeout"} and message
+    own_etcd.start()
+    old = json.dumps({"value": 6, "process_id": "old", "real_timestamp": 1.0})
+    own_etcd.put("/watched", old)
+    assert program.ask("next") == "updated 6"
+    assert program.end() == 0
+
+
+def test_a_watch_says_what_it_missed(session: Start, etcd: Etcd) -> None:
+    program = session()
+    assert program.ask(f"open {etcd.uri('/missed')} api 60000") == "ok 0"
+    assert program.ask("updates 3") == "ok 2 4 6"
+    newest = etcd.put("/other", "")
+    etcd.compact(newest)
+    assert program.ask("watch 1") == "ok 0"
+    assert program.ask("next").split(" ")[:4] == ["missed", "1", str(newest), "ok"]
+    assert program.ask("update") == "ok 8"
+    assert program.ask("next") == "updated 8"
+    assert program.ask("close") == "ok 0"
+    assert status(program.ask("next")) == "closed"
+    assert program.end() == 0
+
+
 def test_processes_that_race(session: Start, etcd: Etcd) -> None:
     programs = [session() for _ in range(4)]
     for number, program in enumerate(programs):

@@ -38,7 +38,7 @@ def taken(record: Path) -> list[int]:
 
 def test_c_python_and_rust_race_on_one_key(library: Library, etcd: Etcd, tmp_path: Path) -> None:
     lamport, python = made("LAMPORT_COMMAND"), made("LAMPORT_PYTHON")
-    store = etcd.uri("/race")
+    store = etcd.uri("/languages")
     worker = str(library.program(ROOT / "tests/chaos/worker.c", "c11", "shared"))
     records = {name: tmp_path / f"{name}.jsonl" for name in ["c-1", "c-2", "python", "rust"]}
 
