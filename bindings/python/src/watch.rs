@@ -125,6 +125,10 @@ impl Watch {
     fn turn(&self, patience: Duration) -> Turn {
         let mut inner = match self.inner.try_lock() {
             Ok(inner) => inner,
+            // Who holds it may be the one that closes it, and no reader.
+            Err(TryLockError::WouldBlock) if self.closed.load(Ordering::Acquire) => {
+                return Turn::Ended;
+            }
             Err(TryLockError::WouldBlock) => return Turn::Busy,
             // Whoever panicked left the watch in an unknown state.
             Err(TryLockError::Poisoned(_)) => return Turn::Ended,
