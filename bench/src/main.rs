@@ -11,6 +11,7 @@ mod support;
 
 mod alone;
 mod callers;
+mod event_loop;
 mod foreign;
 mod load;
 mod local;
@@ -54,13 +55,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Section = fn(&Options, &mut Report) -> Result<(), Failure>;
 
 /// In the order of the table. Each but the first three starts an etcd of its own.
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("local", local::measure),
     ("c", foreign::measure_c),
     ("python", foreign::measure_python),
     ("alone", alone::measure),
     ("callers", callers::measure),
     ("processes", processes::measure),
+    ("asyncio", event_loop::measure),
 ];
 
 fn main() -> ExitCode {
