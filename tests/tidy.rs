@@ -172,6 +172,27 @@ fn pythons_classes_are_frozen() {
 }
 
 #[test]
+fn no_thread_of_the_library_attaches_to_python() {
+    // One that does may be stopped for good where the interpreter ends, with all that it holds.
+    for (path, text) in sources("bindings/python/src") {
+        // Those who have an error to tell are attached already.
+        let tells_errors = path.ends_with("errors.rs");
+        let code = code(&text);
+        assert!(
+            tells_errors || !code.contains("Python::attach"),
+            "{} attaches",
+            path.display()
+        );
+        // Nor may a loop's own thread be stopped inside of the module: it runs no bytecode there.
+        assert!(
+            !path.ends_with("completions.rs") || !code.contains("call_method"),
+            "{} calls Python",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn versions_agree() {
     let version = env!("CARGO_PKG_VERSION");
     assert!(

@@ -491,26 +491,46 @@ os.register_at_fork(after_in_child=_forget_the_parents_loops)
 
 
 def _completions(loop: asyncio.AbstractEventLoop) -> Completions:
+    """The queue of this loop, which begins at its next turn what is asked for now."""
     known = _of_loops.get(loop)
     completions = None if known is None else known()
     if completions is None:
         completions = Completions()
         _listen(loop, completions)
         _of_loops[loop] = weakref.ref(completions)
+    if completions.idle:
+        loop.call_soon(completions.begin)
     return completions
 
 
 def _listen(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
-    """Has the loop drain the queue whenever it rings, for as long as the loop is open."""
+    """Has the loop look into the queue whenever it rings, for as long as the loop is open."""
     try:
         # In a context of its own: this outlives the caller, and so would all its variables.
         context = contextvars.Context()
-        context.run(loop.add_reader, completions.fileno(), completions.drain)
+        context.run(loop.add_reader, completions.fileno(), _look, completions)
     except NotImplementedError:
         listening = threading.Thread(
             target=_pass_on, args=(loop, completions), name="lamport-clock-loop", daemon=True
         )
         listening.start()
+
+
+def _look(completions: Completions) -> None:
+    _resolve(completions.take())
+
+
+def _resolve(futures: list[asyncio.Future[None]]) -> None:
+    """Resolves them, the last first."""
+    try:
+        while futures:
+            # One that was cancelled has a task that does not know yet.
+            if not (future := futures.pop()).done():
+                future.set_result(None)
+    finally:
+        # Cut short by Ctrl-C: the others' turn is the loop's next.
+        if futures:
+            futures[-1].get_loop().call_soon(_resolve, futures)
 
 
 _LOOK_UP = 1_000
@@ -524,8 +544,9 @@ def _pass_on(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
     while not loop.is_closed():
         if not rings.poll(_LOOK_UP):
             continue
+        # Silent from here on: until the loop looks, one ring is enough.
         with contextlib.suppress(BlockingIOError):
             os.read(completions.fileno(), 8)
         # Closed in the meantime.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(completions.drain)
+            loop.call_soon_threadsafe(_look, completions)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import lamport_clock
 import pytest
+from lamport_clock import SharedClock
 from servers import Etcd, Silence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -59,3 +60,12 @@ def key(request: pytest.FixtureRequest) -> str:
     """A key that only this test uses."""
     name = "".join(c if c.isalnum() else "-" for c in request.node.name)
     return f"/{name}"
+
+
+@pytest.fixture(scope="session")
+def full() -> SharedClock:
+    """memory:full, which keeps as much as it ever will: for each update to come it forgets one."""
+    clock = SharedClock.connect("memory:full", node="filler")
+    for _ in range(10_001):
+        clock.update()
+    return clock

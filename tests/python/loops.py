@@ -8,8 +8,6 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-import uvloop
-
 T = TypeVar("T")
 
 
@@ -20,9 +18,15 @@ class Deaf(asyncio.SelectorEventLoop):
         raise NotImplementedError
 
 
+def uvloops() -> asyncio.AbstractEventLoop:
+    import uvloop  # A program that does not use it starts sooner.
+
+    return uvloop.new_event_loop()
+
+
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
+    "uvloop": uvloops,
     "deaf": Deaf,
 }
 

@@ -104,15 +104,6 @@ MISTAKES: dict[str, tuple[int, Callable[[SharedClock], object]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def full() -> SharedClock:
-    """A store that keeps as much as it ever will: for each update to come it forgets one."""
-    clock = SharedClock.connect("memory:full", node="filler")
-    for _ in range(10_001):
-        clock.update()
-    return clock
-
-
 @pytest.mark.usefixtures("full")
 @pytest.mark.parametrize("name", [*CALLS, *MISTAKES])
 def test_a_call_leaves_nothing_behind(name: str) -> None:

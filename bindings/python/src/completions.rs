@@ -4,7 +4,7 @@
 //! that ends, in the middle of what it holds. So the library's thread does no more than put a number
 //! into a queue and ring an alarm, once for as many as come before the queue is emptied. The loop
 //! hears the alarm, and its own thread, which is attached anyway, resolves the futures that wait for
-//! these numbers. What an answer is in Python is made by the task that asked for it.
+//! these numbers (`python/lamport_clock/_asyncio.py`). What an answer is in Python is made by the task that asked for it.
 //!
 //! In the other direction calls gather as well: those that the tasks of one turn of the loop ask for
 //! begin together at the next, so that they travel together.
@@ -19,10 +19,11 @@ use std::time::Duration;
 
 use lamport_clock::life::Life;
 use lamport_clock::{Error, ErrorKind, blocking};
+use pyo3::PyTraverseError;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, intern};
+use pyo3::types::PyList;
 
 use crate::alarm::Alarm;
 use crate::arguments::{Seconds, Text, Whole};
@@ -33,7 +34,10 @@ use crate::watch::Watch;
 
 /// The calls of one event loop. AsyncSharedClock makes one for each loop; nobody else need know.
 ///
-/// Its methods begin a call, and resolve the future (to None) once the answer can be asked for.
+/// Its methods ask for a call, whose future is among those to resolve once it can be answered.
+///
+/// Nothing here runs Python's bytecode, in which a thread may be stopped for good where the interpreter
+/// ends: asking the loop and resolving futures is left to those who call.
 #[pyclass(frozen, weakref, module = "lamport_clock._native")]
 pub(crate) struct Completions {
     life: Life,
@@ -92,34 +96,29 @@ impl Completions {
     /// A call for the next turn of the loop.
     fn ask(
         this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
+        future: Py<PyAny>,
         asked: impl Asked + 'static,
     ) -> PyResult<Py<Call>> {
-        let (py, completions) = (this.py(), this.get());
+        let completions = this.get();
         completions
             .life
             .check("this event loop's queue")
             .or_raise()?;
-        if completions.gathered().is_empty() {
-            let turn = future.call_method0(intern!(py, "get_loop"))?;
-            let begin = this.getattr(intern!(py, "begin"))?;
-            turn.call_method1(intern!(py, "call_soon"), (begin,))?;
-        }
         let ticket = completions.next.fetch_add(1, Ordering::Relaxed);
         let call = Call {
             completions: this.clone().unbind(),
             ticket,
             asked: Mutex::new(Some(Box::new(asked))),
         };
-        let call = Py::new(py, call)?;
-        completions.waiting().insert(ticket, future.unbind());
-        completions.gathered().push(call.clone_ref(py));
+        let call = Py::new(this.py(), call)?;
+        completions.waiting().insert(ticket, future);
+        completions.gathered().push(call.clone_ref(this.py()));
         Ok(call)
     }
 
     fn ask_for<T: Send + 'static>(
         this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
+        future: Py<PyAny>,
         begin: impl FnOnce() -> lamport_clock::Result<blocking::Call<T>> + Send + 'static,
         made: impl Fn(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> PyResult<Py<Call>> {
@@ -178,20 +177,27 @@ impl Completions {
         }
     }
 
-    /// Resolves the futures of all calls whose answers are there: for the loop's thread.
-    fn drain(&self, py: Python<'_>) -> PyResult<()> {
-        if !self.life.goes_on() {
-            return Ok(());
+    /// Whether nothing is gathered: whoever asks for the first call has the loop's next turn begin it.
+    #[getter]
+    fn idle(&self) -> bool {
+        self.gathered().is_empty()
+    }
+
+    /// The futures of the calls that are ready, the newest first: for the loop's thread, to resolve.
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let mut futures = Vec::new();
+        if self.life.goes_on() {
+            let tickets = self.ready.take();
+            let mut waiting = self.waiting();
+            // Those without one were given up, or told already.
+            futures.extend(
+                tickets
+                    .iter()
+                    .rev()
+                    .filter_map(|ticket| waiting.remove(ticket)),
+            );
         }
-        let mut outcome = Ok(());
-        for ticket in self.ready.take() {
-            let future = self.waiting().remove(&ticket);
-            // Without one it was given up, or told already.
-            let Some(future) = future else { continue };
-            // One that can't be resolved keeps no other waiting.
-            outcome = outcome.and(resolve(future.bind(py)));
-        }
-        outcome
+        PyList::new(py, futures)
     }
 
     #[pyo3(signature = (future, store, node, nodes, key, timeout))]
@@ -201,7 +207,7 @@ impl Completions {
     )]
     fn connect(
         this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
+        future: Py<PyAny>,
         store: Option<Text>,
         node: Option<Text>,
         nodes: Option<Text>,
@@ -217,7 +223,7 @@ impl Completions {
 
     fn update(
         this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
+        future: Py<PyAny>,
         clock: Py<SharedClock>,
     ) -> PyResult<Py<Call>> {
         let begin = SharedClock::begins(this.py(), clock, |clock| clock.begin_update());
@@ -228,7 +234,7 @@ impl Completions {
 
     fn reserve(
         this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
+        future: Py<PyAny>,
         clock: Py<SharedClock>,
         count: Whole,
     ) -> PyResult<Py<Call>> {
@@ -241,7 +247,7 @@ impl Completions {
 
     fn read(
         this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
+        future: Py<PyAny>,
         clock: Py<SharedClock>,
     ) -> PyResult<Py<Call>> {
         let begin = SharedClock::begins(this.py(), clock, move |clock| clock.begin_read());
@@ -252,7 +258,7 @@ impl Completions {
 
     fn history(
         this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
+        future: Py<PyAny>,
         clock: Py<SharedClock>,
         limit: Whole,
     ) -> PyResult<Py<Call>> {
@@ -265,7 +271,7 @@ impl Completions {
 
     fn watch(
         this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
+        future: Py<PyAny>,
         clock: Py<SharedClock>,
         from_revision: Option<Whole>,
         notices: bool,
@@ -280,11 +286,7 @@ impl Completions {
     }
 
     /// Waits for what the watch tells next. The answer is None if that is nothing: wait again.
-    fn next(
-        this: &Bound<'_, Self>,
-        future: Bound<'_, PyAny>,
-        watch: Py<Watch>,
-    ) -> PyResult<Py<Call>> {
+    fn next(this: &Bound<'_, Self>, future: Py<PyAny>, watch: Py<Watch>) -> PyResult<Py<Call>> {
         Completions::ask(this, future, Following(watch))
     }
 
@@ -308,16 +310,6 @@ impl Completions {
         let gathered = mem::take(&mut *self.gathered());
         drop((waiting, gathered));
     }
-}
-
-fn resolve(future: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = future.py();
-    // Cancelled, and its task does not know yet.
-    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        return Ok(());
-    }
-    future.call_method1(intern!(py, "set_result"), (py.None(),))?;
-    Ok(())
 }
 
 /// A call that an event loop waits for.
