@@ -136,9 +136,10 @@ def values(headers: Any) -> Iterator[object]:  # noqa: ANN401
 
 
 def is_ours(name: object) -> bool:
+    # The length first: a name may be as long as its sender likes.
     if isinstance(name, bytes):
-        return name.lower() == HEADER.encode()
-    return isinstance(name, str) and name.lower() == HEADER
+        return len(name) == len(HEADER) and name.lower() == HEADER.encode()
+    return isinstance(name, str) and len(name) == len(HEADER) and name.lower() == HEADER
 
 
 def _written(stamp: Stamp) -> str:

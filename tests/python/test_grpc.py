@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -246,6 +247,79 @@ def test_a_method_that_nobody_serves_is_told_as_ever() -> None:
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
+@contextlib.contextmanager
+def silent() -> Iterator[str]:
+    """A server whose handlers never answer."""
+    ended = threading.Event()
+
+    def one(_request: Any, _context: Any) -> bytes:  # noqa: ANN401
+        ended.wait(PATIENCE)
+        return b""
+
+    def many(_request: Any, _context: Any) -> Iterator[bytes]:  # noqa: ANN401
+        yield b"first"
+        ended.wait(PATIENCE)
+
+    service: Any = Service(SharedClock.memory("there"))
+    service.unary_unary = service.stream_unary = one
+    service.unary_stream = service.stream_stream = many
+    with serving(service) as address:
+        try:
+            yield address
+        finally:
+            ended.set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deadline_ends_a_call_and_a_caller_may_cancel_it(kind: str) -> None:
+    here = SharedClock.memory("here")
+    with silent() as address, grpc.insecure_channel(address) as plain:
+        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here))
+        with pytest.raises(grpc.RpcError) as caught:
+            call(channel, kind, timeout=0.2)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        method = getattr(channel, kind)(f"/Shop/{kind}")
+        argument = iter([b"x"]) if kind.startswith("stream") else b"x"
+        if kind.endswith("stream"):
+            stream = method(argument)
+            assert next(stream) == b"first"
+            stream.cancel()
+            with pytest.raises(grpc.RpcError) as caught:
+                next(stream)
+            assert caught.value.code() is grpc.StatusCode.CANCELLED
+        else:
+            future = method.future(argument)
+            with pytest.raises(grpc.FutureTimeoutError):
+                future.result(timeout=0.01)
+            assert future.cancel()
+            with pytest.raises(grpc.FutureCancelledError):
+                future.result(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deadline_ends_an_aio_call_and_a_caller_may_cancel_it(kind: str) -> None:
+    async def work(address: str) -> None:
+        interceptors = aio_client_interceptors(SharedClock.memory("here"))
+        async with grpc.aio.insecure_channel(address, interceptors=interceptors) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await aio_call(channel, kind, timeout=0.2)
+            assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            method = getattr(channel, kind)(f"/Shop/{kind}")
+            argument = iter([b"x"]) if kind.startswith("stream") else b"x"
+            answer = method(argument)
+            if kind.endswith("stream"):
+                assert await answer.read() == b"first"
+            answer.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                if kind.endswith("stream"):
+                    await answer.read()
+                else:
+                    await answer
+
+    with silent() as address:
+        run(lambda: work(address))
+
+
 def sendable(value: str) -> bool:
     """Whether gRPC lets it out of a client."""
     return value.isascii() and value.isprintable() and len(value) < 4_000
@@ -323,6 +397,28 @@ def test_an_aio_call_and_its_answer_are_in_order(kind: str, handlers_are: str) -
             assert ("theirs", "kept") in service.metadata
             sent = [value for name, value in service.metadata if name == "lamport"]
             assert len(sent) == 1 and f"@here;instance={here.instance:016x}" in str(sent[0])
+
+    run(work)
+
+
+def test_an_aio_stream_stamps_its_first_message_unless_the_handler_was_first() -> None:
+    async def work() -> None:
+        here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
+        interceptors = aio_client_interceptors(here)
+        async with (
+            aio_serving(service) as address,
+            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
+        ):
+            service.clock.receive(1_000)
+            method: Any = channel.unary_stream("/Shop/unary_stream")
+            stream = method(b"x")
+            first = int(await stream.read())
+            assert here.now() > first > 1_000
+            service.clock.receive(service.clock.now() + 1_000)
+            stream = method(b"own")
+            assert ("theirs", "kept") in list(await stream.initial_metadata())
+            last = int([message async for message in stream][-1])
+            assert here.now() > last > 2_000
 
     run(work)
 

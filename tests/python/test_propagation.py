@@ -155,7 +155,19 @@ def test_a_hostile_header_is_counted_and_changes_nothing(
     assert stats.malformed + stats.oversized + stats.too_far_ahead >= 3
     # Once for each kind of trouble, and never at length.
     assert 1 <= len(caplog.records) <= 2
-    assert all(len(record.getMessage()) < 500 for record in caplog.records)
+    for record in caplog.records:
+        assert len(record.getMessage()) < 500
+        # Nothing in a header begins a line of its own in a log, or moves a terminal.
+        assert record.getMessage().isprintable()
+
+
+@pytest.mark.parametrize("length", [1024, 1025, 10_000_000])
+def test_a_header_that_is_too_long_is_not_read(length: int) -> None:
+    value = "42@a;later=".ljust(length, "x")
+    for one in (value, value.encode()):
+        received = propagation.extract({"lamport": one}, SharedClock.memory("b"))
+        assert (received is None) == (length > 1024)
+    assert propagation.stats().oversized == (2 if length > 1024 else 0)
 
 
 def test_a_stamp_too_far_ahead_is_counted_as_such() -> None:
@@ -222,6 +234,40 @@ def test_random_headers_never_raise_and_never_move_the_clock_without_a_stamp() -
         before = clock.now()
         received = propagation.extract([("lamport", text)], clock)
         assert (clock.now() > before) == (received is not None), ascii(text)
+
+
+def test_no_chain_of_messages_ever_contradicts_its_causes() -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)  # shown when it fails
+    draw = random.Random(seed)
+    clocks = [SharedClock.memory(name) for name in "abcde"]
+    # Beside each Lamport clock a vector clock, which knows the causes exactly.
+    vectors = [[0] * 5 for _ in clocks]
+    events: list[tuple[list[int], Stamp]] = []
+    under_way: list[tuple[dict[str, str], list[int]]] = []
+
+    def happened(who: int, stamp: Stamp | None) -> None:
+        assert stamp is not None
+        vectors[who][who] += 1
+        events.append(([*vectors[who]], stamp))
+
+    for _ in range(400):
+        who = draw.randrange(5)
+        if under_way and draw.random() < 0.5:
+            # Messages are late, overtake each other, arrive twice.
+            headers, causes = draw.choice(under_way)
+            vectors[who] = [max(pair) for pair in zip(vectors[who], causes, strict=True)]
+            happened(who, propagation.extract(headers, clocks[who]))
+        elif draw.random() < 0.5:
+            happened(who, clocks[who].tick())
+        else:
+            headers = {}
+            happened(who, propagation.inject(headers, clocks[who]))
+            under_way.append((headers, [*vectors[who]]))
+    for before, first in events:
+        for after, second in events:
+            if before != after and all(a <= b for a, b in zip(before, after, strict=True)):
+                assert first < second
 
 
 def test_a_child_process_is_past_its_parent() -> None:
