@@ -201,3 +201,7 @@ class _Aborting:
     ) -> None:
         metadata = stamped(trailing_metadata or self._context.trailing_metadata(), self._clock)
         await self._context.abort(code, details, tuple(metadata))
+
+    async def abort_with_status(self, status: Any) -> None:
+        # gRPC's own calls gRPC's own abort().
+        await self.abort(status.code, status.details, tuple(status.trailing_metadata or ()))

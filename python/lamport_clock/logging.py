@@ -125,8 +125,17 @@ class _Factory:
 
 
 _top: _Factory | None = None
-_lock = threading.Lock()
+_lock = threading.RLock()
 _ticking = threading.local()
+
+
+def _renew_lock() -> None:
+    # A thread of the parent may have been installing.
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _tick(clock: LocalClock) -> Mapping[str, object]:

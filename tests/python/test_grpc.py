@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
@@ -503,6 +503,37 @@ def test_an_aio_server_stamps_an_abort_after_what_the_handler_did(
         metadata = [*(caught.value.trailing_metadata() or ())]
         assert [pair for pair in metadata if pair[0] == "theirs"] == [*theirs]
         assert here.now() > last[0].time
+
+    run(work)
+
+
+def test_an_abort_with_a_status_is_stamped_as_any() -> None:
+    class Status(NamedTuple):
+        code: grpc.StatusCode = grpc.StatusCode.NOT_FOUND
+        details: str = "no tea"
+        trailing_metadata: tuple[tuple[str, str], ...] | None = (("theirs", "kept"),)
+
+    async def work() -> None:
+        here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
+
+        async def refuse(request: bytes, context: Any) -> bytes:  # noqa: ANN401
+            service.clock.receive(service.clock.now() + 1_000)
+            plain = Status(trailing_metadata=None)
+            await context.abort_with_status(plain if request == b"plain" else Status())
+            raise AssertionError("it went on")
+
+        service.unary_unary = refuse  # type: ignore[method-assign]
+        interceptors = aio_client_interceptors(here)
+        async with (
+            aio_serving(service) as address,
+            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
+        ):
+            for request in (b"plain", b"x"):
+                with pytest.raises(grpc.aio.AioRpcError, match="no tea") as caught:
+                    await aio_call(channel, "unary_unary", request)
+                assert here.now() > service.clock.now() - 1 > 1_000
+                assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+            assert ("theirs", "kept") in [*(caught.value.trailing_metadata() or ())]
 
     run(work)
 

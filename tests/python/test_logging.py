@@ -236,6 +236,29 @@ os.wait()
     assert int(child) > int(parent) and one != other, done.stderr
 
 
+def test_a_forked_child_installs_although_a_thread_of_the_parent_was_installing() -> None:
+    script = """
+import logging, os, threading
+import lamport_clock.logging
+from lamport_clock import SharedClock
+held, forked = threading.Event(), threading.Event()
+def install():
+    with lamport_clock.logging._lock:
+        held.set()
+        forked.wait()
+thread = threading.Thread(target=install)
+thread.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    lamport_clock.logging.install(SharedClock.memory("child"))
+    os._exit(0 if logging.makeLogRecord({}).lamport == "1@child" else 1)
+forked.set()
+print(os.waitpid(child, 0)[1])
+"""
+    assert run("-c", script).stdout == "0\n"
+
+
 def test_a_filter_stamps_one_handler_and_keeps_earlier_stamps(
     logger: logging.Logger, kept: Kept
 ) -> None:
