@@ -47,6 +47,22 @@ fn the_list_of_symbols_is_the_functions_of_the_header() {
     assert_eq!(functions, listed.into_iter().collect());
 }
 
+#[test]
+fn no_struct_has_a_layout_that_a_program_could_depend_on() {
+    let code = without_comments(&made());
+    let words: Vec<&str> = code.split_whitespace().collect();
+    let structs = words.windows(3).filter(|words| words[0] == "struct");
+    let (mut seen, mut open) = (0, Vec::new());
+    for words in structs {
+        seen += 1;
+        if words[2].starts_with('{') {
+            open.push(words[1]);
+        }
+    }
+    assert!(seen >= 12, "{seen} structs");
+    assert!(open.is_empty(), "{open:?}: give accessors instead");
+}
+
 fn made() -> String {
     let mut config = cbindgen::Config::from_file(here().join("cbindgen.toml")).unwrap();
     config.after_includes = Some(version());
