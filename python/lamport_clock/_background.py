@@ -12,13 +12,15 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
+import traceback
 
 from ._native import Notices
 
 GLANCE = 0.5
 """The pause between two looks, in seconds."""
 PATIENCE = 1.0
-"""So long the interpreter's end waits for a handler that is at work, in seconds."""
+"""So long the interpreter's end waits for filters and handlers at work, in seconds."""
 
 _logger = logging.getLogger(__name__.rpartition(".")[0])
 
@@ -40,12 +42,15 @@ class Follower(threading.Thread):
             if told is None:
                 return
             for notice in told:
-                self._log(notice)
+                try:
+                    self._log(notice)
+                except Exception:
+                    # A filter of the program's, which gets the next notice all the same.
+                    traceback.print_exc()
 
     def end(self) -> None:
-        """Logs what there is, and ends."""
+        """Logs what there is, and ends; it is not waited for."""
         self._over.set()
-        self.join(PATIENCE)
 
     def _log(self, notice: tuple[str, str, str] | tuple[str, int, float]) -> None:
         # The recovery at the level of the failure: who has seen the one sees the other.
@@ -77,6 +82,9 @@ def follow(notices: Notices, process: str) -> None:
 def _end() -> None:
     # Daemons are cut off when the interpreter ends; one that is writing to stderr then takes the
     # stream's lock along, and the interpreter aborts.
-    for thread in threading.enumerate():
-        if isinstance(thread, Follower) and thread.is_alive():
-            thread.end()
+    followers = [each for each in threading.enumerate() if isinstance(each, Follower)]
+    for follower in followers:
+        follower.end()
+    give_up = time.monotonic() + PATIENCE
+    for follower in followers:
+        follower.join(max(0.0, give_up - time.monotonic()))

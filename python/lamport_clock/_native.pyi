@@ -2,7 +2,18 @@
 from asyncio import Future
 from collections.abc import Iterator, Sequence
 from types import GenericAlias
-from typing import Any, ClassVar, Final, Generic, Literal, SupportsIndex, TypeVar, final, overload
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    NoReturn,
+    SupportsIndex,
+    TypeVar,
+    final,
+    overload,
+)
 
 __all__ = [
     "Call",
@@ -381,6 +392,7 @@ class Watch(Generic[_Told]):
 
 @final
 class SharedClock:
+    def __new__(cls, *_arguments: NoReturn, **_named: NoReturn) -> SharedClock: ...
     @staticmethod
     def connect(
         store: str | None = None,

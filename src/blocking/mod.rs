@@ -12,7 +12,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::life::{Mortal, PerLife};
 use crate::logic::stamp::{Instance, ProcessId, Stamp};
 use crate::logic::time::Time;
@@ -129,9 +129,11 @@ impl SharedClock {
             return;
         };
         let begun = runtime().and_then(|runtime| heir.start_on(runtime.handle(), interval));
-        if let Err(error) = begun {
+        match begun {
             // Not the fault of the call that made the heir, perhaps a tick.
-            heir.could_not_start(error);
+            Err(error) if error.kind() != ErrorKind::Closed => heir.could_not_start(error),
+            // Or somebody has closed it meanwhile.
+            _ => {}
         }
     }
 

@@ -35,6 +35,11 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
+def followers() -> list[threading.Thread]:
+    """The threads that log."""
+    return [each for each in threading.enumerate() if each.name == "lamport-clock-log"]
+
+
 def goes_on(clock: SharedClock, updates: int = 3) -> bool:
     """Waits for so many updates that nobody called for."""
     before = clock.stats().updates
@@ -195,6 +200,21 @@ def ends(broken: str) -> None:
         KEPT.append(SharedClock.open(broken, node=NAME))
         KEPT[-1].start(SHORT)
     until(lambda: all(clock.stats().failures for clock in KEPT))
+
+
+def is_stuck(broken: str) -> None:
+    """The program ends while a filter of its own never comes back."""
+    begun = threading.Event()
+
+    def waits(_: logging.LogRecord) -> bool:
+        begun.set()
+        return threading.Event().wait()
+
+    # Not a handler: for one that never comes back logging itself waits at the end, for its lock.
+    logging.getLogger("lamport_clock").addFilter(waits)
+    KEPT.append(SharedClock.open(broken, node=NAME))
+    KEPT[0].start(SHORT)
+    assert begun.wait(PATIENCE)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ def busy(silent: str, store: str) -> tuple[SharedClock, SharedClock]:
     """Two clocks with calls and watches under way."""
     stuck = SharedClock.open(silent, node="a", timeout=3600)
     clock = SharedClock.connect(store, node="a")
+    stuck.start(0.01)
+    clock.start(0.01)
     watch = clock.watch()
     seen = stuck.watch(from_revision=1)
     keep(stuck.update, stuck.read, lambda: next(seen), lambda: next(watch))

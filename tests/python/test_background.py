@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backgrounds import SHORT, Heard, goes_on, until
+from backgrounds import SHORT, Heard, followers, goes_on, until
 from lamport_clock import (
     ClosedError,
     InvalidArgumentError,
@@ -52,10 +52,6 @@ def heard() -> Iterator[Heard]:
     logger.removeHandler(handler)
 
 
-def followers() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name == "lamport-clock-log"]
-
-
 def outcome(scenario: str, *stores: str) -> Any:  # noqa: ANN401
     """What the program told; it ended well and said nothing else."""
     done = run(str(PROGRAM), scenario, *stores)
@@ -77,8 +73,9 @@ def test_it_updates_by_itself_and_ticks_stay_ahead_of_the_shared_clock(store: st
         clock.start(SHORT)
         seen = [next(watch) for _ in range(4)]
         assert {one.instance for one in seen} == {clock.instance}
-        assert clock.tick().time > seen[-1].value
+        # A watch may hear of an update before its process does: until then both are concurrent.
         until(lambda: clock.stats().updates >= 4)
+        assert clock.tick().time > seen[-1].value
         stats = clock.stats()
         assert stats.running and (stats.failures, stats.failing) == (0, 0)
         assert (stats.interval, stats.failures_by_kind) == (SHORT, {})
@@ -217,6 +214,36 @@ def test_processes_that_end_while_it_fails_and_logs_end_well(etcd: Etcd, key: st
 
     with ThreadPoolExecutor(4) as batch:
         assert set(batch.map(once, range(20))) == {(0, 4)}
+
+
+def test_a_filter_that_never_comes_back_does_not_keep_the_process(etcd: Etcd, key: str) -> None:
+    etcd.put(key, "no record")
+    assert outcome("is_stuck", etcd.uri(key)) is None
+
+
+def test_a_filter_that_raises_does_not_end_the_log(
+    etcd: Etcd, key: str, heard: Heard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    filtered = threading.Event()
+
+    def raises(_: logging.LogRecord) -> bool:
+        if not filtered.is_set():
+            filtered.set()
+            raise RuntimeError("a filter of the program's")
+        return True
+
+    logger = logging.getLogger("lamport_clock")
+    logger.addFilter(raises)
+    etcd.put(key, "no record")
+    try:
+        with SharedClock.open(etcd.uri(key), node="api") as clock:
+            clock.start(SHORT)
+            assert filtered.wait(PATIENCE)
+            etcd.put(key, LATER)
+            assert "succeed again" in heard.next()
+    finally:
+        logger.removeFilter(raises)
+    assert "a filter of the program's" in capfd.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------- forks

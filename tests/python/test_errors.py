@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import pickle
+from typing import Any
 
 import lamport_clock
 import pytest
@@ -117,8 +119,20 @@ def test_a_setting_of_the_wrong_type_is_a_type_error(arguments: dict[str, str]) 
         SharedClock.memory(5)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         SharedClock.connect("memory:", place="here")  # type: ignore[call-arg]
-    with pytest.raises(TypeError):
-        SharedClock()
+
+
+def test_what_everybody_tries_first_says_what_to_try_next() -> None:
+    make: Any = SharedClock
+    for arguments in ([], ["etcd://10.0.0.5"]):
+        with pytest.raises(TypeError, match=r"SharedClock\.connect\(.*SharedClock\.memory\("):
+            make(*arguments)
+    with pytest.raises(TypeError, match="connect"):
+        make(node="api")
+    clock = SharedClock.memory("a")
+    # multiprocessing pickles what it hands to a process that it does not fork.
+    for send in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"SharedClock\.connect\(\).* same settings"):
+            send(clock)
 
 
 def test_settings_in_the_environment_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

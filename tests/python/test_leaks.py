@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from backgrounds import followers, until
 from lamport_clock import LamportError, SharedClock, Stamp
 
 
@@ -60,6 +61,16 @@ def opened(_: SharedClock) -> None:
         own.update()
 
 
+def started_and_stopped(clock: SharedClock) -> None:
+    clock.start()
+    clock.stats()
+    clock.stop()
+
+
+def started(_: SharedClock) -> None:
+    SharedClock.memory("b").start()
+
+
 def forgotten(_: SharedClock) -> None:
     SharedClock.memory("b").tick()
 
@@ -86,6 +97,12 @@ CALLS: dict[str, tuple[int, Callable[[SharedClock], object]]] = {
     "history": (FEW, lambda clock: list(clock.history(3))),
     "watch": (RARE, watched),
     "a watch let go of": (RARE, left_alone),
+    "start and stop": (FEW, started_and_stopped),
+    "a started clock let go of": (RARE, started),
+    "tables": (
+        FEW,
+        lambda clock: (clock._repr_html_(), STAMP._repr_html_(), clock.history(1)._repr_html_()),
+    ),
     "connect": (FEW, opened),
     "a clock let go of": (FEW, forgotten),
 }
@@ -116,6 +133,8 @@ def test_a_call_leaves_nothing_behind(name: str) -> None:
         if name in CALLS:
             for _ in range(times):
                 call(clock)
+            # What logs for a clock ends half a second after it.
+            until(lambda: not followers())
             return
         for _ in range(times):
             try:

@@ -4,8 +4,9 @@ use lamport_clock as core;
 use lamport_clock::blocking::Call;
 use lamport_clock::life::Mark;
 use lamport_clock::{Config, Settings, blocking, parse_duration};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::arguments::{Message, Seconds, Text, Whole};
 use crate::background::{Notices, SyncStats};
@@ -97,6 +98,20 @@ impl SharedClock {
 
 #[pymethods]
 impl SharedClock {
+    /// What everybody tries first.
+    #[new]
+    #[pyo3(signature = (*_arguments, **_named), text_signature = None)]
+    fn new(
+        _arguments: &Bound<'_, PyTuple>,
+        _named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<SharedClock> {
+        Err(PyTypeError::new_err(
+            "SharedClock() makes none: use SharedClock.connect('etcd://host:2379', node='api'), \
+             SharedClock.connect() to take both from the environment, or SharedClock.memory('api') \
+             to need no store",
+        ))
+    }
+
     /// A clock on the store that the settings name, once that store has answered.
     ///
     /// What is not given comes from the environment, then from the file that LAMPORT_CONFIG names:
@@ -402,6 +417,14 @@ impl SharedClock {
     #[getter]
     fn location(&self, py: Python<'_>) -> String {
         self.clock(py).location()
+    }
+
+    /// Which is what multiprocessing does with arguments, unless it forks.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a clock can't be pickled or copied: open one in the other process, with \
+             SharedClock.connect() and the same settings; a forked child may use the one it inherits",
+        ))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
