@@ -15,6 +15,7 @@ import lamport_clock.httpx
 import lamport_clock.requests
 import pytest
 import requests
+import urllib3
 from lamport_clock import SharedClock, Stamp
 from lamport_clock.requests import LamportAdapter
 from lamport_clock.wsgi import LamportMiddleware
@@ -34,6 +35,9 @@ class Service:
         self.headers.append(environ.get("HTTP_LAMPORT"))
         if environ["PATH_INFO"] == "/redirect":
             start_response("302 Found", [("location", "/end"), ("content-length", "0")])
+            return []
+        if environ["PATH_INFO"] == "/busy" and len(self.headers) < 3:
+            start_response("503 Busy", [("content-length", "0")])
             return []
         if environ["PATH_INFO"] == "/private" and "HTTP_AUTHORIZATION" not in environ:
             challenge = 'Digest realm="r", nonce="n", qop="auth", algorithm=MD5'
@@ -125,6 +129,22 @@ def test_each_request_of_an_authentication_has_a_stamp_of_its_own(
         assert client.get(f"{address}/private").status_code == 200
     one, two = (Stamp.parse(header or "") for header in service.headers)
     assert one.time < 1_000 < two.time
+
+
+def test_what_an_adapter_sends_again_is_in_order_too(address: str, service: Service) -> None:
+    here = SharedClock.memory("here")
+    retry = urllib3.Retry(total=5, status_forcelist=[503], backoff_factor=0)
+    with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
+        lamport_clock.requests.install(session, here)
+        before = here.tick()
+        response = session.get(f"{address}/busy", timeout=PATIENCE)
+    assert response.status_code == 200
+    # Three sends of one message: each was received after it was made.
+    assert len(service.headers) == 3 and len(set(service.headers)) == 1
+    sent = Stamp.parse(service.headers[0] or "")
+    assert before < sent < Stamp.parse(response.headers["lamport"])
+    assert here.now() > Stamp.parse(response.headers["lamport"]).time
 
 
 def test_other_hooks_and_adapters_stay(address: str) -> None:

@@ -20,7 +20,7 @@ import pytest
 import requests.structures
 import starlette.datastructures
 import werkzeug.datastructures
-from lamport_clock import SharedClock, Stamp, _header, propagation
+from lamport_clock import AsyncSharedClock, SharedClock, Stamp, _header, propagation
 from programs import run
 from servers import PATIENCE
 from services import HOSTILE, UNPRINTABLE, Recorder, exhausted
@@ -75,6 +75,14 @@ def test_names_are_compared_without_regard_to_case(name: str | bytes) -> None:
     if isinstance(name, str):
         propagation.inject(headers, clock)
         assert [key for key in headers if key.lower() == "lamport"] == ["lamport"]
+
+
+def test_a_clock_of_asyncio_carries_messages_as_well() -> None:
+    here, there = AsyncSharedClock.memory("here"), AsyncSharedClock.memory("there")
+    headers: dict[str, str] = {}
+    sent = propagation.inject(headers, here)
+    received = propagation.extract(headers, there)
+    assert sent is not None and received is not None and sent < received
 
 
 def test_what_cannot_carry_a_header_is_the_callers_mistake() -> None:
