@@ -65,6 +65,33 @@ def test_a_fork_in_the_middle_of_a_coroutine(etcd: Etcd, key: str, silence: Sile
     assert [len(values) for values in everyones] == [*[5] * 5, *[200] * 5, 3]
 
 
+def test_a_child_that_closes_its_parents_watch_does_not_ring_for_the_parents_loop() -> None:
+    script = """
+import asyncio, os, select, signal
+from lamport_clock import AsyncSharedClock, _asyncio
+
+async def main():
+    watch = AsyncSharedClock.memory("a").watch()
+    reader = asyncio.ensure_future(anext(watch))
+    while watch._call is None:
+        await asyncio.sleep(0)
+    queue = _asyncio._of_loops[asyncio.get_running_loop()]()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        watch.close()
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    print(status, select.select([queue.fileno()], [], [], 0)[0])
+    watch.close()
+    await asyncio.gather(reader, return_exceptions=True)
+
+asyncio.run(main())
+"""
+    done = run("-c", script)
+    assert (done.stdout, done.stderr) == ("0 []\n", "")
+
+
 def test_forks_while_the_loops_of_other_threads_are_busy(etcd: Etcd, key: str) -> None:
     assert len(forked("among_threads", etcd.uri(key))) == 15 + 20 + 1
 

@@ -171,6 +171,9 @@ impl Completions {
 
     /// Begins what was asked for since it was called last: for the loop's thread.
     fn begin(&self) {
+        if !self.life.goes_on() {
+            return;
+        }
         let gathered = mem::take(&mut *self.gathered());
         for call in &gathered {
             call.get().begin(&self.ready);
@@ -359,7 +362,11 @@ impl Call {
 
     /// Has the future resolved now, also by another thread than the loop's.
     fn look_again(&self) {
-        self.completions.get().ready.push(self.ticket);
+        let completions = self.completions.get();
+        // In a child of a fork the queue may be locked for ever, and the alarm is its parent's too.
+        if completions.life.goes_on() {
+            completions.ready.push(self.ticket);
+        }
     }
 
     /// Nobody waits any more: the library gives the call up, too.
