@@ -278,6 +278,45 @@ def test_forks_in_a_hurry_under_a_background_that_never_rests(etcd: Etcd, key: s
     nothing_is_repeated(told["all"])
 
 
+def test_a_child_forked_while_the_first_start_imports_what_logs_waits_for_no_import() -> None:
+    script = """
+import importlib.machinery, os, signal, sys, threading
+from lamport_clock import SharedClock
+
+importing, over = threading.Event(), threading.Event()
+
+class Slow(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        spec = super().find_spec(name, path, target)
+        if name == "lamport_clock._background":
+            run = spec.loader.exec_module
+            def slowly(module):
+                importing.set()
+                over.wait()
+                run(module)
+            spec.loader.exec_module = slowly
+        return spec
+
+sys.meta_path.insert(0, Slow)
+clock = SharedClock.memory("a")
+start = threading.Thread(target=clock.start)
+start.start()
+importing.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    clock.tick()
+    os._exit(0)
+status = os.waitpid(child, 0)[1]
+over.set()
+start.join()
+print(status, clock.stats().running)
+"""
+    done = run("-c", script)
+    assert (done.stdout, done.stderr) == ("0 True\n", "")
+
+
 def test_a_hook_of_the_fork_may_be_the_first_to_use_it(store: str) -> None:
     assert outcome("hooked", store) == [True, True]
 

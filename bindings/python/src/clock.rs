@@ -90,8 +90,7 @@ impl SharedClock {
         let Some(notices) = self.clock.listen() else {
             return Ok(());
         };
-        let module = py.import("lamport_clock._background")?;
-        module.call_method1("follow", (Notices(notices), self.process()))?;
+        logging(py)?.call_method1("follow", (Notices(notices), self.process()))?;
         Ok(())
     }
 }
@@ -342,6 +341,9 @@ impl SharedClock {
             Some(given) => parse_duration(&given.0).or_raise()?,
             None => core::SharedClock::DEFAULT_INTERVAL,
         };
+        // Before there is anything to log: forked in the middle of an import, a child in which the
+        // clock goes on would wait for its end.
+        logging(py)?;
         py.detach(|| clock.start(interval)).or_raise()?;
         self.log(py).inspect_err(|_| clock.stop())
     }
@@ -446,6 +448,11 @@ impl SharedClock {
         ];
         html::fields("SharedClock", &rows)
     }
+}
+
+/// What logs the updates in the background.
+fn logging(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    py.import("lamport_clock._background")
 }
 
 /// The environment is read while attached: Python's own changes of it need the GIL too.
