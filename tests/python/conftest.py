@@ -39,6 +39,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable == "NODE_NAME" or variable.startswith("LAMPORT_"):
             monkeypatch.delenv(variable)
+    # Nor does a proxy lie between a test and its own servers.
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(variable, "127.0.0.1")
 
 
 @pytest.fixture
