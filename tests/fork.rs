@@ -17,6 +17,7 @@ use lamport_clock::{Config, ErrorKind};
 fn a_child_has_an_heir_of_everything_and_leaves_the_rest_alone() {
     of_a_clock();
     of_updates_in_the_background();
+    of_a_wait();
 }
 
 fn of_a_clock() {
@@ -151,4 +152,25 @@ fn of_updates_in_the_background() {
     assert!(!clock.stats().running);
     assert!(stopped.stats().running);
     stopped.stop();
+}
+
+/// A signal handler forks on top of it, and returns into it in the child.
+fn of_a_wait() {
+    let mut watch = SharedClock::memory("a").unwrap().watch().unwrap();
+    let other = SharedClock::memory("other").unwrap();
+    let (begins, begun) = std::sync::mpsc::channel();
+    let end = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            begins.send(()).unwrap();
+            watch.next_within(Duration::from_secs(60))
+        });
+        begun.recv().unwrap();
+        // By the end of these it waits.
+        for _ in 0..100 {
+            other.update().unwrap();
+        }
+        count_fork();
+        waits.join().unwrap()
+    });
+    assert_eq!(end.unwrap().unwrap_err().kind(), ErrorKind::Closed);
 }

@@ -87,17 +87,21 @@ impl Watch {
             Ok(call) => call,
             Err(error) => return Some(Err(error)),
         };
-        match call.wait_for(patience) {
-            None => {
-                *state = State::Waiting(call);
-                None
+        let mut left = patience;
+        loop {
+            match call.wait_for(left.min(LOOK_UP)) {
+                None if left <= LOOK_UP => {
+                    *state = State::Waiting(call);
+                    return None;
+                }
+                None => left -= LOOK_UP,
+                Some(Ok((watch, event))) => {
+                    self.next_revision = watch.next_revision();
+                    *state = State::Resting(watch);
+                    return Some(event);
+                }
+                Some(Err(error)) => return Some(Err(error)),
             }
-            Some(Ok((watch, event))) => {
-                self.next_revision = watch.next_revision();
-                *state = State::Resting(watch);
-                Some(event)
-            }
-            Some(Err(error)) => Some(Err(error)),
         }
     }
 
