@@ -225,6 +225,24 @@ async fn nothing_begins_and_nothing_is_counted_after_a_stop() {
     assert_eq!(clock.stats().updates, stopped.updates + 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_stopped_counts_nothing_more_whatever_its_task_was_at() {
+    let clock = Moody::new().clock("a");
+    for round in 0..4_000 {
+        clock.start(INTERVAL).unwrap();
+        // Its task runs on another thread meanwhile, and is stopped a little further each time.
+        for _ in 0..round {
+            std::hint::spin_loop();
+        }
+        clock.stop();
+        let stopped = clock.stats().updates;
+        // These come after whatever it had begun.
+        clock.update().await.unwrap();
+        clock.update().await.unwrap();
+        assert_eq!(clock.stats().updates, stopped);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn started_again_it_goes_on_and_with_another_interval_it_begins_anew() {
     let store = Moody::new();
