@@ -20,9 +20,10 @@ from servers import PATIENCE, Etcd
 
 OLDEST = (3, 10)
 NAME = re.compile(r"python3\.\d+")
-# What is asked of each interpreter: what it is, or nothing if it can't use an abi3 wheel.
+# What is asked of each interpreter: what it is, or nothing if it can't use an abi3 wheel. A
+# distribution's may come without venv.
 WHAT = """
-import platform, sys, sysconfig
+import platform, sys, sysconfig, venv
 if sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED"):
     print(*sys.version_info[:2], platform.python_version())
 """
