@@ -718,7 +718,8 @@ lamport_status_t lamport_watch_next(const struct lamport_watch_t *watch,
 
 /*
  The revision from which a new watch would go on where this one stands, for programs that note how
- far they came. 0 if `watch` is NULL.
+ far they came: nothing is missed. Updates that were served together share a revision, so after some
+ of them it tells those again. 0 if `watch` is NULL.
 
  Does not block. Any thread.
  */

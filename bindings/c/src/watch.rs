@@ -97,7 +97,8 @@ pub unsafe extern "C" fn lamport_watch_next(
 }
 
 /// The revision from which a new watch would go on where this one stands, for programs that note how
-/// far they came. 0 if `watch` is NULL.
+/// far they came: nothing is missed. Updates that were served together share a revision, so after some
+/// of them it tells those again. 0 if `watch` is NULL.
 ///
 /// Does not block. Any thread.
 #[unsafe(no_mangle)]
