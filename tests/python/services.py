@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import socketserver
 import threading
@@ -157,7 +158,8 @@ def raw(address: str, *headers: bytes) -> bytes:
             connection.shutdown(socket.SHUT_WR)
             while more := connection.recv(65_536):
                 answer += more
-        except (ConnectionResetError, BrokenPipeError):
-            # A server may hang up on what it refuses to read.
-            pass
+        except OSError as error:
+            # A server may hang up on what it refuses to read, at any moment.
+            if error.errno not in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
+                raise
     return answer
