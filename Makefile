@@ -275,7 +275,7 @@ $(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md $(shell find tests -name '*.
 	$(call passes,$(CARGO) test --features cli && $(CARGO) test --no-default-features)
 
 $(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md $(shell find tests/python tests/support examples/python -name '*.py')
-	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) .)
+	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) -n 2 --dist loadfile .)
 
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
 	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)

@@ -75,7 +75,7 @@ UNPRINTABLE = [
     True,
     1.5,
     {"lamport": "42@api"},
-    object(),
+    print,
     [[["42@api"]]],
     [None] * 100_000,
 ]

@@ -53,7 +53,7 @@ def public() -> Iterator[tuple[str, object]]:
                 continue
             yield f"{module_name}.{name}", thing
             if inspect.isclass(thing):
-                for member in vars(thing):
+                for member in sorted(vars(thing)):
                     value = getattr(thing, member)
                     if not member.startswith("_") and (
                         callable(value) or inspect.isdatadescriptor(value)
