@@ -265,6 +265,8 @@ ifdef FORCE
 $(shell rm -rf $(PASSED))
 endif
 PYTEST := -q -p no:cacheprovider
+# Suites that mostly wait, and judge no time, run their tests two at a time.
+IN_TWOS := -n 2 --dist
 define passes
 	@mkdir -p $(PASSED)
 	( $(1) ) 2>&1 | tee $@.log
@@ -275,14 +277,14 @@ $(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md $(shell find tests -name '*.
 	$(call passes,$(CARGO) test --features cli && $(CARGO) test --no-default-features)
 
 $(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md $(shell find tests/python tests/support examples/python -name '*.py')
-	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) -n 2 --dist loadfile .)
+	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) $(IN_TWOS) loadfile .)
 
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
 	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)
 
 # Its race is one with Python, by the wheel, and with Rust, by the command.
 $(PASSED)/c: build/c/.built $(WHEEL)/.installed README.md docs/C.md $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
-	$(call passes,$(CARGO) build --features cli && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) .)
+	$(call passes,$(CARGO) build --features cli && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
 $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
@@ -294,7 +296,7 @@ $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '
 	$(call passes,$(CARGO) build --features cli && cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
 
 $(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
-	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) .)
+	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
 $(PASSED)/loom: $(CORE) $(shell find loom -type f)
 	$(call passes,$(CARGO) test --release --manifest-path loom/Cargo.toml --target-dir target/loom models)
