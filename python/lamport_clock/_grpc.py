@@ -62,7 +62,7 @@ class ClientInterceptor(
         return _Answers(continuation(self._stamped(details), request), self._clock)
 
     def _stamped(self, details: Any) -> _Details:
-        return _Details(details, tuple(stamped(details.metadata, self._clock)))
+        return _Details(details, stamped(details.metadata, self._clock))
 
 
 class _Details(grpc.ClientCallDetails):
@@ -191,7 +191,7 @@ def stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
                     begun = True
                     # The handler has sent its own already, or the caller is gone.
                     with suppress(Exception):
-                        context.send_initial_metadata(tuple(stamped((), clock)))
+                        context.send_initial_metadata(stamped((), clock))
                 yield response
         finally:
             leave(context, clock)
@@ -202,14 +202,9 @@ def stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
 # -------------------------------------------------------------------------------------- metadata
 
 
-def stamped(metadata: Any, clock: LocalClock) -> Iterator[tuple[str, str | bytes]]:
+def stamped(metadata: Any, clock: LocalClock) -> tuple[tuple[str, str | bytes], ...]:
     """The pairs of this metadata with a stamp of ours, for a message that leaves."""
-    for name, value in metadata or ():
-        if not _header.is_ours(name):
-            yield name, value
-    departure = _header.sent(clock)
-    if departure is not None:
-        yield _header.HEADER, departure[1]
+    return tuple(_header.put(metadata, _header.sent(clock)))
 
 
 def receive(sources: tuple[Callable[[], Any], ...], clock: LocalClock) -> None:
@@ -249,11 +244,11 @@ class _Remembering:
     def abort(self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()) -> None:
         # It sends at once, where that of a server of threads waits for the handler's end.
         metadata = stamped(trailing_metadata or self._trailing, self._clock)
-        self._context.abort(code, details, tuple(metadata))
+        self._context.abort(code, details, metadata)
 
 
 def leave(context: Any, clock: LocalClock) -> None:
     """Its answer leaves: a stamp among the trailing metadata that the handler may have set."""
     # Another interceptor's context may lack one of these. The answer matters more.
     with suppress(Exception):
-        context.set_trailing_metadata(tuple(stamped(context.trailing_metadata(), clock)))
+        context.set_trailing_metadata(stamped(context.trailing_metadata(), clock))

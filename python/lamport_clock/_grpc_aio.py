@@ -173,7 +173,7 @@ def _stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
                         begun = True
                         # The handler has sent its own already, or the caller is gone.
                         with suppress(Exception):
-                            await context.send_initial_metadata(tuple(stamped((), clock)))
+                            await context.send_initial_metadata(stamped((), clock))
                     yield response
         finally:
             leave(context, clock)
@@ -200,7 +200,7 @@ class _Aborting:
         self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()
     ) -> None:
         metadata = stamped(trailing_metadata or self._context.trailing_metadata(), self._clock)
-        await self._context.abort(code, details, tuple(metadata))
+        await self._context.abort(code, details, metadata)
 
     async def abort_with_status(self, status: Any) -> None:
         # gRPC's own calls gRPC's own abort().

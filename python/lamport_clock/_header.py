@@ -135,6 +135,17 @@ def values(headers: Any) -> Iterator[object]:  # noqa: ANN401
             yield from value if isinstance(value, (list, tuple)) else (value,)
 
 
+def put(
+    pairs: Iterable[Any] | None, message: tuple[Stamp, str] | None, *, in_bytes: bool = False
+) -> list[Any]:
+    """The pairs of these headers with what sent() gave in place of what they had of ours."""
+    others = [pair for pair in pairs or () if not is_ours(pair[0])]
+    if message is not None:
+        value = message[1]
+        others.append((HEADER.encode(), value.encode()) if in_bytes else (HEADER, value))
+    return others
+
+
 def is_ours(name: object) -> bool:
     # The length first: a name may be as long as its sender likes.
     if isinstance(name, bytes):

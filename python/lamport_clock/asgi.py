@@ -70,13 +70,10 @@ class LamportMiddleware:
         await self._app({**scope, "lamport": arrival}, receive, stamped)
 
     def _stamped(self, message: Message) -> Message:
-        headers = [pair for pair in message.get("headers") or () if not _header.is_ours(pair[0])]
         departure = _header.sent(self._clock)
-        if departure is not None:
-            headers.append((_NAME, departure[1].encode()))
+        headers = _header.put(message.get("headers"), departure, in_bytes=True)
         return {**message, "headers": headers}
 
 
-_NAME = _header.HEADER.encode()
 # The messages that carry the headers of an answer.
 _HEADS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}

@@ -73,11 +73,11 @@ def inject(
     Raises TypeError for anything that can't be changed.
     """
     message = _header.sent(clock)
-    value = None if message is None else message[1]
     if isinstance(headers, list):
-        _put_into_list(headers, value)
+        in_bytes = bool(headers) and isinstance(headers[0][0], bytes)
+        headers[:] = _header.put(headers, message, in_bytes=in_bytes)
     elif hasattr(headers, "keys") and hasattr(headers, "__setitem__"):
-        _put_into_mapping(headers, value)
+        _put_into_mapping(headers, None if message is None else message[1])
     else:
         raise TypeError(
             "headers are a dict, a framework's headers or a list of pairs,"
@@ -131,17 +131,6 @@ def extract_environment(environment: Mapping[str, str], clock: LocalClock) -> St
     """
     value = environment.get(VARIABLE)
     return _header.received(() if value is None else (value,), clock)
-
-
-def _put_into_list(
-    headers: list[tuple[str, str]] | list[tuple[bytes, bytes]], value: str | None
-) -> None:
-    pairs: list[tuple[str, str] | tuple[bytes, bytes]] = [*headers]
-    in_bytes = bool(pairs) and isinstance(pairs[0][0], bytes)
-    pairs = [pair for pair in pairs if not _header.is_ours(pair[0])]
-    if value is not None:
-        pairs.append((HEADER.encode(), value.encode()) if in_bytes else (HEADER, value))
-    headers[:] = pairs  # type: ignore[assignment]
 
 
 def _put_into_mapping(headers: Settable, value: str | None) -> None:

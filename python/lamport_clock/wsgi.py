@@ -57,10 +57,7 @@ class LamportMiddleware:
         def stamped(
             status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
         ) -> Callable[[bytes], object]:
-            headers = [pair for pair in headers if not _header.is_ours(pair[0])]
-            departure = _header.sent(self._clock)
-            if departure is not None:
-                headers.append((_header.HEADER, departure[1]))
+            headers = _header.put(headers, _header.sent(self._clock))
             if exc_info is None:
                 return start_response(status, headers)
             return start_response(status, headers, exc_info)
