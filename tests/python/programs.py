@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 from servers import PATIENCE
@@ -95,6 +96,18 @@ class Program:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
+
+
+def ends_well_every_time(*arguments: str, times: int) -> None:
+    """Runs a program so often, a few at a time; each must end with status 0 and print nothing."""
+
+    def once(_: int) -> tuple[int, str, str]:
+        done = run(*arguments)
+        return done.returncode, done.stdout, done.stderr
+
+    with ThreadPoolExecutor(5) as batch:
+        ended = list(batch.map(once, range(times)))
+    assert set(ended) == {(0, "", "")}
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,6 @@ import sys
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import loop_exits
@@ -20,14 +19,14 @@ import pytest
 from lamport_clock import AsyncSharedClock, LamportError
 from lamport_clock._asyncio import _resolve
 from loops import LOOPS, ended, listeners, turns
-from programs import Program, run
+from programs import Program, ends_well_every_time, run
 from servers import PATIENCE, Etcd, Silence
 from test_fork import distinct_and_in_order
 from test_leaks import FEW, RARE, bytes_given_out
 
 FORKS = Path(__file__).with_name("loop_forks.py")
 EXITS = Path(__file__).with_name("loop_exits.py")
-# 200 processes in all, a few at a time.
+# 200 processes in all.
 EACH = 200 // len(loop_exits.WAYS) + 1
 
 
@@ -35,13 +34,7 @@ EACH = 200 // len(loop_exits.WAYS) + 1
 def test_no_process_crashes_or_hangs_at_its_end(
     way: str, etcd: Etcd, key: str, silence: Silence
 ) -> None:
-    def once(_: int) -> tuple[int, str, str]:
-        done = run(str(EXITS), way, silence.uri, etcd.uri(key))
-        return done.returncode, done.stdout, done.stderr
-
-    with ThreadPoolExecutor(5) as batch:
-        ended = list(batch.map(once, range(EACH)))
-    assert set(ended) == {(0, "", "")}
+    ends_well_every_time(str(EXITS), way, silence.uri, etcd.uri(key), times=EACH)
 
 
 # --------------------------------------------------------------------------------------- forks

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from exits import WAYS
-from programs import run
+from programs import ends_well_every_time
 from servers import Etcd, Silence
 
 EXITS = Path(__file__).with_name("exits.py")
-# 200 processes in all, a few at a time.
+# 200 processes in all.
 EACH = 200 // len(WAYS) + 1
 
 
@@ -19,10 +18,4 @@ EACH = 200 // len(WAYS) + 1
 def test_no_process_crashes_or_hangs_at_its_end(
     way: str, etcd: Etcd, key: str, silence: Silence
 ) -> None:
-    def once(_: int) -> tuple[int, str, str]:
-        done = run(str(EXITS), way, silence.uri, etcd.uri(key))
-        return done.returncode, done.stdout, done.stderr
-
-    with ThreadPoolExecutor(5) as batch:
-        ended = list(batch.map(once, range(EACH)))
-    assert set(ended) == {(0, "", "")}
+    ends_well_every_time(str(EXITS), way, silence.uri, etcd.uri(key), times=EACH)
