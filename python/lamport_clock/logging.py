@@ -111,16 +111,18 @@ def uninstall() -> None:
 
 
 class _Factory:
-    """A record factory that stamps what the one below it makes, as long as it is the newest."""
+    """A record factory that stamps what the one below it makes, with the newest clock."""
 
     def __init__(self, clock: LocalClock, below: Callable[..., logging.LogRecord]) -> None:
-        self._clock = clock
+        self.clock = clock
         self.below = below
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401
         record = self.below(*args, **kwargs)
-        if self is _top:
-            record.__dict__.update(_tick(self._clock))
+        # The newest one's clock also where this one was replaced while it was called.
+        top = _top
+        if top is not None and "lamport" not in record.__dict__:
+            record.__dict__.update(_tick(top.clock))
         return record
 
 
