@@ -35,7 +35,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test chaos failover sanitize soak lint fuzz miri bench figures scaling build wheel sdist c install uninstall tools format clean
+.PHONY: help run test chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel sdist c install uninstall tools format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -78,6 +78,10 @@ soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=6
 	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --no-default-features --features shared \
 		--test simulation -- --nocapture
 
+model:  ## Every order of the update protocol in all sizes of the model, 3 minutes
+	@LAMPORT_MODEL=large $(CARGO) test --release --no-default-features --features shared \
+		--test model -- --nocapture
+
 fuzz: target/fuzz/.built  ## Fuzz TARGET=record (all of them), SECONDS=600 each (60)
 	@for target in $(or $(TARGET),$$($(FUZZ) list)); do
 		mkdir -p target/fuzz/corpus/$$target target/fuzz/tmp
@@ -99,7 +103,7 @@ miri:  ## Undefined behaviour in what Miri can run, 5 minutes; needs a nightly R
 	# What a caught panic holds is leaked on purpose: dropping it may panic.
 	MIRIFLAGS=-Zmiri-ignore-leaks $(CARGO) +nightly miri test --package lamport-clock-c --no-default-features --lib
 
-bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 2; ONLY=alone,callers: those sections)
+bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 3; ONLY=alone,callers: those sections)
 	@mkdir -p build/bench/tmp
 	# The members write beside the checkout, on a disk: where /tmp is memory, fsync costs nothing.
 	export TMPDIR=$(CURDIR)/build/bench/tmp
@@ -111,7 +115,7 @@ bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QU
 figures: $(WHEEL)/.installed  ## What the wheel weighs, and what its import and a tick cost, half a minute
 	@$(WHEEL)/bin/python bench/python/figures.py dist/*.whl
 
-scaling: $(BENCH)/.plots  ## One to ten thousand processes, simulated: the figures of docs/SCALING.md, 3 minutes
+scaling: $(BENCH)/.plots  ## One to ten thousand processes, simulated: the figures of docs/SCALING.md, 1 minute
 	@mkdir -p target
 	$(CARGO) run --quiet --release --no-default-features --features shared --example scaling -- \
 		--json target/scaling.json

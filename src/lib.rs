@@ -29,6 +29,7 @@ pub mod check;
 mod error;
 mod excerpt;
 pub mod logic;
+pub mod protocol;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -52,9 +53,9 @@ mod sync;
 
 pub use error::{Error, ErrorKind, Result};
 pub use logic::clock::LocalClock;
-pub use logic::record::Record;
 pub use logic::stamp::{Instance, ProcessId, Stamp};
 pub use logic::time::Time;
+pub use protocol::Record;
 
 #[cfg(feature = "shared")]
 pub use config::{Config, Credentials, Secret, Settings, StoreUri, Tls, parse_duration};
@@ -62,7 +63,7 @@ pub use config::{Config, Credentials, Secret, Settings, StoreUri, Tls, parse_dur
 pub use nodes::{Address, Node, Nodes};
 #[cfg(feature = "shared")]
 pub use shared::{
-    Condition, History, Holder, Notices, Observed, Reservation, Server, SharedClock, SyncNotice,
+    History, Holder, Notices, Observed, RepairPlan, Reservation, Server, SharedClock, SyncNotice,
     SyncStats, Update, Watch, WatchEvent,
 };
 

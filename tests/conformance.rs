@@ -1,5 +1,5 @@
-//! What every store promises, run on each of them. The shelf's own tests look inside; this suite
-//! knows nothing but the trait.
+//! What every store promises, run on each of them. The tests in `store/mvcc.rs` look inside; this
+//! suite knows nothing but the trait.
 
 #![cfg(feature = "etcd")]
 
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lamport_clock::ErrorKind;
-use lamport_clock::logic::transaction::{
-    Compare, Entry, Get, KeyRange, Operation, Reply, Transaction,
+use lamport_clock::protocol::{
+    At, Change, Compare, Entry, KeyRange, Operation, Reply, Transaction,
 };
-use lamport_clock::store::{Change, Changes, EtcdStore, Failure, MemoryStore, Outcome, Store};
+use lamport_clock::store::{Changes, EtcdStore, Failure, MemoryStore, Outcome, Store};
 
 mod support;
 
@@ -21,15 +21,25 @@ fn put(key: &str, value: &str) -> Operation {
 }
 
 fn get(range: KeyRange) -> Operation {
-    Operation::Get(Get::all(range))
+    Operation::Get(range)
+}
+
+fn delete(key: &str) -> Operation {
+    Operation::Delete(key.into())
 }
 
 fn key(name: &str) -> KeyRange {
     KeyRange::key(name.as_bytes())
 }
 
+/// All keys that begin with `name`, which ends in ASCII.
 fn prefix(name: &str) -> KeyRange {
-    KeyRange::prefix(name.as_bytes())
+    let mut end = name.as_bytes().to_vec();
+    *end.last_mut().expect("a name") += 1;
+    KeyRange {
+        start: name.into(),
+        end,
+    }
 }
 
 fn always(then: Vec<Operation>) -> Transaction {
@@ -47,6 +57,17 @@ async fn refusal(store: &dyn Store, transaction: &Transaction) -> Failure {
     store.transact(transaction, WITHIN).await.unwrap_err()
 }
 
+async fn read(store: &dyn Store, range: &KeyRange, at: At) -> Reply {
+    store.read(range, at, WITHIN).await.unwrap()
+}
+
+/// The one entry under a key, as it is now.
+async fn entry(store: &dyn Store, name: &str) -> Entry {
+    let mut entries = read(store, &key(name), At::Now).await.entries;
+    assert_eq!(entries.len(), 1, "{name}");
+    entries.remove(0)
+}
+
 async fn next(changes: &mut Box<dyn Changes>) -> Vec<Change> {
     tokio::time::timeout(WITHIN, changes.next())
         .await
@@ -62,21 +83,28 @@ fn values(entries: &[Entry]) -> Vec<String> {
 /// The whole contract. Keys begin with `at`, so that one store can be used again.
 async fn contract(store: Arc<dyn Store>, at: &str) {
     compares_decide_the_branch(&*store, &format!("{at}/compare")).await;
+    compares_of_an_absent_key(&*store, &format!("{at}/absent")).await;
     operations_see_those_before_them(&*store, &format!("{at}/order")).await;
-    reads_are_sorted_limited_and_can_look_back(&*store, &format!("{at}/read")).await;
+    one_transaction_reads_a_key_before_and_behind_its_own_put(&*store, &format!("{at}/own")).await;
+    versions_count_the_puts_since_a_key_was_created(&*store, &format!("{at}/version")).await;
+    entries_are_one_list_in_the_order_of_the_gets(&*store, &format!("{at}/flat")).await;
+    reads_are_sorted_and_can_look_back(&*store, &format!("{at}/read")).await;
+    every_answer_names_the_store_and_its_newest_revision(&*store, &format!("{at}/answer")).await;
     revisions_rise_with_changes_alone(&*store, &format!("{at}/revision")).await;
     a_transaction_is_whole_or_nothing(&*store, &format!("{at}/atomic")).await;
     a_watch_tells_all_in_order(&*store, &format!("{at}/watch")).await;
+    a_watch_tells_versions(&*store, &format!("{at}/counted")).await;
     a_watch_from_now_on_tells_nothing_older_and_all_that_comes(&*store, &format!("{at}/now")).await;
     racing_increments_lose_nothing(store.clone(), &format!("{at}/race")).await;
+    racing_takes_each_see_another_count(store.clone(), &format!("{at}/takes")).await;
 }
 
 async fn compares_decide_the_branch(store: &dyn Store, at: &str) {
     let exists = format!("{at}/exists");
     let missing = format!("{at}/missing");
-    let revision = carry_out(store, &always(vec![put(&exists, "x")]))
-        .await
-        .revision;
+    carry_out(store, &always(vec![put(&exists, "w")])).await;
+    let twice = carry_out(store, &always(vec![put(&exists, "x")])).await;
+    let revision = twice.revision;
     let name = |text: &str| text.as_bytes().to_vec();
     for (compare, holds) in [
         (Compare::ModRevision(name(&exists), revision), true),
@@ -88,6 +116,11 @@ async fn compares_decide_the_branch(store: &dyn Store, at: &str) {
         (Compare::Value(name(&exists), name("y")), false),
         (Compare::Value(name(&exists), name("")), false),
         (Compare::Value(name(&missing), name("")), false),
+        (Compare::VersionAtLeast(name(&exists), 0), true),
+        (Compare::VersionAtLeast(name(&exists), 2), true),
+        (Compare::VersionAtLeast(name(&exists), 3), false),
+        (Compare::VersionAtLeast(name(&missing), 0), true),
+        (Compare::VersionAtLeast(name(&missing), 1), false),
     ] {
         let transaction = Transaction {
             compares: vec![
@@ -99,8 +132,44 @@ async fn compares_decide_the_branch(store: &dyn Store, at: &str) {
         };
         let reply = carry_out(store, &transaction).await;
         assert_eq!(reply.succeeded, holds, "{compare:?}");
-        assert_eq!(reply.gets[0].len(), usize::from(holds), "{compare:?}");
+        assert_eq!(reply.entries.len(), usize::from(holds), "{compare:?}");
     }
+}
+
+/// A key that was deleted is like one that never was.
+async fn compares_of_an_absent_key(store: &dyn Store, at: &str) {
+    let (never, gone) = (format!("{at}/never"), format!("{at}/gone"));
+    let written = carry_out(store, &always(vec![put(&gone, "x")])).await;
+    let deleted = carry_out(store, &always(vec![delete(&gone)])).await;
+    for key in [&never, &gone] {
+        let name = || key.as_bytes().to_vec();
+        for (compare, holds) in [
+            (Compare::ModRevision(name(), 0), true),
+            (Compare::ModRevision(name(), written.revision), false),
+            (Compare::ModRevision(name(), deleted.revision), false),
+            (Compare::VersionAtLeast(name(), 0), true),
+            (Compare::VersionAtLeast(name(), 1), false),
+            (Compare::Value(name(), b"x".to_vec()), false),
+            (Compare::Value(name(), Vec::new()), false),
+        ] {
+            let transaction = Transaction {
+                compares: vec![compare.clone()],
+                ..Transaction::default()
+            };
+            let reply = carry_out(store, &transaction).await;
+            assert_eq!(reply.succeeded, holds, "{compare:?}");
+        }
+    }
+    // A key that is there with an empty value is another matter.
+    carry_out(store, &always(vec![put(&gone, "")])).await;
+    let transaction = Transaction {
+        compares: vec![
+            Compare::Value(gone.clone().into(), Vec::new()),
+            Compare::VersionAtLeast(gone.into(), 1),
+        ],
+        ..Transaction::default()
+    };
+    assert!(carry_out(store, &transaction).await.succeeded);
 }
 
 async fn operations_see_those_before_them(store: &dyn Store, at: &str) {
@@ -116,54 +185,165 @@ async fn operations_see_those_before_them(store: &dyn Store, at: &str) {
         ]),
     )
     .await;
-    let lengths: Vec<_> = reply.gets.iter().map(Vec::len).collect();
-    assert_eq!(lengths, [0, 1, 2]);
-    let newest = &reply.gets[2];
+    // Nothing, then the first, then both.
+    assert_eq!(values(&reply.entries), ["1", "1", "2"]);
     assert!(
-        newest
+        reply
+            .entries
             .iter()
             .all(|entry| entry.mod_revision == reply.revision)
     );
-    let delete = Operation::Delete(a.into_bytes());
-    let reply = carry_out(store, &always(vec![delete, get(prefix(at))])).await;
-    assert_eq!(values(&reply.gets[0]), ["2"]);
+    let reply = carry_out(store, &always(vec![delete(&a), get(prefix(at))])).await;
+    assert_eq!(values(&reply.entries), ["2"]);
 }
 
-async fn reads_are_sorted_limited_and_can_look_back(store: &dyn Store, at: &str) {
+/// The fetch-and-add that the clock is made of.
+async fn one_transaction_reads_a_key_before_and_behind_its_own_put(store: &dyn Store, at: &str) {
+    let around = always(vec![get(key(at)), put(at, "mine"), get(key(at))]);
+    let first = carry_out(store, &around).await;
+    let second = carry_out(store, &around).await;
+    let entry = |revision, version| Entry {
+        key: at.into(),
+        value: b"mine".to_vec(),
+        create_revision: first.revision,
+        mod_revision: revision,
+        version,
+    };
+    assert_eq!(first.entries, [entry(first.revision, 1)]);
+    assert_eq!(
+        second.entries,
+        [entry(first.revision, 1), entry(second.revision, 2)]
+    );
+    let away = always(vec![get(key(at)), delete(at), get(key(at))]);
+    let third = carry_out(store, &away).await;
+    assert_eq!(third.entries, [entry(second.revision, 2)]);
+}
+
+async fn versions_count_the_puts_since_a_key_was_created(store: &dyn Store, at: &str) {
+    let beside = format!("{at}/beside");
+    let mut created = 0;
+    for version in 1..=3 {
+        let reply = carry_out(store, &always(vec![put(at, "the same"), put(&beside, "x")])).await;
+        created = if version == 1 {
+            reply.revision
+        } else {
+            created
+        };
+        let found = entry(store, at).await;
+        assert_eq!(
+            (found.create_revision, found.mod_revision, found.version),
+            (created, reply.revision, version)
+        );
+    }
+    // What is written to others, or fails, counts nothing.
+    carry_out(store, &always(vec![put(&beside, "y")])).await;
+    let other = Transaction {
+        compares: vec![Compare::ModRevision(at.into(), 0)],
+        then: vec![put(at, "never")],
+        otherwise: vec![],
+    };
+    assert!(!carry_out(store, &other).await.succeeded);
+    let before = entry(store, at).await;
+    assert_eq!(
+        (before.version, values(&[before])),
+        (3, vec!["the same".to_owned()])
+    );
+
+    // A key that was deleted and written again is a new one; to delete it twice changes nothing.
+    carry_out(store, &always(vec![delete(at)])).await;
+    carry_out(store, &always(vec![delete(at)])).await;
+    assert!(read(store, &key(at), At::Now).await.entries.is_empty());
+    let again = carry_out(store, &always(vec![put(at, "anew")])).await;
+    let found = entry(store, at).await;
+    assert_eq!(
+        (found.create_revision, found.mod_revision, found.version),
+        (again.revision, again.revision, 1)
+    );
+    assert_eq!(entry(store, &beside).await.version, 4);
+    // What it was before is still told of the past.
+    let past = read(store, &key(at), At::Revision(created)).await.entries;
+    assert_eq!((past[0].create_revision, past[0].version), (created, 1));
+}
+
+async fn entries_are_one_list_in_the_order_of_the_gets(store: &dyn Store, at: &str) {
+    let names = ["a", "b", "c"].map(|name| format!("{at}/{name}"));
+    let puts = names.iter().map(|name| put(name, &name[at.len()..]));
+    carry_out(store, &always(puts.collect())).await;
+    let gets = vec![
+        get(key(&names[2])),
+        get(key(&format!("{at}/missing"))),
+        get(prefix(&format!("{at}/"))),
+        get(key(&names[0])),
+    ];
+    let reply = carry_out(store, &always(gets)).await;
+    assert_eq!(values(&reply.entries), ["/c", "/a", "/b", "/c", "/a"]);
+}
+
+async fn reads_are_sorted_and_can_look_back(store: &dyn Store, at: &str) {
     // In an order that is not the order of the names, and the first of them written again.
     let mut first = 0;
     for name in ["c", "a", "b"] {
         let reply = carry_out(store, &always(vec![put(&format!("{at}/{name}"), name)])).await;
         first = if first == 0 { reply.revision } else { first };
     }
-    carry_out(store, &always(vec![put(&format!("{at}/c"), "c2")])).await;
-    let limited = Operation::Get(Get {
-        limit: 2,
-        ..Get::all(prefix(at))
-    });
-    let past = Operation::Get(Get {
-        at: Some(first),
-        ..Get::all(prefix(at))
-    });
-    let reply = carry_out(store, &always(vec![get(prefix(at)), limited, past])).await;
-    assert_eq!(values(&reply.gets[0]), ["a", "b", "c2"]);
-    assert_eq!(values(&reply.gets[1]), ["a", "b"]);
-    assert_eq!(values(&reply.gets[2]), ["c"]);
-    let future = always(vec![Operation::Get(Get {
-        at: Some(reply.revision + 1_000),
-        ..Get::all(prefix(at))
-    })]);
-    let failure = refusal(store, &future).await;
+    let last = carry_out(store, &always(vec![put(&format!("{at}/c"), "c2")])).await;
+    let range = prefix(at);
+    let now = read(store, &range, At::Now).await;
+    assert_eq!(values(&now.entries), ["a", "b", "c2"]);
+    assert_eq!(now.revision, last.revision);
+    // One server alone is never late.
+    assert_eq!(read(store, &range, At::Anywhere).await, now);
+    let in_a_transaction = carry_out(store, &always(vec![get(range.clone())])).await;
+    assert_eq!(in_a_transaction.entries, now.entries);
+    let past = read(store, &range, At::Revision(first)).await;
+    assert_eq!(values(&past.entries), ["c"]);
+    let before = read(store, &range, At::Revision(first - 1)).await;
+    assert!(before.entries.is_empty());
+    // The end of a range lies outside of it.
+    let without_the_last = KeyRange {
+        start: format!("{at}/a").into(),
+        end: format!("{at}/c").into(),
+    };
+    let reply = read(store, &without_the_last, At::Now).await;
+    assert_eq!(values(&reply.entries), ["a", "b"]);
+    let future = At::Revision(last.revision + 1_000);
+    let failure = store.read(&range, future, WITHIN).await.unwrap_err();
     assert_eq!(failure.outcome, Outcome::NotApplied);
     assert!(!failure.retry);
+}
+
+async fn every_answer_names_the_store_and_its_newest_revision(store: &dyn Store, at: &str) {
+    let first = carry_out(store, &always(vec![put(at, "1")])).await;
+    let second = carry_out(store, &always(vec![put(at, "2")])).await;
+    // Revision 0 is before everything, and does not mean now.
+    for at_moment in [
+        At::Now,
+        At::Anywhere,
+        At::Revision(first.revision),
+        At::Revision(0),
+    ] {
+        let reply = read(store, &key(at), at_moment).await;
+        assert!(reply.succeeded);
+        let newest = (second.cluster, second.revision);
+        assert_eq!((reply.cluster, reply.revision), newest, "{at_moment:?}");
+        let found = values(&reply.entries);
+        match at_moment {
+            At::Now | At::Anywhere => assert_eq!(found, ["2"]),
+            At::Revision(0) => assert!(found.is_empty()),
+            At::Revision(_) => assert_eq!(found, ["1"]),
+        }
+    }
+    assert_eq!(first.cluster, second.cluster);
 }
 
 async fn revisions_rise_with_changes_alone(store: &dyn Store, at: &str) {
     let one = carry_out(store, &always(vec![put(at, "1")])).await;
     let look = carry_out(store, &always(vec![get(key(at))])).await;
     assert_eq!(look.revision, one.revision);
-    let nothing = Operation::Delete(format!("{at}/missing").into_bytes());
-    let nothing = carry_out(store, &always(vec![nothing])).await;
+    let look = read(store, &key(at), At::Now).await;
+    assert_eq!(look.revision, one.revision);
+    let missing = format!("{at}/missing");
+    let nothing = carry_out(store, &always(vec![delete(&missing)])).await;
     assert_eq!(nothing.revision, one.revision);
     let same = carry_out(store, &always(vec![put(at, "1")])).await;
     assert_eq!(
@@ -181,8 +361,16 @@ async fn a_transaction_is_whole_or_nothing(store: &dyn Store, at: &str) {
     let many = (0..129).map(|i| put(&format!("{at}/{i}"), "x"));
     let failure = refusal(store, &always(many.collect())).await;
     assert_eq!(failure.error.kind(), ErrorKind::InvalidArgument);
-    let reply = carry_out(store, &always(vec![get(prefix(at))])).await;
-    assert!(reply.gets[0].is_empty());
+    let reply = read(store, &prefix(at), At::Now).await;
+    assert!(reply.entries.is_empty());
+    // Both branches are looked at, whichever would run.
+    let never = Transaction {
+        compares: vec![Compare::ModRevision(at.into(), 0)],
+        then: vec![],
+        otherwise: vec![put(at, "1"), delete(at)],
+    };
+    let failure = refusal(store, &never).await;
+    assert_eq!(failure.error.kind(), ErrorKind::InvalidArgument);
 }
 
 async fn a_watch_tells_all_in_order(store: &dyn Store, at: &str) {
@@ -202,11 +390,7 @@ async fn a_watch_tells_all_in_order(store: &dyn Store, at: &str) {
     let mut changes = store.watch(range, first, WITHIN).await.unwrap();
     let mut seen = next(&mut changes).await;
     carry_out(store, &always(vec![put(&outside, "2")])).await;
-    carry_out(
-        store,
-        &always(vec![Operation::Delete(a.clone().into_bytes())]),
-    )
-    .await;
+    carry_out(store, &always(vec![delete(&a)])).await;
     while seen.len() < 3 {
         seen.extend(next(&mut changes).await);
     }
@@ -214,6 +398,41 @@ async fn a_watch_tells_all_in_order(store: &dyn Store, at: &str) {
     assert_eq!(seen[0].revision, first);
     assert_eq!(seen[1].keys.len(), 2, "one transaction, one change");
     assert_eq!(seen[2].keys, [(a.into_bytes(), None)]);
+}
+
+async fn a_watch_tells_versions(store: &dyn Store, at: &str) {
+    let mut revisions = Vec::new();
+    for operation in [put(at, "1"), put(at, "2"), delete(at), put(at, "3")] {
+        revisions.push(carry_out(store, &always(vec![operation])).await.revision);
+    }
+    let mut changes = store.watch(key(at), revisions[0], WITHIN).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < revisions.len() {
+        seen.extend(next(&mut changes).await);
+    }
+    let told: Vec<_> = seen
+        .iter()
+        .map(|change| {
+            let [(name, entry)] = &change.keys[..] else {
+                panic!("{change:?}");
+            };
+            assert_eq!(name, at.as_bytes());
+            let entry = entry.as_ref()?;
+            assert_eq!(entry.mod_revision, change.revision);
+            Some((entry.create_revision, entry.version))
+        })
+        .collect();
+    let expected = [
+        Some((revisions[0], 1)),
+        Some((revisions[0], 2)),
+        None,
+        Some((revisions[3], 1)),
+    ];
+    assert_eq!(told, expected);
+    // Whatever came before a watch began, it tells the version that is counted from the creation.
+    let mut late = store.watch(key(at), revisions[1], WITHIN).await.unwrap();
+    let first = next(&mut late).await.remove(0);
+    assert_eq!(first.keys[0].1.as_ref().unwrap().version, 2);
 }
 
 async fn a_watch_from_now_on_tells_nothing_older_and_all_that_comes(store: &dyn Store, at: &str) {
@@ -233,8 +452,7 @@ async fn racing_increments_lose_nothing(store: Arc<dyn Store>, at: &str) {
         tasks.push(tokio::spawn(async move {
             for _ in 0..EACH {
                 loop {
-                    let look = always(vec![get(key(&at))]);
-                    let found = carry_out(&*store, &look).await.gets.remove(0);
+                    let found = read(&*store, &key(&at), At::Now).await.entries;
                     let count: u64 = found.first().map_or(0, |entry| {
                         String::from_utf8(entry.value.clone())
                             .unwrap()
@@ -257,8 +475,37 @@ async fn racing_increments_lose_nothing(store: Arc<dyn Store>, at: &str) {
     for task in tasks {
         task.await.unwrap();
     }
-    let reply = carry_out(&*store, &always(vec![get(key(at))])).await;
-    assert_eq!(values(&reply.gets[0]), [(TASKS * EACH).to_string()]);
+    let found = entry(&*store, at).await;
+    assert_eq!(found.version, TASKS * EACH);
+    assert_eq!(values(&[found]), [(TASKS * EACH).to_string()]);
+}
+
+/// A get and a put in one transaction, and no compare: nobody tries twice, and no two find the same.
+async fn racing_takes_each_see_another_count(store: Arc<dyn Store>, at: &str) {
+    const TASKS: u64 = 4;
+    const EACH: u64 = 25;
+    let tasks = (0..TASKS).map(|_| {
+        let (store, at) = (store.clone(), at.to_owned());
+        tokio::spawn(async move {
+            let take = always(vec![get(key(&at)), put(&at, "taken")]);
+            let mut found = Vec::new();
+            for _ in 0..EACH {
+                let reply = carry_out(&*store, &take).await;
+                let before = reply.entries.first().map_or(0, |entry| entry.version);
+                found.push((reply.revision, before));
+            }
+            found
+        })
+    });
+    let tasks: Vec<_> = tasks.collect();
+    let mut found = Vec::new();
+    for task in tasks {
+        found.extend(task.await.unwrap());
+    }
+    // In the order of the revisions these are all the numbers there are.
+    found.sort_unstable();
+    let counts = found.into_iter().map(|(_, before)| before);
+    assert!(counts.eq(0..TASKS * EACH));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,13 +530,16 @@ async fn compaction_is_a_typed_answer(store: &dyn Store, compact: impl AsyncFnOn
         carry_out(store, &always(vec![put("/k", &i.to_string())])).await;
     }
     compact(first + 3).await;
-    let past = always(vec![Operation::Get(Get {
-        at: Some(first),
-        ..Get::all(key("/k"))
-    })]);
-    let failure = refusal(store, &past).await;
+    let past = store.read(&key("/k"), At::Revision(first), WITHIN).await;
+    let failure = past.unwrap_err();
     assert_eq!(failure.error.kind(), ErrorKind::Compacted);
     assert!(!failure.retry);
+    let kept = read(store, &key("/k"), At::Revision(first + 3)).await;
+    // What was forgotten counts all the same.
+    assert_eq!(
+        (kept.entries[0].create_revision, kept.entries[0].version),
+        (first, 4)
+    );
     let opened = store.watch(key("/k"), first, WITHIN).await;
     let failure = match opened {
         Err(failure) => failure,

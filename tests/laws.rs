@@ -3,9 +3,10 @@
 //! `PROPTEST_CASES=100000 cargo test --release --test laws` looks longer.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use lamport_clock::logic::board::{Batch, Grant, Granted, Holder};
+use lamport_clock::protocol::{Base, Entry, Keys, Repaired, Reply, Snapshot, Taken};
 use lamport_clock::{ErrorKind, Instance, LocalClock, ProcessId, Record, Stamp, Time};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -189,37 +190,124 @@ proptest! {
     }
 
     #[test]
-    fn grants_are_kept_as_the_plain_list_keeps_them(
-        batches in vec(vec((1..200_u64, 1..4_u64), 1..60), 1..12),
-    ) {
-        let mut granted = Granted::default();
-        // Each grant with the one before it, newest last, and one for each instance.
-        let mut plain: Vec<(Grant, Option<Holder>)> = Vec::new();
-        let mut newest = None;
-        for (seq, instances) in batches.iter().enumerate() {
-            let batch = batch(seq as u64, instances, &newest);
-            let mut previous = newest;
-            for grant in &batch.grants {
-                plain.retain(|(other, _)| other.instance != grant.instance);
-                plain.push((grant.clone(), previous));
-                previous = Some(holder(grant));
-            }
-            newest = previous;
-            let size = batch.grants.len();
-            granted.push(batch);
+    fn a_base_comes_back_from_its_text(base in base(), other in "[a-z]{6,9}", kept in json_number()) {
+        let keys = Keys::new("/c");
+        let text = serde_json::to_string(&base).unwrap();
+        prop_assert_eq!(Base::parse(text.as_bytes(), &keys).unwrap(), base.clone());
+        // So do the fields of a later version, and every writer hands them on, as the newest repair.
+        prop_assume!(!text.contains(&format!("{other:?}:")));
+        let field = format!("{other:?}:{kept}");
+        let later = text.replacen('{', &format!("{{{field},"), 1);
+        let later = Base::parse(later.as_bytes(), &keys).unwrap();
+        prop_assert!(serde_json::to_string(&later).unwrap().contains(&field));
+        let next = Base::counted(Time::ZERO, "b", Instance::new(2), 2.5).after(Some(&later));
+        prop_assert_eq!(next.repaired, base.repaired);
+        prop_assert!(serde_json::to_string(&next).unwrap().contains(&field));
+    }
 
-            let kept: usize = granted.batches.iter().map(|batch| batch.grants.len()).sum();
-            prop_assert!(kept <= Granted::KEPT.max(size), "{kept} are kept");
-            for (at, (grant, previous)) in plain.iter().rev().enumerate() {
-                let Some(found) = granted.find(grant.instance, grant.seq) else {
-                    // What is let go is older than the newest KEPT, less the batch it lies in.
-                    prop_assert!(at + 60 > Granted::KEPT, "{grant:?}, the newest but {at}, is gone");
-                    continue;
-                };
-                prop_assert_eq!(found.grant, grant);
-                prop_assert_eq!(&found.previous, previous);
+    #[test]
+    fn a_take_comes_back_from_its_text(taken in taken()) {
+        let text = serde_json::to_vec(&taken).unwrap();
+        prop_assert_eq!(Taken::parse(&text), Some(taken));
+    }
+
+    #[test]
+    fn what_is_no_take_is_somebody_unknown(bytes in vec(any::<u8>(), 0..60), json in json()) {
+        for bytes in [&bytes[..], json.as_bytes()] {
+            // A text that happens to be one comes back; nothing panics.
+            if let Some(taken) = Taken::parse(bytes) {
+                prop_assert_eq!(Taken::parse(&serde_json::to_vec(&taken).unwrap()), Some(taken));
             }
         }
+    }
+
+    #[test]
+    fn the_clock_is_a_plain_sum(
+        base in proptest::option::weighted(0.9, (base(), 1..5_u64)),
+        taken in proptest::option::weighted(0.9, (1..5_u64, count())),
+        weights in proptest::collection::btree_map(0..Keys::WEIGHTS, count(), 0..4),
+        fits in any::<bool>(),
+    ) {
+        let keys = Arc::new(Keys::new("/c"));
+        let mut base = base;
+        if let (Some((base, _)), Some((created, version)), true) = (&mut base, taken, fits) {
+            // As they are written, and not as they fall: else most are losses.
+            base.created = created;
+            base.taken = base.taken.min(version);
+        }
+        let mut entries = Vec::new();
+        if let Some((base, created)) = &base {
+            let json = serde_json::to_vec(base).unwrap();
+            entries.push(entry(&keys.base, json, *created, 1));
+        }
+        if let Some((created, version)) = taken {
+            entries.push(entry(&keys.taken, b"somebody".to_vec(), created, version));
+        }
+        for (bit, version) in &weights {
+            entries.push(entry(&keys.weight(*bit), Vec::new(), 3, *version));
+        }
+        let snapshot = snapshot(&keys, entries);
+        let found = snapshot.clock().map_err(|error| error.kind());
+        prop_assert_eq!(found, plain_clock(&base, taken, &weights));
+    }
+
+    #[test]
+    fn the_clock_passes_over_the_keys_of_others(
+        base in base(),
+        others in vec(("[a-z0-9/+-]{0,6}", vec(any::<u8>(), 0..9), any::<u64>()), 0..6),
+    ) {
+        let keys = Arc::new(Keys::new("/c"));
+        let (created, version) = (base.created.max(1), base.taken.max(1));
+        let ours = [
+            entry(&keys.base, serde_json::to_vec(&base).unwrap(), created, 1),
+            entry(&keys.taken, Vec::new(), created, version),
+        ];
+        let others = others.into_iter().filter_map(|(ending, value, version)| {
+            let key = [&keys.record[..], ending.as_bytes()].concat();
+            let is_ours = [&keys.record, &keys.base, &keys.taken].contains(&&key);
+            let is_weight = (0..Keys::WEIGHTS).any(|bit| keys.weight(bit) == key);
+            (!is_ours && !is_weight).then(|| entry(&key, value, 1, version))
+        });
+        let alone = snapshot(&keys, ours.to_vec());
+        let beside = snapshot(&keys, ours.into_iter().chain(others).collect());
+        let clock = |snapshot: &Snapshot| snapshot.clock().map_err(|error| error.kind());
+        prop_assert_eq!(clock(&alone), clock(&beside));
+        prop_assert_eq!(alone.newest(), beside.newest());
+    }
+
+    #[test]
+    fn a_clock_s_keys_lie_in_its_ranges_and_are_no_other_clock_s(a in key(), b in key()) {
+        let (ours, theirs) = (Keys::new(&a), Keys::new(&b));
+        let keys = |keys: &Keys| {
+            let mut all = vec![keys.record.clone(), keys.base.clone(), keys.taken.clone()];
+            all.extend((0..Keys::WEIGHTS).map(|bit| keys.weight(bit)));
+            all
+        };
+        let (all, takes) = (ours.all(), ours.takes());
+        for key in keys(&ours) {
+            prop_assert!(all.contains(&key));
+            prop_assert_eq!(takes.contains(&key), key.starts_with(&ours.taken));
+        }
+        for bit in 0..Keys::WEIGHTS {
+            prop_assert_eq!(ours.bit_of(&ours.weight(bit)), Some(bit));
+        }
+        prop_assert_eq!(ours.bit_of(&ours.weight(Keys::WEIGHTS)), None);
+        // Of one key's clock all keys are its own; of two clocks none is the other's.
+        let apart = keys(&ours).iter().all(|key| !keys(&theirs).contains(key));
+        prop_assert_eq!(apart, a != b);
+        for key in keys(&theirs) {
+            prop_assert_eq!(ours.bit_of(&key).is_some(), a == b && theirs.bit_of(&key).is_some());
+        }
+    }
+
+    #[test]
+    fn a_weight_s_key_is_what_it_is_to_the_byte(
+        ending in prop_oneof!["/[0-9+ ]{0,3}", any::<String>()],
+    ) {
+        let keys = Keys::new("/c");
+        let key = [&keys.taken[..], ending.as_bytes()].concat();
+        let same = (0..Keys::WEIGHTS).find(|bit| keys.weight(*bit) == key);
+        prop_assert_eq!(keys.bit_of(&key), same);
     }
 }
 
@@ -287,38 +375,280 @@ fn happened_before(a: &[u64], b: &[u64]) -> bool {
     a != b && a.iter().zip(b).all(|(a, b)| a <= b)
 }
 
-/// A batch for these instances, each of them once, with so many times each, after `previous`.
-fn batch(seq: u64, instances: &[(u64, u64)], previous: &Option<Holder>) -> Batch {
-    let mut next = previous.as_ref().map_or(1, |holder| holder.value.get() + 1);
-    let mut grants: Vec<Grant> = Vec::new();
-    for &(instance, count) in instances {
-        let instance = Instance::new(instance);
-        if grants.iter().any(|grant| grant.instance == instance) {
-            continue;
-        }
-        grants.push(Grant {
-            instance,
-            seq,
-            first: Time::new(next).unwrap(),
-            count,
-            process_id: format!("p{instance}"),
-        });
-        next += count;
-    }
-    Batch {
-        revision: 0,
-        previous: previous.clone(),
-        served: 0,
-        regressed: None,
-        real_timestamp: 0.5,
-        grants,
+/// A number of puts, and often one near the ends.
+fn count() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => 0..40_u64,
+        1 => any::<u64>(),
+        1 => u64::MAX - 5..=u64::MAX,
+    ]
+}
+
+fn wall_clock() -> impl Strategy<Value = f64> {
+    proptest::num::f64::NORMAL | proptest::num::f64::ZERO
+}
+
+fn instance() -> impl Strategy<Value = Instance> {
+    any::<u64>().prop_map(Instance::new)
+}
+
+fn base() -> impl Strategy<Value = Base> {
+    let repaired = (instance(), time()).prop_map(|(by, to)| Repaired { by, to });
+    (
+        (time(), time(), any::<String>(), instance(), wall_clock()),
+        (count(), 0..5_u64, count()),
+        proptest::option::of(repaired),
+    )
+        .prop_map(
+            |((value, first, process, instance, at), counts, repaired)| {
+                let mut base = Base::counted(value, &process, instance, at);
+                (base.taken, base.created, base.count) = counts;
+                base.first = first;
+                base.repaired = repaired;
+                base
+            },
+        )
+}
+
+fn taken() -> impl Strategy<Value = Taken> {
+    (
+        any::<String>(),
+        instance(),
+        count(),
+        time(),
+        any::<u8>(),
+        wall_clock(),
+    )
+        .prop_map(
+            |(process, instance, count, local, attempt, real_timestamp)| Taken {
+                process,
+                instance,
+                count,
+                local,
+                attempt,
+                real_timestamp,
+            },
+        )
+}
+
+/// A JSON number that serde_json writes as it stands.
+fn json_number() -> impl Strategy<Value = String> {
+    any::<i64>().prop_map(|number| number.to_string())
+}
+
+/// A clock's key, as the settings allow it: no segment is `base` or `taken`.
+fn key() -> impl Strategy<Value = String> {
+    vec("[ab]|taken0|base-|tak", 1..3).prop_map(|segments| format!("/{}", segments.join("/")))
+}
+
+fn entry(key: &[u8], value: Vec<u8>, created: u64, version: u64) -> Entry {
+    Entry {
+        key: key.to_vec(),
+        value,
+        create_revision: created,
+        mod_revision: created,
+        version,
     }
 }
 
-fn holder(grant: &Grant) -> Holder {
-    Holder {
-        value: grant.last(),
-        process_id: grant.process_id.clone(),
+fn snapshot(keys: &Arc<Keys>, entries: Vec<Entry>) -> Snapshot {
+    let reply = Reply {
+        succeeded: true,
+        revision: 9,
+        cluster: 1,
+        entries,
+    };
+    Snapshot::of(keys, &reply)
+}
+
+/// The clock, from a base with its create_revision, the create_revision and version of `taken`, and
+/// the versions of the weights: doubled as often as each says.
+fn plain_clock(
+    base: &Option<(Base, u64)>,
+    taken: Option<(u64, u64)>,
+    weights: &BTreeMap<u32, u64>,
+) -> Result<Option<Time>, ErrorKind> {
+    let (base, created, taken) = match (base, taken) {
+        (None, None) => return Ok(None),
+        (Some((base, created)), Some(taken)) => (base, *created, taken),
+        _ => return Err(ErrorKind::Regressed),
+    };
+    let with = if base.created == 0 {
+        created
+    } else {
+        base.created
+    };
+    if taken.0 != with || taken.1 < base.taken {
+        return Err(ErrorKind::Regressed);
+    }
+    let mut sum = i128::from(base.value.get()) + i128::from(taken.1) - i128::from(base.taken);
+    for (bit, version) in weights {
+        let mut counts = i128::from(*version);
+        for _ in 0..*bit {
+            counts += counts;
+        }
+        sum += counts;
+    }
+    match u64::try_from(sum).ok().and_then(|sum| Time::new(sum).ok()) {
+        Some(time) => Ok(Some(time)),
+        None => Err(ErrorKind::Exhausted),
+    }
+}
+
+/// Of the reference store, and of what is followed in it.
+#[cfg(feature = "shared")]
+mod stores {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use lamport_clock::ErrorKind;
+    use lamport_clock::protocol::{At, Entry, KeyRange, Keys, Operation, Snapshot, Transaction};
+    use lamport_clock::store::mvcc::Mvcc;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// What one transaction writes: `None` deletes.
+    type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+    fn everything() -> KeyRange {
+        KeyRange {
+            start: b"/".to_vec(),
+            end: b"0".to_vec(),
+        }
+    }
+
+    fn writes(value: impl Strategy<Value = Vec<u8>> + 'static) -> impl Strategy<Value = Writes> {
+        let key = prop_oneof![
+            Just("/c"),
+            Just("/c/base"),
+            Just("/c/taken"),
+            Just("/c/taken/00"),
+            Just("/c/taken/03")
+        ];
+        let value = proptest::option::weighted(0.8, value);
+        let key = key.prop_map(|key| key.as_bytes().to_vec());
+        proptest::collection::btree_map(key, value, 0..4)
+    }
+
+    fn apply(map: &mut Mvcc, writes: &Writes) -> u64 {
+        let then = writes.iter().map(|(key, value)| match value {
+            Some(value) => Operation::Put(key.clone(), value.clone()),
+            None => Operation::Delete(key.clone()),
+        });
+        let transaction = Transaction {
+            then: then.collect(),
+            ..Transaction::default()
+        };
+        map.apply(&transaction).unwrap().revision
+    }
+
+    /// A state after one, as the contract says it.
+    fn plainly_after(
+        before: &BTreeMap<Vec<u8>, Entry>,
+        writes: &Writes,
+        revision: u64,
+    ) -> BTreeMap<Vec<u8>, Entry> {
+        let mut after = before.clone();
+        for (key, value) in writes {
+            let Some(value) = value else {
+                after.remove(key);
+                continue;
+            };
+            let new = Entry {
+                key: key.clone(),
+                value: Vec::new(),
+                create_revision: revision,
+                mod_revision: 0,
+                version: 0,
+            };
+            let entry = after.entry(key.clone()).or_insert(new);
+            entry.value.clone_from(value);
+            entry.mod_revision = revision;
+            entry.version += 1;
+        }
+        after
+    }
+
+    proptest! {
+        #[test]
+        fn the_map_is_what_a_list_of_its_states_says(
+            transactions in vec(writes(vec(any::<u8>(), 0..3)), 0..30),
+            compacted in any::<prop::sample::Index>(),
+        ) {
+            let mut map = Mvcc::default();
+            let mut states = vec![BTreeMap::new()];
+            for writes in &transactions {
+                let newest = &states[states.len() - 1];
+                let changes = writes.iter().any(|(key, value)| value.is_some() || newest.contains_key(key));
+                let revision = states.len() as u64;
+                let after = plainly_after(newest, writes, revision);
+                let changed = apply(&mut map, writes) == revision;
+                prop_assert_eq!(changed, changes);
+                if changed {
+                    states.push(after);
+                }
+            }
+            let compacted = compacted.index(states.len()) as u64;
+            map.compact(compacted);
+            for (revision, state) in states.iter().enumerate() {
+                let at = At::Revision(revision as u64);
+                match map.read(&everything(), at) {
+                    Ok(reply) => {
+                        prop_assert!(revision as u64 >= compacted);
+                        prop_assert!(reply.entries.iter().eq(state.values()));
+                        prop_assert_eq!(reply.revision, states.len() as u64 - 1);
+                    }
+                    Err(error) => {
+                        prop_assert!((revision as u64) < compacted);
+                        prop_assert_eq!(error.kind(), ErrorKind::Compacted);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_snapshot_that_follows_a_watch_is_the_one_that_is_read(
+            transactions in vec(writes(meaningful()), 1..20),
+        ) {
+            let keys = Arc::new(Keys::new("/c"));
+            let mut map = Mvcc::default();
+            let mut followed = Snapshot::empty(&keys);
+            for writes in &transactions {
+                apply(&mut map, writes);
+            }
+            for change in map.changes(&keys.all(), 0, u64::MAX).unwrap() {
+                followed.advance(&change);
+                let reply = map.read(&keys.all(), At::Revision(change.revision)).unwrap();
+                let read = Snapshot::of(&keys, &reply).as_of(change.revision);
+                let kind = |error: lamport_clock::Error| (error.kind(), error.to_string());
+                prop_assert_eq!(followed.revision, read.revision);
+                prop_assert_eq!(followed.clock().map_err(kind), read.clock().map_err(kind));
+                prop_assert_eq!(followed.record().map_err(kind), read.record().map_err(kind));
+                prop_assert_eq!(followed.base(), read.base());
+                prop_assert_eq!(followed.newest(), read.newest());
+                prop_assert_eq!(followed.update().map_err(kind), read.update().map_err(kind));
+                prop_assert_eq!(followed.written_at(), read.written_at());
+            }
+        }
+    }
+
+    /// What may lie under a key of the clock, or under another one of its keys.
+    fn meaningful() -> impl Strategy<Value = Vec<u8>> {
+        let base = (0..9_u64, 0..4_u64, 0..3_u64, 0..3_u64).prop_map(|(value, taken, created, count)| {
+            format!(
+                r#"{{"format":1,"value":{value},"taken":{taken},"created":{created},"process":"a","instance":"0000000000000001","first":{value},"count":{count},"real_timestamp":1.5}}"#
+            )
+        });
+        let taken = (0..3_u64, 0..9_u64, 1..3_u8).prop_map(|(count, local, attempt)| {
+            format!(
+                r#"{{"process":"b","instance":"0000000000000002","count":{count},"local":{local},"try":{attempt},"real_timestamp":2.5}}"#
+            )
+        });
+        let record = (0..20_u64).prop_map(|value| {
+            format!(r#"{{"value":{value},"process_id":"old","real_timestamp":3.5}}"#)
+        });
+        let rubbish = Just("rubbish".to_owned());
+        prop_oneof![3 => base, 3 => taken, 3 => record, 1 => rubbish].prop_map(String::into_bytes)
     }
 }
 

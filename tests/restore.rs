@@ -106,11 +106,16 @@ async fn another_cluster_behind_the_address_is_refused() {
     let clock = clock(&etcd, "a").await;
     let last = updates(&clock, 3).await;
     etcd.replace_by_another();
-    let message = refusal(&clock).await;
-    assert!(message.contains("of cluster"), "{message}");
-    // Also when its numbers have passed what we know.
+    // Its numbers have passed what we know.
     let other = SharedClock::connect(etcd.config("b")).await.unwrap();
-    updates(&other, 10).await;
+    let others = updates(&other, 10).await;
+    assert!(others > last);
+    for _ in 0..3 {
+        let message = refusal(&clock).await;
+        assert!(message.contains("of cluster"), "{message}");
+    }
+    // Those who know of nothing else go on there.
+    assert!(updates(&other, 10).await > others);
     refusal(&clock).await;
     let ended = repair(&etcd, &["--at-least", &last.to_string(), "--yes"]);
     assert_eq!(ended.code, Some(0), "{}", ended.complaint());
@@ -119,21 +124,75 @@ async fn another_cluster_behind_the_address_is_refused() {
 }
 
 #[tokio::test]
-async fn a_deleted_record_is_refused_and_repaired_from_what_lies_beside_it() {
+async fn one_who_knows_of_lost_times_is_enough_for_nobody_to_take_them_again() {
+    let mut etcd = Etcd::start(1);
+    let clock = clock(&etcd, "a").await;
+    let last = updates(&clock, 3).await;
+    etcd.replace_by_another();
+    refusal(&clock).await;
+    // What it left in the empty store tells all others.
+    let other = SharedClock::connect(etcd.config("b")).await.unwrap();
+    let message = refusal(&other).await;
+    assert!(message.contains("/lamport_clock/base is gone"), "{message}");
+    let ended = repair(&etcd, &["--at-least", &last.to_string(), "--yes"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    let mine = updates(&clock, 1).await;
+    assert!(mine > last && updates(&other, 1).await > mine);
+}
+
+#[tokio::test]
+async fn a_deleted_record_is_no_loss_and_is_written_again() {
     let etcd = Etcd::start(1);
     let clock = clock(&etcd, "a").await;
     let last = updates(&clock, 3).await;
     etcd.control(&["del", "/lamport_clock"]);
+    assert_eq!(clock.read().await.unwrap().unwrap().value.get(), last);
+    assert_eq!(updates(&clock, 1).await, last + 2);
+    let written = etcd.control(&["get", "/lamport_clock", "--print-value-only"]);
+    assert!(
+        written.contains(&format!("\"value\":{}", last + 2)),
+        "{written}"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_base_is_refused_and_repaired_from_what_lies_beside_it() {
+    let etcd = Etcd::start(1);
+    let clock = clock(&etcd, "a").await;
+    let last = updates(&clock, 3).await;
+    etcd.control(&["del", "/lamport_clock/base"]);
     let message = refusal(&clock).await;
-    assert!(message.contains("/lamport_clock is gone"), "{message}");
+    assert!(message.contains("/lamport_clock/base is gone"), "{message}");
     let object = repair(&etcd, &["--json"]).objects().remove(0);
-    assert_eq!(object["highest"], last);
+    assert_eq!(
+        (&object["value"], &object["clock"]),
+        (&json!(last), &json!(null))
+    );
     let ended = repair(&etcd, &["--yes"]);
     let said = ended.lines.join("\n");
-    for part in ["record   none", "is gone", "repaired", "repair:operator"] {
+    for part in ["can't be told", "is gone", "repaired", "repair:operator"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(updates(&clock, 1).await > last + 1);
+}
+
+#[tokio::test]
+async fn deleted_takes_are_refused_and_repaired() {
+    for keys in [
+        &["/lamport_clock/taken"][..],
+        &["/lamport_clock", "--prefix"],
+    ] {
+        let etcd = Etcd::start(1);
+        let clock = clock(&etcd, "a").await;
+        let last = updates(&clock, 3).await;
+        etcd.control(&[&["del"], keys].concat());
+        for _ in 0..2 {
+            refusal(&clock).await;
+        }
+        let ended = repair(&etcd, &["--at-least", &last.to_string(), "--yes"]);
+        assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+        assert!(updates(&clock, 1).await > last + 1);
+    }
 }
 
 #[tokio::test]
@@ -141,10 +200,11 @@ async fn a_repair_does_not_write_over_what_was_written_meanwhile() {
     let etcd = Etcd::start(1);
     let clock = clock(&etcd, "a").await;
     let last = clock.update().await.unwrap().value;
-    let condition = clock.condition(last).await.unwrap();
+    let plan = clock.plan_repair(last).await.unwrap();
     let newer = updates(&clock, 1).await;
-    let error = clock.repair(&condition).await.unwrap_err();
-    assert!(error.to_string().contains("nothing was changed"), "{error}");
+    let error = clock.repair(&plan).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("look at it again"), "{error}");
     assert_eq!(clock.read().await.unwrap().unwrap().value.get(), newer);
 }
 

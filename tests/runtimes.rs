@@ -6,18 +6,17 @@ use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use lamport_clock::logic::transaction::{KeyRange, Reply, Transaction};
+use lamport_clock::protocol::{At, KeyRange, Reply, Transaction};
 use lamport_clock::store::{Changes, MemoryStore, Store, StoreFuture};
-use lamport_clock::{Config, SharedClock, Update};
+use lamport_clock::{Config, ErrorKind, SharedClock, Update};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
-/// Whoever ends a driver must not end the next one: it was found that two drivers on one exchange
-/// hand a time out twice. It takes several workers and a queue that runs empty all the time.
+/// Whoever ends a driver must not end the next one. It takes several workers and a queue that runs empty all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_time_is_given_twice_however_often_the_queue_runs_empty() {
     let clock = SharedClock::memory("a").unwrap();
@@ -62,6 +61,10 @@ impl Store for Gate {
         })
     }
 
+    fn read<'a>(&'a self, range: &'a KeyRange, at: At, within: Duration) -> StoreFuture<'a, Reply> {
+        self.memory.read(range, at, within)
+    }
+
     fn watch(
         &self,
         range: KeyRange,
@@ -76,6 +79,18 @@ impl Store for Gate {
     }
 }
 
+/// The gate and a clock behind it, and where it says that a transaction has come.
+fn gated() -> (Arc<Gate>, SharedClock, mpsc::Receiver<()>) {
+    let (arrived, arrival) = mpsc::sync_channel(1);
+    let gate = Arc::new(Gate {
+        memory: MemoryStore::new(),
+        arrived,
+        passes: Semaphore::new(0),
+    });
+    let clock = SharedClock::with_store(gate.clone(), &Config::memory("a").unwrap());
+    (gate, clock.unwrap(), arrival)
+}
+
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -83,14 +98,7 @@ fn runtime() -> Runtime {
 /// A caller on a runtime of its own waits behind one whose transaction is under way. The first one
 /// gets its answer, and `rest` says what becomes of its runtime then.
 fn one_behind_the_other(rest: fn(Runtime) -> Option<Runtime>) {
-    let (arrived, arrival) = mpsc::sync_channel(1);
-    let gate = Arc::new(Gate {
-        memory: MemoryStore::new(),
-        arrived,
-        passes: Semaphore::new(0),
-    });
-    let clock = SharedClock::with_store(gate.clone(), &Config::memory("a").unwrap()).unwrap();
-
+    let (gate, clock, arrival) = gated();
     let first: JoinHandle<(Update, Option<Runtime>)> = std::thread::spawn({
         let clock = clock.clone();
         move || {
@@ -134,4 +142,75 @@ fn the_end_of_one_runtime_is_not_the_end_of_a_call_on_another() {
         drop(runtime);
         None
     });
+}
+
+#[test]
+fn a_runtime_that_falls_asleep_with_a_call_under_way_holds_up_nobody() {
+    let (gate, clock, arrival) = gated();
+    let asleep = runtime();
+    let given_up = asleep
+        .block_on(async { tokio::time::timeout(Duration::from_millis(1), clock.update()).await });
+    assert!(given_up.is_err());
+    arrival.recv().unwrap();
+    // Nobody drives that runtime any more, and it is not dropped either.
+    let others: Vec<_> = (0..4)
+        .map(|_| {
+            let clock = clock.clone();
+            std::thread::spawn(move || runtime().block_on(clock.update()).unwrap().value)
+        })
+        .collect();
+    // The one that is asleep keeps the first pass.
+    gate.passes.add_permits(2);
+    let values: HashSet<_> = others
+        .into_iter()
+        .map(|other| other.join().unwrap())
+        .collect();
+    assert_eq!(values.len(), 4);
+    drop(asleep);
+}
+
+/// An executor at its plainest: this thread sleeps until it is woken.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[test]
+fn updates_need_no_runtime_of_the_callers() {
+    let clock = block_on(SharedClock::connect(Config::memory("a").unwrap())).unwrap();
+    assert_eq!(block_on(clock.update()).unwrap().value.get(), 2);
+    assert_eq!(block_on(clock.reserve(3)).unwrap().last.get(), 6);
+    assert_eq!(block_on(clock.read()).unwrap().unwrap().value.get(), 6);
+    assert_eq!(block_on(clock.history(9)).unwrap().updates.len(), 2);
+    block_on(clock.close());
+    let error = block_on(clock.update()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn the_deadline_holds_without_a_runtime_of_the_callers() {
+    let (gate, _, _arrival) = gated();
+    let config = Config::memory("a")
+        .unwrap()
+        .with_timeout(Duration::from_millis(10));
+    let clock = SharedClock::with_store(gate, &config).unwrap();
+    assert_eq!(
+        block_on(clock.update()).unwrap_err().kind(),
+        ErrorKind::Timeout
+    );
 }

@@ -7,25 +7,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lamport_clock::logic::transaction::{KeyRange, Operation, Reply, Transaction};
+use lamport_clock::protocol::{At, KeyRange, Operation, Reply, Transaction};
 use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
 use lamport_clock::{Config, Error, ErrorKind, SharedClock, Time, WatchEvent, blocking};
+use tokio::runtime::Handle;
 
 #[path = "shared/forgetful.rs"]
 mod forgetful;
+#[path = "shared/in_flight.rs"]
+mod in_flight;
 
 fn config(process: &str) -> Config {
     Config::memory(process).unwrap()
 }
 
 fn clock_on(store: &Arc<Faulty>, process: &str) -> SharedClock {
-    SharedClock::with_store(store.clone(), &config(process)).unwrap()
+    let clock = SharedClock::with_store(store.clone(), &config(process)).unwrap();
+    clock.carried_on(Handle::current())
 }
 
 /// The memory store behind a switch: what happens to the next transactions.
 struct Faulty {
     memory: MemoryStore,
     plan: Mutex<Vec<Fault>>,
+    /// The same for reads.
+    reads: Mutex<Vec<Fault>>,
     transactions: AtomicU64,
     /// So many attempts to open a watch fail.
     watches_to_fail: AtomicU64,
@@ -50,6 +56,7 @@ impl Faulty {
         Arc::new(Faulty {
             memory: MemoryStore::new(),
             plan: Mutex::new(plan),
+            reads: Mutex::default(),
             transactions: AtomicU64::new(0),
             watches_to_fail: AtomicU64::new(0),
         })
@@ -57,6 +64,27 @@ impl Faulty {
 
     fn count(&self) -> u64 {
         self.transactions.swap(0, Ordering::Relaxed)
+    }
+
+    async fn meet<'a>(
+        &self,
+        fault: Option<Fault>,
+        work: StoreFuture<'a, Reply>,
+    ) -> Result<Reply, Failure> {
+        let error = || Error::new(ErrorKind::Unavailable, "a planted fault");
+        match fault {
+            None => work.await,
+            Some(Fault::Refused) => Err(Failure::not_sent(error())),
+            Some(Fault::ReplyLost) => {
+                work.await?;
+                Err(Failure::unknown(error()))
+            }
+            Some(Fault::BlackHole) => std::future::pending().await,
+            Some(Fault::Slow) => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                work.await
+            }
+        }
     }
 }
 
@@ -68,22 +96,12 @@ impl Store for Faulty {
     ) -> StoreFuture<'a, Reply> {
         self.transactions.fetch_add(1, Ordering::Relaxed);
         let fault = self.plan.lock().unwrap().pop();
-        let error = || Error::new(ErrorKind::Unavailable, "a planted fault");
-        Box::pin(async move {
-            match fault {
-                None => self.memory.transact(transaction, within).await,
-                Some(Fault::Refused) => Err(Failure::not_sent(error())),
-                Some(Fault::ReplyLost) => {
-                    self.memory.transact(transaction, within).await?;
-                    Err(Failure::unknown(error()))
-                }
-                Some(Fault::BlackHole) => std::future::pending().await,
-                Some(Fault::Slow) => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    self.memory.transact(transaction, within).await
-                }
-            }
-        })
+        Box::pin(self.meet(fault, self.memory.transact(transaction, within)))
+    }
+
+    fn read<'a>(&'a self, range: &'a KeyRange, at: At, within: Duration) -> StoreFuture<'a, Reply> {
+        let fault = self.reads.lock().unwrap().pop();
+        Box::pin(self.meet(fault, self.memory.read(range, at, within)))
     }
 
     fn watch(
@@ -148,22 +166,58 @@ async fn local_events_and_messages_count_for_the_rule() {
     assert_eq!(clock.update().await.unwrap().value.get(), 13);
 }
 
-#[tokio::test]
-async fn a_lone_update_is_one_transaction_and_a_watch_keeps_it_so() {
+#[tokio::test(start_paused = true)]
+async fn an_update_is_one_transaction_whoever_wrote_before_it() {
     let store = Faulty::new(&[]);
-    let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
-    let mut watch = a.watch().await.unwrap();
-    a.update().await.unwrap();
-    store.count();
-    a.update().await.unwrap();
-    assert_eq!(store.count(), 1);
-    b.update().await.unwrap();
-    for _ in 0..3 {
-        updated(&mut watch).await;
-    }
-    store.count();
+    let (a, b, c) = (
+        clock_on(&store, "a"),
+        clock_on(&store, "b"),
+        clock_on(&store, "c"),
+    );
+    // The first update of the clock's life creates it, too.
     assert_eq!(a.update().await.unwrap().round_trips, 1);
     assert_eq!(store.count(), 1);
+    let mut watch = c.watch().await.unwrap();
+    let clocks = [&a, &b, &c, &c, &b, &a, &a, &c, &b, &b];
+    for clock in clocks {
+        assert_eq!(clock.update().await.unwrap().round_trips, 1);
+        assert_eq!(store.count(), 1);
+    }
+    for _ in clocks {
+        updated(&mut watch).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_local_clock_ahead_of_what_others_wrote_takes_two_transactions() {
+    let store = Faulty::new(&[]);
+    let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
+    a.update().await.unwrap();
+    b.update().await.unwrap();
+    a.receive(Time::new(100).unwrap()).unwrap();
+    let update = a.update().await.unwrap();
+    assert_eq!((update.value.get(), update.round_trips), (103, 2));
+    assert_eq!(update.previous.unwrap().value.get(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_that_were_given_up_leave_no_gap_where_nobody_wrote_since() {
+    let store = Faulty::new(&[]);
+    let clock = clock_on(&store, "a");
+    clock.update().await.unwrap();
+    let delete = Transaction {
+        then: vec![Operation::Delete(Config::DEFAULT_KEY.into())],
+        ..Transaction::default()
+    };
+    store
+        .transact(&delete, Duration::from_secs(1))
+        .await
+        .unwrap();
+    let times = clock.reserve(10).await.unwrap();
+    assert_eq!((times.first.get(), times.last.get()), (4, 13));
+    assert_eq!(times.previous.unwrap().value.get(), 2);
+    assert_eq!(times.round_trips, 2);
+    assert_eq!(recorded(&store).await, (13, 3));
 }
 
 #[tokio::test]
@@ -206,14 +260,20 @@ async fn a_reservation_is_consecutive_and_bounded() {
 
 #[tokio::test]
 async fn a_lost_reply_is_a_gap_and_the_update_still_succeeds() {
-    let store = Faulty::new(&[Fault::ReplyLost, Fault::Refused, Fault::ReplyLost]);
+    let store = Faulty::new(&[Fault::ReplyLost]);
     let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
     let mut watch = a.watch_from(1).await.unwrap();
-    let given = [
-        a.update().await.unwrap().value,
-        b.update().await.unwrap().value,
-        a.update().await.unwrap().value,
-    ];
+    // The clock is created, whoever hears of it.
+    a.update().await.unwrap();
+    let mut given = Vec::new();
+    for clock in [&a, &b, &a] {
+        let faults = [Fault::ReplyLost, Fault::Refused];
+        store.plan.lock().unwrap().extend(faults);
+        let update = clock.update().await.unwrap();
+        // What was not carried out is no round trip.
+        assert_eq!(update.round_trips, 2);
+        given.push(update.value);
+    }
     assert!(given.is_sorted_by(|a, b| a < b), "{given:?}");
     // Whatever the store holds beyond what was given is a gap, not somebody's.
     let mut last = Time::ZERO;
@@ -249,16 +309,18 @@ async fn a_store_that_refuses_is_tried_until_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_short_deadline_leaves_time_to_help_oneself() {
-    // A request whose process is gone: nobody will serve those behind it unless one of them does.
+async fn what_somebody_took_who_is_gone_holds_nobody_up() {
     let store = Faulty::new(&[]);
-    let request = r#"{"seq":1,"local":1,"count":1,"process_id":"gone"}"#;
+    let short = config("a").with_timeout(Duration::from_millis(40));
+    let clock = SharedClock::with_store(store.clone(), &short).unwrap();
+    let clock = clock.carried_on(Handle::current());
+    assert_eq!(clock.update().await.unwrap().value.get(), 2);
+    // Nine times, by somebody who leaves no name and never folds.
     let key = |name: &str| format!("{}/{name}", Config::DEFAULT_KEY).into_bytes();
-    let tail = r#"{"instance":"00000000000000aa"}"#;
     let leave = Transaction {
         then: vec![
-            Operation::Put(key("waiting/00000000000000aa"), request.into()),
-            Operation::Put(key("tail"), tail.into()),
+            Operation::Put(key("taken"), "somebody".into()),
+            Operation::Put(key("taken/03"), Vec::new()),
         ],
         ..Transaction::default()
     };
@@ -266,10 +328,9 @@ async fn a_short_deadline_leaves_time_to_help_oneself() {
         .transact(&leave, Duration::from_secs(1))
         .await
         .unwrap();
-    let short = config("a").with_timeout(Duration::from_millis(40));
-    let clock = SharedClock::with_store(store, &short).unwrap();
-    clock.update().await.unwrap();
-    assert_eq!(clock.update().await.unwrap().round_trips, 1);
+    let update = clock.update().await.unwrap();
+    assert_eq!((update.value.get(), update.round_trips), (12, 1));
+    assert_eq!(update.previous.unwrap().value.get(), 11);
 }
 
 #[tokio::test(start_paused = true)]
@@ -299,7 +360,7 @@ async fn a_caller_that_gives_up_takes_nothing_from_the_others() {
 async fn a_closed_clock_says_so_and_still_ticks() {
     let clock = SharedClock::memory("a").unwrap();
     clock.update().await.unwrap();
-    clock.close();
+    clock.close().await;
     for error in [
         clock.update().await.unwrap_err(),
         clock.read().await.unwrap_err(),
@@ -313,7 +374,7 @@ async fn a_closed_clock_says_so_and_still_ticks() {
 
 #[tokio::test(start_paused = true)]
 async fn closing_answers_the_calls_that_are_under_way() {
-    let store = Faulty::new(&[Fault::BlackHole, Fault::BlackHole]);
+    let store = Faulty::new(&[Fault::BlackHole]);
     let clock = clock_on(&store, "a");
     let spawn_update = || {
         let clock = clock.clone();
@@ -321,12 +382,16 @@ async fn closing_answers_the_calls_that_are_under_way() {
     };
     let in_flight = spawn_update();
     tokio::task::yield_now().await;
+    while store.transactions.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    store.reads.lock().unwrap().push(Fault::BlackHole);
     let behind_it = spawn_update();
     let reading = clock.clone();
     let reading = tokio::spawn(async move { reading.read().await.map(|_| ()) });
     tokio::task::yield_now().await;
     let began = tokio::time::Instant::now();
-    clock.close();
+    clock.close().await;
     for call in [in_flight, behind_it, reading] {
         let error = call.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed);
@@ -340,7 +405,7 @@ async fn closing_ends_a_watch_that_waits() {
     let mut watch = clock.watch().await.unwrap();
     let waiting = tokio::spawn(async move { watch.next().await });
     tokio::task::yield_now().await;
-    clock.close();
+    clock.close().await;
     assert_eq!(
         waiting.await.unwrap().unwrap_err().kind(),
         ErrorKind::Closed
@@ -386,6 +451,7 @@ async fn a_watch_tells_every_update_of_everyone() {
 #[tokio::test]
 async fn whoever_goes_on_where_a_watch_stood_hears_what_it_had_not_told() {
     let clock = SharedClock::memory("a").unwrap();
+    clock.update().await.unwrap();
     let mut watch = clock.watch().await.unwrap();
     let mut given = Vec::new();
     for _ in 0..5 {
@@ -411,8 +477,10 @@ async fn a_watch_says_what_it_missed_and_what_it_could_not_read() {
         watch.next().await.unwrap(),
         WatchEvent::Missed { from: 1, until: 4 }
     ));
-    assert_eq!(updated(&mut watch).await.revision, 4);
-    assert_eq!(updated(&mut watch).await.revision, 5);
+    for (revision, value) in [(4, 8), (5, 10)] {
+        let observed = updated(&mut watch).await;
+        assert_eq!((observed.revision, observed.value.get()), (revision, value));
+    }
     write(&*store, "rubbish").await;
     assert!(matches!(
         watch.next().await.unwrap(),
@@ -446,12 +514,14 @@ async fn a_watch_resumes_although_its_caller_looks_up_from_waiting() {
     let clock = clock_on(&store, "a");
     let mut watch = clock.watch_from(1).await.unwrap();
     clock.update().await.unwrap();
+    let last = clock.update().await.unwrap().value;
     store.watches_to_fail.store(10, Ordering::Relaxed);
     let mut interruptions = 0;
     for _ in 0..60 {
         match tokio::time::timeout(Duration::from_secs(1), watch.next()).await {
             Err(_) => {}
             Ok(Ok(WatchEvent::Interrupted(_))) => interruptions += 1,
+            Ok(Ok(WatchEvent::Updated(seen))) if seen.value < last => {}
             Ok(Ok(WatchEvent::Updated(_))) => {
                 assert_eq!(interruptions, 1, "one break is told once");
                 return;
@@ -469,14 +539,14 @@ async fn a_history_keeps_to_the_deadline_of_one_call() {
     for _ in 0..10 {
         clock.update().await.unwrap();
     }
-    store.plan.lock().unwrap().extend([Fault::Slow; 20]);
+    store.reads.lock().unwrap().extend([Fault::Slow; 20]);
     let began = tokio::time::Instant::now();
     let error = clock.history(100).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(began.elapsed(), Duration::from_secs(5));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn history_walks_back_and_knows_where_it_ends() {
     let store = Faulty::new(&[]);
     let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
@@ -484,6 +554,8 @@ async fn history_walks_back_and_knows_where_it_ends() {
     for _ in 0..3 {
         a.update().await.unwrap();
         b.reserve(2).await.unwrap();
+        // Folds are none of it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let values = |history: &lamport_clock::History| -> Vec<u64> {
         history
@@ -504,6 +576,96 @@ async fn history_walks_back_and_knows_where_it_ends() {
     let rest = a.history(100).await.unwrap();
     assert_eq!((values(&rest), rest.unreadable), (vec![10], 1));
     assert_eq!(rest.compacted_before, Some(latest));
+}
+
+/// The record's value in the store, and how many keys the clock has.
+async fn recorded(store: &Faulty) -> (u64, usize) {
+    let everything = KeyRange {
+        start: vec![0],
+        end: vec![255],
+    };
+    let reply = store
+        .memory
+        .read(&everything, At::Now, Duration::ZERO)
+        .await
+        .unwrap();
+    let record = reply
+        .entries
+        .iter()
+        .find(|entry| entry.key == Config::DEFAULT_KEY.as_bytes());
+    let record = lamport_clock::Record::parse(&record.unwrap().value).unwrap();
+    (record.value.get(), reply.entries.len())
+}
+
+/// Two clocks of which the first one's newest update is a take that is not folded yet.
+async fn late_record(store: &Arc<Faulty>) -> (SharedClock, u64) {
+    let (a, b) = (clock_on(store, "a"), clock_on(store, "b"));
+    a.update().await.unwrap();
+    b.update().await.unwrap();
+    let taken = a.reserve(10).await.unwrap().last.get();
+    let (record, keys) = recorded(store).await;
+    // Two weights: nine is one and eight.
+    assert!(
+        record < taken && keys == 5,
+        "{record} of {taken}, {keys} keys"
+    );
+    (a, taken)
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_rest_the_record_shows_the_newest_value_without_a_further_call() {
+    let store = Faulty::new(&[]);
+    let (clock, taken) = late_record(&store).await;
+    store.count();
+    tokio::time::sleep(Duration::from_millis(6)).await;
+    assert_eq!(recorded(&store).await, (taken, 3));
+    assert_eq!(store.count(), 1);
+    // Once, and for good.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(store.count(), 0);
+    assert_eq!(clock.read().await.unwrap().unwrap().value.get(), taken);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_closed_leaves_the_newest_value_in_the_record() {
+    let store = Faulty::new(&[]);
+    let (clock, taken) = late_record(&store).await;
+    let began = tokio::time::Instant::now();
+    clock.close().await;
+    assert_eq!(recorded(&store).await, (taken, 3));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    // And nothing comes after it.
+    store.count();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(store.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_ends_at_the_deadline_where_the_store_is_silent() {
+    let store = Faulty::new(&[]);
+    let (clock, _) = late_record(&store).await;
+    store.plan.lock().unwrap().push(Fault::BlackHole);
+    let began = tokio::time::Instant::now();
+    clock.close().await;
+    assert_eq!(began.elapsed(), Config::DEFAULT_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_shows_who_took_last_and_an_old_writers_record_above_it() {
+    let store = Faulty::new(&[]);
+    let (clock, _) = late_record(&store).await;
+    write(&*store, r#"{"value": 500, "process_id": "old"}"#).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(recorded(&store).await, (500, 3));
+    let newest = clock.read().await.unwrap().unwrap();
+    assert_eq!(
+        (newest.value.get(), &*newest.process_id, newest.instance),
+        (500, "old", None)
+    );
+    let update = clock.update().await.unwrap();
+    let previous = update.previous.unwrap();
+    assert_eq!((update.value.get(), previous.value.get()), (501, 500));
+    assert_eq!(previous.process_id, "old");
 }
 
 #[test]

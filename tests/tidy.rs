@@ -38,14 +38,25 @@ fn code(text: &str) -> String {
     kept.collect::<Vec<_>>().join("\n")
 }
 
-#[test]
-fn logic_does_nothing_but_decide() {
-    for (path, text) in sources("src/logic") {
-        if path.starts_with(root().join("src/logic/exchange/tests")) || path.ends_with("tests.rs") {
-            continue;
+/// The code of a pure floor, without the tests of its own, which have a store for a partner.
+fn pure(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut kept = Vec::new();
+    for (path, text) in sources(folder) {
+        let inside = path.strip_prefix(root().join(folder)).unwrap();
+        let is_test = inside.starts_with("tests") || inside == Path::new("tests.rs");
+        if !is_test {
+            let code = code(&text);
+            let code = code.split("#[cfg(test)]").next().unwrap();
+            kept.push((path, code.to_owned()));
         }
-        let code = code(&text);
-        let code = code.split("#[cfg(test)]").next().unwrap();
+    }
+    kept
+}
+
+#[test]
+fn the_values_and_the_protocol_do_nothing_but_decide() {
+    let floors = ["src/logic", "src/protocol"].map(pure);
+    for (path, code) in floors.into_iter().flatten() {
         for absent in [
             "tokio",
             "async ",
@@ -61,7 +72,45 @@ fn logic_does_nothing_but_decide() {
             "crate::store",
             "crate::shared",
             "crate::config",
+            "crate::blocking",
+            "crate::check",
+            "crate::cli",
+            "crate::life",
         ] {
+            assert!(!code.contains(absent), "{} uses {absent}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_values_know_nothing_of_a_shared_clock() {
+    for (path, code) in pure("src/logic") {
+        for absent in ["crate::protocol", "serde"] {
+            assert!(!code.contains(absent), "{} uses {absent}", path.display());
+        }
+    }
+    let files: Vec<_> = sources("src/logic")
+        .into_iter()
+        .map(|(path, _)| path.file_stem().unwrap().to_owned())
+        .collect();
+    for value in ["clock", "stamp", "time"] {
+        assert!(files.iter().any(|file| file == value), "no {value}.rs");
+    }
+}
+
+#[test]
+fn the_driver_leaves_what_an_answer_means_to_the_protocol() {
+    for (path, text) in sources("src/shared") {
+        // What it would need to compose a transaction, or to read one key out of an answer.
+        for absent in [
+            "Operation::",
+            "Compare::",
+            "Entry",
+            "Base",
+            "Taken",
+            "serde_json",
+        ] {
+            let code = code(&text);
             assert!(!code.contains(absent), "{} uses {absent}", path.display());
         }
     }
@@ -73,9 +122,7 @@ fn the_judge_shares_no_code_with_what_it_judges() {
         for absent in [
             "tokio",
             "std::fs",
-            "logic::exchange",
-            "logic::board",
-            "logic::trace",
+            "crate::protocol",
             "crate::store",
             "crate::shared",
         ] {
@@ -102,17 +149,27 @@ fn one_folder_names_the_etcd_client() {
 #[test]
 fn stores_know_nothing_of_who_drives_them() {
     for (path, text) in sources("src/store") {
-        for name in [
-            "crate::shared",
-            "crate::blocking",
-            "logic::exchange",
-            "logic::board",
-        ] {
-            assert!(
-                !code(&text).contains(name),
-                "{} names {name}",
-                path.display()
-            );
+        let code = code(&text);
+        for name in ["crate::shared", "crate::blocking", "crate::logic"] {
+            assert!(!code.contains(name), "{} names {name}", path.display());
+        }
+        // Of the protocol's floor the words of a transaction alone.
+        let words = [
+            "At",
+            "Change",
+            "Compare",
+            "Entry",
+            "KeyRange",
+            "Operation",
+            "Reply",
+            "Transaction",
+        ];
+        for named in code.split("protocol::").skip(1) {
+            let named = named.split(';').next().unwrap();
+            for word in named.split(|c: char| !c.is_alphanumeric()) {
+                let known = word.is_empty() || words.contains(&word);
+                assert!(known, "{} names protocol::{word}", path.display());
+            }
         }
     }
 }

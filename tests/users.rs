@@ -6,7 +6,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use lamport_clock::logic::transaction::{Get, KeyRange, Operation, Transaction};
+use lamport_clock::protocol::{At, KeyRange, Keys, Operation, Transaction};
 use lamport_clock::store::{EtcdStore, Store};
 use lamport_clock::{Config, Error, ErrorKind, Settings, SharedClock, WatchEvent};
 
@@ -126,27 +126,31 @@ async fn the_documented_role_is_enough_for_every_verb() {
     let guarded = Guarded::started_and_enabled();
     let clock = SharedClock::connect(guarded.as_clock()).await.unwrap();
     let mut watch = clock.watch().await.unwrap();
-    // In a crowd a clock leaves requests, serves others, and watches the grants.
+    // In a crowd a clock takes by the puts of `taken` and of its weights, and others fold.
     let mut crowd = Vec::new();
     for _ in 0..8 {
         crowd.push(SharedClock::connect(guarded.as_clock()).await.unwrap());
     }
     let crowd = crowd.into_iter().map(|clock| {
         tokio::spawn(async move {
-            let mut round_trips = 0;
             for _ in 0..20 {
-                round_trips = clock.update().await.unwrap().round_trips.max(round_trips);
+                clock.update().await.unwrap();
                 clock.reserve(3).await.unwrap();
             }
-            round_trips
+            clock.close().await;
         })
     });
     let crowd: Vec<_> = crowd.collect();
-    let mut most = 0;
     for task in crowd {
-        most = task.await.unwrap().max(most);
+        task.await.unwrap();
     }
-    assert!(most > 1, "nobody met anybody");
+    let keys = Keys::new("/lamport_clock");
+    let store = EtcdStore::new(&guarded.etcd.endpoints(), &guarded.as_clock()).unwrap();
+    let range = keys.all();
+    let found = store.read(&range, At::Now, Duration::from_secs(20));
+    let found = found.await.unwrap().entries;
+    let taken = found.iter().find(|entry| entry.key == keys.taken);
+    assert!(taken.unwrap().version > 1, "nobody met anybody");
     let last = clock.update().await.unwrap();
     loop {
         if let WatchEvent::Updated(seen) = watch.next().await.unwrap()
@@ -183,7 +187,14 @@ async fn the_documented_role_opens_nothing_else() {
     let guarded = Guarded::started_and_enabled();
     let within = Duration::from_secs(20);
     let put = |key: &str| Operation::Put(key.into(), b"poison".to_vec());
-    let get = |range: KeyRange| Operation::Get(Get::all(range));
+    let beginning_with = |start: &str| {
+        let mut end = start.as_bytes().to_vec();
+        *end.last_mut().unwrap() += 1;
+        KeyRange {
+            start: start.into(),
+            end,
+        }
+    };
     for config in [guarded.as_clock(), guarded.as_observer()] {
         let store = EtcdStore::new(&guarded.etcd.endpoints(), &config).unwrap();
         for operation in [
@@ -193,10 +204,10 @@ async fn the_documented_role_opens_nothing_else() {
             put("/lamport_clocks"),
             Operation::Delete(b"/other".to_vec()),
             Operation::Delete(b"/lamport_clock.bak".to_vec()),
-            get(KeyRange::key(b"/other")),
-            get(KeyRange::key(b"/lamport_clock0")),
-            get(KeyRange::prefix(b"/")),
-            get(KeyRange::prefix(b"/lamport_clock")),
+            Operation::Get(KeyRange::key(b"/other")),
+            Operation::Get(KeyRange::key(b"/lamport_clock0")),
+            Operation::Get(beginning_with("/")),
+            Operation::Get(beginning_with("/lamport_clock")),
         ] {
             let transaction = Transaction {
                 then: vec![operation.clone()],
@@ -205,10 +216,23 @@ async fn the_documented_role_opens_nothing_else() {
             let failure = store.transact(&transaction, within).await.unwrap_err();
             denied(&failure.error, &["permission denied"]);
             assert!(!failure.retry, "{operation:?}");
+            // It is read as it lies there, too: now, in the past, by any server.
+            if let Operation::Get(range) = operation {
+                for at in [At::Now, At::Revision(1), At::Anywhere] {
+                    let failure = store.read(&range, at, within).await.unwrap_err();
+                    denied(&failure.error, &["permission denied"]);
+                    assert!(!failure.retry, "{range:?}");
+                }
+            }
         }
-        let range = KeyRange::prefix(b"/other");
-        let failure = store.watch(range, 0, within).await.err().unwrap();
-        denied(&failure.error, &["permission denied"]);
+        for range in [
+            beginning_with("/other"),
+            beginning_with("/lamport_clock"),
+            KeyRange::key(b"/lamport_clock0"),
+        ] {
+            let failure = store.watch(range, 0, within).await.err().unwrap();
+            denied(&failure.error, &["permission denied"]);
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use lamport_clock::logic::transaction::{Operation, Transaction};
+use lamport_clock::protocol::{Operation, Transaction};
 
-use crate::server::{Arrival, Cost, Nanos, Server};
+use crate::server::{Arrival, Cost, Nanos, Purpose, Server};
 
 /// One way over the loopback, where the real figures were measured.
 pub(crate) const LOOPBACK: Nanos = 50_000;
@@ -25,8 +25,8 @@ pub(crate) fn puts_per_second(cost: Cost, in_flight: usize) -> f64 {
         if let Some(client) = client {
             let idle = server.arrive(Arrival {
                 process: client,
-                attempt: 0,
-                transaction: put(client),
+                purpose: Purpose::Attempt(0),
+                transaction: put(client).into(),
             });
             if !idle {
                 continue;

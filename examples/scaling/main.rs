@@ -23,7 +23,6 @@ mod random;
 mod scenarios;
 mod server;
 mod tally;
-mod watches;
 mod world;
 
 const USAGE: &str = "usage: scaling [--quick] [--seed N] [--json FILE]";
@@ -41,6 +40,8 @@ struct Measured {
     p50: Option<f64>,
     p99: Option<f64>,
     max: Option<f64>,
+    /// How long after its value was handed out the record showed it, or a later one: 99 % at most.
+    late: Option<f64>,
     /// Attempts per request.
     round_trips: f64,
     most_round_trips: u32,
@@ -48,9 +49,11 @@ struct Measured {
     slowest: u32,
     fastest: u32,
     transactions: f64,
-    commits: f64,
-    /// Grants that watches told of.
-    told: f64,
+    /// Transactions of folds, and those of them that came in time.
+    folds: f64,
+    folded: f64,
+    /// Plain reads before folds.
+    reads: f64,
     bytes_in: f64,
     bytes_out: f64,
     /// What stays in the database until the next compaction.
@@ -153,29 +156,48 @@ fn run(scenarios: &[Scenario], seed: u64) -> Vec<Measured> {
         .collect()
 }
 
-const HEAD: &str = "| callers | updates/s | timeouts/s | p50 ms | p99 ms | max ms | trips | most \
-| slowest-fastest | etcd txn/s | commits/s | in MB/s | out MB/s | kept MB/s | busy |\n\
-|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|";
+const HEAD: &str = "| callers | updates/s | timeouts/s | p50 ms | p99 ms | max ms \
+| round trips, mean (most) | slowest-fastest | record late, p99 ms | etcd txn/s | folds/s | reads/s \
+| in / out / kept MB/s | busy |\n\
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|";
 
 fn row(scenario: &Scenario, m: &Measured) -> String {
-    let ms = |value: Option<f64>| value.map_or("-".into(), |ms| format!("{ms:.1}"));
+    let ms = |value: Option<f64>| match value {
+        Some(ms) if ms >= 100.0 => whole(ms),
+        Some(ms) => format!("{ms:.1}"),
+        None => "–".into(),
+    };
+    let rate = |rate: f64| match rate {
+        0.0 => "0".into(),
+        _ if rate >= 100.0 => whole(rate),
+        _ => format!("{rate:.1}"),
+    };
     let mb = |bytes: f64| format!("{:.2}", bytes / 1e6);
     let cells = [
         scenario.label(),
-        format!("{:.1}", m.updates),
-        format!("{:.1}", m.timeouts),
+        rate(m.updates),
+        rate(m.timeouts),
         ms(m.p50),
         ms(m.p99),
         ms(m.max),
-        format!("{:.2}", m.round_trips),
-        m.most_round_trips.to_string(),
+        format!("{:.2} ({})", m.round_trips, m.most_round_trips),
         format!("{}-{}", m.slowest, m.fastest),
-        format!("{:.0}", m.transactions),
-        format!("{:.0}", m.commits),
-        mb(m.bytes_in),
-        mb(m.bytes_out),
-        mb(m.bytes_kept),
+        ms(m.late),
+        rate(m.transactions),
+        rate(m.folds),
+        rate(m.reads),
+        [m.bytes_in, m.bytes_out, m.bytes_kept].map(mb).join(" / "),
         format!("{:.0} %", m.busy * 100.0),
     ];
     format!("| {} |", cells.join(" | "))
+}
+
+/// A large number, thousands parted.
+fn whole(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let (head, tail) = digits.split_at(digits.len().saturating_sub(3));
+    match head {
+        "" => tail.to_owned(),
+        _ => format!("{head},{tail}"),
+    }
 }

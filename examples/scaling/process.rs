@@ -1,57 +1,53 @@
 //! One process: the library's own state machine, and around it what the driver of the library does
-//! with it (`src/shared/driver.rs`, `src/shared/grants.rs`, `src/store/etcd/mod.rs`): callers that
-//! gather behind the request under way, the patience of an attempt and of the wait for a grant, the
-//! pause before the next attempt, the deadline of a call.
+//! with it (`src/shared/driver.rs`, `src/shared/fold.rs`, `src/store/etcd/patience.rs`): callers that
+//! gather behind the request under way, the patience of an attempt, the pause before the next one,
+//! the deadline of a call, and the folds.
 
-use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
-use lamport_clock::logic::board::Keys;
-use lamport_clock::logic::exchange::{Exchange, Step, Times};
-use lamport_clock::logic::transaction::{Reply, Transaction};
+use lamport_clock::protocol::{
+    Call, Fold, KeyRange, Keys, Protocol, Question, Reply, Snapshot, Step, Times, Transaction,
+};
 use lamport_clock::{Error, Instance, ProcessId, Time};
 
 use crate::server::{Nanos, Server};
-use crate::watches::{IDLE, Written};
 
 const MILLISECOND: Nanos = 1_000_000;
 /// The default of `LAMPORT_TIMEOUT`.
 pub(crate) const TIMEOUT: Nanos = 5_000 * MILLISECOND;
+/// A process rests if it has called for nothing in this time.
+pub(crate) const REST: Nanos = 5 * MILLISECOND;
 const LEAST_PATIENCE: Nanos = 300 * MILLISECOND;
+/// Each attempt goes to another member; patience doubles when all of them were silent.
+const MEMBERS: u32 = 3;
 const SHORTEST_PAUSE: Nanos = 10 * MILLISECOND;
 const LONGEST_PAUSE: Nanos = 250 * MILLISECOND;
-/// Bounds of the wait to be served by others, for one who is next to nobody.
-const LEAST_WAIT: Nanos = 50 * MILLISECOND;
-const MOST_WAIT: Nanos = 500 * MILLISECOND;
-/// So many states of the grants are remembered.
-const REMEMBERED: usize = 16;
 /// The wall clock at the start, for records of a true length.
 const EPOCH: f64 = 1_790_000_000.123_456;
 
 pub(crate) struct Process {
-    exchange: Exchange,
+    protocol: Protocol,
     /// Which of the shared clocks it belongs to.
     pub(crate) clock: usize,
     local: u64,
     waiting: Vec<Caller>,
     in_flight: Vec<Caller>,
+    /// What carries those in flight.
+    call: Option<Call>,
     /// The attempt under way; what concerns another one comes too late.
     pub(crate) attempt: u64,
     sent: Nanos,
     patience: Nanos,
-    /// Not all lose patience with a grant at once.
-    spread: Nanos,
+    /// How many attempts ran out of this patience.
+    ran_out: u32,
     pause: Nanos,
     deadline: Nanos,
     round_trips: u32,
-    /// How long a round trip takes at present, smoothed.
-    round_trip: Nanos,
-    /// Waits to be served by others: for grants after this revision.
-    awaited: Option<u64>,
-    /// When it last waited, while its watch lasts.
-    wanted: Option<Nanos>,
-    /// The grants that its watches told of, in rising order.
-    heard: VecDeque<Written>,
+    /// Attempts of this call that were given up.
+    lost: u32,
+    /// A rest is awaited, to fold in it.
+    resting: bool,
 }
 
 /// A call of `update` that waits for its time.
@@ -68,20 +64,29 @@ pub(crate) enum Next {
     /// Nobody waits.
     Rest,
     /// Carry this to the server; give it up after so long.
-    Send(Transaction, Nanos),
-    /// Others will serve it; it helps itself after so long.
-    Await(Wait),
-    /// These have their times, in order, after so many round trips.
-    Served(Vec<Caller>, Times, u32),
+    Send(Arc<Transaction>, Nanos),
+    /// These have their times, in order.
+    Served(Vec<Caller>, Times, Trips),
     /// The protocol refuses.
     Failed(Error),
 }
 
-/// A wait to be served.
-pub(crate) struct Wait {
-    pub(crate) within: Nanos,
-    /// The revision after which a watch is to be opened; `None`: one is open.
-    pub(crate) open: Option<u64>,
+/// The transactions of one request.
+pub(crate) struct Trips {
+    pub(crate) all: u32,
+    /// Those whose answer did not come in time.
+    pub(crate) lost: u32,
+}
+
+/// What a process does about its folds.
+pub(crate) enum Folding {
+    Nothing,
+    /// Sends this, beside whatever else goes on.
+    Send(Box<Question>),
+    /// Waits for a [`REST`].
+    Rest,
+    /// Reads this first, as its member has it.
+    Look(KeyRange),
 }
 
 /// What to do after an attempt was given up.
@@ -96,36 +101,50 @@ impl Process {
         // Sixteen hexadecimal digits, as those that are drawn at random.
         let instance = Instance::new(0x5eed_0000_0000_0000 + number as u64);
         Process {
-            exchange: Exchange::new(Keys::new(record), name, instance, 1 << 48),
+            protocol: Protocol::new(Keys::new(record), name, instance, 1 << 48),
             clock,
             local: 0,
             waiting: Vec::new(),
             in_flight: Vec::new(),
+            call: None,
             attempt: 0,
             sent: 0,
             patience: LEAST_PATIENCE,
-            spread: number as Nanos % 16,
+            ran_out: 0,
             pause: 0,
             deadline: 0,
             round_trips: 0,
-            round_trip: 0,
-            awaited: None,
-            wanted: None,
-            heard: VecDeque::new(),
+            lost: 0,
+            resting: false,
         }
-    }
-
-    /// Where the grants of its clock lie.
-    pub(crate) fn granted_key(&self) -> &[u8] {
-        &self.exchange.keys().granted
     }
 
     /// Looks once, long before it is measured, as a process does when it opens its clock.
     pub(crate) fn connect(&mut self, server: &mut Server) {
-        let asked = self.exchange.known();
-        let (reply, _) = server.apply(&self.exchange.look_transaction());
-        let seen = self.exchange.handle_look(asked, &reply);
+        let asked = self.protocol.known();
+        let (reply, _) = server.read(&self.protocol.keys().all());
+        let seen = self.protocol.handle_look(asked, &reply, true);
         seen.expect("an empty store can be read");
+    }
+
+    /// Creates its clock, which happens once in a clock's life; returns the time that it took.
+    pub(crate) fn create(&mut self, server: &mut Server) -> u64 {
+        self.local += 1;
+        let local = Time::new(self.local).expect("far below the end of time");
+        let mut call = self.protocol.begin(local, 1);
+        loop {
+            match self.protocol.poll(&mut call, EPOCH) {
+                Step::Send(transaction) => {
+                    let (reply, _) = server.apply(&transaction);
+                    self.protocol.handle_reply(&mut call, &reply);
+                }
+                Step::Done(times) => {
+                    self.local = times.last.get();
+                    return self.local;
+                }
+                Step::Look | Step::Failed(_) => unreachable!("it is alone"),
+            }
+        }
     }
 
     /// Queues a caller up; true if nothing was under way.
@@ -136,13 +155,14 @@ impl Process {
 
     /// What the protocol wants now.
     pub(crate) fn advance(&mut self, now: Nanos) -> Next {
-        if self.in_flight.is_empty() {
+        if self.call.is_none() {
             if self.waiting.is_empty() {
                 return Next::Rest;
             }
             self.begin();
         }
-        match self.poll(now) {
+        let call = self.call.as_mut().expect("one was begun");
+        match self.protocol.poll(call, wall(now)) {
             Step::Send(transaction) => {
                 self.attempt += 1;
                 self.round_trips += 1;
@@ -150,93 +170,97 @@ impl Process {
                 let within = self.patience.min(self.deadline.saturating_sub(now));
                 Next::Send(transaction, within)
             }
-            Step::Await { after } => {
-                self.attempt += 1;
-                self.awaited = Some(after);
-                let base = (self.round_trip * 10).clamp(LEAST_WAIT, MOST_WAIT);
-                let patience = base + base * self.spread / 16;
-                let open = self.wanted.is_none_or(|wanted| now > wanted + IDLE);
-                self.wanted = Some(now);
-                Next::Await(Wait {
-                    within: patience.min(self.deadline.saturating_sub(now)),
-                    open: open.then_some(after),
-                })
-            }
             Step::Done(times) => {
+                self.call = None;
                 self.local = self.local.max(times.last.get());
-                Next::Served(mem::take(&mut self.in_flight), times, self.round_trips)
+                let trips = Trips {
+                    all: self.round_trips,
+                    lost: self.lost,
+                };
+                Next::Served(mem::take(&mut self.in_flight), times, trips)
             }
             Step::Failed(error) => Next::Failed(error),
+            Step::Look => unreachable!("it has looked, and the store loses nothing"),
         }
-    }
-
-    /// What the protocol wants beyond what was heard already.
-    fn poll(&mut self, now: Nanos) -> Step {
-        loop {
-            let step = self.exchange.poll(EPOCH + now as f64 / 1e9);
-            let Step::Await { after, .. } = step else {
-                return step;
-            };
-            let mut heard = self.heard.iter();
-            let Some(newer) = heard.find(|written| written.revision > after) else {
-                return step;
-            };
-            let (bytes, revision) = (newer.bytes.clone(), newer.revision);
-            self.exchange.handle_granted(&bytes, revision);
-        }
-    }
-
-    /// The watch tells of grants; true if it waited for them.
-    pub(crate) fn hear_granted(&mut self, written: Written) -> bool {
-        let waited = self.awaited.is_some_and(|after| written.revision > after);
-        if self
-            .heard
-            .back()
-            .is_none_or(|newest| newest.revision < written.revision)
-        {
-            self.heard.push_back(written);
-        }
-        if self.heard.len() > REMEMBERED {
-            self.heard.pop_front();
-        }
-        if waited {
-            self.awaited = None;
-        }
-        waited
-    }
-
-    pub(crate) fn awaits(&self) -> bool {
-        self.awaited.is_some()
-    }
-
-    /// Nobody served it in time: it gives its watch up too.
-    pub(crate) fn lose_patience(&mut self) {
-        self.awaited = None;
-        self.wanted = None;
-        self.exchange.handle_impatience();
     }
 
     pub(crate) fn hear(&mut self, now: Nanos, reply: &Reply) {
+        // The attempt is over: nobody gives it up any more.
+        self.attempt += 1;
         let took = now - self.sent;
-        self.round_trip = (self.round_trip * 7 + took) / 8;
         self.patience = (took * 4).max(LEAST_PATIENCE);
+        self.ran_out = 0;
         self.pause = 0;
-        self.exchange.handle_reply(reply);
+        if let Some(call) = &mut self.call {
+            self.protocol.handle_reply(call, reply);
+        }
     }
 
     /// No answer came in time.
     pub(crate) fn give_up(&mut self, now: Nanos) -> After {
-        self.exchange.handle_lost();
+        if let Some(call) = &mut self.call {
+            self.protocol.handle_lost(call);
+        }
+        self.lost += 1;
         self.attempt += 1;
-        if now < self.deadline {
+        self.ran_out += 1;
+        if self.ran_out >= MEMBERS {
             self.patience *= 2;
+            self.ran_out = 0;
         }
         let pause = self.pause;
         self.pause = (pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         if now + pause >= self.deadline {
+            self.call = None;
             return After::OutOfTime(mem::take(&mut self.in_flight));
         }
         After::Pause(pause)
+    }
+
+    /// After a request: when to fold what it took.
+    pub(crate) fn when_to_fold(&mut self, now: Nanos) -> Folding {
+        match self.protocol.fold_due() {
+            None => Folding::Nothing,
+            Some(Fold::InACrowd) => match self.protocol.snapshot().cloned() {
+                Some(seen) => self.fold(Fold::InACrowd, &seen, now),
+                None => Folding::Nothing,
+            },
+            // One rest is enough for all takes before it.
+            Some(Fold::AtRest) if self.resting => Folding::Nothing,
+            Some(Fold::AtRest) => {
+                self.resting = true;
+                Folding::Rest
+            }
+        }
+    }
+
+    /// A [`REST`] is over.
+    pub(crate) fn rested(&mut self, now: Nanos) -> Folding {
+        self.resting = false;
+        if !self.in_flight.is_empty() || !self.waiting.is_empty() {
+            return Folding::Nothing;
+        }
+        match self.protocol.sole_take() {
+            Some(seen) => self.fold(Fold::AtRest, &seen, now),
+            None => Folding::Look(self.protocol.keys().all()),
+        }
+    }
+
+    /// What was read before a fold at rest.
+    pub(crate) fn looked(&mut self, now: Nanos, reply: &Reply) -> Folding {
+        let seen = Arc::new(Snapshot::of(self.protocol.keys(), reply));
+        self.fold(Fold::AtRest, &seen, now)
+    }
+
+    pub(crate) fn folded(&mut self, question: &Question, reply: &Reply) {
+        self.protocol.handle_fold(question, reply);
+    }
+
+    fn fold(&self, form: Fold, seen: &Arc<Snapshot>, now: Nanos) -> Folding {
+        match self.protocol.fold(form, seen, wall(now)) {
+            Some(question) => Folding::Send(Box::new(question)),
+            None => Folding::Nothing,
+        }
     }
 
     fn begin(&mut self) {
@@ -244,9 +268,14 @@ impl Process {
         let newest = self.in_flight.iter().map(|caller| caller.called).max();
         self.deadline = newest.expect("somebody waits") + TIMEOUT;
         self.round_trips = 0;
+        self.lost = 0;
         self.pause = 0;
         self.local += 1;
         let local = Time::new(self.local).expect("far below the end of time");
-        self.exchange.begin(local, self.in_flight.len() as u64);
+        self.call = Some(self.protocol.begin(local, self.in_flight.len() as u64));
     }
+}
+
+fn wall(now: Nanos) -> f64 {
+    EPOCH + now as f64 / 1e9
 }

@@ -13,10 +13,10 @@ pub(crate) const SMALL: Cost = Cost {
     batch: 1_000_000.0,
     followed: 1_000_000.0,
     transaction: 85_000.0,
-    operation: 2_000.0,
+    operation: 4_000.0,
     visited: 1_500.0,
-    byte_in: 6.0,
-    byte_out: 3.5,
+    byte_in: 12.0,
+    byte_out: 6.0,
 };
 
 /// Three machines of their own with 8 cores and an SSD each: etcd's documentation names more than
@@ -26,10 +26,10 @@ pub(crate) const LARGE: Cost = Cost {
     batch: 700_000.0,
     followed: 700_000.0,
     transaction: 25_000.0,
-    operation: 500.0,
+    operation: 1_000.0,
     visited: 400.0,
-    byte_in: 1.5,
-    byte_out: 1.0,
+    byte_in: 3.0,
+    byte_out: 1.5,
 };
 
 #[derive(Clone, Debug, Serialize)]
@@ -159,6 +159,8 @@ fn ten_thousand(group: &'static str, cost: Cost) -> Vec<Scenario> {
         Scenario {
             spread: Some(SECOND / 10),
             warm_up: 0,
+            least_window: 6 * SECOND,
+            most_window: 6 * SECOND,
             ..every(60).called("every 60 s, all at once")
         },
         keys(10, 2),

@@ -4,13 +4,13 @@
 //! and replicated together, then applied one transaction after the other. The costs are those of a
 //! whole cluster, since each member applies each transaction.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
-use lamport_clock::logic::transaction::{Compare, KeyRange, Operation, Reply, Transaction};
-use lamport_clock::store::shelf::Shelf;
-
-use crate::watches::{Watches, Written};
+use lamport_clock::Record;
+use lamport_clock::protocol::{At, Compare, KeyRange, Operation, Question, Reply, Transaction};
+use lamport_clock::store::mvcc::Mvcc;
 
 /// Virtual time, in nanoseconds.
 pub(crate) type Nanos = u64;
@@ -27,7 +27,7 @@ pub(crate) struct Cost {
     pub(crate) transaction: f64,
     /// Each operation and each compare.
     pub(crate) operation: f64,
-    /// Each key that a range visits. A sorted range visits all of its keys, whatever its limit.
+    /// Each key that a range finds.
     pub(crate) visited: f64,
     /// Each byte of a request: transport, three logs, applying. Both branches travel.
     pub(crate) byte_in: f64,
@@ -39,10 +39,11 @@ pub(crate) struct Cost {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Served {
     pub(crate) transactions: u64,
-    /// Those that wrote the record.
-    pub(crate) commits: u64,
-    /// Grants that watches told of.
-    pub(crate) told: u64,
+    /// Transactions that were folds, and those of them that came in time.
+    pub(crate) folds: u64,
+    pub(crate) folded: u64,
+    /// Reads before a fold.
+    pub(crate) reads: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     /// What puts and deletes add to the database until the next compaction.
@@ -53,11 +54,7 @@ pub(crate) struct Served {
 
 pub(crate) struct Server {
     cost: Cost,
-    shelf: Shelf,
-    /// The keys that exist, to know how many a range visits.
-    live: BTreeSet<Vec<u8>>,
-    /// By the key of the grants.
-    watches: BTreeMap<Vec<u8>, Watches>,
+    keys: Mvcc,
     /// Work done between two batches, to be paid in the next.
     owed: f64,
     queue: VecDeque<Arrival>,
@@ -68,22 +65,27 @@ pub(crate) struct Server {
 /// A transaction in the queue.
 pub(crate) struct Arrival {
     pub(crate) process: usize,
-    pub(crate) attempt: u64,
-    pub(crate) transaction: Transaction,
+    pub(crate) purpose: Purpose,
+    pub(crate) transaction: Arc<Transaction>,
 }
 
-/// A message to a process, and when it leaves.
+/// What an answer is for.
+pub(crate) enum Purpose {
+    /// This attempt of a call.
+    Attempt(u64),
+    Fold(Box<Question>),
+    /// A look before a fold.
+    Look,
+}
+
+/// An answer, and when it leaves.
 pub(crate) struct Departure {
     pub(crate) process: usize,
-    pub(crate) message: Message,
+    pub(crate) purpose: Purpose,
+    pub(crate) reply: Reply,
+    /// The value of the record that was written.
+    pub(crate) recorded: Option<u64>,
     pub(crate) at: Nanos,
-}
-
-pub(crate) enum Message {
-    /// The transaction of this attempt was carried out.
-    Answer(u64, Reply),
-    /// The watch tells of grants.
-    Granted(Written),
 }
 
 /// etcd's raft takes at most so many proposals along at once.
@@ -95,9 +97,7 @@ impl Server {
     pub(crate) fn new(cost: Cost) -> Server {
         Server {
             cost,
-            shelf: Shelf::default(),
-            live: BTreeSet::new(),
-            watches: BTreeMap::new(),
+            keys: Mvcc::default(),
             owed: 0.0,
             queue: VecDeque::new(),
             free: true,
@@ -133,139 +133,105 @@ impl Server {
         for arrival in arrivals {
             let (reply, cost) = self.apply(&arrival.transaction);
             at += cost;
-            let granted = granted(&arrival.transaction, &reply);
+            if let Purpose::Fold(_) = arrival.purpose {
+                self.served.folds += 1;
+                self.served.folded += u64::from(reply.succeeded);
+            }
             departures.push(Departure {
                 process: arrival.process,
-                message: Message::Answer(arrival.attempt, reply),
+                purpose: arrival.purpose,
+                recorded: recorded(&arrival.transaction, &reply),
+                reply,
                 at: at as Nanos,
             });
-            if let Some((key, written)) = granted {
-                let watches = self.watches.entry(key.clone()).or_default();
-                for process in watches.write(at as Nanos, written.clone()) {
-                    at += self.cost.byte_out * self.served.tell(key, &written);
-                    departures.push(Departure {
-                        process,
-                        message: Message::Granted(written.clone()),
-                        at: at as Nanos,
-                    });
-                }
-            }
         }
         self.served.busy += at as Nanos - now;
         Some((departures, at as Nanos))
     }
 
-    /// Opens a watch of the grants under `key`; returns what it missed since revision `after`.
-    pub(crate) fn watch(
-        &mut self,
-        process: usize,
-        key: &[u8],
-        after: u64,
-        now: Nanos,
-    ) -> Vec<Departure> {
-        let watches = self.watches.entry(key.to_vec()).or_default();
-        watches.want(process, now);
-        let missed = watches.since(after).map(|(at, written)| {
-            self.owed += self.cost.byte_out * self.served.tell(key, written);
-            Departure {
-                process,
-                message: Message::Granted(written.clone()),
-                at: now.max(*at),
-            }
-        });
-        missed.collect()
+    /// Answers a read at once, as the member that is asked has it: no batch carries it, and it costs one
+    /// member what a transaction costs all three.
+    pub(crate) fn look(&mut self, process: usize, range: &KeyRange, now: Nanos) -> Departure {
+        let (reply, cost) = self.read(range);
+        self.owed += cost;
+        self.served.reads += 1;
+        Departure {
+            process,
+            purpose: Purpose::Look,
+            reply,
+            recorded: None,
+            at: now + cost as Nanos,
+        }
     }
 
-    /// The watches of the grants under `key`.
-    pub(crate) fn watches(&mut self, key: &[u8]) -> &mut Watches {
-        self.watches.entry(key.to_vec()).or_default()
+    /// Reads a range; returns the answer and what it cost.
+    pub(crate) fn read(&mut self, range: &KeyRange) -> (Reply, f64) {
+        let reply = self.keys.read(range, At::Anywhere).expect("a valid read");
+        let bytes = reply_bytes(&reply);
+        self.served.bytes_in += FRAME as u64;
+        self.served.bytes_out += bytes as u64;
+        let cost = self.cost.transaction
+            + self.cost.operation
+            + self.cost.visited * reply.entries.len() as f64
+            + self.cost.byte_out * bytes as f64;
+        (reply, cost / 3.0)
     }
 
     /// Carries one transaction out; returns the answer and what it cost.
     pub(crate) fn apply(&mut self, transaction: &Transaction) -> (Reply, f64) {
-        let mut visited = 0;
-        let reply = self.shelf.apply(transaction).expect("a valid transaction");
-        let branch = match reply.succeeded {
-            true => &transaction.then,
-            false => &transaction.otherwise,
-        };
-        let mut kept = 0;
-        let mut wrote_record = false;
-        for operation in branch {
-            match operation {
-                Operation::Put(key, value) => {
-                    kept += key.len() + value.len() + FRAME;
-                    wrote_record |= key.ends_with(b"/highest");
-                    self.live.insert(key.clone());
-                }
-                Operation::Delete(key) => {
-                    kept += key.len() + FRAME;
-                    self.live.remove(key);
-                }
-                Operation::Get(get) => visited += self.count(&get.range),
-            }
-        }
+        let reply = self.keys.apply(transaction).expect("a valid transaction");
+        let branch = transaction.branch(reply.succeeded);
+        let kept = branch.iter().map(|operation| match operation {
+            Operation::Put(key, value) => key.len() + value.len() + FRAME,
+            Operation::Delete(key) => key.len() + FRAME,
+            Operation::Get(_) => 0,
+        });
+        let kept: usize = kept.sum();
         // History is nothing that an update reads; without this a run would need gigabytes.
-        if self.shelf.revision().is_multiple_of(256) {
-            self.shelf.compact(self.shelf.revision());
+        if self.keys.revision().is_multiple_of(256) {
+            self.keys.compact(self.keys.revision());
         }
         let bytes_in = request_bytes(transaction);
         let bytes_out = reply_bytes(&reply);
         self.served.transactions += 1;
-        self.served.commits += u64::from(wrote_record);
         self.served.bytes_in += bytes_in as u64;
         self.served.bytes_out += bytes_out as u64;
         self.served.bytes_kept += kept as u64;
         let operations = transaction.compares.len() + branch.len();
         let cost = self.cost.transaction
             + self.cost.operation * operations as f64
-            + self.cost.visited * visited as f64
+            + self.cost.visited * reply.entries.len() as f64
             + self.cost.byte_in * bytes_in as f64
             + self.cost.byte_out * bytes_out as f64;
         (reply, cost)
     }
-
-    fn count(&self, range: &KeyRange) -> usize {
-        let keys = self.live.range(range.start.clone()..range.end.clone());
-        keys.count()
-    }
 }
 
-impl Served {
-    /// Counts a message of a watch; returns its size.
-    fn tell(&mut self, key: &[u8], written: &Written) -> f64 {
-        let size = key.len() + written.bytes.len() + 2 * FRAME;
-        self.told += 1;
-        self.bytes_out += size as u64;
-        size as f64
-    }
-}
-
-/// What the transaction wrote under the grants' key.
-fn granted<'a>(transaction: &'a Transaction, reply: &Reply) -> Option<(&'a Vec<u8>, Written)> {
-    let mut written = transaction.then.iter().filter(|_| reply.succeeded);
-    written.find_map(|operation| match operation {
-        Operation::Put(key, value) if key.ends_with(b"/granted") => {
-            let written = Written {
-                revision: reply.revision,
-                bytes: value.as_slice().into(),
-            };
-            Some((key, written))
-        }
+/// What the transaction wrote into a record.
+fn recorded(transaction: &Transaction, reply: &Reply) -> Option<u64> {
+    let written = transaction.branch(reply.succeeded).iter();
+    let mut written = written.filter_map(|operation| match operation {
+        Operation::Put(key, value) => Some((key, value)),
         _ => None,
-    })
+    });
+    // A clock's other keys lie below it, and a record is always put before them. The puts that the
+    // server is calibrated with are none.
+    let (key, value) = written.next()?;
+    let is_record = !key.ends_with(b"/base") && !key.ends_with(b"/taken");
+    let record = is_record.then(|| Record::parse(value).ok()).flatten()?;
+    Some(record.value.get())
 }
 
 fn request_bytes(transaction: &Transaction) -> usize {
     let compares = transaction.compares.iter().map(|compare| match compare {
-        Compare::ModRevision(key, _) => key.len(),
+        Compare::ModRevision(key, _) | Compare::VersionAtLeast(key, _) => key.len(),
         Compare::Value(key, value) => key.len() + value.len(),
     });
     let operations = transaction.then.iter().chain(&transaction.otherwise);
     let operations = operations.map(|operation| match operation {
         Operation::Put(key, value) => key.len() + value.len(),
         Operation::Delete(key) => key.len(),
-        Operation::Get(get) => get.range.start.len() + get.range.end.len(),
+        Operation::Get(range) => range.start.len() + range.end.len(),
     });
     FRAME
         + compares
@@ -275,7 +241,7 @@ fn request_bytes(transaction: &Transaction) -> usize {
 }
 
 fn reply_bytes(reply: &Reply) -> usize {
-    let entries = reply.gets.iter().flatten();
+    let entries = reply.entries.iter();
     FRAME
         + entries
             .map(|entry| entry.key.len() + entry.value.len() + FRAME)

@@ -10,6 +10,8 @@ pub(crate) struct Tally {
     /// False until the scenario has warmed up: nothing is counted.
     pub(crate) measuring: bool,
     latencies: Vec<Nanos>,
+    /// How long after its value was handed out the record showed it, or a later one.
+    late: Vec<Nanos>,
     counts: Vec<u32>,
     round_trips: u64,
     requests: u64,
@@ -34,6 +36,12 @@ impl Tally {
         self.timeouts += callers as u64 * u64::from(self.measuring);
     }
 
+    pub(crate) fn recorded(&mut self, late: Nanos) {
+        if self.measuring {
+            self.late.push(late);
+        }
+    }
+
     pub(crate) fn served(&mut self, callers: &[Caller], now: Nanos, round_trips: u32) {
         if !self.measuring {
             return;
@@ -55,9 +63,10 @@ impl Tally {
 
     pub(crate) fn measured(mut self, window: Nanos, served: Served) -> Measured {
         self.latencies.sort_unstable();
-        let milliseconds = |part: f64| {
-            let last = self.latencies.len().saturating_sub(1);
-            let nanos = self.latencies.get((last as f64 * part) as usize);
+        self.late.sort_unstable();
+        let milliseconds = |sorted: &[Nanos], part: f64| {
+            let last = sorted.len().saturating_sub(1);
+            let nanos = sorted.get((last as f64 * part) as usize);
             nanos.map(|&nanos| nanos as f64 / 1e6)
         };
         let seconds = window as f64 / SECOND as f64;
@@ -67,16 +76,18 @@ impl Tally {
             updates: per_second(self.latencies.len() as u64),
             timeouts: per_second(self.timeouts),
             given_up: per_second(self.given_up),
-            p50: milliseconds(0.5),
-            p99: milliseconds(0.99),
-            max: milliseconds(1.0),
+            p50: milliseconds(&self.latencies, 0.5),
+            p99: milliseconds(&self.latencies, 0.99),
+            max: milliseconds(&self.latencies, 1.0),
+            late: milliseconds(&self.late, 0.99),
             round_trips: self.round_trips as f64 / self.requests.max(1) as f64,
             most_round_trips: self.most_round_trips,
             slowest: self.counts.iter().copied().min().unwrap_or(0),
             fastest: self.counts.iter().copied().max().unwrap_or(0),
             transactions: per_second(served.transactions),
-            commits: per_second(served.commits),
-            told: per_second(served.told),
+            folds: per_second(served.folds),
+            folded: per_second(served.folded),
+            reads: per_second(served.reads),
             bytes_in: per_second(served.bytes_in),
             bytes_out: per_second(served.bytes_out),
             bytes_kept: per_second(served.bytes_kept),

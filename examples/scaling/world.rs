@@ -2,17 +2,16 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::sync::Arc;
 
-use lamport_clock::logic::exchange::Times;
-use lamport_clock::logic::transaction::{Reply, Transaction};
+use lamport_clock::protocol::{KeyRange, Reply, Times, Transaction};
 
 use crate::Measured;
-use crate::process::{After, Caller, Next, Process, Wait};
+use crate::process::{After, Caller, Folding, Next, Process, REST, Trips};
 use crate::random::Random;
 use crate::scenarios::Scenario;
-use crate::server::{Arrival, Departure, Message, Nanos, Server};
+use crate::server::{Arrival, Departure, Nanos, Purpose, Server};
 use crate::tally::Tally;
-use crate::watches::Written;
 
 pub(crate) const SECOND: Nanos = 1_000_000_000;
 
@@ -29,8 +28,6 @@ pub(crate) struct World<'a> {
     /// When each caller's next call is due.
     due: Vec<Nanos>,
     clocks: Vec<Clock>,
-    /// When each process's watch last told it something: messages of a watch stay in order.
-    told: Vec<Nanos>,
     tally: Tally,
 }
 
@@ -39,19 +36,25 @@ pub(crate) struct World<'a> {
 struct Clock {
     given: HashSet<u64>,
     highest: u64,
+    /// The highest value that its record has shown.
+    recorded: u64,
+    /// What was handed out beyond that, and when.
+    unrecorded: BTreeMap<u64, Nanos>,
 }
 
 enum Event {
     Call(usize),
     Arrive(Arrival),
     ServerFree,
-    Answer(usize, u64, Reply),
+    Answer(usize, Purpose, Reply),
+    /// A clock's record shows this value.
+    Recorded(usize, u64),
     GiveUp(usize, u64),
     Resume(usize, u64),
-    /// A watch is opened, for grants after this revision.
-    Watch(usize, u64),
-    Granted(usize, Written),
-    Impatience(usize, u64),
+    /// A process may have rested by now.
+    Rested(usize),
+    /// A read arrives.
+    Look(usize, KeyRange),
 }
 
 impl<'a> World<'a> {
@@ -72,11 +75,16 @@ impl<'a> World<'a> {
             processes: processes.collect(),
             due: vec![0; callers],
             clocks: (0..scenario.clocks).map(|_| Clock::default()).collect(),
-            told: vec![0; callers],
             tally: Tally::new(callers),
         };
-        for process in &mut world.processes {
+        for (number, process) in world.processes.iter_mut().enumerate() {
             process.connect(&mut world.server);
+            // The first of each clock, in the order of their numbers.
+            if number < scenario.clocks {
+                let clock = &mut world.clocks[number];
+                clock.highest = process.create(&mut world.server);
+                clock.given.insert(clock.highest);
+            }
         }
         for caller in 0..callers {
             // A closed loop starts over one second too: nobody deploys in one microsecond.
@@ -123,10 +131,13 @@ impl<'a> World<'a> {
                 }
             }
             Event::ServerFree => self.start_batch(),
-            Event::Answer(process, attempt, reply) => {
-                if self.processes[process].attempt == attempt {
-                    self.processes[process].hear(self.now, &reply);
-                    self.advance(process);
+            Event::Answer(process, purpose, reply) => self.answer(process, purpose, &reply),
+            Event::Recorded(clock, value) => {
+                let clock = &mut self.clocks[clock];
+                clock.recorded = clock.recorded.max(value);
+                let beyond = clock.unrecorded.split_off(&(value + 1));
+                for handed_out in std::mem::replace(&mut clock.unrecorded, beyond).into_values() {
+                    self.tally.recorded(self.now - handed_out);
                 }
             }
             Event::GiveUp(process, attempt) => self.give_up(process, attempt),
@@ -135,23 +146,30 @@ impl<'a> World<'a> {
                     self.advance(process);
                 }
             }
-            Event::Watch(process, after) => {
-                let key = self.processes[process].granted_key();
-                let missed = self.server.watch(process, key, after, self.now);
-                self.depart(missed);
+            Event::Rested(process) => {
+                let folding = self.processes[process].rested(self.now);
+                self.fold(process, folding);
             }
-            Event::Granted(process, written) => {
-                if self.processes[process].hear_granted(written) {
-                    self.advance(process);
-                }
+            Event::Look(process, range) => {
+                let answer = self.server.look(process, &range, self.now);
+                self.depart(vec![answer]);
             }
-            Event::Impatience(i, attempt) => {
-                let process = &mut self.processes[i];
-                if process.attempt == attempt && process.awaits() {
-                    process.lose_patience();
-                    self.server.watches(process.granted_key()).stop(i);
+        }
+    }
+
+    fn answer(&mut self, i: usize, purpose: Purpose, reply: &Reply) {
+        let process = &mut self.processes[i];
+        match purpose {
+            Purpose::Attempt(attempt) => {
+                if process.attempt == attempt {
+                    process.hear(self.now, reply);
                     self.advance(i);
                 }
+            }
+            Purpose::Fold(question) => process.folded(&question, reply),
+            Purpose::Look => {
+                let folding = process.looked(self.now, reply);
+                self.fold(i, folding);
             }
         }
     }
@@ -173,40 +191,45 @@ impl<'a> World<'a> {
             match self.processes[i].advance(self.now) {
                 Next::Rest => return,
                 Next::Send(transaction, within) => return self.send(i, transaction, within),
-                Next::Await(wait) => return self.wait(i, &wait),
-                Next::Served(callers, times, round_trips) => {
-                    self.hand_out(i, &callers, &times, round_trips);
+                Next::Served(callers, times, trips) => {
+                    self.hand_out(i, &callers, &times, &trips);
+                    let folding = self.processes[i].when_to_fold(self.now);
+                    self.fold(i, folding);
                 }
                 Next::Failed(error) => panic!("no fault was simulated, and yet: {error}"),
             }
         }
     }
 
-    fn send(&mut self, process: usize, transaction: Transaction, within: Nanos) {
+    fn send(&mut self, process: usize, transaction: Arc<Transaction>, within: Nanos) {
         let attempt = self.processes[process].attempt;
-        let way = self.way();
-        let arrival = Arrival {
-            process,
-            attempt,
-            transaction,
-        };
-        self.at(self.now + way, Event::Arrive(arrival));
+        self.arrive(process, Purpose::Attempt(attempt), transaction);
         self.at(self.now + within, Event::GiveUp(process, attempt));
     }
 
-    fn wait(&mut self, process: usize, wait: &Wait) {
-        let attempt = self.processes[process].attempt;
-        match wait.open {
-            Some(after) => {
-                let way = self.way();
-                self.at(self.now + way, Event::Watch(process, after));
+    fn fold(&mut self, process: usize, folding: Folding) {
+        match folding {
+            Folding::Nothing => {}
+            Folding::Send(question) => {
+                let transaction = question.transaction().clone();
+                self.arrive(process, Purpose::Fold(question), transaction);
             }
-            None => {
-                let key = self.processes[process].granted_key();
-                self.server.watches(key).want(process, self.now);
+            Folding::Rest => self.at(self.now + REST, Event::Rested(process)),
+            Folding::Look(range) => {
+                let way = self.way();
+                self.at(self.now + way, Event::Look(process, range));
             }
         }
-        self.at(self.now + wait.within, Event::Impatience(process, attempt));
+    }
+
+    fn arrive(&mut self, process: usize, purpose: Purpose, transaction: Arc<Transaction>) {
+        let way = self.way();
+        let arrival = Arrival {
+            process,
+            purpose,
+            transaction,
+        };
+        self.at(self.now + way, Event::Arrive(arrival));
     }
 
     fn give_up(&mut self, process: usize, attempt: u64) {
@@ -238,25 +261,23 @@ impl<'a> World<'a> {
 
     fn depart(&mut self, departures: Vec<Departure>) {
         for departure in departures {
-            let mut at = departure.at + self.way();
             let process = departure.process;
-            let event = match departure.message {
-                Message::Answer(attempt, reply) => Event::Answer(process, attempt, reply),
-                Message::Granted(written) => {
-                    at = at.max(self.told[process]);
-                    self.told[process] = at;
-                    Event::Granted(process, written)
-                }
-            };
-            self.at(at, event);
+            if let Some(value) = departure.recorded {
+                let clock = self.processes[process].clock;
+                self.at(departure.at, Event::Recorded(clock, value));
+            }
+            let way = self.way();
+            let answer = Event::Answer(process, departure.purpose, departure.reply);
+            self.at(departure.at + way, answer);
         }
     }
 
     /// Deals the times out as the driver does, and checks what was promised of them.
-    fn hand_out(&mut self, i: usize, callers: &[Caller], times: &Times, round_trips: u32) {
+    fn hand_out(&mut self, i: usize, callers: &[Caller], times: &Times, trips: &Trips) {
         let clock = &mut self.clocks[self.processes[i].clock];
         let first = times.first.get();
         assert_eq!(times.last.get() - first + 1, callers.len() as u64);
+        assert!(trips.all <= 2 + trips.lost, "{} round trips", trips.all);
         for (value, caller) in (first..).zip(callers) {
             assert!(clock.given.insert(value), "{value} was given twice");
             assert!(
@@ -264,9 +285,14 @@ impl<'a> World<'a> {
                 "{value} was given to a call that began after {} was known",
                 caller.floor
             );
+            if value > clock.recorded {
+                clock.unrecorded.insert(value, self.now);
+            } else {
+                self.tally.recorded(0);
+            }
         }
         clock.highest = clock.highest.max(times.last.get());
-        self.tally.served(callers, self.now, round_trips);
+        self.tally.served(callers, self.now, trips.all);
         for caller in callers {
             self.call_again(caller.id);
         }

@@ -495,7 +495,8 @@ impl Host {
         let global = self.stores[handle.store].highest;
         let local = after(handle.local, 1)?;
         handle.local = local;
-        if local.abs_diff(global) > LocalClock::MAX_JUMP {
+        // A clock that was away is not refused, however far the shared one has gone.
+        if local.saturating_sub(global) > LocalClock::MAX_JUMP {
             return Err(LAMPORT_STATUS_TOO_FAR_AHEAD);
         }
         let before = local.max(global);

@@ -184,8 +184,8 @@ class AsyncSharedClock:
         return self._sync.now()
 
     async def update(self) -> Update:
-        """Takes the next time of the shared clock: one round trip if nobody else wrote since this
-        process last saw the record.
+        """Takes the next time of the shared clock: one round trip, alone and in any
+        crowd.
 
         Raises LamportTimeoutError, UnavailableError, CorruptError, ExhaustedError,
         TooFarAheadError, OverloadedError, ClosedError and what the store refuses with. Whether a
@@ -299,8 +299,10 @@ class AsyncSharedClock:
 
     def close(self) -> None:
         """Ends the clock, for both of its faces: calls and watches that wait, and later calls that
-        need the store, raise ClosedError. The local clock goes on. No I/O; to close twice is no
-        error.
+        need the store, raise ClosedError. The local clock goes on. To close twice is no error.
+
+        It waits for nothing; `async with` also waits until the record shows what this clock took
+        last, so that legacy writers see it.
 
         >>> clock = AsyncSharedClock.memory("api")
         >>> clock.close()
@@ -308,7 +310,7 @@ class AsyncSharedClock:
         Traceback (most recent call last):
         lamport_clock.ClosedError: this clock was closed
         """
-        self._sync.close()
+        self._sync._end()
 
     async def __aenter__(self) -> AsyncSharedClock:
         return self
@@ -319,7 +321,11 @@ class AsyncSharedClock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            await _answer(Completions.close, self._sync)
+        finally:
+            # Also where this task is cancelled before that has begun.
+            self.close()
 
     @property
     def sync(self) -> SharedClock:

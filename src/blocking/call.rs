@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::runtime::runtime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::life::Mortal;
+use crate::shared::runtime::runtime;
 
 /// A call under way: for callers that must look up from waiting, for instance for signals, and for
 /// those that have an event loop to wait in ([`poll_ready`](Call::poll_ready)).

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
@@ -17,19 +18,18 @@ use crate::life::{Mortal, PerLife};
 use crate::logic::stamp::{Instance, ProcessId, Stamp};
 use crate::logic::time::Time;
 use crate::shared::{
-    self, Condition, History, Observed, Reservation, Server, SyncNotice, SyncStats, Update,
+    self, History, Observed, RepairPlan, Reservation, Server, SyncNotice, SyncStats, Update,
 };
 
 mod call;
 mod local;
-mod runtime;
 mod watch;
 
 pub use self::call::Call;
 pub use self::local::LocalClock;
-use self::runtime::runtime;
-pub use self::runtime::start_threads_inside;
 pub use self::watch::{Closer, Watch};
+use crate::shared::runtime::runtime;
+pub use crate::shared::runtime::start_threads_inside;
 
 /// [`crate::SharedClock`] for threads. A clone is another handle on the same clock.
 ///
@@ -121,15 +121,14 @@ impl SharedClock {
     /// What the clock was told in earlier lives holds in this one.
     fn settle(&self, heir: &shared::SharedClock) {
         if self.lineage.closed.load(Ordering::SeqCst) {
-            heir.close();
+            heir.end();
             return;
         }
         let _switch = self.lineage.switch();
         let Some(interval) = self.lineage.interval() else {
             return;
         };
-        let begun = runtime().and_then(|runtime| heir.start_on(runtime.handle(), interval));
-        match begun {
+        match heir.start(interval) {
             // Not the fault of the call that made the heir, perhaps a tick.
             Err(error) if error.kind() != ErrorKind::Closed => heir.could_not_start(error),
             // Or somebody has closed it meanwhile.
@@ -222,31 +221,48 @@ impl SharedClock {
         self.begin_server()?.wait()
     }
 
-    /// As [`crate::SharedClock::condition`].
-    pub fn condition(&self, at_least: Time) -> Result<Condition> {
-        self.begin_condition(at_least)?.wait()
+    /// As [`crate::SharedClock::plan_repair`].
+    pub fn plan_repair(&self, at_least: Time) -> Result<RepairPlan> {
+        self.begin_plan_repair(at_least)?.wait()
     }
 
     /// As [`crate::SharedClock::repair`].
-    pub fn repair(&self, condition: Condition) -> Result<Observed> {
-        self.begin_repair(condition)?.wait()
+    pub fn repair(&self, plan: RepairPlan) -> Result<Observed> {
+        self.begin_repair(plan)?.wait()
     }
 
     /// As [`crate::SharedClock::close`].
     pub fn close(&self) {
-        self.lineage.closed.store(true, Ordering::SeqCst);
-        if let Some(clock) = self.made() {
-            clock.close();
+        if let Some(closing) = self.closing() {
+            let waiting = Call::spawn(async move {
+                let _ = closing.await;
+                Ok(())
+            });
+            // Nothing is lost if nobody could be found to wait.
+            let _ = waiting.and_then(Call::wait);
         }
+    }
+
+    /// Ends the clock at once, and leaves what is to be folded to the library's thread: for destructors.
+    pub fn end(&self) {
+        self.closing();
+    }
+
+    /// Ends the clock, and folds on the library's thread; `None` if nothing was begun in this process.
+    fn closing(&self) -> Option<JoinHandle<()>> {
+        self.lineage.closed.store(true, Ordering::SeqCst);
+        let clock = self.made()?.clone();
+        clock.end();
+        let runtime = runtime().ok()?;
+        Some(runtime.spawn(async move { clock.close().await }))
     }
 
     /// As [`crate::SharedClock::start`], on the library's own runtime. In a forked child the updates
     /// go on from its first use of the clock, whatever that is.
     pub fn start(&self, interval: Duration) -> Result<()> {
         let clock = self.clock()?;
-        let runtime = runtime()?;
         let _switch = self.lineage.switch();
-        clock.start_on(runtime.handle(), interval)?;
+        clock.start(interval)?;
         // It ends at a day.
         let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         self.lineage.interval.store(nanos, Ordering::SeqCst);
@@ -355,16 +371,27 @@ impl SharedClock {
         Call::spawn(async move { clock.server().await })
     }
 
-    /// Begins to look at the [`condition`](SharedClock::condition) without waiting.
-    pub fn begin_condition(&self, at_least: Time) -> Result<Call<Condition>> {
+    /// Ends the clock at once; the call lasts until what it took is folded.
+    pub fn begin_close(&self) -> Result<Call<()>> {
+        let closing = self.closing();
+        Call::spawn(async move {
+            if let Some(closing) = closing {
+                let _ = closing.await;
+            }
+            Ok(())
+        })
+    }
+
+    /// Begins to [`plan a repair`](SharedClock::plan_repair) without waiting.
+    pub fn begin_plan_repair(&self, at_least: Time) -> Result<Call<RepairPlan>> {
         let clock = self.clock()?.clone();
-        Call::spawn(async move { clock.condition(at_least).await })
+        Call::spawn(async move { clock.plan_repair(at_least).await })
     }
 
     /// Begins a [`repair`](SharedClock::repair) without waiting.
-    pub fn begin_repair(&self, condition: Condition) -> Result<Call<Observed>> {
+    pub fn begin_repair(&self, plan: RepairPlan) -> Result<Call<Observed>> {
         let clock = self.clock()?.clone();
-        Call::spawn(async move { clock.repair(&condition).await })
+        Call::spawn(async move { clock.repair(&plan).await })
     }
 }
 

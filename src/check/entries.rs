@@ -19,29 +19,25 @@ pub(super) struct Entries<'a> {
     answered: Vec<bool>,
 }
 
-/// The log by itself: the times of those who follow the rule rise, whatever others write between.
+/// The log by itself: each update has its revision, and the times of those who follow the rule rise,
+/// whatever others write between.
 pub(super) fn check_order(log: &Log, verdict: &mut Verdict) {
     let mut before: Option<&Entry> = None;
     let mut highest: Option<&Entry> = None;
     for entry in &log.entries {
-        if let Some(before) = before.filter(|before| before.revision > entry.revision) {
+        if let Some(before) = before.filter(|before| before.revision >= entry.revision) {
             verdict.violation(Kind::Rollback, [&before.line, &entry.line], || {
                 format!(
-                    "the store's revision went back from {} to {}",
+                    "the store's revision went from {} to {}",
                     before.revision, entry.revision
                 )
             });
         }
         if entry.instance.is_some() {
-            // What an old writer wrote right before it is in the record, so it counts as well.
-            let below = [highest, before]
-                .into_iter()
-                .flatten()
-                .find(|other| other.last >= entry.first);
-            if let Some(other) = below {
-                let kind = match other.instance {
-                    Some(_) if other.first <= entry.last => Kind::Repeated,
-                    _ => Kind::Rollback,
+            if let Some(other) = highest.filter(|other| other.last >= entry.first) {
+                let kind = match other.first <= entry.last {
+                    true => Kind::Repeated,
+                    false => Kind::Rollback,
                 };
                 verdict.violation(kind, [&other.line, &entry.line], || {
                     format!("{} is written after {}", times(entry.first, entry.last), {
@@ -230,9 +226,11 @@ impl<'a> Callers<'a> {
 
 /// Writers of the old kind: what they wrote must have been there, no more.
 fn check_old_writers(history: &History, log: &Log, verdict: &mut Verdict) {
-    let old = || log.entries.iter().filter(|entry| entry.instance.is_none());
-    let at: HashSet<(u64, u64)> = old().map(|entry| (entry.revision, entry.last)).collect();
-    let values: HashSet<u64> = old().map(|entry| entry.last).collect();
+    let at: HashSet<(u64, u64)> = log
+        .old()
+        .map(|entry| (entry.revision, entry.last))
+        .collect();
+    let values: HashSet<u64> = log.old().map(|entry| entry.last).collect();
     for op in history.acknowledged_to_old_writers() {
         let found = match op.call.revision {
             Some(revision) => at.contains(&(revision, op.last())),

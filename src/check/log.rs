@@ -29,18 +29,20 @@ pub(super) struct Entry {
     /// `None`: its writer is of the old kind.
     pub(super) instance: Option<Instance>,
     pub(super) revision: u64,
-    before: Before,
+    pub(super) before: Before,
     pub(super) line: Line,
 }
 
-/// What the record was before an entry.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Before {
-    Value(u64),
-    /// There was no record.
-    Nothing,
-    /// The log does not tell.
-    Unknown,
+/// What the log tells of the clock before an entry. The clock itself may have stood higher: times that
+/// a void take gave up are in no log.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Before {
+    /// The highest time by a writer that follows the rule.
+    pub(super) ours: Option<u64>,
+    /// What an old writer left right before the entry.
+    pub(super) old: Option<u64>,
+    /// Keys were deleted right before it, or may have been.
+    pub(super) deleted: bool,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +68,7 @@ impl Log {
             log: &mut log,
             told_from: None,
             next: 0,
-            before: Before::Unknown,
+            before: Before::default(),
         };
         let cut_short = lines::read(file, bytes, |wire, line| reading.take(wire, line))?;
         if reading.told_from.is_none() {
@@ -91,12 +93,18 @@ impl Log {
         !self.holes && revision.map_or(self.gaps.is_empty(), known)
     }
 
-    /// What the record was before an entry, as far as the log tells.
+    /// What came before an entry, as far as the log tells.
     pub(super) fn before(&self, entry: &Entry) -> Before {
-        if self.holes {
-            return Before::Unknown;
+        Before {
+            old: entry.before.old.filter(|_| !self.holes),
+            deleted: entry.before.deleted || self.holes,
+            ..entry.before
         }
-        entry.before
+    }
+
+    /// The updates by old writers.
+    pub(super) fn old(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.instance.is_none())
     }
 
     /// The updates by writers that follow the rule.
@@ -163,7 +171,18 @@ impl Reading<'_> {
             before: self.before,
             line,
         });
-        self.before = Before::Value(last);
+        let highest = self.before.ours;
+        self.before = match wire.instance {
+            Some(_) => Before {
+                ours: highest.max(Some(last)),
+                ..Before::default()
+            },
+            None => Before {
+                ours: highest,
+                old: Some(last),
+                deleted: false,
+            },
+        };
         self.next = revision.saturating_add(1);
         Ok(())
     }
@@ -178,7 +197,8 @@ impl Reading<'_> {
             "missed" => self.lose(needed(wire.from, "from")?, needed(wire.until, "until")?),
             "deleted" => {
                 self.log.deletions += 1;
-                self.before = Before::Nothing;
+                self.before.old = None;
+                self.before.deleted = true;
             }
             "unreadable" => match wire.revision {
                 Some(revision) => self.lose(revision, revision.saturating_add(1)),
@@ -195,14 +215,12 @@ impl Reading<'_> {
         if self.told_from.is_none() {
             self.told_from = Some(from);
             self.log.lose(0, from);
-            if from <= 1 {
-                self.before = Before::Nothing;
-            }
         }
     }
 
     fn lose(&mut self, from: u64, until: u64) {
         self.log.lose(from, until);
-        self.before = Before::Unknown;
+        self.before.old = None;
+        self.before.deleted = true;
     }
 }

@@ -7,7 +7,12 @@
 //!
 //! A call of which nobody knows whether it had an effect stays unknown: it may stand in the log or
 //! not, now or later. Entries without an instance are those of writers of the old kind, which follow
-//! no rule; nothing is promised of them, and reads are then put in order by revision, not by value.
+//! no rule; nothing is promised of them, and a read that shows one may be followed by one that shows
+//! less.
+//!
+//! Times that nobody was given leave a gap, and only a call that took more than one transaction makes
+//! one by giving times up. So the rule holds to the digit for a call that took one, and what its
+//! caller was told of the time before may lie in such a gap.
 //!
 //! ```
 //! use lamport_clock::check::{History, Kind, Options, check};

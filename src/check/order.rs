@@ -42,28 +42,55 @@ impl<'a> Point<'a> {
 pub(super) fn check(history: &History, log: Option<&Log>, verdict: &mut Verdict) {
     let mut updates: Vec<Point<'_>> = history.acknowledged().map(Point::by_value).collect();
     check_each_process(&updates, verdict);
-    if values_order_reads(history, log) {
+    let readings = Readings::of(history, log);
+    if !readings.were_deleted {
         updates.extend(history.reads().map(Point::by_value));
-        sweep(updates, verdict);
-    } else {
-        sweep(updates, verdict);
+    }
+    sweep(updates, &readings, verdict);
+    if readings.were_deleted || readings.old_writers {
         let by_revision = history.acknowledged().chain(history.reads());
         let by_revision: Vec<_> = by_revision.filter_map(Point::by_revision).collect();
-        sweep_reads(by_revision, verdict);
+        sweep_by_revision(by_revision, &readings, verdict);
     }
     check_readings(history, log, verdict);
 }
 
-/// Whether a read that shows less is an older one: not where something moved the record back that
-/// follows no rule.
-fn values_order_reads(history: &History, log: Option<&Log>) -> bool {
-    let old_writer = |op: &Operation| {
-        op.writes() && op.call.instance.is_none() && op.call.outcome != Some(Outcome::Failed)
-    };
-    !history.operations.iter().any(old_writer)
-        && log.is_none_or(|log| {
-            log.deletions == 0 && log.entries.iter().all(|entry| entry.instance.is_some())
-        })
+/// Which reads showed the clock, and which an old writer's record above it: that may have been moved
+/// back since.
+struct Readings {
+    /// Somebody wrote who follows no rule.
+    old_writers: bool,
+    /// Keys were deleted: nobody who did not know of them need see what they held.
+    were_deleted: bool,
+    /// By revision, where the log tells: whether an old writer wrote it.
+    old: HashMap<u64, bool>,
+}
+
+impl Readings {
+    fn of(history: &History, log: Option<&Log>) -> Readings {
+        let old_writer = |op: &Operation| {
+            op.writes() && op.call.instance.is_none() && op.call.outcome != Some(Outcome::Failed)
+        };
+        let written = |entry: &Entry| (entry.revision, entry.instance.is_none());
+        let old: HashMap<u64, bool> = log.map_or_else(HashMap::new, |log| {
+            log.entries.iter().map(written).collect()
+        });
+        Readings {
+            old_writers: history.operations.iter().any(old_writer) || old.values().any(|old| *old),
+            were_deleted: log.is_some_and(|log| log.deletions > 0),
+            old,
+        }
+    }
+
+    /// Whether what was read stays below all that is read or taken later.
+    fn stays(&self, read: &Operation) -> bool {
+        if !self.old_writers {
+            return true;
+        }
+        let revision = read.call.revision;
+        let old = revision.and_then(|revision| self.old.get(&revision));
+        old.is_some_and(|old| !old)
+    }
 }
 
 /// Within a process, also two calls of which one began at the moment at which the other ended.
@@ -110,13 +137,15 @@ fn higher<T, K: Ord>(own: Option<T>, other: T, key: impl Fn(&T) -> K) -> Option<
 }
 
 /// Goes through the calls in the order in which they were called, and remembers the highest update
-/// and the highest read that had returned by then.
+/// and, of the reads that count, the highest that had returned by then.
 fn visit<'a>(
     mut points: Vec<Point<'a>>,
+    counts: impl Fn(&Operation) -> bool,
     mut look: impl FnMut(Point<'a>, Option<Point<'a>>, Option<Point<'a>>),
 ) {
     let mut by_return = points.clone();
     points.sort_by_key(|point| point.op.call.called);
+    by_return.retain(|point| point.op.writes() || counts(point.op));
     by_return.sort_by_key(|point| point.op.returned());
     let mut returned = by_return.into_iter().peekable();
     let (mut update, mut read) = (None, None);
@@ -134,34 +163,50 @@ fn visit<'a>(
     }
 }
 
-fn sweep(points: Vec<Point<'_>>, verdict: &mut Verdict) {
-    visit(points, |point, update, read| {
-        let op = point.op;
-        if !op.writes() {
-            return check_read(point, update, read, verdict);
-        }
-        if let Some(earlier) = update.filter(|earlier| earlier.high >= point.low) {
-            verdict.violation(Kind::OutOfOrder, [&earlier.op.line, &op.line], || {
-                format!(
-                    "{} was called after {} had returned",
-                    times(op.first(), op.last()),
-                    times(earlier.op.first(), earlier.op.last())
-                )
-            });
-        }
-        check_update_after_read(point, read, verdict);
-    });
+fn sweep(points: Vec<Point<'_>>, readings: &Readings, verdict: &mut Verdict) {
+    visit(
+        points,
+        |read| readings.stays(read),
+        |point, update, read| {
+            let op = point.op;
+            if !op.writes() {
+                return check_read(point, update, read, verdict);
+            }
+            if let Some(earlier) = update.filter(|earlier| earlier.high >= point.low) {
+                verdict.violation(Kind::OutOfOrder, [&earlier.op.line, &op.line], || {
+                    format!(
+                        "{} was called after {} had returned",
+                        times(op.first(), op.last()),
+                        times(earlier.op.first(), earlier.op.last())
+                    )
+                });
+            }
+            check_update_after_read(point, read, verdict);
+        },
+    );
 }
 
-/// As [`sweep`], without what holds of updates among themselves.
-fn sweep_reads(points: Vec<Point<'_>>, verdict: &mut Verdict) {
-    visit(points, |point, update, read| {
-        if point.op.writes() {
-            check_update_after_read(point, read, verdict);
-        } else {
-            check_read(point, update, read, verdict);
-        }
-    });
+/// As [`sweep`], without what holds of updates among themselves: for where values tell no order.
+fn sweep_by_revision(points: Vec<Point<'_>>, readings: &Readings, verdict: &mut Verdict) {
+    visit(
+        points.clone(),
+        |_| true,
+        |point, _, read| {
+            if point.op.writes() {
+                check_update_after_read(point, read, verdict);
+            }
+        },
+    );
+    // An old writer's record stands above the clock for longer than its revision is the newest.
+    visit(
+        points,
+        |read| readings.stays(read),
+        |point, update, read| {
+            if !point.op.writes() && readings.stays(point.op) {
+                check_read(point, update, read, verdict);
+            }
+        },
+    );
 }
 
 fn check_read(
@@ -203,17 +248,19 @@ fn check_update_after_read(point: Point<'_>, read: Option<Point<'_>>, verdict: &
     }
 }
 
-/// What was read was the record at some time.
+/// What was read was the newest time at some moment.
 fn check_readings(history: &History, log: Option<&Log>, verdict: &mut Verdict) {
+    let whole = Whole::of(history);
     let Some(log) = log else {
-        return check_readings_without_log(history, verdict);
+        return check_readings_without_log(history, &whole, verdict);
     };
-    // Of several updates of one revision the last one is the record.
-    let mut records: HashMap<u64, &Entry> = HashMap::new();
-    for entry in &log.entries {
-        records.insert(entry.revision, entry);
-    }
-    let values: HashSet<u64> = records.values().map(|entry| entry.last).collect();
+    let by_revision: HashMap<u64, &Entry> = log
+        .entries
+        .iter()
+        .map(|entry| (entry.revision, entry))
+        .collect();
+    let old_values: HashSet<u64> = log.old().map(|entry| entry.last).collect();
+    let ours = InOrder::of(log);
     for read in history.reads() {
         let Some(value) = read.call.value else {
             continue;
@@ -221,10 +268,15 @@ fn check_readings(history: &History, log: Option<&Log>, verdict: &mut Verdict) {
         let at = read
             .call
             .revision
-            .and_then(|revision| records.get(&revision));
-        let there = match read.call.revision {
-            Some(_) => at.is_some_and(|entry| entry.last == value),
-            None => values.contains(&value),
+            .and_then(|revision| by_revision.get(&revision).copied());
+        let (there, beside) = match (read.call.revision, at) {
+            (_, Some(entry)) => (entry.last == value, Some(entry)),
+            (Some(revision), None) => ours.may_stand(revision, value),
+            (None, None) => {
+                let around = ours.around(value).filter(|entry| entry.last != value);
+                let taken = around.filter(|entry| whole.is_one_trip(entry.first));
+                (taken.is_none() || old_values.contains(&value), taken)
+            }
         };
         if there {
             continue;
@@ -233,29 +285,87 @@ fn check_readings(history: &History, log: Option<&Log>, verdict: &mut Verdict) {
             verdict.unchecked();
             continue;
         }
-        let other = at.map(|entry| &entry.line);
-        phantom(read, other, verdict);
+        phantom(read, beside.map(|entry| &entry.line), verdict);
     }
 }
 
-/// Within a range that somebody took the record never stood.
-fn check_readings_without_log(history: &History, verdict: &mut Verdict) {
+/// The entries of those who follow the rule, by revision, and so by time.
+struct InOrder<'a>(Vec<&'a Entry>);
+
+impl<'a> InOrder<'a> {
+    fn of(log: &'a Log) -> InOrder<'a> {
+        let mut ours: Vec<&Entry> = log.ours().collect();
+        ours.sort_by_key(|entry| entry.revision);
+        InOrder(ours)
+    }
+
+    /// Whether the clock may have stood at `value` at a revision of which the log has no update: one
+    /// that took times and gave them up, or a fold. Else also the entry that speaks against it.
+    fn may_stand(&self, revision: u64, value: u64) -> (bool, Option<&'a Entry>) {
+        let after = self.0.partition_point(|entry| entry.revision <= revision);
+        let below = after.checked_sub(1).map(|at| self.0[at]);
+        let above = self.0.get(after).copied();
+        if let Some(below) = below.filter(|below| below.last > value) {
+            return (false, Some(below));
+        }
+        // The process that gave times up takes the next ones, and may reach back into them.
+        match above.filter(|above| above.last <= value) {
+            Some(above) => (false, Some(above)),
+            None => (true, None),
+        }
+    }
+
+    /// The update that took `value`.
+    fn around(&self, value: u64) -> Option<&'a Entry> {
+        let after = self.0.partition_point(|entry| entry.first <= value);
+        let entry = after.checked_sub(1).map(|at| self.0[at])?;
+        (value <= entry.last).then_some(entry)
+    }
+}
+
+/// The updates that took one transaction: before them no times were given up within theirs.
+struct Whole(HashSet<u64>);
+
+impl Whole {
+    fn of(history: &History) -> Whole {
+        let one_trip = |op: &&Operation| op.call.round_trips == Some(1);
+        Whole(
+            history
+                .acknowledged()
+                .filter(one_trip)
+                .map(Operation::first)
+                .collect(),
+        )
+    }
+
+    fn is_one_trip(&self, first: u64) -> bool {
+        self.0.contains(&first)
+    }
+}
+
+/// Within a range that somebody took at once the clock never stood.
+fn check_readings_without_log(history: &History, whole: &Whole, verdict: &mut Verdict) {
     let mut by_first: Vec<&Operation> = history.acknowledged().collect();
     by_first.sort_by_key(|op| op.first());
     for read in history.reads() {
         let after = by_first.partition_point(|op| op.first() <= read.last());
         if let Some(op) = after.checked_sub(1).map(|at| by_first[at])
             && read.last() < op.last()
+            && (whole.is_one_trip(op.first()) || same_revision(read, op))
         {
             phantom(read, Some(&op.line), verdict);
         }
     }
 }
 
+fn same_revision(read: &Operation, op: &Operation) -> bool {
+    read.call.revision.is_some() && read.call.revision == op.call.revision
+}
+
 fn phantom(read: &Operation, other: Option<&Line>, verdict: &mut Verdict) {
     let lines = [&read.line].into_iter().chain(other);
     verdict.violation(Kind::PhantomRead, lines, || {
-        format!("{} was read, and the record never stood there", read.last())
+        format!("{} was read, and the clock never stood there", read.last())
     });
 }
 
@@ -267,8 +377,9 @@ pub(super) struct Deadlines<'a> {
 
 impl<'a> Deadlines<'a> {
     pub(super) fn of(history: &'a History, log: &Log) -> Deadlines<'a> {
-        let ordered = values_order_reads(history, Some(log));
-        let reads = history.reads().filter(|_| ordered);
+        let readings = Readings::of(history, Some(log));
+        let counts = |read: &&Operation| !readings.were_deleted && readings.stays(read);
+        let reads = history.reads().filter(counts);
         let seen = history.acknowledged().chain(reads);
         let mut earliest: Vec<(Place, &Operation)> =
             seen.map(|op| (Point::by_value(op).high, op)).collect();

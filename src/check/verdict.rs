@@ -65,7 +65,7 @@ pub struct Violation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The record went back without a writer of the old kind.
+    /// The clock went back, or the store's revision did not rise.
     Rollback,
     /// A time was handed out twice.
     Repeated,
@@ -79,9 +79,9 @@ pub enum Kind {
     Uncalled,
     /// The log holds an update of a process that the history, said to be whole, does not know.
     Stranger,
-    /// An update was told another previous holder than stands before it in the log.
+    /// An update was told of less than stands before it in the log, or of what nobody wrote.
     Previous,
-    /// The time is not max(local, previous) + 1.
+    /// The time is not max(local, previous) + 1, or below it where it took more than one transaction.
     Rule,
     /// A later update of a process is not larger.
     WentBack,
@@ -91,7 +91,7 @@ pub enum Kind {
     StaleRead,
     /// A read shows what was called only after it had returned.
     EarlyRead,
-    /// A read shows what the record never was.
+    /// A read shows what the clock never stood at.
     PhantomRead,
 }
 

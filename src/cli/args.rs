@@ -150,10 +150,10 @@ pub(super) struct History {
 /// the clock past that and past everything that is found; it never moves it back. The record's history
 /// shows it as an update by repair: and this node's name.
 ///
-/// Without --at-least there is something to repair only where it can be seen from the store itself: a
-/// record that is gone or can't be read. With --json nothing is asked and without --yes nothing is
-/// changed; the object has value, process_id, highest, cluster, revision, problems, to (where the clock
-/// would go) and repaired (the revision of the repair, or null).
+/// Without --at-least there is something to repair only where it can be seen from the store itself:
+/// keys of the clock that were deleted or can't be read. With --json nothing is asked and without --yes
+/// nothing is changed; the object has value, process_id, clock (where it stands), cluster, revision,
+/// problems, to (where the clock would go) and repaired (the revision of the repair, or null).
 #[derive(Args)]
 pub(super) struct Repair {
     /// The highest time that anybody is known to have been given

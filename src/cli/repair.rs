@@ -13,7 +13,7 @@ use super::{Ending, connect, environment};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::logic::time::Time;
-use crate::shared::{Condition, Observed};
+use crate::shared::{Observed, RepairPlan};
 
 pub(super) fn repair(
     args: &args::Repair,
@@ -23,10 +23,10 @@ pub(super) fn repair(
 ) -> Result<(), Ending> {
     let clock = connect(settings, stop)?;
     let at_least = args.at_least.unwrap_or(Time::ZERO);
-    let condition = stop.outcome(clock.begin_condition(at_least)?)?;
-    let needed = args.at_least.is_some() || !condition.problems.is_empty();
+    let plan = stop.outcome(clock.begin_plan_repair(at_least)?)?;
+    let needed = args.at_least.is_some() || !plan.problems.is_empty();
     if !output.json {
-        show(&condition, &clock.location(), output)?;
+        show(&plan, &clock.location(), output)?;
         if !needed {
             return output.line(
                 "nothing to repair here. If a process reports that times were lost, say up to which \
@@ -34,8 +34,8 @@ pub(super) fn repair(
             );
         }
     }
-    let repaired = if needed && agreed(args, &condition, output, stop)? {
-        let repaired = stop.outcome(clock.begin_repair(condition.clone())?)?;
+    let repaired = if needed && agreed(args, &plan, output, stop)? {
+        let repaired = stop.outcome(clock.begin_repair(plan.clone())?)?;
         if !output.json {
             output.line(output.paint(Look::Green, "repaired"))?;
             output.line(observed_line(output, &repaired))?;
@@ -45,44 +45,40 @@ pub(super) fn repair(
         None
     };
     if output.json {
-        output.object(&ConditionObject::of(&condition, repaired.as_ref()))?;
+        output.object(&PlanObject::of(&plan, repaired.as_ref()))?;
     }
     Ok(())
 }
 
 /// What was found, for people.
-fn show(condition: &Condition, location: &str, output: &Output) -> Result<(), Ending> {
-    let cluster = match condition.cluster {
+fn show(plan: &RepairPlan, location: &str, output: &Output) -> Result<(), Ending> {
+    let found = &plan.found;
+    let cluster = match found.cluster {
         0 => String::new(),
         cluster => format!(" of cluster {cluster:x}"),
     };
     output.line(format_args!(
         "{location}, revision {}{cluster}",
-        condition.revision
+        found.revision
     ))?;
-    let record = match &condition.record {
-        None => "none".to_owned(),
-        Some(record) => match &record.record {
-            Ok(found) => format!(
-                "{} by {}, in revision {}",
-                found.value,
-                printable(&found.process_id),
-                record.revision
-            ),
-            Err(_) => "can't be read".to_owned(),
-        },
+    let record = match found.record() {
+        Ok(None) => "none".to_owned(),
+        Ok(Some(record)) => {
+            format!("{} by {}", record.value, printable(&record.process_id))
+        }
+        Err(_) => "can't be read".to_owned(),
     };
     output.line(format_args!("record   {record}"))?;
-    let highest = match &condition.highest {
-        None => "none".to_owned(),
-        Some(Ok(highest)) => highest.to_string(),
-        Some(Err(_)) => "can't be read".to_owned(),
+    let clock = match found.clock() {
+        Ok(None) => "none".to_owned(),
+        Ok(Some(clock)) => clock.to_string(),
+        Err(_) => "can't be told".to_owned(),
     };
-    output.line(format_args!("highest  {highest}"))?;
-    if let Some(repaired) = condition.repaired {
-        output.line(format_args!("repaired before, to {}", repaired.from))?;
+    output.line(format_args!("clock    {clock}"))?;
+    if let Some(repaired) = found.repaired() {
+        output.line(format_args!("repaired before, to {}", repaired.to))?;
     }
-    for problem in &condition.problems {
+    for problem in &plan.problems {
         output.line(output.paint(Look::Yellow, problem))?;
     }
     Ok(())
@@ -91,7 +87,7 @@ fn show(condition: &Condition, location: &str, output: &Output) -> Result<(), En
 /// Whether to go on: said on the command line, or asked for.
 fn agreed(
     args: &args::Repair,
-    condition: &Condition,
+    plan: &RepairPlan,
     output: &Output,
     stop: &Stop,
 ) -> Result<bool, Ending> {
@@ -104,13 +100,13 @@ fn agreed(
             format!(
                 "nothing was changed: there is no terminal to ask at. To move the clock to {}, say \
                  --yes",
-                condition.to
+                plan.to
             ),
         )));
     }
     output.prompt(format_args!(
         "Move the clock forward to {}? It can't be moved back. [y/N] ",
-        condition.to
+        plan.to
     ))?;
     let yes = matches!(&*answer(stop)?.to_lowercase(), "y" | "yes");
     if !yes {
@@ -140,10 +136,11 @@ fn answer(stop: &Stop) -> Result<String, Ending> {
 
 /// What was found, and what was done, as JSON.
 #[derive(Serialize)]
-struct ConditionObject<'a> {
+struct PlanObject<'a> {
     value: Option<u64>,
     process_id: Option<&'a str>,
-    highest: Option<u64>,
+    /// Where the shared clock stands; `null` if it can't be told.
+    clock: Option<u64>,
     /// 16 digits, as etcd prints it; `null` where the store has no such id.
     cluster: Option<String>,
     revision: u64,
@@ -153,20 +150,18 @@ struct ConditionObject<'a> {
     repaired: Option<u64>,
 }
 
-impl<'a> ConditionObject<'a> {
-    fn of(condition: &'a Condition, repaired: Option<&Observed>) -> ConditionObject<'a> {
-        let record = condition.record.as_ref();
-        let record = record.and_then(|record| record.record.as_ref().ok());
-        let highest = condition.highest.as_ref();
-        let highest = highest.and_then(|highest| highest.as_ref().ok());
-        ConditionObject {
+impl<'a> PlanObject<'a> {
+    fn of(plan: &'a RepairPlan, repaired: Option<&Observed>) -> PlanObject<'a> {
+        let found = &plan.found;
+        let record = found.record().ok().flatten();
+        PlanObject {
             value: record.map(|record| record.value.get()),
             process_id: record.map(|record| &*record.process_id),
-            highest: highest.map(|highest| highest.get()),
-            cluster: (condition.cluster != 0).then(|| format!("{:016x}", condition.cluster)),
-            revision: condition.revision,
-            problems: &condition.problems,
-            to: condition.to.get(),
+            clock: found.clock().ok().flatten().map(Time::get),
+            cluster: (found.cluster != 0).then(|| format!("{:016x}", found.cluster)),
+            revision: found.revision,
+            problems: &plan.problems,
+            to: plan.to.get(),
             repaired: repaired.map(|repaired| repaired.revision),
         }
     }

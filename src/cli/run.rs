@@ -1,7 +1,6 @@
 //! `lamport run`: the main job of a container.
 
 use std::fmt;
-use std::thread;
 use std::time::Duration;
 
 use super::args::Run;
@@ -10,14 +9,15 @@ use super::record::Recorder;
 use super::stop::Stop;
 use super::{Ending, configuration, usage};
 use crate::blocking::SharedClock;
-use crate::config::{Config, Settings, StoreUri};
+use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::logic::time::Time;
 use crate::shared::Update;
-use crate::shared::pace::Pace;
+use crate::shared::backoff::Backoff;
 
-/// The rest before somebody who could not follow the record tries again.
-const REST: Duration = Duration::from_secs(2);
+/// The least rest after failures, since some of them come at once.
+const FIRST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 pub(super) fn run(
     args: &Run,
@@ -45,32 +45,31 @@ pub(super) fn run(
         Err(Ending::Interrupted) => return output.remark(Tally::default()),
         Err(ending) => return Err(ending),
     };
-    if !args.interval.is_zero() && matches!(config.store, StoreUri::Etcd { .. }) {
-        keep_warm(clock.clone(), stop);
-    }
 
     let mut tally = Tally::default();
-    let mut pace = Pace::new(args.interval);
+    let mut rest = Backoff::new(FIRST_REST, LONGEST_REST);
     while args.count.is_none_or(|count| tally.updates < count) {
-        let rest = match update(&clock, recorder.as_mut(), stop) {
+        let pause = match update(&clock, recorder.as_mut(), stop) {
             Ok(update) => {
                 tell_endpoint(&clock, &mut told, output, stop)?;
                 tell_update(&update, output)?;
                 tally.count(&update);
-                pace.succeeded()
+                rest.reset();
+                args.interval
             }
             Err(Ending::Failed(error)) => {
                 output.failure(&error)?;
                 tally.failures += 1;
-                pace.failed()
+                args.interval.max(rest.pause())
             }
             Err(Ending::Interrupted) => break,
             Err(ending) => return Err(ending),
         };
-        if args.count == Some(tally.updates) || stop.rest(rest) {
+        if args.count == Some(tally.updates) || stop.rest(pause) {
             break;
         }
     }
+    clock.close();
     output.remark(&tally)
 }
 
@@ -95,25 +94,6 @@ fn update(
 
 fn begin(config: &Config, stop: &Stop) -> Result<SharedClock, Ending> {
     stop.outcome(SharedClock::begin_connect(config.clone())?)
-}
-
-/// Follows the record in the background: what others write is known before the next update, which
-/// then takes one round trip all the same.
-fn keep_warm(clock: SharedClock, stop: &'static Stop) {
-    let follow = move || {
-        loop {
-            match clock.watch() {
-                // It resumes by itself; an error means that it is pointless to go on.
-                Ok(watch) => return watch.take_while(Result::is_ok).for_each(drop),
-                Err(_) if stop.rest(REST) => return,
-                Err(_) => {}
-            }
-        }
-    };
-    // Without this thread updates cost a round trip more, and nothing else is lost.
-    let _ = thread::Builder::new()
-        .name("lamport-watch".to_owned())
-        .spawn(follow);
 }
 
 /// Says where updates go whenever that has changed.

@@ -29,6 +29,8 @@ pub(super) fn update(
             output.line(update.value)?;
         }
     }
+    // Told first: the record follows within the deadline.
+    clock.close();
     Ok(())
 }
 

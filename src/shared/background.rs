@@ -2,7 +2,7 @@
 //!
 //! A task updates, pauses, and updates again, until it is stopped or its clock is gone. Between two
 //! updates it holds no handle on the clock, so it keeps none alive. Which run of it counts is decided
-//! under one lock; when the next update is due, in `pace`.
+//! under one lock.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -11,12 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
-use super::pace::{Jitter, Pace};
-use super::{Inner, SharedClock, Update, driver};
+use super::backoff::{Backoff, Jitter};
+use super::{Inner, SharedClock, Update};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logic::time::Time;
 
@@ -32,11 +31,11 @@ pub struct SyncStats {
     pub interval: Option<Duration>,
     /// For how long they have gone on, by the monotonic clock; `None` unless `running`.
     pub running_for: Option<Duration>,
-    /// So many updates succeeded.
+    /// Number of updates that succeeded.
     pub updates: u64,
-    /// So many failed.
+    /// Number of updates that failed.
     pub failures: u64,
-    /// So many failed since one succeeded last: 0 while all is well.
+    /// Number of failures since the last success: 0 while all is well.
     pub failing: u64,
     /// The newest time that an update of the background took; `None` before the first.
     pub last_value: Option<Time>,
@@ -48,7 +47,7 @@ pub struct SyncStats {
 }
 
 impl SyncStats {
-    /// So many failed with an error of this kind.
+    /// Number of updates that failed with an error of this kind.
     pub fn failures_of(&self, kind: ErrorKind) -> u64 {
         self.by_kind[place(kind)]
     }
@@ -139,12 +138,16 @@ struct Outage {
 
 /// More notices than these nobody has waited for: the oldest are forgotten.
 const REMEMBERED: usize = 16;
+/// After a failure it rests at least this long, longer after each further one: some failures come
+/// at once, and then a loop would only fill the log, or the server's.
+const FIRST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_secs(2);
 /// Bounds of the interval.
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// As [`SharedClock::start`], on a runtime that need not be the caller's.
-pub(super) fn start(inner: &Arc<Inner>, runtime: &Handle, interval: Duration) -> Result<()> {
+/// As [`SharedClock::start`].
+pub(super) fn start(inner: &Arc<Inner>, interval: Duration) -> Result<()> {
     if interval < SHORTEST || interval > LONGEST {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
@@ -154,9 +157,10 @@ pub(super) fn start(inner: &Arc<Inner>, runtime: &Handle, interval: Duration) ->
             ),
         ));
     }
+    let carrier = inner.carriers.own()?;
     let mut state = inner.background.state();
     // Under the lock: whoever closes meanwhile ends this run after it.
-    driver::refuse_if_closed(inner)?;
+    inner.refuse_if_closed()?;
     if state.run().is_some() && state.interval == Some(interval) {
         return Ok(());
     }
@@ -164,11 +168,11 @@ pub(super) fn start(inner: &Arc<Inner>, runtime: &Handle, interval: Duration) ->
     state.interval = Some(interval);
     let number = state.next_number();
     let jitter = Jitter::of(inner.local.instance());
-    let work = keep_updating(Arc::downgrade(inner), number, Pace::new(interval), jitter);
+    let work = keep_updating(Arc::downgrade(inner), number, interval, jitter);
     state.run = Some(Run {
         number,
         since: Instant::now(),
-        task: runtime.spawn(work).abort_handle(),
+        task: carrier.runtime.spawn(work).abort_handle(),
     });
     Ok(())
 }
@@ -213,12 +217,14 @@ impl Drop for Background {
     }
 }
 
-async fn keep_updating(clock: Weak<Inner>, number: u64, mut pace: Pace, mut jitter: Jitter) {
+async fn keep_updating(clock: Weak<Inner>, number: u64, interval: Duration, mut jitter: Jitter) {
+    let mut rest = Backoff::new(FIRST_REST, LONGEST_REST);
     while let Some(well) = update(&clock, number).await {
         let pause = if well {
-            pace.succeeded()
+            rest.reset();
+            interval
         } else {
-            pace.failed()
+            interval.max(rest.pause())
         };
         sleep(jitter.around(pause)).await;
     }

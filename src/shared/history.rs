@@ -2,64 +2,58 @@
 
 use tokio::time::Instant;
 
-use super::{Inner, Observed};
+use super::Session;
 use crate::error::{ErrorKind, Result};
-use crate::logic::trace::Trace;
-use crate::logic::transaction::{Get, KeyRange, Operation, Transaction};
+use crate::protocol::{At, Observed, Snapshot};
 
 /// The newest updates, oldest first, and what lies before them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// The updates.
     pub updates: Vec<Observed>,
-    /// The store no longer keeps what came before revision so-and-so: the history was cut there,
-    /// not at the limit and not at the first update.
+    /// The store no longer keeps what came before this revision: the history was cut there, not at the
+    /// limit and not at the first update.
     pub compacted_before: Option<u64>,
-    /// So many revisions held a record that can't be read; they are left out.
+    /// How many revisions held something that can't be read; they are left out.
     pub unreadable: usize,
 }
 
-/// From the newest record back to its predecessors, one read each. A watch from an old revision
-/// would bring the same, but makes the server search everything from there on, and slows writers.
+/// From the newest update back to its predecessors, one read each. A watch from an old revision would
+/// bring the same, but makes the server search everything from there on, and slows writers.
 ///
 /// One deadline for the whole walk, as for every call.
-pub(super) async fn walk_back(inner: &Inner, limit: usize, deadline: Instant) -> Result<History> {
+pub(super) async fn walk_back(
+    session: &Session,
+    limit: usize,
+    deadline: Instant,
+) -> Result<History> {
+    let keys = session.inner.protocol().keys().clone();
     let mut history = History::default();
-    let mut at = None;
+    let mut at = At::Now;
     while history.updates.len() < limit {
-        let get = |key: &[u8]| {
-            Operation::Get(Get {
-                at,
-                ..Get::all(KeyRange::key(key))
-            })
-        };
-        let keys = &inner.keys;
-        let look = Transaction {
-            then: vec![get(&keys.record), get(&keys.highest), get(&keys.granted)],
-            ..Transaction::default()
-        };
-        let reply = match (inner.transact(&look, deadline).await, at) {
+        let reply = match (session.read_range(&keys.all(), at, deadline).await, at) {
             (Ok(reply), _) => reply,
-            (Err(error), Some(at)) if error.kind() == ErrorKind::Compacted => {
+            (Err(error), At::Revision(at)) if error.kind() == ErrorKind::Compacted => {
                 history.compacted_before = Some(at + 1);
                 break;
             }
             (Err(error), _) => return Err(error),
         };
-        let trace = Trace::of(keys, reply.gets.iter().flatten());
-        let Some(record) = trace.record else {
+        let snapshot = Snapshot::of(&keys, &reply);
+        let revision = snapshot.written_at();
+        if revision == 0 {
             break;
-        };
-        match trace.updates(keys) {
-            Ok(updates) => history.updates.extend(updates.into_iter().rev()),
+        }
+        // What the newest write did is told by the state that it left.
+        match snapshot.as_of(revision).update() {
+            Ok(update) => history.updates.extend(update),
             Err(_) => history.unreadable += 1,
         }
-        if record.mod_revision <= 1 {
+        if revision == 1 {
             break;
         }
-        at = Some(record.mod_revision - 1);
+        at = At::Revision(revision - 1);
     }
-    history.updates.truncate(limit);
     history.updates.reverse();
     Ok(history)
 }

@@ -1,36 +1,40 @@
-//! The shared clock: drives the protocol of `logic::exchange` over a store.
+//! The shared clock: drives the protocol over a store.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch as watch_channel};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use self::attempt::closed;
 use crate::config::{Config, StoreUri};
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::board::Keys;
 use crate::logic::clock::LocalClock;
-use crate::logic::exchange::{Exchange, View};
 use crate::logic::stamp::{Instance, ProcessId, Stamp};
 use crate::logic::time::Time;
-use crate::logic::trace::Trace;
-use crate::store::{MemoryStore, Store};
+use crate::protocol::{Keys, Protocol};
+use crate::store::{MemoryStore, Outcome, Store};
 
+mod attempt;
 mod background;
+pub(crate) mod backoff;
+mod carrier;
 mod driver;
-mod grants;
+mod fold;
 mod history;
 mod names;
-pub(crate) mod pace;
 mod queue;
 mod repair;
+pub(crate) mod runtime;
 mod watch;
 
 pub use self::background::{Notices, SyncNotice, SyncStats};
 pub use self::history::History;
 pub use self::watch::{Watch, WatchEvent};
-pub use crate::logic::board::Holder;
-pub use crate::logic::exchange::Condition;
-pub use crate::logic::trace::Observed;
+pub use crate::protocol::{Holder, Observed, RepairPlan};
 pub use crate::store::Server;
 
 /// A local clock and one record that many processes share.
@@ -48,8 +52,9 @@ pub use crate::store::Server;
 /// another was called, anywhere, it has the smaller value. Every call returns within the deadline
 /// of its [`Config`], with an answer or a typed error; after an error nothing was handed out.
 ///
-/// A clone is another handle on the same clock. Calls need a tokio runtime with time; updates run
-/// as a task on it, so a caller that is cancelled takes nothing away from the others.
+/// A clone is another handle on the same clock. Calls on a tokio runtime (with I/O and time) are carried
+/// there, others on a runtime of the library's own. So a caller that is cancelled, or whose runtime falls
+/// asleep or ends, takes nothing away from those elsewhere. A [`Watch`] is read on a tokio runtime.
 #[derive(Clone)]
 pub struct SharedClock {
     inner: Arc<Inner>,
@@ -57,16 +62,23 @@ pub struct SharedClock {
 
 struct Inner {
     local: LocalClock,
-    store: Arc<dyn Store>,
-    keys: Keys,
+    carriers: carrier::Carriers,
     timeout: Duration,
     /// Locked for a moment at a time, never across an await.
-    exchange: Mutex<Exchange>,
-    queue: queue::Queue<driver::Caller>,
-    lately: Mutex<driver::Lately>,
+    protocol: Mutex<Protocol>,
+    /// Why the newest attempt failed, for callers whose time runs out.
+    last_failure: Mutex<Option<Error>>,
+    /// A task waits for a rest in which to fold.
+    resting: AtomicBool,
     closed: watch_channel::Sender<bool>,
-    grants: Arc<grants::Grants>,
     background: background::Background,
+}
+
+/// One clock as calls on one runtime reach it.
+#[derive(Clone)]
+struct Session {
+    inner: Arc<Inner>,
+    carrier: Arc<carrier::Carrier>,
 }
 
 impl SharedClock {
@@ -78,9 +90,9 @@ impl SharedClock {
         let clock = SharedClock::open(&config)?;
         // This first look also makes the first update a single round trip. A record that can't be
         // read is reported by the calls that need it.
-        let asked = clock.inner.exchange().known();
-        let reply = driver::first_answer(&clock.inner).await?;
-        let _ = clock.inner.exchange().handle_look(asked, &reply);
+        clock
+            .carry(|session| async move { session.first_look().await })
+            .await?;
         Ok(clock)
     }
 
@@ -128,21 +140,29 @@ impl SharedClock {
     ) -> SharedClock {
         let process = names::kept(&config.process);
         let keys = Keys::new(&config.key);
-        let exchange = Exchange::new(keys.clone(), process.clone(), instance, config.max_jump);
+        let protocol = Protocol::new(keys, process.clone(), instance, config.max_jump);
         SharedClock {
             inner: Arc::new(Inner {
                 local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
-                store,
+                carriers: carrier::Carriers::of(store),
                 timeout: config.timeout,
-                exchange: Mutex::new(exchange),
-                queue: queue::Queue::new(),
-                lately: Mutex::default(),
+                protocol: Mutex::new(protocol),
+                last_failure: Mutex::default(),
+                resting: AtomicBool::new(false),
                 closed: watch_channel::Sender::new(false),
-                grants: grants::Grants::new(&keys.granted),
                 background: background::Background::default(),
-                keys,
             }),
         }
+    }
+
+    /// The same clock, just made, with another runtime in place of the library's own: for tests in
+    /// virtual time.
+    #[doc(hidden)]
+    pub fn carried_on(mut self, runtime: Handle) -> SharedClock {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.carriers.instead_of_the_librarys(runtime);
+        }
+        self
     }
 
     /// A local event or a send: see [`LocalClock::tick`]. No I/O.
@@ -175,8 +195,8 @@ impl SharedClock {
         self.inner.local.now()
     }
 
-    /// Takes the next time of the shared clock: one round trip if nobody else wrote since this
-    /// process last saw the record.
+    /// Takes the next time of the shared clock: one round trip, alone and in any crowd. A second one is
+    /// needed where the local clock ran ahead while others wrote, or after a legacy writer's write.
     ///
     /// Errors: [`ErrorKind::Timeout`], [`ErrorKind::Unavailable`], [`ErrorKind::Corrupt`],
     /// [`ErrorKind::Exhausted`], [`ErrorKind::TooFarAhead`], [`ErrorKind::Overloaded`],
@@ -190,63 +210,49 @@ impl SharedClock {
         self.reserve(1).await.map(Update::from)
     }
 
-    /// Takes `count` consecutive times in one update, from 1 to [`Exchange::MAX_COUNT`] (2^32).
+    /// Takes `count` consecutive times in one update, from 1 to [`Protocol::MAX_COUNT`] (2^32).
     ///
     /// They are ordered as one event at the moment of the call: hand them out later, and they are
     /// still unique but no longer in real-time order with other updates.
     pub async fn reserve(&self, count: u64) -> Result<Reservation> {
-        if count == 0 || count > Exchange::MAX_COUNT {
+        if count == 0 || count > Protocol::MAX_COUNT {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!("{count} times can't be taken at once: the count goes from 1 to 2^32"),
             ));
         }
-        let deadline = self.inner.deadline();
-        for _ in 0..RUNTIMES {
-            let (answer, answered) = oneshot::channel();
-            driver::enqueue(
-                &self.inner,
-                driver::Caller {
-                    count,
-                    runtime: tokio::runtime::Handle::current(),
-                    deadline,
-                    answer,
-                },
-            )?;
-            match tokio::time::timeout_at(deadline, answered).await {
-                Ok(Ok(result)) => return result,
-                // The runtime that carried the update has ended, and ours goes on: nothing was
-                // handed out, so it is begun anew here.
-                Ok(Err(_)) => {}
-                Err(_) => return Err(driver::out_of_time(&self.inner)),
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Closed,
-            "the runtime that carries this clock's updates is shutting down",
-        ))
+        let session = self.session()?;
+        let (answer, answered) = oneshot::channel();
+        let caller = driver::Caller {
+            count,
+            deadline: session.deadline(),
+            answer,
+        };
+        driver::enqueue(session, caller)?;
+        answered.await.unwrap_or_else(|_| Err(cut_off()))
     }
 
-    /// The newest update of the record by anyone; `None` if there is no record yet.
+    /// The newest update by anyone; `None` if there is none yet.
     ///
     /// [`ErrorKind::Regressed`] if the store shows less than it has shown this clock before.
     pub async fn read(&self) -> Result<Option<Observed>> {
-        self.refuse_if_closed()?;
-        let (reply, view) = self.inner.look(self.inner.deadline()).await?;
-        view?;
-        let trace = Trace::of(&self.inner.keys, reply.gets.iter().flatten());
-        Ok(trace.updates(&self.inner.keys)?.pop())
+        self.carry(|session| async move {
+            let snapshot = session.look(session.deadline()).await?;
+            snapshot.record()?;
+            snapshot.clock()?;
+            Ok(snapshot.newest())
+        })
+        .await
     }
 
     /// Follows every update by anyone that is committed after this call returned.
-    ///
-    /// A running watch that is read from also keeps this clock warm: its next update takes one
-    /// round trip although others wrote in between.
     pub async fn watch(&self) -> Result<Watch> {
-        self.refuse_if_closed()?;
-        let (reply, view) = self.inner.look(self.inner.deadline()).await?;
-        refuse_if_regressed(view)?;
-        Ok(Watch::from_revision(self.clone(), reply.revision + 1))
+        let clock = self.clone();
+        self.carry(|session| async move {
+            let snapshot = session.look(session.deadline()).await?;
+            Ok(Watch::from_revision(clock, snapshot.revision + 1))
+        })
+        .await
     }
 
     /// Follows every update from revision `from` on, those included that the store still keeps.
@@ -262,8 +268,10 @@ impl SharedClock {
     ///
     /// One round trip for each transaction in the history.
     pub async fn history(&self, limit: usize) -> Result<History> {
-        self.refuse_if_closed()?;
-        history::walk_back(&self.inner, limit, self.inner.deadline()).await
+        self.carry(|session| async move {
+            history::walk_back(&session, limit, session.deadline()).await
+        })
+        .await
     }
 
     /// What lies in the store, and what [`repair`](SharedClock::repair) would make of it. Changes
@@ -271,28 +279,32 @@ impl SharedClock {
     ///
     /// `at_least` is the highest time that anybody is known to have been given ([`Time::ZERO`]: what
     /// is found is all there was); an [`ErrorKind::Regressed`] names it.
-    pub async fn condition(&self, at_least: Time) -> Result<Condition> {
-        self.refuse_if_closed()?;
-        repair::condition(&self.inner, at_least).await
+    pub async fn plan_repair(&self, at_least: Time) -> Result<RepairPlan> {
+        self.carry(move |session| async move { repair::plan(&session, at_least).await })
+            .await
     }
 
-    /// Moves the clock forward, to [`Condition::to`], after the store has lost times that were handed
+    /// Moves the clock forward, to [`RepairPlan::to`], after the store has lost times that were handed
     /// out. Processes that knew of them and refused with [`ErrorKind::Regressed`] go on from there.
     ///
-    /// It only ever moves forward, it is written only if nobody wrote since `condition` was looked
-    /// at ([`ErrorKind::Unavailable`] otherwise), and it stands in the history as an update by
+    /// It only ever moves forward, it is written only if nobody wrote since the plan was made
+    /// ([`ErrorKind::Unavailable`] otherwise), and it stands in the history as an update by
     /// `repair:` and this process's name.
-    pub async fn repair(&self, condition: &Condition) -> Result<Observed> {
-        self.refuse_if_closed()?;
-        repair::repair(&self.inner, condition).await
+    pub async fn repair(&self, plan: &RepairPlan) -> Result<Observed> {
+        let plan = plan.clone();
+        self.carry(move |session| async move { repair::repair(&session, &plan).await })
+            .await
     }
 
     /// What the server in use tells of itself, and what is known against its version (SECURITY.md);
     /// `None` if the store is in this process.
     pub async fn server(&self) -> Result<Option<Server>> {
-        self.refuse_if_closed()?;
-        let answer = self.inner.store.server(self.inner.timeout).await;
-        answer.map_err(|failure| failure.error)
+        self.carry(|session| async move {
+            let store = &session.carrier.store;
+            let answer = store.server(session.inner.timeout).await;
+            answer.map_err(|failure| failure.error)
+        })
+        .await
     }
 
     /// The pause between two updates in the background, unless told otherwise: the deployed one.
@@ -308,21 +320,13 @@ impl SharedClock {
     /// An update that fails is counted, see [`stats`](SharedClock::stats), and the next one follows
     /// after the same pause or, if the interval is short, after a rest that grows from 250 ms to 2 s.
     ///
-    /// It runs as a task on this runtime, until [`stop`](SharedClock::stop) or
+    /// It runs until [`stop`](SharedClock::stop) or
     /// [`close`](SharedClock::close), or until the last handle on the clock is dropped. Started again
     /// with the same interval it goes on as if nothing was said; with another one it begins anew.
     ///
     /// [`ErrorKind::InvalidArgument`] for an interval out of range, [`ErrorKind::Closed`].
     pub fn start(&self, interval: Duration) -> Result<()> {
-        self.start_on(&tokio::runtime::Handle::current(), interval)
-    }
-
-    pub(crate) fn start_on(
-        &self,
-        runtime: &tokio::runtime::Handle,
-        interval: Duration,
-    ) -> Result<()> {
-        background::start(&self.inner, runtime, interval)
+        background::start(&self.inner, interval)
     }
 
     /// Ends the updates in the background, if there are any. None begins after this returned, and
@@ -350,7 +354,22 @@ impl SharedClock {
 
     /// Ends the clock: callers that wait, and later calls that need the store, get
     /// [`ErrorKind::Closed`]. Updates in the background end; the local clock goes on.
-    pub fn close(&self) {
+    ///
+    /// Then, within the deadline of a call, the record is brought up to the newest time that was taken
+    /// (a fold: see docs/PROTOCOL.md), so that people and legacy writers see it.
+    pub async fn close(&self) {
+        self.end();
+        let Ok(session) = self.session() else {
+            return;
+        };
+        // One who stops waiting does not stop it.
+        let _ = session
+            .spawn(|session| async move { fold::at_the_end(&session).await })
+            .await;
+    }
+
+    /// The first half of [`close`](SharedClock::close): what needs no store.
+    pub(crate) fn end(&self) {
         driver::close(&self.inner);
         self.inner.background.stop();
     }
@@ -367,7 +386,7 @@ impl SharedClock {
 
     /// Where transactions go at present, for people: `memory:` or the endpoint in use.
     pub fn location(&self) -> String {
-        self.inner.store.location()
+        self.inner.carriers.location()
     }
 
     /// Moves the local clock to `time` if it is behind: see [`LocalClock::raise`].
@@ -376,8 +395,31 @@ impl SharedClock {
         self.inner.local.raise(time);
     }
 
+    /// How this call reaches the clock.
+    fn session(&self) -> Result<Session> {
+        Ok(Session {
+            inner: self.inner.clone(),
+            carrier: self.inner.carriers.here()?,
+        })
+    }
+
+    /// Does something with the store, unless the clock is closed, on the runtime that carries it.
+    async fn carry<T, W>(&self, work: impl FnOnce(Session) -> W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        let session = self.session()?;
+        let work = work(session.clone());
+        if Handle::try_current().is_ok() {
+            return session.unless_closed(work).await;
+        }
+        let task = session.spawn(|session| async move { session.unless_closed(work).await });
+        task.await.unwrap_or_else(|_| Err(cut_off()))
+    }
+
     fn refuse_if_closed(&self) -> Result<()> {
-        driver::refuse_if_closed(&self.inner)
+        self.inner.refuse_if_closed()
     }
 }
 
@@ -401,7 +443,7 @@ pub struct Update {
     pub process: ProcessId,
     /// This life of it.
     pub instance: Instance,
-    /// Who held the record before, and at what value; `None` if there was no record.
+    /// The holder of the newest time before; `None` if there was none.
     pub previous: Option<Holder>,
     /// When, by the wall clock of the process that wrote the record (Unix seconds). It is for
     /// looking at only.
@@ -479,26 +521,74 @@ impl From<Reservation> for Update {
 
 impl Inner {
     /// When a call that begins now must have ended.
-    fn deadline(&self) -> tokio::time::Instant {
-        tokio::time::Instant::now() + self.timeout
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
     }
 
-    fn exchange(&self) -> MutexGuard<'_, Exchange> {
-        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    fn protocol(&self) -> MutexGuard<'_, Protocol> {
+        self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_failure(&self) -> MutexGuard<'_, Option<Error>> {
+        self.last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refuse_if_closed(&self) -> Result<()> {
+        match *self.closed.borrow() {
+            true => Err(closed()),
+            false => Ok(()),
+        }
     }
 }
 
-/// A record that can't be read may be mended while somebody watches; a store that lost something is
-/// no place to watch.
-fn refuse_if_regressed(view: Result<View>) -> Result<()> {
-    match view {
-        Err(error) if error.kind() == ErrorKind::Regressed => Err(error),
-        _ => Ok(()),
+impl Session {
+    /// When a call that begins now must have ended, by the clock of its runtime.
+    fn deadline(&self) -> Instant {
+        let _inside = self.carrier.runtime.enter();
+        self.inner.deadline()
+    }
+
+    fn spawn<W>(&self, work: impl FnOnce(Session) -> W) -> JoinHandle<W::Output>
+    where
+        W: Future<Output: Send> + Send + 'static,
+    {
+        self.carrier.runtime.spawn(work(self.clone()))
+    }
+
+    /// The store's first answer. Unlike other calls it does not insist where every endpoint refuses:
+    /// somebody sits in front of it who has mistyped an address.
+    async fn first_look(&self) -> Result<()> {
+        let deadline = self.deadline();
+        let mut refusals = 0;
+        let mut attempts = self.attempts(deadline);
+        loop {
+            let mut failure = match self.look_once(0, deadline).await {
+                Ok(_) => return Ok(()),
+                Err(failure) => failure,
+            };
+            // It has answered: what it lost is reported by the calls that need it.
+            if failure.error.kind() == ErrorKind::Regressed {
+                return Ok(());
+            }
+            refusals = match failure.outcome {
+                Outcome::NotApplied => refusals + 1,
+                Outcome::Unknown => 0,
+            };
+            failure.retry &= refusals < self.carrier.store.choices();
+            attempts.failed(failure).await?;
+        }
     }
 }
 
-/// An update that was dropped together with another caller's runtime begins anew at most so often.
-const RUNTIMES: usize = 3;
+/// The task that carried a call has ended without an answer: it panicked, or its runtime is gone.
+fn cut_off() -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "the task that carried this call has ended before it had an answer",
+    )
+}
 
 /// The wall clock, Unix seconds: for people to look at, never compared.
 fn real_timestamp() -> f64 {

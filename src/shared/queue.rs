@@ -1,4 +1,4 @@
-//! Who waits for times in this process, and who has the right to serve them: decided under one lock.
+//! The callers that wait for times, and the right to carry them: decided under one lock.
 //!
 //! Nothing here waits, spawns or answers, so `loom/` can try every order in which threads come here.
 
@@ -7,14 +7,12 @@ use std::mem;
 
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Callers who wait, one of whom is told to serve them all.
+/// Callers who wait, one of whom is told to see to it that all are carried.
 pub(super) struct Queue<C>(Mutex<State<C>>);
 
 struct State<C> {
     waiting: VecDeque<C>,
-    /// Those whose request is under way, in order. They stay here, where `close` finds them.
-    in_flight: Vec<C>,
-    /// Somebody has the right to serve.
+    /// Somebody has the right to carry.
     driving: bool,
     closed: bool,
 }
@@ -33,20 +31,19 @@ pub(super) enum Refused {
     Full,
 }
 
-/// So many callers may wait in one process.
+/// How many callers may wait in one process.
 pub(super) const MAX_WAITING: usize = 100_000;
 
 impl<C: Waits> Queue<C> {
     pub(super) fn new() -> Queue<C> {
         Queue(Mutex::new(State {
             waiting: VecDeque::new(),
-            in_flight: Vec::new(),
             driving: false,
             closed: false,
         }))
     }
 
-    /// Puts a caller into the queue. True: nobody serves it, and whoever asked has now the right to.
+    /// Puts a caller into the queue. True: nobody carries, and the one who asked now has the right to.
     pub(super) fn push(&self, caller: C) -> Result<bool, Refused> {
         let mut state = self.state();
         if state.closed {
@@ -63,61 +60,52 @@ impl<C: Waits> Queue<C> {
         Ok(!mem::replace(&mut state.driving, true))
     }
 
-    /// Those who wait, as far as they join the batch that takes off now. False: there is nobody, and
-    /// the right to serve was given back, under the same lock under which the next caller looks
-    /// whether it must take it.
-    pub(super) fn take_off(&self, mut joins: impl FnMut(&C) -> bool) -> bool {
+    /// Gives those who wait to `take`, the oldest first, until it gives one back. False: nobody was
+    /// there, and the right to carry was given back, under the same lock under which the next caller
+    /// looks whether it must take it.
+    pub(super) fn take_off(&self, mut take: impl FnMut(C) -> Option<C>) -> bool {
         let mut state = self.state();
+        let mut took = false;
         while let Some(caller) = state.waiting.pop_front() {
             if caller.has_given_up() {
                 continue;
             }
-            if !joins(&caller) {
-                state.waiting.push_front(caller);
+            if let Some(refused) = take(caller) {
+                state.waiting.push_front(refused);
                 break;
             }
-            state.in_flight.push(caller);
+            took = true;
         }
-        state.driving = !state.in_flight.is_empty();
-        state.driving
+        state.driving = took;
+        took
     }
 
-    /// Whether any of those in flight still waits.
-    pub(super) fn somebody_waits(&self) -> bool {
-        self.state()
-            .in_flight
-            .iter()
-            .any(|caller| !caller.has_given_up())
+    /// Whether nobody waits, and nobody is carried.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        !state.driving && state.waiting.is_empty()
     }
 
-    /// Those who were in flight, in the order in which they came.
-    pub(super) fn land(&self) -> Vec<C> {
-        mem::take(&mut self.state().in_flight)
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.state().waiting.len()
     }
 
-    /// The right to serve is given back in the middle of it: all who are left without an answer.
+    /// The right to carry is given back in the middle of it: all who wait.
     pub(super) fn abandon(&self) -> Vec<C> {
         let mut state = self.state();
         state.driving = false;
-        state.all()
+        mem::take(&mut state.waiting).into()
     }
 
-    /// Nobody is taken any more: all who are left without an answer.
+    /// Nobody is taken any more: all who wait.
     pub(super) fn close(&self) -> Vec<C> {
         let mut state = self.state();
         state.closed = true;
-        state.all()
+        mem::take(&mut state.waiting).into()
     }
 
     fn state(&self) -> MutexGuard<'_, State<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<C> State<C> {
-    fn all(&mut self) -> Vec<C> {
-        let mut all = mem::take(&mut self.in_flight);
-        all.extend(mem::take(&mut self.waiting));
-        all
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Inner, Observed, SharedClock, driver, refuse_if_regressed};
+use super::attempt::{LOOKS, closed};
+use super::backoff::Backoff;
+use super::{Observed, Session, SharedClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::exchange::Seen;
-use crate::logic::trace::Trace;
-use crate::store::{Change, Changes, Failure};
+use crate::protocol::{At, Change, Snapshot};
+use crate::store::{Changes, Failure};
 
 /// Every update by anyone, in order, from one revision on.
 ///
@@ -18,14 +19,19 @@ use crate::store::{Change, Changes, Failure};
 pub struct Watch {
     clock: SharedClock,
     changes: Option<Box<dyn Changes>>,
-    /// So many looks in a row showed less than this clock knows.
+    /// The shared clock right before `next_revision`; `None` before the first answer, and where some
+    /// of its history was missed.
+    state: Option<Snapshot>,
+    /// How many looks in a row showed less than this clock knows.
     losses: usize,
     next_revision: u64,
-    /// [`Exchange::restored`](crate::logic::exchange::Exchange::restored) when it began.
-    restored: u64,
+    /// How many repairs had been accepted when it began.
+    repairs: u64,
     /// Events that are known and not yet told, each with the revision at which it is told again.
     ready: VecDeque<(u64, WatchEvent)>,
-    pause: Duration,
+    backoff: Backoff,
+    /// Whether the break was told of.
+    interrupted: bool,
     resume_at: Instant,
 }
 
@@ -35,12 +41,12 @@ pub struct Watch {
 pub enum WatchEvent {
     /// An update.
     Updated(Observed),
-    /// The record was deleted, which no clock does.
+    /// Keys of the clock were deleted, which no clock does.
     Deleted {
         /// The revision of the deletion.
         revision: u64,
     },
-    /// A record was written that can't be read.
+    /// Something was written that can't be read.
     Unreadable {
         /// Its revision.
         revision: u64,
@@ -62,15 +68,17 @@ pub enum WatchEvent {
 
 impl Watch {
     pub(super) fn from_revision(clock: SharedClock, from: u64) -> Watch {
-        let restored = clock.inner.exchange().restored();
+        let repairs = clock.inner.protocol().repairs();
         Watch {
-            restored,
+            repairs,
             clock,
             changes: None,
+            state: None,
             losses: 0,
             next_revision: from,
             ready: VecDeque::new(),
-            pause: Duration::ZERO,
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+            interrupted: false,
             resume_at: Instant::now(),
         }
     }
@@ -84,18 +92,17 @@ impl Watch {
             if let Some((_, event)) = self.ready.pop_front() {
                 return Ok(event);
             }
-            let mut closed = self.clock.inner.closed.subscribe();
+            let mut closing = self.clock.inner.closed.subscribe();
             tokio::select! {
                 biased;
-                _ = closed.wait_for(|closed| *closed) => return Err(driver::closed()),
+                _ = closing.wait_for(|closed| *closed) => return Err(closed()),
                 advanced = self.advance() => advanced?,
             }
         }
     }
 
     /// The revision from which a new watch would go on where this one stands: it tells all that this
-    /// one has not told yet. Updates that were served together share a revision, so after some of
-    /// them it tells those again.
+    /// one has not told yet.
     pub fn next_revision(&self) -> u64 {
         // The store's answers hold many revisions, of which the caller has heard the first ones.
         let untold = self.ready.front();
@@ -103,7 +110,6 @@ impl Watch {
     }
 
     async fn advance(&mut self) -> Result<()> {
-        let inner = self.clock.inner.clone();
         let result = match &mut self.changes {
             Some(changes) => changes.next().await,
             None => {
@@ -120,12 +126,10 @@ impl Watch {
         };
         match result {
             Ok(changes) => {
-                self.pause = Duration::ZERO;
+                self.backoff.reset();
+                self.interrupted = false;
                 for change in changes {
-                    self.next_revision = self.next_revision.max(change.revision + 1);
-                    let told = events(&inner, &change);
-                    self.ready
-                        .extend(told.into_iter().map(|event| (change.revision, event)));
+                    self.note(&change);
                 }
                 Ok(())
             }
@@ -140,42 +144,119 @@ impl Watch {
                     return Err(failure.error);
                 }
                 // Said once for each break, not for each attempt to mend it.
-                if self.pause.is_zero() {
+                if !self.interrupted {
                     let interrupted = WatchEvent::Interrupted(failure.error);
                     self.ready.push_back((self.next_revision, interrupted));
                 }
-                self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-                self.resume_at = Instant::now() + self.pause;
+                self.interrupted = true;
+                self.resume_at = Instant::now() + self.backoff.pause();
                 Ok(())
             }
         }
     }
 
     async fn open(&mut self) -> Result<Box<dyn Changes>, Failure> {
-        let inner = &self.clock.inner;
+        let session = self.clock.session().map_err(Failure::answered)?;
+        let inner = &session.inner;
+        let deadline = inner.deadline();
         // The store may be another by now, or an older state of this one: there our revision lies in
         // the future, and we would wait for it in silence.
-        let (reply, view) = inner.look_once(inner.deadline()).await?;
-        let well = refuse_if_regressed(view).and_then(|()| self.refuse_if_nowhere(reply.revision));
-        if let Err(error) = well {
-            // A read may be stale for a moment.
-            self.losses += 1;
-            return Err(match self.losses < driver::LOOKS {
+        let looked = session.look_once(self.losses, deadline).await;
+        let well = looked.and_then(|snapshot| {
+            let nowhere = |error| match self.losses + 1 < LOOKS {
                 true => Failure::not_sent(error),
                 false => Failure::answered(error),
-            });
-        }
+            };
+            self.refuse_if_nowhere(snapshot.revision).map_err(nowhere)?;
+            Ok(snapshot)
+        });
+        let snapshot = match well {
+            Ok(snapshot) => snapshot,
+            Err(failure) => {
+                // A read may be stale for a moment.
+                self.losses += usize::from(failure.error.kind() == ErrorKind::Regressed);
+                return Err(failure);
+            }
+        };
         self.losses = 0;
-        let range = inner.keys.trace();
-        let opening = inner.store.watch(range, self.next_revision, inner.timeout);
+        if self.state.is_none() {
+            self.begin(&session, &snapshot).await?;
+        }
+        let range = inner.protocol().keys().all();
+        let opening = session
+            .carrier
+            .store
+            .watch(range, self.next_revision, inner.timeout);
         opening.await
+    }
+
+    /// Finds the state from which it goes on, where none is known: what a change means is told by what
+    /// was there before it.
+    async fn begin(&mut self, session: &Session, newest: &Snapshot) -> Result<(), Failure> {
+        let from = self.next_revision;
+        if from > newest.revision {
+            self.state = Some(newest.clone());
+            return Ok(());
+        }
+        let inner = &session.inner;
+        let keys = inner.protocol().keys().clone();
+        let (at, deadline) = (At::Revision(from), inner.deadline());
+        let reply = match session.read_once(&keys.all(), at, deadline).await {
+            Err(failure)
+                if failure.error.kind() == ErrorKind::Compacted && failure.kept_from.is_none() =>
+            {
+                // A watch is told from where on the history is kept, a read is not.
+                let store = &session.carrier.store;
+                let mut changes = store.watch(keys.all(), from, inner.timeout).await?;
+                return Err(changes.next().await.err().unwrap_or(failure));
+            }
+            reply => reply?,
+        };
+        let state = Snapshot::of(&keys, &reply).as_of(from);
+        if state.written_at() == from {
+            self.tell(from, state.update());
+        }
+        self.state = Some(state);
+        self.next_revision = from + 1;
+        Ok(())
+    }
+
+    /// A change: what it means, and what is the state from then on.
+    fn note(&mut self, change: &Change) {
+        let revision = change.revision;
+        let Some(state) = self
+            .state
+            .as_mut()
+            .filter(|_| revision >= self.next_revision)
+        else {
+            return;
+        };
+        state.advance(change);
+        let is_loss = state.is_loss(change);
+        let update = state.update();
+        self.next_revision = revision + 1;
+        if is_loss {
+            self.ready
+                .push_back((revision, WatchEvent::Deleted { revision }));
+        } else {
+            self.tell(revision, update);
+        }
+    }
+
+    fn tell(&mut self, revision: u64, update: Result<Option<Observed>>) {
+        let event = match update {
+            Ok(None) => return,
+            Ok(Some(update)) => WatchEvent::Updated(update),
+            Err(error) => WatchEvent::Unreadable { revision, error },
+        };
+        self.ready.push_back((revision, event));
     }
 
     /// A repair makes the clock whole, and not the history that this watch followed: what it would go on
     /// with is not what came next.
     fn refuse_if_nowhere(&self, revision: u64) -> Result<()> {
-        let restored = self.clock.inner.exchange().restored();
-        if restored == self.restored && self.next_revision <= revision.saturating_add(1) {
+        let repairs = self.clock.inner.protocol().repairs();
+        if repairs == self.repairs && self.next_revision <= revision.saturating_add(1) {
             return Ok(());
         }
         Err(Error::new(
@@ -193,42 +274,16 @@ impl Watch {
         let until = match kept_from {
             Some(revision) => revision,
             None => {
-                let inner = &self.clock.inner;
-                let look = inner.exchange().look_transaction();
-                inner.transact(&look, inner.deadline()).await?.revision + 1
+                let session = self.clock.session()?;
+                session.look(session.inner.deadline()).await?.revision + 1
             }
         };
         let from = self.next_revision;
         self.ready
             .push_back((from, WatchEvent::Missed { from, until }));
         self.next_revision = self.next_revision.max(until);
+        self.state = None;
         Ok(())
-    }
-}
-
-/// What a change means, and what the clock learns from it.
-fn events(inner: &Inner, change: &Change) -> Vec<WatchEvent> {
-    let revision = change.revision;
-    let written = change.keys.iter().filter_map(|(_, entry)| entry.as_ref());
-    let trace = Trace::of(&inner.keys, written);
-    if trace.record.is_none() {
-        let deleted = change
-            .keys
-            .iter()
-            .any(|(key, entry)| *key == inner.keys.record && entry.is_none());
-        if !deleted {
-            return Vec::new();
-        }
-        inner.exchange().forget_before(revision);
-        return vec![WatchEvent::Deleted { revision }];
-    }
-    match Seen::of(&trace, &inner.keys, revision) {
-        Some(seen) => inner.exchange().observe(seen),
-        None => inner.exchange().forget_before(revision),
-    }
-    match trace.updates(&inner.keys) {
-        Ok(updates) => updates.into_iter().map(WatchEvent::Updated).collect(),
-        Err(error) => vec![WatchEvent::Unreadable { revision, error }],
     }
 }
 

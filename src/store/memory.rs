@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::shelf::Shelf;
-use super::{Change, Changes, Failure, Store, StoreFuture};
+use super::mvcc::Mvcc;
+use super::{Changes, Failure, Store, StoreFuture};
 use crate::error::{Error, ErrorKind};
 use crate::life::PerLife;
-use crate::logic::transaction::{KeyRange, Reply, Transaction};
+use crate::protocol::{At, Change, KeyRange, Reply, Transaction};
 
 /// A store in memory. A clone is another handle on the same content.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct MemoryStore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    shelf: Mutex<Shelf>,
+    map: Mutex<Mvcc>,
     /// The newest revision, for watches to wait on.
     newest: watch::Sender<u64>,
 }
@@ -27,7 +27,7 @@ impl MemoryStore {
     /// An empty store of its own.
     pub fn new() -> MemoryStore {
         MemoryStore(Arc::new(Inner {
-            shelf: Mutex::new(Shelf::default()),
+            map: Mutex::new(Mvcc::default()),
             newest: watch::Sender::new(0),
         }))
     }
@@ -48,7 +48,7 @@ impl MemoryStore {
 
     /// Forgets what was overwritten or deleted before `revision`, as etcd's compaction does.
     pub fn compact(&self, revision: u64) {
-        self.0.shelf().compact(revision);
+        self.0.map().compact(revision);
     }
 }
 
@@ -65,11 +65,8 @@ impl Store for MemoryStore {
         _within: Duration,
     ) -> StoreFuture<'a, Reply> {
         Box::pin(async move {
-            let reply = self
-                .0
-                .shelf()
-                .apply(transaction)
-                .map_err(Failure::answered)?;
+            let reply = self.0.map().apply(transaction);
+            let reply = reply.map_err(Failure::answered)?;
             // Two transactions may pass here out of order: the newest revision never moves back.
             self.0.newest.send_if_modified(|newest| {
                 let moved = reply.revision > *newest;
@@ -77,6 +74,18 @@ impl Store for MemoryStore {
                 moved
             });
             Ok(reply)
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        at: At,
+        _within: Duration,
+    ) -> StoreFuture<'a, Reply> {
+        Box::pin(async move {
+            let map = self.0.map();
+            map.read(range, at).map_err(|error| compacted(&map, error))
         })
     }
 
@@ -93,13 +102,12 @@ impl Store for MemoryStore {
             next: from,
         };
         Box::pin(async move {
-            let shelf = self.0.shelf();
+            let map = self.0.map();
             if from == 0 {
-                following.next = shelf.revision() + 1;
+                following.next = map.revision() + 1;
             }
-            shelf
-                .check_kept(following.next)
-                .map_err(|error| compacted(&shelf, error))?;
+            map.check_kept(following.next)
+                .map_err(|error| compacted(&map, error))?;
             Ok(Box::new(following) as Box<dyn Changes>)
         })
     }
@@ -110,9 +118,9 @@ impl Store for MemoryStore {
 }
 
 impl Inner {
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    fn map(&self) -> MutexGuard<'_, Mvcc> {
         // A transaction is applied whole or not at all, so a panic leaves nothing half done.
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,10 +141,9 @@ impl Changes for Following {
                         return Err(gone());
                     };
                     let changes = {
-                        let shelf = inner.shelf();
-                        shelf
-                            .changes(&self.range, self.next, newest)
-                            .map_err(|error| compacted(&shelf, error))?
+                        let map = inner.map();
+                        map.changes(&self.range, self.next, newest)
+                            .map_err(|error| compacted(&map, error))?
                     };
                     self.next = newest + 1;
                     if !changes.is_empty() {
@@ -149,9 +156,9 @@ impl Changes for Following {
     }
 }
 
-fn compacted(shelf: &Shelf, error: Error) -> Failure {
+fn compacted(map: &Mvcc, error: Error) -> Failure {
     Failure {
-        kept_from: Some(shelf.kept_from()),
+        kept_from: Some(map.kept_from()),
         ..Failure::answered(error)
     }
 }

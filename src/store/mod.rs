@@ -1,20 +1,21 @@
 //! Where the record lives: a small contract, and the stores that keep it.
 //!
-//! A store carries out one atomic step ([`transact`](Store::transact)) and tells of changes
-//! ([`watch`](Store::watch)); it decides nothing about the clock. [`memory`] is the reference and
+//! A store carries out one atomic step ([`transact`](Store::transact)), shows a range
+//! ([`read`](Store::read)) and tells of changes ([`watch`](Store::watch)); it decides nothing about the clock. [`memory`] is the reference and
 //! reads like the contract; one conformance suite (`tests/conformance.rs`) runs on every store.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::logic::transaction::{Entry, KeyRange, Reply, Transaction};
+use crate::protocol::{At, Change, KeyRange, Reply, Transaction};
 
 #[cfg(feature = "etcd")]
 pub mod etcd;
 pub mod memory;
-pub mod shelf;
+pub mod mvcc;
 
 #[cfg(feature = "etcd")]
 pub use etcd::EtcdStore;
@@ -37,6 +38,13 @@ pub trait Store: Send + Sync + 'static {
         within: Duration,
     ) -> StoreFuture<'a, Reply>;
 
+    /// Shows the keys of a range, or fails within about `within`.
+    ///
+    /// Never a transaction: etcd before 3.5.5 can crash when the client of one that only reads goes away
+    /// (etcd issue 14110). [`ErrorKind::Compacted`](crate::ErrorKind::Compacted) where a revision is no
+    /// longer kept.
+    fn read<'a>(&'a self, range: &'a KeyRange, at: At, within: Duration) -> StoreFuture<'a, Reply>;
+
     /// Follows every change of the keys in `range` from revision `from` on; 0: every change that is
     /// committed after this call has returned.
     ///
@@ -56,6 +64,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Where transactions go at present, for people: `memory:`, or the endpoint in use.
     fn location(&self) -> String;
+
+    /// The same store with connections of its own, for calls from another runtime: a connection rests
+    /// and ends with the runtime that made it. `None`: nothing here belongs to a runtime.
+    fn for_another_runtime(&self) -> Option<Arc<dyn Store>> {
+        None
+    }
 
     /// How many places it can turn to, one after the other, when one fails.
     fn choices(&self) -> usize {
@@ -78,15 +92,6 @@ pub trait Changes: Send {
     /// The next changes, whole revisions in rising order. Waits as long as there are none, and
     /// fails when the watch broke or fell silent; a new one may then begin where this one ended.
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>>;
-}
-
-/// All changes that one transaction made to the keys of a watch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// The transaction's revision.
-    pub revision: u64,
-    /// Each key changed: its new state, or `None` if it was deleted.
-    pub keys: Vec<(Vec<u8>, Option<Entry>)>,
 }
 
 /// Why a store did not answer, and whether the transaction may have been carried out all the same.

@@ -23,18 +23,16 @@ from pathlib import Path
 import nemesis
 import report
 import stage
-from clients import Crowd, Programs, Settings, Watcher, Workshop
-from members import KEY, ROOT, USER, Cluster
+from clients import Crowd, Programs, Settings, Workshop
+from members import ROOT, USER
 from namespaces import LabError
 from nemesis import FAULTS, Scene
 from records import calls_of
 from report import Report, Verdict, Window
 
-SETTINGS = Settings(timeout=3.0, rest=20)
-# So many revisions may gather before the history is cleaned away. Each that serves others holds all
-# the newest grants, kilobytes of them once clients have come and gone: ten times as many fill the
-# quota.
-GATHERED = 3_000
+SETTINGS = Settings(timeout=3.0, rest=8)
+# How many revisions may gather before the history is cleaned away: about 10 MB of them.
+GATHERED = 20_000
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,10 @@ def run(order: Order) -> Report:
         crowd.wait_for_update(time.monotonic_ns(), everyone=True)
         ended = time.monotonic_ns()
         crowd.end()
-        log = finish(cluster, watcher)
+        calls = [call for client in clients for call in calls_of(client.record)]
+        # Folds come after it, of which a watch does not tell.
+        log = watcher.finish(max(call.revision for call in calls if call.is_acknowledged))
     verdict = check(order.programs.lamport, [client.record for client in clients], log)
-    calls = [call for client in clients for call in calls_of(client.record)]
     pauses = {client.name: client.pauses for client in clients}
     return report.of(order.seed, SETTINGS, began, ended, windows, calls, pauses, verdict)
 
@@ -114,12 +113,6 @@ def tell(window: Window, began: int) -> None:
         f"{at / 1e9:7.1f} s  {window.kind}: {window.detail}; recovered in {recovery / 1e9:.2f} s",
         flush=True,
     )
-
-
-def finish(cluster: Cluster, watcher: Watcher) -> Path:
-    """The store's whole log, up to the record that stands there when all clients have ended."""
-    found = json.loads(cluster.ctl(f"get {KEY} -w json", cluster.members[0]))
-    return watcher.finish(found["kvs"][0]["mod_revision"])
 
 
 def check(lamport: Path, records: Sequence[Path], log: Path) -> Verdict:

@@ -23,6 +23,8 @@ class Call:
     returned: int | None = None
     outcome: str | None = None
     kind: str | None = None
+    # Where it stands in the store's history, if it was answered.
+    revision: int = 0
 
     @property
     def is_acknowledged(self) -> bool:
@@ -45,6 +47,7 @@ def call_of(line: str) -> Call:
         found.get("returned"),
         found.get("outcome"),
         found.get("kind"),
+        found.get("revision") or 0,
     )
 
 

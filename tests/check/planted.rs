@@ -81,6 +81,20 @@ fn entry_of(world: &World, call: usize) -> usize {
     world.log.iter().position(at).unwrap()
 }
 
+fn revision(world: &World, entry: usize) -> u64 {
+    world.log[entry]["revision"].as_u64().unwrap()
+}
+
+/// A time above all, and a revision after all that anybody saw.
+fn beyond(world: &World) -> (u64, u64) {
+    let seen = world.calls.iter().filter_map(|call| call.revision).max();
+    let newest = Some(revision(world, world.log.len() - 1));
+    (
+        value(world, world.log.len() - 1) + 100,
+        seen.max(newest).unwrap() + 1,
+    )
+}
+
 fn value(world: &World, entry: usize) -> u64 {
     world.log[entry]["value"].as_u64().unwrap()
 }
@@ -127,11 +141,14 @@ fn a_rollback() {
         world.log[entry]["first"] = world.log[entry - 2]["value"].clone();
         Some(vec![At::Entry(entry - 1), At::Entry(entry)])
     });
-    found(Kind::Rollback, &Options::default(), |world, random| {
-        let entry = 1 + random.below(world.log.len() as u64 - 1) as usize;
-        world.log[entry]["revision"] = json!(entry - 1);
-        Some(vec![At::Entry(entry - 1), At::Entry(entry)])
-    });
+    // Each update has a revision of its own.
+    for back in [0, 1] {
+        found(Kind::Rollback, &Options::default(), |world, random| {
+            let entry = 1 + random.below(world.log.len() as u64 - 1) as usize;
+            world.log[entry]["revision"] = json!(revision(world, entry - 1) - back);
+            Some(vec![At::Entry(entry - 1), At::Entry(entry)])
+        });
+    }
 }
 
 #[test]
@@ -163,8 +180,7 @@ fn a_failed_update_that_is_there() {
         call.returned = Some(200);
         call.outcome = Some(Outcome::Failed);
         world.calls.push(call);
-        let last = value(world, world.log.len() - 1) + 1;
-        let revision = world.log.len() as u64 + 1;
+        let (last, revision) = beyond(world);
         world.write("p9", instance, last, last, revision);
         Some(vec![
             At::Call(world.calls.len() - 1),
@@ -190,7 +206,7 @@ fn an_update_that_is_there_before_it_was_called() {
         })?;
         let later = answered
             .iter()
-            .any(|call| call.revision > Some(entry as u64 + 1));
+            .any(|call| call.revision > Some(revision(world, entry)));
         if !later {
             return None;
         }
@@ -208,8 +224,7 @@ fn an_update_by_a_stranger() {
         ..Options::default()
     };
     found(Kind::Stranger, &options, |world, _| {
-        let last = value(world, world.log.len() - 1) + 1;
-        let revision = world.log.len() as u64 + 1;
+        let (last, revision) = beyond(world);
         world.write("p9", Some(Instance::new(99)), last, last, revision);
         let others = world.verdict().log.unwrap().by_others;
         assert_eq!((others, world.verdict().is_good()), (1, true));
@@ -232,8 +247,12 @@ fn a_time_that_is_not_by_the_rule() {
     found(Kind::Rule, &Options::default(), |world, _| {
         // The newest one, so that nothing else is wrong with it.
         let entry = world.log.len() - 1;
-        let at = |call: &Call| writes(call) && call.revision == Some(entry as u64 + 1);
+        let newest = Some(revision(world, entry));
+        let at = |call: &Call| writes(call) && call.revision == newest;
         let call = world.calls.iter().position(at)?;
+        if world.calls[call].round_trips != Some(1) {
+            return None;
+        }
         let seen =
             |call: &Call| call.operation == Action::Read && call.value == Some(value(world, entry));
         if world.calls.iter().any(seen) {
@@ -250,10 +269,89 @@ fn a_time_that_is_not_by_the_rule() {
 }
 
 #[test]
+fn a_time_below_the_rule_whatever_it_took() {
+    found(Kind::Rule, &Options::default(), |world, random| {
+        let taken = |call: &Call| writes(call) && call.local.is_some() && call.first > Some(3);
+        let call = some_call(world, random, taken)?;
+        world.calls[call].round_trips = Some(2);
+        // It never was above its own clock.
+        world.calls[call].local = world.calls[call].first.map(|first| first - 1);
+        Some(vec![At::Call(call), At::Entry(entry_of(world, call))])
+    });
+}
+
+#[test]
+fn a_gap_that_one_transaction_does_not_leave() {
+    for (round_trips, is_good) in [(1, false), (2, true)] {
+        let mut world = World {
+            calls: Vec::new(),
+            log: Vec::new(),
+        };
+        let instance = Some(Instance::new(1));
+        for (revision, time) in [(1, 2), (2, 9)] {
+            world.write("a", instance, time, time, revision);
+        }
+        let mut call = Call::begun("a", instance, Action::Update, 1);
+        call.returned = Some(2);
+        call.outcome = Some(Outcome::Ok);
+        (call.value, call.revision, call.local) = (Some(9), Some(2), Some(2));
+        (call.previous, call.round_trips) = (Some(Some(5)), Some(round_trips));
+        world.calls.push(call);
+        let verdict = world.verdict();
+        assert_eq!(verdict.is_good(), is_good, "{verdict}");
+        if let Some(first) = verdict.first_violation() {
+            assert_eq!(first.kind, Kind::Rule, "{first}");
+        }
+    }
+}
+
+#[test]
+fn a_time_below_an_old_writers_record() {
+    for (round_trips, is_good) in [(1, false), (2, true)] {
+        let mut world = World {
+            calls: Vec::new(),
+            log: Vec::new(),
+        };
+        let instance = Some(Instance::new(1));
+        world.write("old", None, 20, 20, 1);
+        world.write("a", instance, 9, 9, 2);
+        let mut call = Call::begun("a", instance, Action::Update, 1);
+        call.returned = Some(2);
+        call.outcome = Some(Outcome::Ok);
+        (call.value, call.revision, call.local) = (Some(9), Some(2), Some(7));
+        (call.previous, call.round_trips) = (Some(Some(20)), Some(round_trips));
+        world.calls.push(call.clone());
+        let verdict = world.verdict();
+        // It may have been written while the call was under way.
+        assert_eq!(verdict.is_good(), is_good, "{verdict}");
+        if let Some(first) = verdict.first_violation() {
+            assert_eq!(first.kind, Kind::Rollback, "{first}");
+        }
+        // But nobody wrote this.
+        world.calls[0].previous = Some(Some(21));
+        assert!(!world.verdict().is_good());
+    }
+}
+
+#[test]
+fn a_previous_holder_above_what_was_given() {
+    found(Kind::Previous, &Options::default(), |world, random| {
+        let call = some_update(world, random);
+        world.calls[call].round_trips = Some(2);
+        world.calls[call].local = None;
+        world.calls[call].previous = Some(world.calls[call].value);
+        Some(vec![At::Call(call)])
+    });
+}
+
+#[test]
 fn a_wrong_previous_holder() {
     for wrong in [None, Some(0)] {
         found(Kind::Previous, &Options::default(), |world, random| {
             let call = some_update(world, random);
+            if entry_of(world, call) == 0 {
+                return None;
+            }
             world.calls[call]
                 .previous?
                 .filter(|previous| *previous > 0)?;
@@ -275,12 +373,10 @@ fn a_stale_read() {
                 world.calls[i].returned < Some(called) && world.calls[i].revision.is_some()
             })
             .max_by_key(|&i| world.calls[i].revision)?;
-        let revision = world.calls[newest].revision.unwrap();
-        if revision < 2 {
-            return None;
-        }
-        world.calls[read].revision = Some(revision - 1);
-        world.calls[read].value = Some(value(world, revision as usize - 2));
+        let newest = world.calls[newest].revision;
+        let entry = (0..world.log.len()).rfind(|&i| Some(revision(world, i)) < newest)?;
+        world.calls[read].revision = Some(revision(world, entry));
+        world.calls[read].value = Some(value(world, entry));
         Some(vec![At::Call(read)])
     });
 }
@@ -329,5 +425,30 @@ fn a_read_of_what_never_was() {
         let first = without_log.first_violation().unwrap();
         assert_eq!(first.kind, Kind::PhantomRead, "{first}");
         Some(vec![At::Call(read), At::Entry(entry_of(world, reserved))])
+    });
+}
+
+#[test]
+fn a_read_of_what_the_clock_stood_at_between_no_two_updates() {
+    found(Kind::PhantomRead, &Options::default(), |world, random| {
+        // At a revision that gave times up, more than what was taken right after it.
+        let gap =
+            (1..world.log.len()).find(|&i| revision(world, i) > revision(world, i - 1) + 1)?;
+        let at = revision(world, gap) - 1;
+        world.calls.retain(|call| !is_read(call));
+        let mut read = Call::begun("p9", Some(Instance::new(99)), Action::Read, 0);
+        read.returned = Some(u64::MAX);
+        read.outcome = Some(Outcome::Ok);
+        (read.value, read.revision) = (Some(value(world, gap) - 1), Some(at));
+        let between = value(world, gap - 1)..value(world, gap);
+        world.calls.push(read);
+        assert_eq!(
+            world.verdict().is_good(),
+            between.contains(&(between.end - 1))
+        );
+        let wrong = [between.start - 1, between.end];
+        let call = world.calls.len() - 1;
+        world.calls[call].value = Some(*random.pick(&wrong));
+        Some(vec![At::Call(call)])
     });
 }

@@ -220,7 +220,7 @@ def test_a_blind_writer_can_move_the_record_back_but_not_our_values(etcd: Etcd, 
     etcd.put(key, '{"value": 3, "process_id": "old", "real_timestamp": 1.5}')
     update = clock.update()
     assert update.value > before
-    assert update.previous == Holder(3, "old")
+    assert update.previous == Holder(before, clock.process)
     assert update.regressed == before
     assert clock.update().regressed is None
 

@@ -74,14 +74,14 @@ QUESTION = "Move the clock forward to 7? It can't be moved back. [y/N] "
 
 
 def robbed(etcd: Etcd, key: str) -> SharedClock:
-    """A clock that stands at 6, and whose record somebody deleted."""
+    """A clock that stands at 6, and whose base somebody deleted."""
     clock = SharedClock.connect(etcd.uri(key), node="api")
     assert [clock.update().value for _ in range(3)] == [2, 4, 6]
-    etcd.delete(key)
+    etcd.delete(f"{key}/base")
     return clock
 
 
-def test_a_lost_record_raises_regressed_until_somebody_says_yes(etcd: Etcd, key: str) -> None:
+def test_a_lost_base_raises_regressed_until_somebody_says_yes(etcd: Etcd, key: str) -> None:
     clock = robbed(etcd, key)
     for _ in range(2):
         with pytest.raises(RegressedError, match="lamport repair") as caught:
@@ -95,12 +95,12 @@ def test_a_lost_record_raises_regressed_until_somebody_says_yes(etcd: Etcd, key:
             terminal.wait_for(QUESTION)
             assert terminal.answer(no) == 0
             assert "nothing was changed" in terminal.said
-            assert etcd.get(key) is None
+            assert etcd.get(f"{key}/base") is None
     with Terminal("--store", etcd.uri(key)) as terminal:
         terminal.wait_for(QUESTION)
-        assert "record   none" in terminal.said
-        assert "highest  6" in terminal.said
-        assert "is gone, and times up to 6 were handed out" in terminal.said
+        assert "record   6 by api" in terminal.said
+        assert "clock    can't be told" in terminal.said
+        assert f"its key {key}/base is gone" in terminal.said
         assert terminal.answer("y") == 0
         assert "7  repair:operator" in terminal.said
     assert clock.update().value > 7
@@ -114,4 +114,4 @@ def test_ctrl_c_at_the_question_changes_nothing(etcd: Etcd, key: str) -> None:
         terminal.process.send_signal(2)
         terminal.wait_for("interrupted")
         assert terminal.process.wait(PATIENCE) == 1
-    assert etcd.get(key) is None
+    assert etcd.get(f"{key}/base") is None

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use lamport_clock::store::Change;
+use lamport_clock::protocol::Change;
 use lamport_clock::{ErrorKind, Watch};
 use tokio::sync::watch;
 
@@ -31,7 +31,8 @@ impl Forgetful {
     }
 
     fn clock(self: &Arc<Forgetful>, process: &str) -> SharedClock {
-        SharedClock::with_store(self.clone(), &config(process)).unwrap()
+        let clock = SharedClock::with_store(self.clone(), &config(process)).unwrap();
+        clock.carried_on(Handle::current())
     }
 }
 
@@ -60,6 +61,11 @@ impl Store for Forgetful {
             }
             Ok(reply)
         })
+    }
+
+    fn read<'a>(&'a self, range: &'a KeyRange, at: At, within: Duration) -> StoreFuture<'a, Reply> {
+        let store = self.now.borrow().clone();
+        Box::pin(async move { store.read(range, at, within).await })
     }
 
     fn watch(
@@ -118,8 +124,8 @@ async fn next_update(watch: &mut Watch) -> Result<u64, ErrorKind> {
 
 async fn repair(store: &Arc<Forgetful>, at_least: Time) -> lamport_clock::Observed {
     let operator = store.clock("operator");
-    let condition = operator.condition(at_least).await.unwrap();
-    operator.repair(&condition).await.unwrap()
+    let plan = operator.plan_repair(at_least).await.unwrap();
+    operator.repair(&plan).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,4 +196,27 @@ async fn a_repair_is_answered_with_itself_whatever_is_written_right_after_it() {
         assert_eq!(repaired.process_id, "repair:operator");
         assert_eq!(repaired.revision, 2);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_finds_its_store_exchanged_and_repaired_goes_on_there() {
+    let store = Forgetful::new();
+    let (a, b) = (store.clock("a"), store.clock("b"));
+    for _ in 0..20 {
+        a.update().await.unwrap();
+    }
+    // The other one's revisions are lower, and stay so for a while.
+    store.exchange(MemoryStore::new());
+    let repaired = repair(&store, a.now()).await.value;
+    let other = b.update().await.unwrap().value;
+    let mine = a.update().await.unwrap();
+    assert!(mine.value > other && other > repaired);
+    assert!(mine.revision < 20);
+    // Its take is folded, as any.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let now = store.now.borrow().clone();
+    let record = KeyRange::key(Config::DEFAULT_KEY.as_bytes());
+    let record = now.read(&record, At::Now, Duration::ZERO).await.unwrap();
+    let record = lamport_clock::Record::parse(&record.entries[0].value).unwrap();
+    assert_eq!(record.value, mine.value);
 }

@@ -1,17 +1,16 @@
 //! A process's way to the store, and what happens on it.
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lamport_clock::Error;
-use lamport_clock::logic::transaction::{KeyRange, Reply, Transaction};
-use lamport_clock::store::{Change, Changes, Failure, Store, StoreFuture};
+use lamport_clock::protocol::{At, Change, KeyRange, Operation, Reply, Transaction};
+use lamport_clock::store::{Changes, Failure, Outcome, Store, StoreFuture};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::random::Random;
-use super::server::{Server, milliseconds, unavailable};
+use super::server::{Server, milliseconds, unavailable, was_folded};
 
 pub(crate) struct Link {
     server: Arc<Server>,
@@ -34,6 +33,30 @@ pub(crate) enum Cut {
     Silent,
 }
 
+/// What one life of a process has of the link. When it crashes nothing it does reaches the store any
+/// more, save what is on its way.
+pub(crate) struct Life {
+    link: Arc<Link>,
+    crashed: AtomicBool,
+    tally: Mutex<Tally>,
+}
+
+/// The transactions of a life that updates and creates consist of.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tally {
+    /// Those whose answer was lost.
+    pub(crate) lost: u32,
+    pub(crate) creates: u32,
+    /// Updates that a fold came before.
+    pub(crate) folded: u32,
+}
+
+/// What is asked of the store.
+enum Question {
+    Transact(Transaction),
+    Read(KeyRange, At),
+}
+
 /// What a store says that will not be asked again.
 pub(crate) const NO: &str = "a clear no";
 
@@ -42,6 +65,8 @@ struct Plan {
     applied: Option<Duration>,
     heard: Heard,
     after: Duration,
+    /// How many revisions behind a member is that is asked for what it has.
+    behind: u64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -78,10 +103,12 @@ impl Link {
         let random = &mut *random;
         let there = milliseconds(random.below(4));
         let back = milliseconds(random.below(4));
+        let behind = *random.pick(&[0, 0, 1, 5]);
         let plan = |applied, heard, after| Plan {
             applied,
             heard,
             after,
+            behind,
         };
         if self.weather.is_calm() {
             return plan(Some(there), Heard::Reply, back);
@@ -120,7 +147,7 @@ fn late(random: &mut Random) -> Duration {
 /// On the wire, a transaction is carried out whether or not somebody still waits for it.
 async fn travel(
     server: Arc<Server>,
-    transaction: Transaction,
+    question: Question,
     plan: Plan,
     answer: oneshot::Sender<Result<Reply, Failure>>,
 ) {
@@ -146,7 +173,10 @@ async fn travel(
     sleep(applied).await;
     // Where the store was exchanged, so was whoever it was on the way to.
     let result = if server.epoch() == epoch {
-        server.apply(&transaction).map_err(Failure::answered)
+        match &question {
+            Question::Transact(transaction) => server.apply(transaction).map_err(Failure::answered),
+            Question::Read(range, at) => server.read(range, *at, plan.behind),
+        }
     } else {
         Err(lost())
     };
@@ -164,26 +194,75 @@ async fn travel(
     }
 }
 
-impl Store for Link {
+impl Life {
+    pub(crate) fn new(link: &Arc<Link>) -> Arc<Life> {
+        Arc::new(Life {
+            link: link.clone(),
+            crashed: AtomicBool::new(false),
+            tally: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn crash(&self) {
+        self.crashed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        *self.tally.lock().unwrap()
+    }
+
+    async fn ask(&self, question: Question) -> Result<Reply, Failure> {
+        if self.crashed.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        let (answer, answered) = oneshot::channel();
+        let (server, plan) = (self.link.server.clone(), self.link.plan());
+        tokio::spawn(travel(server, question, plan, answer));
+        match answered.await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::unknown(unavailable("the connection broke"))),
+        }
+    }
+}
+
+fn puts(operations: &[Operation], name: &str) -> bool {
+    operations.iter().any(|operation| match operation {
+        Operation::Put(key, _) => key.ends_with(name.as_bytes()),
+        _ => false,
+    })
+}
+
+impl Store for Life {
     fn transact<'a>(
         &'a self,
         transaction: &'a Transaction,
         _within: Duration,
     ) -> StoreFuture<'a, Reply> {
+        let creates = puts(&transaction.then, "/taken");
+        let updates = puts(&transaction.otherwise, "/taken");
         Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            let transaction = transaction.clone();
-            tokio::spawn(travel(
-                self.server.clone(),
-                transaction,
-                self.plan(),
-                answer,
-            ));
-            match answered.await {
-                Ok(result) => result,
-                Err(_) => Err(Failure::unknown(unavailable("the connection broke"))),
+            self.tally.lock().unwrap().creates += u32::from(creates);
+            let result = self.ask(Question::Transact(transaction.clone())).await;
+            let mut tally = self.tally.lock().unwrap();
+            match &result {
+                Err(failure) if failure.outcome == Outcome::Unknown => {
+                    tally.lost += u32::from(creates || updates);
+                }
+                Ok(reply) if updates => tally.folded += u32::from(was_folded(transaction, reply)),
+                _ => {}
             }
+            drop(tally);
+            result
         })
+    }
+
+    fn read<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        at: At,
+        _within: Duration,
+    ) -> StoreFuture<'a, Reply> {
+        Box::pin(self.ask(Question::Read(range.clone(), at)))
     }
 
     fn watch(
@@ -193,18 +272,18 @@ impl Store for Link {
         _within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>> {
         Box::pin(async move {
-            let calm = self.weather.is_calm();
-            let cut = self.cut.lock().unwrap().is_some();
+            let calm = self.link.weather.is_calm();
+            let cut = self.link.cut.lock().unwrap().is_some();
             let (opens, fate, mut random) = {
-                let mut random = self.random.lock().unwrap();
-                let bad = !calm && random.in_a_thousand(4 * self.weather.faults);
+                let mut random = self.link.random.lock().unwrap();
+                let bad = !calm && random.in_a_thousand(4 * self.link.weather.faults);
                 let fate = match random.below(3) {
                     _ if !bad => Fate::Well,
                     0 => Fate::Stale,
                     1 => Fate::Breaks(random.below(5)),
                     _ => Fate::Dies(random.below(5)),
                 };
-                let opens = calm || !(cut || random.in_a_thousand(self.weather.faults));
+                let opens = calm || !(cut || random.in_a_thousand(self.link.weather.faults));
                 (opens, fate, random.fork())
             };
             sleep(milliseconds(random.below(4))).await;
@@ -212,13 +291,13 @@ impl Store for Link {
                 return Err(Failure::unknown(unavailable("no watch")));
             }
             let next = match from {
-                0 => self.server.revision() + 1,
+                0 => self.link.server.revision() + 1,
                 from => from,
             };
-            self.server.changes(&range, next)?;
+            self.link.server.changes(&range, next)?;
             Ok(Box::new(Following {
-                epoch: self.server.epoch(),
-                server: self.server.clone(),
+                epoch: self.link.server.epoch(),
+                server: self.link.server.clone(),
                 range,
                 next,
                 fate,

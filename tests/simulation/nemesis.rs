@@ -20,7 +20,7 @@ pub(crate) async fn write_blindly(server: Arc<Server>, weather: Arc<Weather>, mu
             // Some of them begin anew.
             local = 1;
         }
-        server.put(&server.keys.record, &old_record(local));
+        server.put_record(&old_record(local));
         sleep(milliseconds(random.below(2_000))).await;
     }
 }
@@ -34,7 +34,7 @@ pub(crate) async fn spoil(server: Arc<Server>, weather: Arc<Weather>, mut random
     while !weather.is_calm() {
         sleep(milliseconds(random.below(4_000))).await;
         let garbage = *random.pick(&["", "hello", r#"{"value":"x"}"#, r#"{"value":-1}"#, "[7]"]);
-        server.put(&server.keys.record, garbage.as_bytes());
+        server.put_record(garbage.as_bytes());
         sleep(milliseconds(random.below(1_500))).await;
         mend(&server);
     }
@@ -46,7 +46,15 @@ pub(crate) fn mend(server: &Server) {
         .record()
         .is_some_and(|bytes| Record::parse(&bytes).is_ok());
     if !readable {
-        server.put(&server.keys.record, &old_record(1));
+        server.put_record(&old_record(1));
+    }
+}
+
+/// An operator who deletes the record alone: nothing is lost by that.
+pub(crate) async fn delete_record(server: Arc<Server>, weather: Arc<Weather>, mut random: Random) {
+    while !weather.is_calm() {
+        sleep(milliseconds(random.below(1_500))).await;
+        server.delete_record();
     }
 }
 

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use lamport_clock::check::{Action, Call};
 use lamport_clock::{
-    Config, Error, ErrorKind, Instance, Reservation, SharedClock, Time, WatchEvent,
+    Config, Error, ErrorKind, Instance, Observed, Reservation, SharedClock, Time, WatchEvent,
 };
+use tokio::runtime::Handle;
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::link::{Link, NO};
+use super::link::{Life, Link, NO};
 use super::random::Random;
 use super::recorder::Recorder;
 use super::server::milliseconds;
+use super::wide::Wide;
 
 pub(crate) struct Process {
     name: String,
@@ -25,7 +28,83 @@ pub(crate) struct Process {
     calls: u64,
     /// The rest between two calls is shorter than so many milliseconds.
     rest: u64,
-    clock: Mutex<SharedClock>,
+    habits: Habits,
+    pause: Arc<RwLock<()>>,
+    present: Mutex<Present>,
+}
+
+/// How the processes of a scenario behave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    /// How many calls each caller makes, at least, in each life.
+    pub(crate) calls: u64,
+    /// Nobody rests.
+    pub(crate) busy: bool,
+    /// Nothing happens but updates: each takes one transaction.
+    pub(crate) quiet: bool,
+    /// Several updates of one process are under way at once.
+    pub(crate) wide: bool,
+    /// The store is repaired, and what was asked before is asked again.
+    pub(crate) repaired: bool,
+}
+
+/// The present life of a process.
+#[derive(Clone)]
+struct Present {
+    clock: Clock,
+    life: Arc<Life>,
+}
+
+/// The clock that the library gives people, or the same protocol with many updates at once.
+#[derive(Clone)]
+pub(crate) enum Clock {
+    Shared(SharedClock),
+    Wide(Arc<Wide>),
+}
+
+impl Clock {
+    pub(crate) async fn reserve(&self, count: u64) -> Result<Reservation, Error> {
+        match self {
+            Clock::Shared(clock) => clock.reserve(count).await,
+            Clock::Wide(clock) => clock.reserve(count).await,
+        }
+    }
+
+    async fn read(&self) -> Result<Option<Observed>, Error> {
+        match self {
+            Clock::Shared(clock) => clock.read().await,
+            Clock::Wide(clock) => clock.read().await,
+        }
+    }
+
+    fn tick(&self) -> Time {
+        let stamp = match self {
+            Clock::Shared(clock) => clock.tick(),
+            Clock::Wide(clock) => clock.local.tick(),
+        };
+        stamp.unwrap().time
+    }
+
+    fn now(&self) -> Time {
+        match self {
+            Clock::Shared(clock) => clock.now(),
+            Clock::Wide(clock) => clock.local.now(),
+        }
+    }
+
+    pub(crate) fn instance(&self) -> Instance {
+        match self {
+            Clock::Shared(clock) => clock.instance(),
+            Clock::Wide(clock) => clock.local.instance(),
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Clock::Shared(clock) => clock.close().await,
+            Clock::Wide(clock) => clock.close(),
+        }
+    }
 }
 
 impl Process {
@@ -33,36 +112,47 @@ impl Process {
         name: String,
         link: Arc<Link>,
         recorder: &Arc<Recorder>,
-        calls: u64,
+        habits: Habits,
+        pause: &Arc<RwLock<()>>,
         random: &mut Random,
     ) -> Arc<Process> {
         let timeout = milliseconds(*random.pick(&[300, 1_000, 5_000]));
-        let clock = clock(&name, &link, timeout, random);
+        let present = present(&name, &link, timeout, habits, random);
         Arc::new(Process {
-            callers: 1 + random.below(3),
-            calls: calls + random.below(10),
-            rest: *random.pick(&[1, 10, 100, 1_000]),
+            callers: if habits.busy { 3 } else { 1 + random.below(3) },
+            calls: habits.calls + random.below(10),
+            rest: if habits.busy {
+                1
+            } else {
+                *random.pick(&[1, 10, 100, 1_000])
+            },
             recorder: recorder.clone(),
-            clock: Mutex::new(clock),
+            habits,
+            pause: pause.clone(),
+            present: Mutex::new(present),
             timeout,
             name,
             link,
         })
     }
 
-    pub(crate) fn clock(&self) -> SharedClock {
-        self.clock.lock().unwrap().clone()
+    fn present(&self) -> Present {
+        self.present.lock().unwrap().clone()
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.present().clock
     }
 
     /// So many lives: each but the last is ended early, by a `close` or by a crash.
     pub(crate) async fn live(self: Arc<Process>, lives: u64, mut random: Random) {
         for life in 1..=lives {
-            let clock = self.clock();
+            let present = self.present();
             let mut callers = JoinSet::new();
             for caller in 0..self.callers {
                 let own = Caller {
                     process: self.clone(),
-                    clock: clock.clone(),
+                    present: present.clone(),
                     alone: self.callers == 1,
                     settled: true,
                     reads: caller == 0,
@@ -77,21 +167,38 @@ impl Process {
             }
             sleep(milliseconds(random.below(20) * random.below(400))).await;
             if random.below(2) == 0 {
-                clock.close();
+                let began = Instant::now();
+                present.clock.close().await;
+                if began.elapsed() > self.timeout {
+                    let what = format!("closing took {:?}", began.elapsed());
+                    self.recorder.broken(what);
+                }
                 callers.join_all().await;
             } else {
                 // What it was in the middle of never returned.
+                present.life.crash();
                 callers.shutdown().await;
             }
-            *self.clock.lock().unwrap() =
-                self::clock(&self.name, &self.link, self.timeout, &mut random);
+            *self.present.lock().unwrap() = self::present(
+                &self.name,
+                &self.link,
+                self.timeout,
+                self.habits,
+                &mut random,
+            );
         }
+    }
+
+    /// The newest time, if it gets to know it.
+    pub(crate) async fn look(&self) -> Option<Time> {
+        let observed = read(self, &self.clock()).await;
+        Some(observed.ok()??.value)
     }
 
     /// One update, which must succeed: all is well again.
     pub(crate) async fn update_at_last(self: Arc<Process>) {
-        let clock = self.clock();
-        if let Err(error) = update(&self, &clock, 1, None).await {
+        let present = self.present();
+        if let Err(error) = update(&self, &present, 1, None).await {
             let name = &self.name;
             self.recorder
                 .broken(format!("{name} gets no update when all is well: {error}"));
@@ -100,9 +207,12 @@ impl Process {
 
     /// Follows the record from the beginning: every update once, in order.
     pub(crate) async fn follow(self: Arc<Process>, seen: Arc<Mutex<Vec<WatchEvent>>>) {
+        let Clock::Shared(clock) = self.clock() else {
+            return;
+        };
         let mut from = 1;
         loop {
-            let mut watch = self.clock().watch_from(from).await.unwrap();
+            let mut watch = clock.watch_from(from).await.unwrap();
             while let Ok(event) = watch.next().await {
                 seen.lock().unwrap().push(event);
             }
@@ -113,20 +223,35 @@ impl Process {
     }
 }
 
-pub(crate) fn clock(
+fn present(
     name: &str,
     link: &Arc<Link>,
+    timeout: Duration,
+    habits: Habits,
+    random: &mut Random,
+) -> Present {
+    let life = Life::new(link);
+    let clock = match habits.wide {
+        true => Clock::Wide(Wide::new(&life, name, timeout, random)),
+        false => Clock::Shared(clock(name, &life, timeout, random)),
+    };
+    Present { clock, life }
+}
+
+pub(crate) fn clock(
+    name: &str,
+    life: &Arc<Life>,
     timeout: Duration,
     random: &mut Random,
 ) -> SharedClock {
     let config = Config::memory(name).unwrap().with_timeout(timeout);
     let instance = Instance::new(random.next().max(1));
-    SharedClock::with_instance(link.clone(), &config, instance)
+    SharedClock::with_instance(life.clone(), &config, instance).carried_on(Handle::current())
 }
 
 struct Caller {
     process: Arc<Process>,
-    clock: SharedClock,
+    present: Present,
     /// Nobody else uses this clock.
     alone: bool,
     /// Its last call ended well, so that nothing is under way.
@@ -142,25 +267,27 @@ impl Caller {
         for _ in 0..self.process.calls {
             let random = &mut self.random;
             sleep(milliseconds(random.below(self.process.rest))).await;
+            let process = self.process.clone();
+            let _goes_on = process.pause.read().await;
             match self.random.below(20) {
                 0..=3 if self.reads => self.read().await,
                 4 => {
                     let count = 2 + self.random.below(40);
                     self.update(count).await;
                 }
-                5 => self.give_up().await,
-                6..=8 => self.tick(),
+                5 if !self.process.habits.quiet => self.give_up().await,
+                6..=8 if !self.process.habits.quiet => self.tick(),
                 _ => self.update(1).await,
             }
         }
     }
 
     fn local(&self) -> Option<Time> {
-        (self.alone && self.settled).then(|| self.clock.now())
+        (self.alone && self.settled).then(|| self.present.clock.now())
     }
 
     async fn update(&mut self, count: u64) {
-        let result = update(&self.process, &self.clock, count, self.local()).await;
+        let result = update(&self.process, &self.present, count, self.local()).await;
         self.settled = result.is_ok();
         if let Ok(times) = result {
             self.given(times.first, times.last);
@@ -168,19 +295,14 @@ impl Caller {
     }
 
     async fn read(&mut self) {
-        let (process, clock) = (&self.process, &self.clock);
-        let call = begin(process, clock, Action::Read);
-        let began = Instant::now();
-        let result = clock.read().await;
-        in_time(process, &call, began);
-        process.recorder.read(call, &result);
+        let _ = read(&self.process, &self.present.clock).await;
     }
 
     /// A call whose caller does not wait for its end.
     async fn give_up(&mut self) {
         let patience = milliseconds(self.random.below(30));
-        let call = begin(&self.process, &self.clock, Action::Update);
-        let result = timeout(patience, self.clock.reserve(1)).await;
+        let call = begin(&self.process, &self.present.clock, Action::Update);
+        let result = timeout(patience, self.present.clock.reserve(1)).await;
         if let Ok(result) = result {
             self.process.recorder.updated(call, &result);
             if let Ok(times) = result {
@@ -191,7 +313,7 @@ impl Caller {
     }
 
     fn tick(&mut self) {
-        let time = self.clock.tick().unwrap().time;
+        let time = self.present.clock.tick();
         self.given(time, time);
     }
 
@@ -205,7 +327,16 @@ impl Caller {
     }
 }
 
-fn begin(process: &Process, clock: &SharedClock, action: Action) -> Call {
+async fn read(process: &Process, clock: &Clock) -> Result<Option<Observed>, Error> {
+    let call = begin(process, clock, Action::Read);
+    let began = Instant::now();
+    let result = clock.read().await;
+    in_time(process, &call, began);
+    process.recorder.read(call, &result);
+    result
+}
+
+fn begin(process: &Process, clock: &Clock, action: Action) -> Call {
     process
         .recorder
         .begin(&process.name, clock.instance(), action)
@@ -213,7 +344,7 @@ fn begin(process: &Process, clock: &SharedClock, action: Action) -> Call {
 
 async fn update(
     process: &Process,
-    clock: &SharedClock,
+    present: &Present,
     count: u64,
     local: Option<Time>,
 ) -> Result<Reservation, Error> {
@@ -221,16 +352,36 @@ async fn update(
         1 => Action::Update,
         _ => Action::Reserve,
     };
-    let mut call = begin(process, clock, action);
+    let mut call = begin(process, &present.clock, action);
     call.local = local.map(Time::get);
     let began = Instant::now();
-    let result = clock.reserve(count).await;
+    let tally = present.life.tally();
+    let result = present.clock.reserve(count).await;
     in_time(process, &call, began);
-    if let Err(error) = &result {
-        insists(process, error, began);
+    match &result {
+        Err(error) => insists(process, error, began),
+        Ok(times) => {
+            let now = present.life.tally();
+            let lost = now.lost - tally.lost + now.creates - tally.creates;
+            spares(process, times, lost, now.folded - tally.folded);
+        }
     }
     process.recorder.updated(call, &result);
     result
+}
+
+/// Two transactions are always enough, save for what was lost and for the creation of the clock; where
+/// nobody's local clock is ahead and no fold comes between, one is.
+fn spares(process: &Process, times: &Reservation, lost: u32, folded: u32) {
+    let enough = match process.habits.quiet {
+        true => 1 + folded.min(1),
+        false => 2,
+    };
+    if times.round_trips > enough + lost && !process.habits.repaired {
+        process.recorder.broken(format!(
+            "more than {enough} transactions, and {lost} that were lost or created the clock: {times:?}"
+        ));
+    }
 }
 
 /// What may pass is tried until the deadline, or until the next attempt would begin after it.
@@ -248,8 +399,8 @@ fn insists(process: &Process, error: &Error, began: Instant) {
     }
 }
 
-/// As in the driver.
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// As in the driver, whose pauses last up to half as long again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(375);
 
 /// To the nanosecond: time stands still while something is computed.
 fn in_time(process: &Process, call: &Call, began: Instant) {

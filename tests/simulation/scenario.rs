@@ -3,16 +3,18 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lamport_clock::check::{Action, Call, History, Log, Options, Outcome, check};
-use lamport_clock::{Time, WatchEvent};
+use lamport_clock::{SharedClock, Time, WatchEvent};
 use serde_json::Value;
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::link::{Link, Weather};
+use super::link::{Life, Link, Weather};
 use super::nemesis;
-use super::process::{self, Process};
+use super::process::{self, Habits, Process};
 use super::random::Random;
 use super::recorder::Recorder;
 use super::server::{Loss, Server, milliseconds};
@@ -25,11 +27,25 @@ struct Scenario {
     faults: u64,
     old_writers: u64,
     garbage: bool,
+    /// Somebody deletes the record, and nothing else.
+    record_deleted: bool,
     compaction: bool,
     cuts: bool,
     watches: bool,
     /// The store loses times that were handed out, and somebody repairs it.
     loss: Option<Loss>,
+    /// Somebody who knows of nothing uses what is left of the store, before it is repaired.
+    newcomer: bool,
+    habits: Habits,
+}
+
+/// What a test looks into.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum About {
+    Faults,
+    /// Faults, and several updates of one process under way at once.
+    Pipelining,
+    Losses,
 }
 
 /// What one simulation came to.
@@ -43,15 +59,6 @@ pub(crate) struct Came {
     pub(crate) losses: usize,
     /// Everything that was recorded, as text.
     pub(crate) history: String,
-}
-
-/// What came of a loss.
-#[derive(PartialEq)]
-enum Loses {
-    /// It was repaired, or not everybody knew of the times.
-    Times,
-    /// The store made up for it: there is nothing to judge.
-    Nothing,
 }
 
 /// A promise was broken.
@@ -71,38 +78,75 @@ fn as_text(calls: &[Call]) -> String {
 }
 
 impl Scenario {
-    fn draw(random: &mut Random, losing: bool) -> Scenario {
+    fn draw(random: &mut Random, about: About) -> Scenario {
         let losses = [
             Loss::Snapshot,
             Loss::Snapshot,
             Loss::AnotherCluster,
-            Loss::Record,
-            Loss::Highest,
+            Loss::Base,
+            Loss::Taken,
+            Loss::BaseAndTaken,
+            Loss::RecordAndBase,
+            Loss::Weights,
             Loss::Everything,
         ];
+        let losing = about == About::Losses;
+        let wide = match about {
+            About::Faults => false,
+            About::Pipelining => true,
+            About::Losses => random.below(3) == 0,
+        };
+        let quiet = about == About::Faults && random.below(8) == 0;
+        let harm = !losing && !quiet;
+        let loss = losing.then(|| *random.pick(&losses));
+        // Weights are there while others keep taking, and there has to be much to be lost.
+        let busy = loss == Some(Loss::Weights) || random.below(8) == 0;
         Scenario {
-            processes: 1 + random.below(5),
-            lives: if losing { 1 } else { 1 + random.below(3) },
-            faults: *random.pick(&[0, 5, 20, 60]),
-            old_writers: if losing { 0 } else { random.below(4) / 2 },
-            garbage: !losing && random.below(5) == 0,
+            processes: match loss {
+                // Else there is no moment at which all know of all.
+                Some(Loss::Weights) => 1 + random.below(2),
+                _ => 1 + random.below(5),
+            },
+            lives: if harm { 1 + random.below(3) } else { 1 },
+            faults: if quiet {
+                0
+            } else {
+                *random.pick(&[0, 5, 20, 60])
+            },
+            old_writers: if harm { random.below(4) / 2 } else { 0 },
+            garbage: harm && random.below(5) == 0,
+            record_deleted: harm && random.below(5) == 0,
             compaction: random.below(4) == 0,
-            cuts: random.below(3) == 0,
+            cuts: !quiet && random.below(3) == 0,
             watches: random.below(2) == 0,
-            loss: losing.then(|| *random.pick(&losses)),
+            loss,
+            newcomer: random.below(2) == 0,
+            habits: Habits {
+                // They must still be at it when the store loses something, and when it is repaired.
+                calls: match (losing, busy) {
+                    (true, true) => 100,
+                    (true, false) => 15,
+                    (false, true) => 20,
+                    (false, false) => 4,
+                },
+                busy,
+                quiet,
+                wide,
+                repaired: losing,
+            },
         }
     }
 }
 
 /// Runs the simulation of this seed; the error says which promise was broken, and how.
-pub(crate) fn run(seed: u64, losing: bool) -> Result<Came, Broken> {
+pub(crate) fn run(seed: u64, about: About) -> Result<Came, Broken> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     let mut random = Random::new(seed);
-    let scenario = Scenario::draw(&mut random, losing);
+    let scenario = Scenario::draw(&mut random, about);
     // Made inside, where time is virtual.
     runtime.block_on(async {
         let world = World::new(&scenario, random);
@@ -122,6 +166,8 @@ struct World {
     recorder: Arc<Recorder>,
     links: Vec<Arc<Link>>,
     processes: Vec<Arc<Process>>,
+    /// Whoever writes to it pauses all callers.
+    pause: Arc<RwLock<()>>,
     watches: Vec<Arc<Mutex<Vec<WatchEvent>>>>,
     losses: usize,
     /// When keys were deleted under what was on its way.
@@ -144,6 +190,7 @@ impl World {
             weather,
             recorder: Arc::default(),
             processes: Vec::new(),
+            pause: Arc::default(),
             watches: Vec::new(),
             losses: 0,
             robbed_at: None,
@@ -152,17 +199,21 @@ impl World {
 
     async fn run(mut self, scenario: &Scenario) -> Result<Came, String> {
         for (i, link) in self.links.iter().enumerate() {
-            let name = format!("p{i}");
-            // They must still be at it when the store loses something, and when it is repaired.
-            let calls = if scenario.loss.is_some() { 15 } else { 4 };
-            let process = Process::new(name, link.clone(), &self.recorder, calls, &mut self.random);
+            let process = Process::new(
+                format!("p{i}"),
+                link.clone(),
+                &self.recorder,
+                scenario.habits,
+                &self.pause,
+                &mut self.random,
+            );
             self.processes.push(process);
         }
         let mut nemeses = self.harm(scenario);
         let mut followers = JoinSet::new();
         let mut lives = JoinSet::new();
         for process in &self.processes {
-            if scenario.watches && scenario.lives == 1 {
+            if scenario.watches && scenario.lives == 1 && !scenario.habits.wide {
                 let seen = Arc::default();
                 if scenario.loss.is_none() {
                     self.watches.push(Arc::clone(&seen));
@@ -172,10 +223,8 @@ impl World {
             let random = self.random.fork();
             lives.spawn(process.clone().live(scenario.lives, random));
         }
-        if let Some(loss) = scenario.loss
-            && self.lose(loss).await? == Loses::Nothing
-        {
-            return Ok(Came::default());
+        if let Some(loss) = scenario.loss {
+            self.lose(loss, scenario.newcomer).await?;
         }
         lives.join_all().await;
 
@@ -212,6 +261,13 @@ impl World {
                 random.fork(),
             ));
         }
+        if scenario.record_deleted {
+            nemeses.spawn(nemesis::delete_record(
+                server.clone(),
+                weather.clone(),
+                random.fork(),
+            ));
+        }
         if scenario.compaction {
             nemeses.spawn(nemesis::compact(
                 server.clone(),
@@ -227,53 +283,83 @@ impl World {
     }
 
     /// The store loses times of which every process knows, and some time later somebody repairs it.
-    async fn lose(&mut self, loss: Loss) -> Result<Loses, String> {
+    async fn lose(&mut self, loss: Loss, newcomer: bool) -> Result<(), String> {
         sleep(milliseconds(self.random.below(300))).await;
         let snapshot = self.server.snapshot();
         let kept = snapshot.revision();
-        for waited in 0.. {
-            if waited == 1_000 {
+        // Weights are there for a moment at a time.
+        let step = milliseconds(if loss == Loss::Weights { 1 } else { 10 });
+        let mut waited = Duration::ZERO;
+        while !self.everybody_knows(loss, kept) {
+            if waited > milliseconds(10_000) {
                 // Somebody ended before: then not everybody knows, and nothing is promised.
-                return Ok(Loses::Times);
+                return Ok(());
             }
-            if self.everybody_knows(kept) {
-                break;
-            }
-            sleep(milliseconds(10)).await;
+            sleep(step).await;
+            waited += step;
         }
-        sleep(milliseconds(self.random.below(50))).await;
+        if loss != Loss::Weights {
+            sleep(milliseconds(self.random.below(50))).await;
+        }
+        let pause = self.pause.clone();
+        let mut paused = None;
+        if loss == Loss::Snapshot {
+            paused = Some(pause.write().await);
+            self.let_all_know().await;
+        }
         let lost_at = self.recorder.now();
         let (epoch, highest) = (self.server.epoch(), self.server.highest());
         self.server.lose(loss, &snapshot);
+        drop(paused);
         self.losses += 1;
         self.robbed_at = (self.server.epoch() == epoch).then_some(lost_at);
+        if newcomer && loss.leaves_another_clock() {
+            // Its times pass all that the others know.
+            let newcomer = self.outsider("newcomer");
+            let _ = newcomer.reserve(1_000_000).await;
+            let _ = newcomer.update().await;
+        }
         sleep(milliseconds(self.random.below(20) * self.random.below(300))).await;
 
         // What was handed out in between was handed out by somebody who knew.
+        let from = loss.leaves_times_from(highest);
         let repaired_at = self.recorder.now();
         let between = self.recorder.with_calls(|calls| {
             let answered = |call: &&Call| {
                 call.outcome == Some(Outcome::Ok)
                     && call.called > lost_at
                     && call.returned < Some(repaired_at)
+                    && call.first.or(call.value.map(|value| value + 1)) < Some(from)
             };
             calls.iter().find(answered).cloned()
         });
         if let Some(call) = between {
-            if self.robbed_at.is_some() && call.value >= Some(highest) {
-                // A transaction from before the first record put back, late, what had been there:
-                // nothing that anybody knows of was lost in the end.
-                return Ok(Loses::Nothing);
-            }
             return Err(format!(
                 "answered although the store had lost times: {call:?}"
             ));
         }
-        self.repair().await?;
-        Ok(Loses::Times)
+        self.repair().await
     }
 
-    fn everybody_knows(&self, revision: u64) -> bool {
+    /// The takes of those who are refused after a loss fill the hole again, so that those go on who knew
+    /// of less: here nobody does.
+    async fn let_all_know(&self) {
+        for process in &self.processes {
+            // What was given up on may still be on its way.
+            while process.look().await.map(Time::get) < Some(self.server.highest()) {
+                sleep(milliseconds(10)).await;
+            }
+        }
+    }
+
+    /// Whether each process was answered with something that the loss takes.
+    fn everybody_knows(&self, loss: Loss, revision: u64) -> bool {
+        let least = match loss {
+            // As in `let_all_know`.
+            Loss::Weights if self.server.clock_after(loss).is_none() => return false,
+            Loss::Weights => self.server.highest(),
+            _ => 1,
+        };
         self.recorder.with_calls(|calls| {
             self.processes.iter().all(|process| {
                 let instance = Some(process.clock().instance());
@@ -281,18 +367,24 @@ impl World {
                     call.outcome == Some(Outcome::Ok)
                         && call.instance == instance
                         && call.revision > Some(revision)
+                        && call.value >= Some(least)
                 })
             })
         })
     }
 
+    /// A clock of somebody who is in no history.
+    fn outsider(&mut self, name: &str) -> SharedClock {
+        let life = Life::new(&self.links[0]);
+        process::clock(name, &life, milliseconds(5_000), &mut self.random)
+    }
+
     async fn repair(&mut self) -> Result<(), String> {
-        let link = self.links[0].clone();
-        let operator = process::clock("operator", &link, milliseconds(5_000), &mut self.random);
+        let operator = self.outsider("operator");
         for _ in 0..1_000 {
             let highest = Time::new(self.server.highest()).unwrap();
-            if let Ok(condition) = operator.condition(highest).await
-                && operator.repair(&condition).await.is_ok()
+            if let Ok(plan) = operator.plan_repair(highest).await
+                && operator.repair(&plan).await.is_ok()
             {
                 return Ok(());
             }
@@ -302,8 +394,17 @@ impl World {
     }
 
     fn judge(&self, scenario: &Scenario) -> Result<Came, String> {
-        if let Some(broken) = self.recorder.broken_first() {
+        let broken = self
+            .recorder
+            .broken_first()
+            .or_else(|| self.server.broken());
+        if let Some(broken) = broken {
             return Err(broken);
+        }
+        if let Some(unrest) = self.server.unrest() {
+            return Err(format!(
+                "at rest the record is late, or keys are left:\n{unrest}"
+            ));
         }
         let mut calls = self.recorder.with_calls(<[Call]>::to_vec);
         let text = self.server.log(scenario.loss.is_some());

@@ -1,59 +1,182 @@
-//! The store behind the faults: one shelf, its watches, and the log of the record that it keeps apart,
-//! whatever becomes of the shelf.
+//! The store behind the faults: one map, its watches, and the log of updates that it keeps apart,
+//! whatever becomes of the map.
+//!
+//! The log is the judge's, so what lies under the keys is read here once more, and without any code of
+//! the protocol.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use lamport_clock::logic::board::Keys;
-use lamport_clock::logic::trace::{Observed, Trace};
-use lamport_clock::logic::transaction::{Entry, Get, KeyRange, Operation, Reply, Transaction};
-use lamport_clock::store::shelf::Shelf;
-use lamport_clock::store::{Change, Failure};
+use lamport_clock::protocol::{
+    At, Change, Compare, Entry, KeyRange, Operation, Reply, Transaction,
+};
+use lamport_clock::store::Failure;
+use lamport_clock::store::mvcc::Mvcc;
 use lamport_clock::{Error, ErrorKind};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::random::Random;
 
+pub(crate) const RECORD: &[u8] = b"/lamport_clock";
+const BASE: &[u8] = b"/lamport_clock/base";
+const TAKEN: &[u8] = b"/lamport_clock/taken";
+const WEIGHTS: &[u8] = b"/lamport_clock/taken/";
+
 pub(crate) struct Server {
     state: Mutex<State>,
-    /// A revision was written, or the shelf was exchanged.
+    /// A revision was written, or the map was exchanged.
     pub(crate) changed: Notify,
-    pub(crate) keys: Keys,
 }
 
 struct State {
-    shelf: Shelf,
-    /// How often the shelf was exchanged: what is under way then gets lost.
+    map: Mvcc,
+    /// The clock's keys as they are now.
+    keys: Found,
+    /// How often the map was exchanged: what is under way then gets lost.
     epoch: u64,
     log: Vec<Value>,
-    /// How long the log was when the store lost something that was not repaired yet.
-    lost_at: Option<usize>,
+    /// How long the log was when the store lost something that was not repaired yet, and from where on
+    /// times may be handed out all the same.
+    lost_at: Option<(usize, u64)>,
     highest: u64,
+    /// The first write that no clock may make.
+    broken: Option<String>,
 }
 
-/// What the record is robbed of.
-#[derive(Clone, Copy, Debug)]
+/// What the store is robbed of.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Loss {
+    /// All that was written since some time.
     Snapshot,
     AnotherCluster,
-    Record,
-    Highest,
+    Base,
+    Taken,
+    BaseAndTaken,
+    RecordAndBase,
+    /// Every weight that there is.
+    Weights,
     Everything,
+}
+
+impl Loss {
+    /// Whether somebody who knows of nothing finds an empty clock there, which is another one.
+    pub(crate) fn leaves_another_clock(self) -> bool {
+        matches!(
+            self,
+            Loss::AnotherCluster | Loss::BaseAndTaken | Loss::Everything
+        )
+    }
+
+    /// From which time on times may be handed out before the repair. Those who know what the weights
+    /// counted put it into the base, if nobody came before them: then nothing is lost.
+    pub(crate) fn leaves_times_from(self, highest: u64) -> u64 {
+        match self {
+            // The takes of those who are refused may come so far, too.
+            Loss::Snapshot | Loss::Weights => highest + 1,
+            _ => u64::MAX,
+        }
+    }
+
+    fn takes(self, key: &[u8]) -> bool {
+        match self {
+            Loss::Snapshot | Loss::AnotherCluster => false,
+            Loss::Base => key == BASE,
+            Loss::Taken => key == TAKEN,
+            Loss::BaseAndTaken => key == BASE || key == TAKEN,
+            Loss::RecordAndBase => key == RECORD || key == BASE,
+            Loss::Weights => key.starts_with(WEIGHTS),
+            Loss::Everything => true,
+        }
+    }
+}
+
+/// Whether a fold came between what an update had seen and the update itself, by its compares and what
+/// its reply shows.
+pub(crate) fn was_folded(transaction: &Transaction, reply: &Reply) -> bool {
+    let seen = transaction
+        .compares
+        .iter()
+        .find_map(|compare| match compare {
+            Compare::ModRevision(key, revision) if key == BASE => Some(*revision),
+            _ => None,
+        });
+    let base = reply.entries.iter().find(|entry| entry.key == BASE);
+    base.is_some_and(|base| {
+        let content: Value = serde_json::from_slice(&base.value).unwrap();
+        Some(base.mod_revision) != seen && content["count"] == 0
+    })
+}
+
+/// The keys of the clock at one revision.
+#[derive(Clone, Default)]
+struct Found(BTreeMap<Vec<u8>, Entry>);
+
+impl Found {
+    fn json(&self, key: &[u8]) -> Option<Value> {
+        serde_json::from_slice(&self.0.get(key)?.value).ok()
+    }
+
+    /// Where the clock stands; `None` if there is none, or if it has visibly lost something.
+    fn clock(&self) -> Option<u64> {
+        let (base, taken) = (self.0.get(BASE)?, self.0.get(TAKEN)?);
+        let counted = self.json(BASE)?;
+        let created = match counted["created"].as_u64()? {
+            0 => base.create_revision,
+            created => created,
+        };
+        if taken.create_revision != created {
+            return None;
+        }
+        let takes = taken.version.checked_sub(counted["taken"].as_u64()?)?;
+        let mut clock = counted["value"].as_u64()? + takes;
+        for (key, weight) in &self.0 {
+            if let Some(bit) = key.strip_prefix(WEIGHTS) {
+                let bit: u32 = std::str::from_utf8(bit).unwrap().parse().unwrap();
+                clock += weight.version << bit;
+            }
+        }
+        Some(clock)
+    }
+
+    /// The record's value: 0 if there is none, `None` if it can't be read.
+    fn record(&self) -> Option<u64> {
+        match self.0.contains_key(RECORD) {
+            true => self.json(RECORD)?["value"].as_u64(),
+            false => Some(0),
+        }
+    }
+
+    fn wrote(&self, key: &[u8], revision: u64) -> bool {
+        self.0
+            .get(key)
+            .is_some_and(|entry| entry.mod_revision == revision)
+    }
+}
+
+/// What a revision did to the clock.
+enum Did {
+    Updated(Value),
+    /// It created the clock, folded, or took times that it gave up.
+    Nothing,
+    Deleted,
+    Unreadable,
 }
 
 impl Server {
     pub(crate) fn new() -> Server {
         Server {
             state: Mutex::new(State {
-                shelf: Shelf::of_cluster(1),
+                map: Mvcc::of_cluster(1),
+                keys: Found::default(),
                 epoch: 0,
                 log: Vec::new(),
                 lost_at: None,
                 highest: 0,
+                broken: None,
             }),
             changed: Notify::new(),
-            keys: Keys::new("/lamport_clock"),
         }
     }
 
@@ -66,25 +189,29 @@ impl Server {
     }
 
     pub(crate) fn revision(&self) -> u64 {
-        self.state().shelf.revision()
+        self.state().map.revision()
     }
 
-    /// The highest time that ever stood in the record by the rule.
+    /// Where the clock stood at its highest, times that were given up included: processes know of those.
     pub(crate) fn highest(&self) -> u64 {
         self.state().highest
     }
 
+    /// The first write that no clock may make.
+    pub(crate) fn broken(&self) -> Option<String> {
+        self.state().broken.clone()
+    }
+
     pub(crate) fn apply(&self, transaction: &Transaction) -> Result<Reply, Error> {
         let mut state = self.state();
-        let before = state.shelf.revision();
-        let reply = state.shelf.apply(transaction)?;
+        let before = state.map.revision();
+        let reply = state.map.apply(transaction)?;
         if reply.revision > before {
-            let range = self.keys.trace();
             let changes = state
-                .shelf
-                .changes(&range, reply.revision, reply.revision)?;
+                .map
+                .changes(&everything(), reply.revision, reply.revision)?;
             for change in changes {
-                self.write_down(&change, &mut state);
+                state.write_down(&change);
             }
             drop(state);
             self.changed.notify_waiters();
@@ -92,40 +219,20 @@ impl Server {
         Ok(reply)
     }
 
-    /// As `lamport watch --json` would print it.
-    fn write_down(&self, change: &Change, state: &mut State) {
-        let revision = change.revision;
-        let written: Vec<&Entry> = change.keys.iter().filter_map(|(_, e)| e.as_ref()).collect();
-        let trace = Trace::of(&self.keys, written);
-        if trace.record.is_none() {
-            let gone = |(key, entry): &(Vec<u8>, Option<Entry>)| {
-                *key == self.keys.record && entry.is_none()
-            };
-            if change.keys.iter().any(gone) {
-                let notice = json!({"notice": "deleted", "revision": revision});
-                state.log.push(notice);
-            }
-            return;
+    /// What lies under the keys; late by `behind` revisions, as a member may be that is asked for what
+    /// it has.
+    pub(crate) fn read(&self, range: &KeyRange, at: At, behind: u64) -> Result<Reply, Failure> {
+        let state = self.state();
+        let (mut at, mut revision) = (at, state.map.revision());
+        if at == At::Anywhere && revision > behind.max(state.map.kept_from()) {
+            revision = (revision - behind).max(state.map.kept_from());
+            at = At::Revision(revision);
         }
-        match trace.updates(&self.keys) {
-            Ok(updates) => {
-                for update in updates {
-                    if update.instance.is_some() {
-                        state.highest = state.highest.max(update.value.get());
-                    }
-                    if update.process_id.starts_with("repair:")
-                        && let Some(length) = state.lost_at.take()
-                    {
-                        // What was written in between nobody was given: that is looked at apart.
-                        state.log.truncate(length);
-                    }
-                    state.log.push(line(&update));
-                }
-            }
-            Err(_) => state
-                .log
-                .push(json!({"notice": "unreadable", "revision": revision})),
-        }
+        let reply = state
+            .map
+            .read(range, at)
+            .map_err(|error| kept(&state, error))?;
+        Ok(Reply { revision, ..reply })
     }
 
     pub(crate) fn changes(
@@ -134,26 +241,21 @@ impl Server {
         from: u64,
     ) -> Result<(u64, Vec<Change>), Failure> {
         let state = self.state();
-        let newest = state.shelf.revision();
+        let newest = state.map.revision();
         if newest < from {
             return Ok((newest, Vec::new()));
         }
-        let changes = state.shelf.changes(range, from, newest);
+        let changes = state.map.changes(range, from, newest);
         changes
             .map(|changes| (newest, changes))
-            .map_err(|error| Failure {
-                kept_from: Some(state.shelf.kept_from()),
-                ..Failure::answered(error)
-            })
+            .map_err(|error| kept(&state, error))
     }
 
     /// Forgets all but the newest revisions.
     pub(crate) fn compact(&self, random: &mut Random) {
         let mut state = self.state();
-        let revision = state.shelf.revision();
-        state
-            .shelf
-            .compact(revision.saturating_sub(random.below(4)));
+        let revision = state.map.revision();
+        state.map.compact(revision.saturating_sub(random.below(4)));
     }
 
     pub(crate) fn write(&self, operations: Vec<Operation>) {
@@ -164,54 +266,79 @@ impl Server {
         self.apply(&transaction).unwrap();
     }
 
-    pub(crate) fn put(&self, key: &[u8], value: &[u8]) {
-        self.write(vec![Operation::Put(key.to_vec(), value.to_vec())]);
+    pub(crate) fn put_record(&self, value: &[u8]) {
+        self.write(vec![Operation::Put(RECORD.to_vec(), value.to_vec())]);
+    }
+
+    pub(crate) fn delete_record(&self) {
+        self.write(vec![Operation::Delete(RECORD.to_vec())]);
     }
 
     /// What lies under the record's key.
     pub(crate) fn record(&self) -> Option<Vec<u8>> {
-        let look = Transaction {
-            then: vec![Operation::Get(Get::all(KeyRange::key(&self.keys.record)))],
-            ..Transaction::default()
-        };
-        let mut reply = self.apply(&look).unwrap();
-        reply.gets.remove(0).pop().map(|entry| entry.value)
+        let state = self.state();
+        state.keys.0.get(RECORD).map(|entry| entry.value.clone())
     }
 
-    pub(crate) fn snapshot(&self) -> Shelf {
-        self.state().shelf.clone()
+    pub(crate) fn snapshot(&self) -> Mvcc {
+        self.state().map.clone()
     }
 
-    pub(crate) fn lose(&self, loss: Loss, snapshot: &Shelf) {
-        let delete = |key: &[u8]| Operation::Delete(key.to_vec());
-        let keys = &self.keys;
+    /// Where the clock would stand after this loss; `None` if there is nothing to lose, or if anybody
+    /// could see it.
+    pub(crate) fn clock_after(&self, loss: Loss) -> Option<u64> {
+        let mut keys = self.state().keys.clone();
+        let before = keys.0.len();
+        keys.0.retain(|key, _| !loss.takes(key));
+        (keys.0.len() < before).then(|| keys.clock()).flatten()
+    }
+
+    pub(crate) fn lose(&self, loss: Loss, snapshot: &Mvcc) {
         let mut state = self.state();
-        state.lost_at = Some(state.log.len());
+        state.lost_at = Some((state.log.len(), loss.leaves_times_from(state.highest)));
+        let lost = state.keys.0.keys().filter(|key| loss.takes(key));
+        let lost: Vec<_> = lost.cloned().map(Operation::Delete).collect();
         drop(state);
         match loss {
             Loss::Snapshot => self.exchange(snapshot.clone()),
-            Loss::AnotherCluster => self.exchange(Shelf::of_cluster(2 + self.epoch())),
-            Loss::Record => self.write(vec![delete(&keys.record)]),
-            Loss::Highest => self.write(vec![delete(&keys.highest)]),
-            Loss::Everything => self.write(vec![
-                delete(&keys.record),
-                delete(&keys.highest),
-                delete(&keys.granted),
-                delete(&keys.tail),
-            ]),
+            Loss::AnotherCluster => self.exchange(Mvcc::of_cluster(2 + self.epoch())),
+            Loss::Weights => {
+                self.write(lost);
+                // What is under way could make up for it, and those who know less go on.
+                self.exchange(self.snapshot());
+            }
+            _ => self.write(lost),
         }
     }
 
-    fn exchange(&self, shelf: Shelf) {
+    fn exchange(&self, map: Mvcc) {
         let mut state = self.state();
-        state.shelf = shelf;
+        let entries = map.read(&everything(), At::Now).unwrap().entries;
+        let keys = entries.into_iter().map(|entry| (entry.key.clone(), entry));
+        state.keys = Found(keys.collect());
+        state.map = map;
         state.epoch += 1;
         drop(state);
         self.changed.notify_waiters();
     }
 
-    /// The log of the record; `in_turn` with the entries' places for revisions, since those of an
-    /// exchanged shelf begin anew.
+    /// What is wrong with a clock that has come to rest, if anything is: three keys are left, and the
+    /// record shows the newest time.
+    pub(crate) fn unrest(&self) -> Option<String> {
+        let keys = self.state().keys.clone();
+        let at_rest = keys.0.keys().eq([RECORD, BASE, TAKEN])
+            && keys.record() == keys.clock()
+            && keys.json(BASE)?["taken"] == keys.0[TAKEN].version;
+        let texts = keys.0.values().map(|entry| {
+            let [key, value] =
+                [&entry.key, &entry.value].map(|bytes| String::from_utf8_lossy(bytes));
+            format!("{key} (version {}): {value}", entry.version)
+        });
+        (!at_rest).then(|| texts.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The log of updates, as `lamport watch --json` would print it; `in_turn` with the entries' places
+    /// for revisions, since those of an exchanged map begin anew.
     pub(crate) fn log(&self, in_turn: bool) -> String {
         let mut text = r#"{"notice":"watching","endpoint":"simulated","from":1}"#.to_owned();
         let state = self.state();
@@ -230,14 +357,129 @@ impl Server {
     }
 }
 
-fn line(update: &Observed) -> Value {
-    json!({
-        "value": update.value.get(),
-        "first": update.first.get(),
-        "process_id": update.process_id,
-        "instance": update.instance.map(|instance| instance.to_string()),
-        "revision": update.revision,
-    })
+impl State {
+    fn write_down(&mut self, change: &Change) {
+        let before = self.keys.clone();
+        for (key, entry) in &change.keys {
+            match entry {
+                Some(entry) => self.keys.0.insert(key.clone(), entry.clone()),
+                None => self.keys.0.remove(key),
+            };
+        }
+        let did = did(&before, &self.keys, change);
+        self.check(&before, change.revision);
+        self.highest = self.highest.max(self.keys.clock().unwrap_or(0));
+        let line = match did {
+            Did::Nothing => return,
+            Did::Deleted => json!({"notice": "deleted", "revision": change.revision}),
+            Did::Unreadable => json!({"notice": "unreadable", "revision": change.revision}),
+            Did::Updated(update) => update,
+        };
+        let process = line["process_id"].as_str().unwrap_or_default();
+        if process.starts_with("repair:")
+            && let Some((length, from)) = self.lost_at.take()
+        {
+            // What was written in between nobody was given: that is looked at apart.
+            let between = self.log.split_off(length);
+            let given = between
+                .into_iter()
+                .filter(|line| line["first"].as_u64() >= Some(from));
+            self.log.extend(given);
+        }
+        self.log.push(line);
+    }
+
+    /// The clock never goes back.
+    fn check(&mut self, before: &Found, revision: u64) {
+        if self.lost_at.is_some() || self.broken.is_some() {
+            return;
+        }
+        let (stood, stands) = (before.clock().unwrap_or(0), self.keys.clock());
+        let is_there = [BASE, TAKEN]
+            .iter()
+            .any(|key| self.keys.0.contains_key(*key));
+        if (is_there && stands.is_none()) || stands.is_some_and(|stands| stands < stood) {
+            let what = format!("the clock went from {stood} to {stands:?} at revision {revision}");
+            self.broken = Some(what);
+        }
+    }
+}
+
+/// What a revision did, by the keys before and after it.
+fn did(before: &Found, after: &Found, change: &Change) -> Did {
+    let revision = change.revision;
+    let based = after.wrote(BASE, revision);
+    let deleted = change.keys.iter().filter(|(_, entry)| entry.is_none());
+    if deleted
+        .into_iter()
+        .any(|(key, _)| !(based && key.starts_with(WEIGHTS)))
+    {
+        return Did::Deleted;
+    }
+    let line = |wrote: &Value, first: u64, last: u64| {
+        Did::Updated(json!({
+            "value": last,
+            "first": first,
+            "process_id": wrote["process"],
+            "instance": wrote["instance"],
+            "revision": revision,
+        }))
+    };
+    if based {
+        let base = after.json(BASE).unwrap();
+        let number = |name: &str| base[name].as_u64().unwrap();
+        return match number("count") {
+            0 => Did::Nothing,
+            count => {
+                assert_eq!(number("first") + count - 1, number("value"), "{base}");
+                line(&base, number("first"), number("value"))
+            }
+        };
+    }
+    if after.wrote(TAKEN, revision) {
+        let taken = after.json(TAKEN).unwrap();
+        let number = |name: &str| taken[name].as_u64().unwrap();
+        let (Some(last), count) = (after.clock(), number("count")) else {
+            return Did::Nothing;
+        };
+        let first = (last + 1).saturating_sub(count);
+        // A record that can't be read is above everything.
+        let record = before.record().unwrap_or(u64::MAX);
+        let void = first <= number("local") || (number("try") == 1 && first <= record);
+        return match void || count == 0 {
+            true => Did::Nothing,
+            false => line(&taken, first, last),
+        };
+    }
+    let Some(record) = after
+        .0
+        .get(RECORD)
+        .filter(|entry| entry.mod_revision == revision)
+    else {
+        return Did::Nothing;
+    };
+    match lamport_clock::Record::parse(&record.value) {
+        Ok(record) => Did::Updated(json!({
+            "value": record.value.get(),
+            "process_id": record.process_id,
+            "revision": revision,
+        })),
+        Err(_) => Did::Unreadable,
+    }
+}
+
+fn everything() -> KeyRange {
+    KeyRange {
+        start: RECORD.to_vec(),
+        end: b"/lamport_clock0".to_vec(),
+    }
+}
+
+fn kept(state: &State, error: Error) -> Failure {
+    Failure {
+        kept_from: Some(state.map.kept_from()),
+        ..Failure::answered(error)
+    }
 }
 
 pub(crate) fn unavailable(why: &str) -> Error {

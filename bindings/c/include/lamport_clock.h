@@ -529,17 +529,20 @@ lamport_status_t lamport_clock_location(const struct lamport_clock_t *clock,
  once, do threads that wait in one. The local clock (tick, receive, now) goes on. To close again
  does nothing.
 
+ Then it waits until the record shows what this clock took last, so that legacy writers see it, at
+ most as long as the clock's deadline.
+
  The handle stays valid until it is freed: to end a clock that other threads use, close it, join
  them, then free it.
 
- Does not block. Any thread. Errors: NULL_POINTER (clock).
+ Blocks. Any thread. Errors: NULL_POINTER (clock).
  */
 lamport_status_t lamport_clock_close(const struct lamport_clock_t *clock,
                                      struct lamport_error_t **error);
 
 /*
  Frees a clock, closed or not. NULL is allowed and does nothing. Nothing can fail here, and
- nothing is left in the store.
+ nothing waits: what lamport_clock_close() waits for is left to the library's thread.
 
  No other call on this handle may be under way, and none may follow. Does not block. Any thread. A
  forked child frees its own handles; that leaves the parent's clock alone.
@@ -688,9 +691,8 @@ void lamport_update_free(struct lamport_update_t *update);
  Follows every update by anyone: with `from` 0 those that are committed after this call returned,
  otherwise those from revision `from` on which the store still keeps.
 
- The watch may outlive the clock's handle, but ends when the clock is closed or freed. While it is
- read from, it keeps the clock warm: its updates take one round trip although others write too.
- On success `*watch` is yours.
+ The watch may outlive the clock's handle, but ends when the clock is closed or freed. On success
+ `*watch` is yours.
 
  Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Any
  thread. Errors: NULL_POINTER (clock, watch), UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED,

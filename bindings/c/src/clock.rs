@@ -316,10 +316,13 @@ pub unsafe extern "C" fn lamport_clock_location(
 /// once, do threads that wait in one. The local clock (tick, receive, now) goes on. To close again
 /// does nothing.
 ///
+/// Then it waits until the record shows what this clock took last, so that legacy writers see it, at
+/// most as long as the clock's deadline.
+///
 /// The handle stays valid until it is freed: to end a clock that other threads use, close it, join
 /// them, then free it.
 ///
-/// Does not block. Any thread. Errors: NULL_POINTER (clock).
+/// Blocks. Any thread. Errors: NULL_POINTER (clock).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_close(
     clock: *const Clock,
@@ -336,7 +339,7 @@ pub unsafe extern "C" fn lamport_clock_close(
 }
 
 /// Frees a clock, closed or not. NULL is allowed and does nothing. Nothing can fail here, and
-/// nothing is left in the store.
+/// nothing waits: what lamport_clock_close() waits for is left to the library's thread.
 ///
 /// No other call on this handle may be under way, and none may follow. Does not block. Any thread. A
 /// forked child frees its own handles; that leaves the parent's clock alone.
@@ -346,7 +349,7 @@ pub unsafe extern "C" fn lamport_clock_free(clock: *mut Clock) {
         // SAFETY: the header's contract: it came from us and is freed once.
         let clock = unsafe { border::given_back(clock) };
         if let Some(clock) = clock {
-            clock.0.close();
+            clock.0.end();
         }
     });
 }

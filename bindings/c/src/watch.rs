@@ -36,9 +36,8 @@ pub struct Watch {
 /// Follows every update by anyone: with `from` 0 those that are committed after this call returned,
 /// otherwise those from revision `from` on which the store still keeps.
 ///
-/// The watch may outlive the clock's handle, but ends when the clock is closed or freed. While it is
-/// read from, it keeps the clock warm: its updates take one round trip although others write too.
-/// On success `*watch` is yours.
+/// The watch may outlive the clock's handle, but ends when the clock is closed or freed. On success
+/// `*watch` is yours.
 ///
 /// Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Any
 /// thread. Errors: NULL_POINTER (clock, watch), UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED,

@@ -225,8 +225,8 @@ impl SharedClock {
         self.clock(py).now().get()
     }
 
-    /// Takes the next time of the shared clock: one round trip if nobody else wrote since this
-    /// process last saw the record.
+    /// Takes the next time of the shared clock: one round trip, alone and in any
+    /// crowd.
     ///
     /// Raises LamportTimeoutError, UnavailableError, CorruptError, ExhaustedError, TooFarAheadError,
     /// RegressedError, OverloadedError, ClosedError and what the store refuses with. Whether a failed
@@ -274,9 +274,8 @@ impl SharedClock {
     /// Follows every update by anyone that is committed after this call returned: an iterator of
     /// Observed. With `from_revision` those from that revision on which the store still keeps.
     ///
-    /// With `notices=True` it also gives Missed, Unreadable, Deleted and Interrupted; see Watch. A
-    /// watch that is read from keeps this clock warm: its updates take one round trip although
-    /// others write too. Raises what read() raises.
+    /// With `notices=True` it also gives Missed, Unreadable, Deleted and Interrupted; see Watch.
+    /// Raises what read() raises.
     ///
     /// >>> clock = SharedClock.memory("api")
     /// >>> with clock.watch() as watch:
@@ -372,6 +371,9 @@ impl SharedClock {
     /// Ends the clock: callers and watches that wait, and later calls that need the store, get
     /// ClosedError. Updates in the background end; the local clock goes on. Closing twice is no error.
     ///
+    /// Then it waits until the record shows what this clock took last, so that legacy writers see it,
+    /// at most as long as the clock's deadline.
+    ///
     /// >>> clock = SharedClock.memory("api")
     /// >>> clock.close()
     /// >>> clock.update()
@@ -380,6 +382,11 @@ impl SharedClock {
     /// lamport_clock.ClosedError: this clock was closed
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.clock.close());
+    }
+
+    /// close() without the wait, for event loops: it goes on in the library's thread.
+    fn _end(&self) {
+        self.clock.end();
     }
 
     fn __enter__(this: Bound<'_, Self>) -> Bound<'_, Self> {

@@ -259,6 +259,15 @@ impl Completions {
         })
     }
 
+    fn close(
+        this: &Bound<'_, Self>,
+        future: Py<PyAny>,
+        clock: Py<SharedClock>,
+    ) -> PyResult<Py<Call>> {
+        let begin = SharedClock::begins(this.py(), clock, move |clock| clock.begin_close());
+        Completions::ask_for(this, future, begin, |py, ()| Ok(py.None()))
+    }
+
     fn history(
         this: &Bound<'_, Self>,
         future: Py<PyAny>,

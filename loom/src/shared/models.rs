@@ -1,6 +1,7 @@
-//! The queue between its callers, those who serve it, and who closes it.
+//! The queue between its callers, those who carry them, and who closes it.
 //!
-//! [`Right`] does with the queue what `Driving` does in `shared/driver.rs`, and nothing between.
+//! [`Right`] does with the queue what `Driver` does in `shared/driver.rs`, and nothing between. None of
+//! this asks how many may carry at once: as many as the queue allows, and no more.
 
 use std::sync::Arc;
 
@@ -15,7 +16,9 @@ struct Caller(Arc<Fate>);
 #[derive(Default)]
 struct Fate {
     gave_up: AtomicBool,
-    served: AtomicUsize,
+    /// How many had been taken off the queue before it.
+    place: AtomicUsize,
+    carried: AtomicUsize,
     /// Told that the clock was closed.
     closed: AtomicUsize,
     /// Dropped with whatever was done with it.
@@ -39,11 +42,11 @@ impl Fate {
         Arc::new(Fate::default())
     }
 
-    /// How often it was served, told of the end, and dropped.
+    /// How often it was carried, told of the end, and dropped.
     fn seen(&self) -> (usize, usize, usize) {
         let number = |of: &AtomicUsize| of.load(Ordering::Acquire);
         (
-            number(&self.served),
+            number(&self.carried),
             number(&self.closed),
             number(&self.dropped),
         )
@@ -52,22 +55,32 @@ impl Fate {
 
 struct World {
     queue: Queue<Caller>,
-    /// Somebody serves at this moment.
-    serving: AtomicBool,
+    /// How many callers were taken off the queue.
+    taken: AtomicUsize,
+    /// How many carry callers at this moment.
+    carrying: AtomicUsize,
+    /// How many callers one driver takes at once: what does not fit into a batch waits for the next.
+    batch: usize,
 }
 
 impl World {
     fn new() -> Arc<World> {
+        World::with_batches_of(usize::MAX)
+    }
+
+    fn with_batches_of(batch: usize) -> Arc<World> {
         Arc::new(World {
             queue: Queue::new(),
-            serving: AtomicBool::new(false),
+            taken: AtomicUsize::new(0),
+            carrying: AtomicUsize::new(0),
+            batch,
         })
     }
 
-    /// A call: it queues up, and serves if it is told to.
+    /// A call: it queues up, and a driver runs if one is needed.
     fn call(self: &Arc<World>, fate: &Arc<Fate>) -> Result<(), Refused> {
         if self.queue.push(Caller(fate.clone()))? {
-            Right::new(self).serve_all();
+            Right::new(self).carry_all();
         }
         Ok(())
     }
@@ -77,11 +90,18 @@ impl World {
             caller.0.closed.fetch_add(1, Ordering::AcqRel);
         }
     }
+
+    /// All who were to do something have done it: every right was given back.
+    fn assert_idle(&self) {
+        assert!(self.queue.is_idle(), "somebody waits for nobody");
+        assert_eq!(self.carrying.load(Ordering::Acquire), 0);
+    }
 }
 
-/// The right to serve the queue.
+/// The right to carry callers.
 struct Right {
     world: Arc<World>,
+    batch: Vec<Caller>,
     over: bool,
 }
 
@@ -89,30 +109,48 @@ impl Right {
     fn new(world: &Arc<World>) -> Right {
         Right {
             world: world.clone(),
+            batch: Vec::new(),
             over: false,
         }
     }
 
-    fn serve_all(mut self) {
-        while self.takes_off() {
-            self.land();
+    fn carry_all(mut self) {
+        while self.next_batch() {
+            self.hand_out();
         }
     }
 
-    fn takes_off(&mut self) -> bool {
-        self.over = !self.world.queue.take_off(|_| true);
-        if !self.over {
-            let other = self.world.serving.swap(true, Ordering::AcqRel);
-            assert!(!other, "two serve at once");
+    fn next_batch(&mut self) -> bool {
+        let (batch, most) = (&mut self.batch, self.world.batch);
+        let taken = &self.world.taken;
+        let took = self.world.queue.take_off(|caller| {
+            if batch.len() == most {
+                return Some(caller);
+            }
+            // In the order of the queue: this runs under its lock.
+            let place = taken.fetch_add(1, Ordering::AcqRel);
+            caller.0.place.store(place, Ordering::Release);
+            batch.push(caller);
+            None
+        });
+        assert_eq!(took, !batch.is_empty());
+        self.over = !took;
+        if took {
+            let others = self.world.carrying.fetch_add(1, Ordering::AcqRel);
+            assert_eq!(others, 0, "somebody carries already");
+            assert!(
+                !self.world.queue.is_idle(),
+                "idle while callers are carried"
+            );
         }
-        !self.over
+        took
     }
 
-    fn land(&self) {
-        // Before: with nobody in flight another may have taken the right only if ours was given back.
-        self.world.serving.store(false, Ordering::Release);
-        for caller in self.world.queue.land() {
-            caller.0.served.fetch_add(1, Ordering::AcqRel);
+    fn hand_out(&mut self) {
+        // Before: with nobody carried another may have taken the right only if ours was given back.
+        self.world.carrying.fetch_sub(1, Ordering::AcqRel);
+        for caller in self.batch.drain(..) {
+            caller.0.carried.fetch_add(1, Ordering::AcqRel);
         }
     }
 }
@@ -120,7 +158,9 @@ impl Right {
 impl Drop for Right {
     fn drop(&mut self) {
         if !self.over {
-            self.world.serving.store(false, Ordering::Release);
+            if !self.batch.is_empty() {
+                self.world.carrying.fetch_sub(1, Ordering::AcqRel);
+            }
             drop(self.world.queue.abandon());
         }
     }
@@ -132,7 +172,7 @@ fn calls(world: &Arc<World>, fate: &Arc<Fate>) -> thread::JoinHandle<Result<(), 
 }
 
 #[test]
-fn every_caller_is_served_once_and_by_one_at_a_time() {
+fn every_caller_is_carried_once_and_by_no_more_at_a_time_than_may() {
     loom::model(|| {
         let world = World::new();
         let fates = [(); 3].map(|()| Fate::new());
@@ -144,23 +184,84 @@ fn every_caller_is_served_once_and_by_one_at_a_time() {
         for fate in &fates {
             assert_eq!(fate.seen(), (1, 0, 1));
         }
+        world.assert_idle();
     });
 }
 
 #[test]
-fn who_comes_to_a_closing_clock_is_served_or_told_or_refused() {
+fn a_caller_that_does_not_fit_is_carried_with_the_next() {
+    loom::model(|| {
+        let world = World::with_batches_of(1);
+        let fates = [(); 3].map(|()| Fate::new());
+        let threads = [calls(&world, &fates[0]), calls(&world, &fates[1])];
+        world.call(&fates[2]).unwrap();
+        for thread in threads {
+            thread.join().unwrap().unwrap();
+        }
+        for fate in &fates {
+            assert_eq!(fate.seen(), (1, 0, 1));
+        }
+        world.assert_idle();
+    });
+}
+
+#[test]
+fn callers_are_taken_in_the_order_in_which_they_came() {
+    loom::model(|| {
+        let world = World::with_batches_of(1);
+        let fates = [(); 3].map(|()| Fate::new());
+        // The right is held back until another may have come.
+        assert!(world.queue.push(Caller(fates[0].clone())).unwrap());
+        let other = calls(&world, &fates[1]);
+        Right::new(&world).carry_all();
+        other.join().unwrap().unwrap();
+        world.call(&fates[2]).unwrap();
+        for (place, fate) in fates.iter().enumerate() {
+            assert_eq!(fate.seen(), (1, 0, 1));
+            assert_eq!(fate.place.load(Ordering::Acquire), place);
+        }
+        world.assert_idle();
+    });
+}
+
+#[test]
+fn a_queue_is_idle_only_when_nobody_waits_and_nobody_is_carried() {
+    loom::model(|| {
+        let world = World::new();
+        let fate = Fate::new();
+        let waits = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let (world, fate, waits) = (world.clone(), fate.clone(), waits.clone());
+            move || {
+                let is_needed = world.queue.push(Caller(fate)).unwrap();
+                waits.store(true, Ordering::Release);
+                assert!(is_needed, "nobody else carries");
+                Right::new(&world).carry_all();
+            }
+        });
+        // As a fold looks: a call that has begun is over before the queue is idle.
+        if waits.load(Ordering::Acquire) && world.queue.is_idle() {
+            assert_eq!(fate.seen(), (1, 0, 1));
+        }
+        thread.join().unwrap();
+        assert_eq!(fate.seen(), (1, 0, 1));
+        world.assert_idle();
+    });
+}
+
+#[test]
+fn a_call_to_a_closing_clock_is_carried_or_told_or_refused() {
     loom::model(|| {
         let world = World::new();
         let fates = [(); 2].map(|()| Fate::new());
         let threads = [calls(&world, &fates[0]), calls(&world, &fates[1])];
         world.close();
-        assert!(world.queue.land().is_empty(), "taken by a closed clock");
         let results = threads.map(|thread| thread.join().unwrap());
         for (result, fate) in results.into_iter().zip(&fates) {
             match result {
                 Ok(()) => {
-                    let (served, closed, dropped) = fate.seen();
-                    assert_eq!((served + closed, dropped), (1, 1));
+                    let (carried, closed, dropped) = fate.seen();
+                    assert_eq!((carried + closed, dropped), (1, 1));
                 }
                 Err(refused) => {
                     assert!(matches!(refused, Refused::Closed));
@@ -169,11 +270,12 @@ fn who_comes_to_a_closing_clock_is_served_or_told_or_refused() {
             }
         }
         assert!(matches!(world.call(&Fate::new()), Err(Refused::Closed)));
+        world.assert_idle();
     });
 }
 
 #[test]
-fn whoever_stops_in_the_middle_leaves_nobody_waiting_for_nobody() {
+fn a_driver_that_stops_in_the_middle_leaves_nobody_waiting_for_nobody() {
     loom::model(|| {
         let world = World::new();
         let fates = [(); 3].map(|()| Fate::new());
@@ -183,7 +285,7 @@ fn whoever_stops_in_the_middle_leaves_nobody_waiting_for_nobody() {
             move || {
                 if world.queue.push(Caller(fate)).unwrap() {
                     let mut right = Right::new(&world);
-                    assert!(right.takes_off());
+                    right.next_batch();
                     drop(right);
                 }
             }
@@ -192,18 +294,19 @@ fn whoever_stops_in_the_middle_leaves_nobody_waiting_for_nobody() {
         stopped.join().unwrap();
         other.join().unwrap().unwrap();
         for fate in &fates[..2] {
-            let (served, _, dropped) = fate.seen();
-            assert!(served <= 1);
+            let (carried, _, dropped) = fate.seen();
+            assert!(carried <= 1);
             // Its sender is gone, so it hears of it and begins anew.
             assert_eq!(dropped, 1);
         }
+        world.assert_idle();
         world.call(&fates[2]).unwrap();
         assert_eq!(fates[2].seen(), (1, 0, 1));
     });
 }
 
 #[test]
-fn who_gives_up_is_passed_over_and_is_in_nobody_s_way() {
+fn a_caller_that_gives_up_is_passed_over_and_is_in_nobody_s_way() {
     loom::model(|| {
         let world = World::new();
         let fates = [(); 2].map(|()| Fate::new());
@@ -212,7 +315,8 @@ fn who_gives_up_is_passed_over_and_is_in_nobody_s_way() {
         world.call(&fates[1]).unwrap();
         thread.join().unwrap().unwrap();
         assert_eq!(fates[1].seen(), (1, 0, 1));
-        let (served, _, dropped) = fates[0].seen();
-        assert!(served <= 1 && dropped == 1);
+        let (carried, _, dropped) = fates[0].seen();
+        assert!(carried <= 1 && dropped == 1);
+        world.assert_idle();
     });
 }

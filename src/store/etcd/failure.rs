@@ -91,11 +91,6 @@ impl Cause {
         Cause::not_connected("etcd's users were switched on".to_owned())
     }
 
-    /// Whether it is an error of this kind.
-    pub(super) fn is(&self, kind: ErrorKind) -> bool {
-        self.kind == kind
-    }
-
     /// Whether another member may do better.
     pub(super) fn is_the_members_fault(&self) -> bool {
         self.members_fault

@@ -10,8 +10,8 @@ use super::failure::{Cause, of_cancelled_watch};
 use super::member::Member;
 use super::translate;
 use crate::error::Result;
-use crate::logic::transaction::KeyRange;
-use crate::store::{Change, Changes, StoreFuture};
+use crate::protocol::{Change, KeyRange};
+use crate::store::{Changes, StoreFuture};
 
 pub(super) struct Following {
     member: Arc<Member>,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions};
+use etcd_client::{Client, ConnectOptions, KvClient};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::{Instant, timeout};
@@ -72,8 +72,27 @@ impl Member {
         }
     }
 
+    /// The same member, not connected yet.
+    pub(super) fn anew(&self) -> Member {
+        Member {
+            address: self.address.clone(),
+            url: self.url.clone(),
+            options: self.options.clone(),
+            state: Mutex::default(),
+        }
+    }
+
     pub(super) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// What transactions and reads go through: a copy of the whole client costs more than they do.
+    pub(super) async fn kv(&self) -> Result<KvClient, Cause> {
+        let client = self.state().client.as_ref().map(Client::kv_client);
+        match client {
+            Some(client) => Ok(client),
+            None => Ok(self.client().await?.kv_client()),
+        }
     }
 
     /// The client of this member. Connecting happens with its first request, save that a user is

@@ -17,15 +17,14 @@ use self::patience::{LEAST_PATIENCE, Patience};
 use super::{Changes, Failure, Server, Store, StoreFuture};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::transaction::{KeyRange, Reply, Transaction};
 use crate::nodes::Address;
+use crate::protocol::{At, KeyRange, Reply, Transaction};
 
 mod advice;
 mod failure;
 mod follow;
 mod member;
 mod patience;
-mod read;
 mod tls;
 mod translate;
 
@@ -52,16 +51,20 @@ impl EtcdStore {
         }
         config.refuse_exposed_password(endpoints)?;
         let options = member::Options::new(config, endpoints)?;
-        let members = endpoints
-            .iter()
-            .map(|address| Arc::new(Member::new(address, config.tls.is_some(), options.clone())));
-        Ok(EtcdStore {
-            members: members.collect(),
-            plaintext: config.tls.is_none(),
-            user: config.credentials.is_some(),
-            patience: Mutex::new(Patience::with(endpoints.len())),
+        let tls = config.tls.is_some();
+        let member = |address| Member::new(address, tls, options.clone());
+        let members = endpoints.iter().map(member).collect();
+        Ok(EtcdStore::of(members, !tls, config.credentials.is_some()))
+    }
+
+    fn of(members: Vec<Member>, plaintext: bool, user: bool) -> EtcdStore {
+        EtcdStore {
+            patience: Mutex::new(Patience::with(members.len())),
+            members: members.into_iter().map(Arc::new).collect(),
+            plaintext,
+            user,
             current: Mutex::new(0),
-        })
+        }
     }
 
     /// The first member that is not set aside; if all are, the one that failed longest ago.
@@ -171,12 +174,23 @@ impl Store for EtcdStore {
     ) -> StoreFuture<'a, Reply> {
         Box::pin(async move {
             let attempt = self.attempt(within, async |member: &Arc<Member>| {
-                let mut client = member.client().await?;
-                if let Some(gets) = read::alone(transaction) {
-                    return read::at_once(&client, &gets).await;
-                }
+                let mut client = member.kv().await?;
                 let response = client.txn(translate::request(transaction)).await?;
                 Ok(translate::reply(&response))
+            });
+            attempt
+                .await
+                .map_err(|failure| self.spare_the_members(failure))
+        })
+    }
+
+    fn read<'a>(&'a self, range: &'a KeyRange, at: At, within: Duration) -> StoreFuture<'a, Reply> {
+        Box::pin(async move {
+            let attempt = self.attempt(within, async |member: &Arc<Member>| {
+                let mut client = member.kv().await?;
+                let options = translate::options(range, at);
+                let response = client.get(range.start.clone(), Some(options)).await?;
+                Ok(translate::found(&response))
             });
             attempt
                 .await
@@ -209,6 +223,12 @@ impl Store for EtcdStore {
 
     fn location(&self) -> String {
         self.members[*lock(&self.current)].address().to_string()
+    }
+
+    fn for_another_runtime(&self) -> Option<Arc<dyn Store>> {
+        let members = self.members.iter().map(|member| member.anew());
+        let store = EtcdStore::of(members.collect(), self.plaintext, self.user);
+        Some(Arc::new(store))
     }
 
     fn choices(&self) -> usize {

@@ -1,11 +1,11 @@
 //! Our transactions in the etcd client's words, and its answers in ours.
 
 use etcd_client::{
-    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, ResponseHeader,
-    SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse, TxnResponse,
+    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, ResponseHeader, Txn,
+    TxnOp, TxnOpResponse, TxnResponse,
 };
 
-use crate::logic::transaction::{Compare, Entry, Get, KeyRange, Operation, Reply, Transaction};
+use crate::protocol::{At, Compare, Entry, KeyRange, Operation, Reply, Transaction};
 
 pub(super) fn request(transaction: &Transaction) -> Txn {
     let operations = |branch: &[Operation]| branch.iter().map(operation).collect::<Vec<_>>();
@@ -16,32 +16,36 @@ pub(super) fn request(transaction: &Transaction) -> Txn {
 }
 
 pub(super) fn reply(response: &TxnResponse) -> Reply {
-    let gets = response
-        .op_responses()
-        .into_iter()
-        .filter_map(|response| match response {
-            TxnOpResponse::Get(get) => Some(entries(&get)),
-            _ => None,
-        });
-    Reply {
-        succeeded: response.succeeded(),
-        revision: response
-            .header()
-            .map_or(0, |header| unsigned(header.revision())),
-        cluster: response.header().map_or(0, ResponseHeader::cluster_id),
-        gets: gets.collect(),
+    let mut entries = Vec::new();
+    for response in response.op_responses() {
+        if let TxnOpResponse::Get(found) = response {
+            entries.extend(found.kvs().iter().map(entry));
+        }
     }
+    in_reply(response.succeeded(), response.header(), entries)
 }
 
-pub(super) fn entries(found: &GetResponse) -> Vec<Entry> {
-    found.kvs().iter().map(entry).collect()
+pub(super) fn found(response: &GetResponse) -> Reply {
+    let entries = response.kvs().iter().map(entry).collect();
+    in_reply(true, response.header(), entries)
+}
+
+fn in_reply(succeeded: bool, header: Option<&ResponseHeader>, entries: Vec<Entry>) -> Reply {
+    Reply {
+        succeeded,
+        revision: header.map_or(0, |header| unsigned(header.revision())),
+        cluster: header.map_or(0, ResponseHeader::cluster_id),
+        entries,
+    }
 }
 
 pub(super) fn entry(found: &KeyValue) -> Entry {
     Entry {
         key: found.key().to_vec(),
         value: found.value().to_vec(),
+        create_revision: unsigned(found.create_revision()),
         mod_revision: unsigned(found.mod_revision()),
+        version: unsigned(found.version()),
     }
 }
 
@@ -64,6 +68,10 @@ fn compare(compare: &Compare) -> EtcdCompare {
         Compare::ModRevision(key, revision) => {
             EtcdCompare::mod_revision(key.clone(), CompareOp::Equal, signed(*revision))
         }
+        Compare::VersionAtLeast(key, version) => {
+            let below = signed(*version) - 1;
+            EtcdCompare::version(key.clone(), CompareOp::Greater, below)
+        }
         Compare::Value(key, value) => {
             EtcdCompare::value(key.clone(), CompareOp::Equal, value.clone())
         }
@@ -74,18 +82,19 @@ fn operation(operation: &Operation) -> TxnOp {
     match operation {
         Operation::Put(key, value) => TxnOp::put(key.clone(), value.clone(), None),
         Operation::Delete(key) => TxnOp::delete(key.clone(), None),
-        Operation::Get(get) => TxnOp::get(get.range.start.clone(), Some(options(get))),
+        Operation::Get(range) => TxnOp::get(range.start.clone(), Some(options(range, At::Now))),
     }
 }
 
-pub(super) fn options(get: &Get) -> GetOptions {
-    let mut options = GetOptions::new()
-        .with_limit(i64::from(get.limit))
-        .with_revision(get.at.map_or(0, signed));
-    if let Some(end) = end(&get.range) {
-        options = options
-            .with_range(end)
-            .with_sort(SortTarget::Mod, SortOrder::Ascend);
+pub(super) fn options(range: &KeyRange, at: At) -> GetOptions {
+    let options = match end(range) {
+        Some(end) => GetOptions::new().with_range(end),
+        None => GetOptions::new(),
+    };
+    match at {
+        At::Now => options,
+        // Revision 0 would mean now.
+        At::Revision(revision) => options.with_revision(signed(revision.max(1))),
+        At::Anywhere => options.with_serializable(),
     }
-    options
 }

@@ -1,0 +1,266 @@
+//! The update protocol: etcd counts.
+//!
+//! etcd counts the puts of a key: its *version*. So a get and a put of one key in one transaction is
+//! an atomic fetch-and-add that cannot lose. The clock is what the base says, and every put of `taken`
+//! since then ([`Snapshot::clock`]). An update tries the rule (IF nobody wrote, THEN the record and a
+//! new base) and takes its times by that put otherwise. Nobody repeats because others were faster,
+//! nobody waits for another.
+//!
+//! Why no time has two owners: each transaction that hands out times raises the clock by at least
+//! their number, and they are the topmost below the new clock, known from the same atomic step. So
+//! the times of all transactions are disjoint and rise with the revision. Nothing identifies a
+//! request: a lost reply, a late commit, a crash cost a gap, never a second owner.
+//! docs/PROTOCOL.md says it at length; `tests/model.rs` tries every order of small sizes.
+//!
+//! This floor does nothing by itself: no I/O, no wall clock, no lock. A [`Protocol`] says which
+//! transaction to send, and is told what became of it.
+
+use std::sync::Arc;
+
+use self::watermark::{LossDetector, Shown, Verdict};
+use crate::error::Result;
+use crate::logic::stamp::{Instance, ProcessId};
+
+mod call;
+mod fold;
+mod keys;
+mod record;
+mod repair;
+mod snapshot;
+mod transaction;
+mod watermark;
+
+pub use self::call::{Call, Step, Times};
+pub use self::fold::Fold;
+pub use self::keys::{Base, Keys, Repaired, Taken};
+pub use self::record::Record;
+pub use self::repair::RepairPlan;
+pub use self::snapshot::{Holder, Observed, Snapshot};
+pub use self::transaction::{At, Change, Compare, Entry, KeyRange, Operation, Reply, Transaction};
+pub use self::watermark::Watermark;
+
+/// The protocol of one life of a process: what it knows of the store.
+///
+/// Any number of [calls](Call) may be under way at once.
+#[derive(Clone, Debug)]
+pub struct Protocol {
+    keys: Arc<Keys>,
+    process: ProcessId,
+    instance: Instance,
+    max_jump: u64,
+    /// The shared clock as it was last seen, at the highest revision; `None` before the first look.
+    snapshot: Option<Arc<Snapshot>>,
+    losses: LossDetector,
+    /// Our newest take, unless the base accounts for it.
+    took: Option<Take>,
+}
+
+/// A transaction of ours that took times by a put of `taken`.
+#[derive(Clone, Copy, Debug)]
+struct Take {
+    /// The version of `taken` behind it.
+    version: u64,
+    revision: u64,
+}
+
+/// A transaction on its way, and what was known when it was sent.
+#[derive(Clone, Debug)]
+pub struct Question {
+    transaction: Arc<Transaction>,
+    /// What its compares hold against the store.
+    seen: Arc<Snapshot>,
+    asked: Watermark,
+}
+
+/// What the answer to a [`Question`] shows.
+struct Answer {
+    /// The shared clock as the transaction found it, and as it left it.
+    before: Arc<Snapshot>,
+    after: Arc<Snapshot>,
+    succeeded: bool,
+}
+
+impl Protocol {
+    /// The most times that one call may ask for: 2^32.
+    pub const MAX_COUNT: u64 = 1 << 32;
+
+    /// The protocol of one life of `process` on the clock under `keys`.
+    pub fn new(keys: Keys, process: ProcessId, instance: Instance, max_jump: u64) -> Protocol {
+        Protocol {
+            keys: Arc::new(keys),
+            process,
+            instance,
+            max_jump,
+            snapshot: None,
+            losses: LossDetector::default(),
+            took: None,
+        }
+    }
+
+    /// The keys of the clock.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// The watermark now. Keep it with a read until its answer has come: see
+    /// [`handle_look`](Protocol::handle_look).
+    pub fn known(&self) -> Watermark {
+        self.losses.known()
+    }
+
+    /// How often the store was repaired after it had lost something. Its revisions are not those of
+    /// before.
+    pub fn repairs(&self) -> u64 {
+        self.losses.repairs()
+    }
+
+    /// A reply to a read of [every key](Keys::all), to be shown and remembered.
+    ///
+    /// [`ErrorKind::Regressed`](crate::ErrorKind) if it shows less than was
+    /// [`known`](Protocol::known) when it was `asked` for. A read may be stale for a moment (etcd issue
+    /// 20418), so that is worth another look; `certain` says that it was looked at often enough.
+    pub fn handle_look(
+        &mut self,
+        asked: Watermark,
+        reply: &Reply,
+        certain: bool,
+    ) -> Result<Arc<Snapshot>> {
+        let snapshot = Snapshot::of(&self.keys, reply);
+        let shown = Shown {
+            before: &snapshot,
+            cluster: reply.cluster,
+            revision: reply.revision,
+            wrote: false,
+            certain,
+        };
+        match self.pass(asked, &shown) {
+            Verdict::Lost(error) => return Err(error),
+            // It was asked for before a repair, and may be older than that.
+            Verdict::Void => {
+                if let Some(error) = self.losses.missing(self.known(), &snapshot) {
+                    return Err(error);
+                }
+            }
+            Verdict::Well => {}
+        }
+        let snapshot = Arc::new(snapshot);
+        self.adopt(&snapshot);
+        Ok(snapshot)
+    }
+
+    /// A transaction, sent now.
+    fn ask(&self, transaction: Transaction, seen: &Arc<Snapshot>) -> Question {
+        Question {
+            transaction: Arc::new(transaction),
+            seen: seen.clone(),
+            asked: self.known(),
+        }
+    }
+
+    /// The one gate that every answer passes.
+    fn pass(&mut self, asked: Watermark, shown: &Shown<'_>) -> Verdict {
+        let repairs = self.losses.repairs();
+        let verdict = self.losses.judge(asked, shown);
+        // A snapshot from before a loss or a repair is of another history.
+        if matches!(verdict, Verdict::Lost(_)) || self.losses.repairs() != repairs {
+            self.snapshot = None;
+            self.took = None;
+        }
+        verdict
+    }
+
+    /// Judges the answer to a transaction, and learns from it.
+    fn judge(&mut self, question: &Question, reply: &Reply, answer: &Answer) -> Verdict {
+        let shown = Shown {
+            before: &answer.before,
+            cluster: reply.cluster,
+            revision: reply.revision,
+            wrote: question.writes(reply.succeeded),
+            certain: true,
+        };
+        let verdict = self.pass(question.asked, &shown);
+        if let Verdict::Well = verdict {
+            self.adopt(&answer.after);
+        }
+        verdict
+    }
+
+    /// Remembers a take of ours, so that it is folded.
+    fn note_take(&mut self, after: &Snapshot) {
+        let version = after.taken().0;
+        let newest = self.snapshot.as_ref();
+        let accounted = newest.map_or(0, |newest| newest.accounted());
+        // Replies to several in flight may come in any order, and a repair may have begun to count anew.
+        let known = self.took.map_or(0, |take| take.revision);
+        if version > accounted && after.revision > known {
+            self.took = Some(Take {
+                version,
+                revision: after.revision,
+            });
+        }
+    }
+
+    /// Remembers a snapshot that was judged to be well, unless a newer one is known.
+    fn adopt(&mut self, snapshot: &Arc<Snapshot>) {
+        self.losses.learn(snapshot);
+        let accounted = snapshot.accounted();
+        self.took = self.took.filter(|take| take.version > accounted);
+        let is_newer = |known: &Arc<Snapshot>| snapshot.revision > known.revision;
+        if self.snapshot.as_ref().is_none_or(is_newer) {
+            self.snapshot = Some(snapshot.clone());
+        }
+    }
+}
+
+impl Question {
+    /// What to send.
+    pub fn transaction(&self) -> &Arc<Transaction> {
+        &self.transaction
+    }
+
+    fn writes(&self, succeeded: bool) -> bool {
+        let mut branch = self.transaction.branch(succeeded).iter();
+        branch.any(|operation| !matches!(operation, Operation::Get(_)))
+    }
+
+    /// What the reply shows: what was seen, if that is what the store found as well; what it read; and
+    /// what the transaction did then.
+    fn answer(&self, reply: &Reply) -> Answer {
+        let before = if reply.succeeded && reply.entries.is_empty() {
+            self.seen.clone()
+        } else {
+            let mut before = match reply.succeeded {
+                true => Snapshot::clone(&self.seen),
+                false => Snapshot::empty(self.seen.keys()),
+            };
+            for entry in &reply.entries {
+                before.set(&entry.key, Some(entry.clone()));
+            }
+            before.cluster = reply.cluster;
+            Arc::new(before)
+        };
+        let mut after = Snapshot::clone(&before);
+        after.cluster = reply.cluster;
+        after.perform(self.transaction.branch(reply.succeeded), reply.revision);
+        Answer {
+            before,
+            after: Arc::new(after),
+            succeeded: reply.succeeded,
+        }
+    }
+}
+
+/// Reads every key before a transaction writes any.
+fn read_all(keys: &Keys) -> Vec<Operation> {
+    [
+        KeyRange::key(&keys.record),
+        KeyRange::key(&keys.base),
+        keys.takes(),
+    ]
+    .map(Operation::Get)
+    .into()
+}
+
+// The reference store is the protocol's partner in the tests.
+#[cfg(all(test, feature = "shared"))]
+mod tests;

@@ -1,0 +1,473 @@
+//! The protocol step by step: races as transcripts, and what tells a loss from a stale or late answer.
+
+use super::*;
+use crate::error::{ErrorKind, Result};
+use crate::logic::clock::LocalClock;
+use crate::logic::time::Time;
+use crate::store::mvcc::Mvcc;
+
+fn process(name: &str, instance: u64) -> Protocol {
+    let process = ProcessId::new(name).unwrap();
+    let instance = Instance::new(instance);
+    Protocol::new(Keys::new("/c"), process, instance, LocalClock::MAX_JUMP)
+}
+
+fn time(value: u64) -> Time {
+    Time::new(value).unwrap()
+}
+
+/// A look, as often as it takes to believe it.
+fn look(process: &mut Protocol, store: &Mvcc) -> Result<Arc<Snapshot>> {
+    let asked = process.known();
+    let reply = store.read(&process.keys().all(), At::Now).unwrap();
+    process.handle_look(asked, &reply, true)
+}
+
+/// What the call sends next.
+fn sent(process: &Protocol, call: &mut Call) -> Arc<Transaction> {
+    match process.poll(call, 1.5) {
+        Step::Send(transaction) => transaction,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Carries a call through.
+fn finish(process: &mut Protocol, call: &mut Call, store: &mut Mvcc) -> Result<Times> {
+    loop {
+        match process.poll(call, 1.5) {
+            Step::Look => drop(look(process, store)?),
+            Step::Send(transaction) => {
+                let reply = store.apply(&transaction).unwrap();
+                process.handle_reply(call, &reply);
+            }
+            Step::Done(times) => return Ok(times),
+            Step::Failed(error) => return Err(error),
+        }
+    }
+}
+
+fn update(process: &mut Protocol, store: &mut Mvcc, local: u64) -> Result<Times> {
+    let mut call = process.begin(time(local), 1);
+    finish(process, &mut call, store)
+}
+
+/// The value of the next update, or the kind of its error.
+fn value(process: &mut Protocol, store: &mut Mvcc) -> Result<u64, ErrorKind> {
+    let times = update(process, store, 1).map_err(|error| error.kind())?;
+    Ok(times.last.get())
+}
+
+fn write(store: &mut Mvcc, operation: Operation) {
+    let write = Transaction {
+        then: vec![operation],
+        ..Transaction::default()
+    };
+    store.apply(&write).unwrap();
+}
+
+/// Moves the clock past `at_least`, as an operator does.
+fn repair(store: &mut Mvcc, at_least: u64) -> u64 {
+    let operator = process("operator", 99);
+    let reply = store.read(&operator.keys().all(), At::Now).unwrap();
+    let plan = operator.plan_repair(operator.known(), &reply, time(at_least));
+    let plan = plan.unwrap();
+    let mut seen = plan.found.clone();
+    for _ in 0..2 {
+        let transaction = operator.repair(&plan, &seen, 1.5).unwrap();
+        let reply = store.apply(&transaction).unwrap();
+        seen = operator.repair_went_on(&transaction, &seen, &reply);
+    }
+    assert!(operator.repair_done(&plan, &seen).is_some());
+    plan.to.get()
+}
+
+/// What lies under the clock's keys: value, version and JSON, without the names.
+fn shown(store: &Mvcc) -> Vec<String> {
+    let reply = store.read(&Keys::new("/c").all(), At::Now).unwrap();
+    let line = |entry: &Entry| {
+        let json: serde_json::Value = serde_json::from_slice(&entry.value).unwrap_or_default();
+        let key = String::from_utf8_lossy(&entry.key).into_owned();
+        match &json["value"] {
+            serde_json::Value::Null => format!("{key} v{}", entry.version),
+            value => format!("{key} {value}"),
+        }
+    };
+    reply.entries.iter().map(line).collect()
+}
+
+#[test]
+fn three_race_and_each_takes_one_transaction() {
+    let mut store = Mvcc::default();
+    let mut all = [process("a", 1), process("b", 2), process("c", 3)];
+    value(&mut all[0], &mut store).unwrap();
+    for process in &mut all {
+        look(process, &store).unwrap();
+    }
+    assert_eq!(shown(&store), ["/c 2", "/c/base 2", "/c/taken v1"]);
+    // All three send before any of them arrives.
+    let mut calls = [1, 2, 3].map(|count| all[0].begin(time(1), count));
+    let sent: Vec<_> = all
+        .iter()
+        .zip(&mut calls)
+        .map(|(p, call)| sent(p, call))
+        .collect();
+    let replies: Vec<_> = sent.iter().map(|t| store.apply(t).unwrap()).collect();
+    // a found what it had seen; b and c took, c for three: one by `taken`, two by a weight.
+    assert_eq!(
+        shown(&store),
+        [
+            "/c 3",
+            "/c/base 3",
+            "/c/taken v3",
+            "/c/taken/00 v1",
+            "/c/taken/01 v1"
+        ]
+    );
+    let mut given = Vec::new();
+    for ((process, call), reply) in all.iter_mut().zip(&mut calls).zip(&replies) {
+        process.handle_reply(call, reply);
+        match process.poll(call, 1.5) {
+            Step::Done(times) => {
+                given.push((times.first.get(), times.last.get(), times.round_trips))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(given, [(3, 3, 1), (4, 5, 1), (6, 8, 1)]);
+    // c rests, and was the last one.
+    let c = &mut all[2];
+    assert_eq!(c.fold_due(), Some(Fold::AtRest));
+    let fold = c
+        .fold(Fold::AtRest, &c.snapshot().unwrap().clone(), 1.5)
+        .unwrap();
+    let reply = store.apply(fold.transaction()).unwrap();
+    c.handle_fold(&fold, &reply);
+    assert_eq!(shown(&store), ["/c 8", "/c/base 8", "/c/taken v3"]);
+    assert_eq!(c.fold_due(), None);
+    assert_eq!(value(c, &mut store), Ok(9));
+}
+
+#[test]
+fn the_rule_to_the_digit() {
+    let mut store = Mvcc::default();
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    let mut local = [0, 0];
+    let mut values = Vec::new();
+    for turn in [0, 0, 0, 1, 0, 1, 1] {
+        let process = if turn == 0 { &mut a } else { &mut b };
+        local[turn] += 1;
+        local[turn] = update(process, &mut store, local[turn]).unwrap().last.get();
+        values.push(local[turn]);
+    }
+    assert_eq!(values, [2, 4, 6, 7, 8, 9, 11]);
+    // A local clock that ran ahead while others wrote takes a second transaction, and is exact.
+    let times = update(&mut a, &mut store, 20).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (21, 2));
+}
+
+#[test]
+fn the_first_update_of_all_creates_the_clock_with_its_times() {
+    let mut store = Mvcc::default();
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    let mut three = a.begin(time(1), 3);
+    let times = finish(&mut a, &mut three, &mut store).unwrap();
+    assert_eq!(
+        (times.first.get(), times.last.get(), times.round_trips),
+        (2, 4, 1)
+    );
+    assert_eq!(times.previous, None);
+    let newest = look(&mut b, &store).unwrap().newest().unwrap();
+    assert_eq!(
+        (newest.first.get(), newest.value.get(), &*newest.process_id),
+        (2, 4, "a")
+    );
+    let previous = update(&mut b, &mut store, 1).unwrap().previous.unwrap();
+    assert_eq!((previous.value.get(), &*previous.process_id), (4, "a"));
+}
+
+#[test]
+fn a_legacy_record_is_gone_above_in_one_more_round_trip() {
+    let mut store = Mvcc::default();
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    look(&mut b, &store).unwrap();
+    let record = br#"{"value": 40, "process_id": "old", "real_timestamp": 1.0}"#;
+    write(&mut store, Operation::Put(b"/c".to_vec(), record.to_vec()));
+    let times = update(&mut b, &mut store, 1).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (41, 2));
+    assert_eq!(times.previous.unwrap().process_id, "old");
+    // One that moved the record back moves nobody back, and is told of once.
+    let record = br#"{"value": 3, "process_id": "old", "real_timestamp": 1.0}"#;
+    write(&mut store, Operation::Put(b"/c".to_vec(), record.to_vec()));
+    let times = update(&mut b, &mut store, 1).unwrap();
+    assert_eq!((times.last.get(), times.regressed), (42, Some(time(41))));
+    assert_eq!(update(&mut b, &mut store, 1).unwrap().regressed, None);
+}
+
+#[test]
+fn a_record_far_above_the_clock_is_refused_and_stays() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let far = format!(r#"{{"value": {}}}"#, LocalClock::MAX_JUMP + 10);
+    write(
+        &mut store,
+        Operation::Put(b"/c".to_vec(), far.clone().into_bytes()),
+    );
+    // It takes its chance once, from what it saw before, and then writes no more.
+    for _ in 0..3 {
+        assert_eq!(value(&mut a, &mut store), Err(ErrorKind::TooFarAhead));
+    }
+    assert_eq!(
+        shown(&store)[0],
+        format!("/c {}", LocalClock::MAX_JUMP + 10)
+    );
+    // A process that was away is not refused: the clock itself may stand anywhere.
+    let to = repair(&mut store, LocalClock::MAX_JUMP);
+    assert_eq!(value(&mut process("new", 9), &mut store), Ok(to + 1));
+}
+
+#[test]
+fn no_time_is_left_past_the_last_one() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let base = store
+        .read(&KeyRange::key(b"/c/base"), At::Now)
+        .unwrap()
+        .entries
+        .remove(0);
+    let text = String::from_utf8(base.value).unwrap();
+    let end = text.replacen(
+        "\"value\":2",
+        &format!("\"value\":{}", Time::MAX.get() - 1),
+        1,
+    );
+    write(
+        &mut store,
+        Operation::Put(b"/c/base".to_vec(), end.into_bytes()),
+    );
+    let mut late = process("late", 2);
+    let mut two = late.begin(time(1), 2);
+    let error = finish(&mut late, &mut two, &mut store).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exhausted);
+    assert_eq!(value(&mut late, &mut store), Ok(Time::MAX.get()));
+    assert_eq!(value(&mut late, &mut store), Err(ErrorKind::Exhausted));
+}
+
+#[test]
+fn two_lives_under_one_name_and_instance_share_nothing() {
+    // A cloned machine, or a checkpoint that is restored while the other one goes on.
+    let mut store = Mvcc::default();
+    let mut one = process("a", 1);
+    value(&mut one, &mut store).unwrap();
+    let mut two = one.clone();
+    let mut values = Vec::new();
+    for _ in 0..5 {
+        values.push(value(&mut one, &mut store).unwrap());
+        values.push(value(&mut two, &mut store).unwrap());
+    }
+    let mut distinct = values.clone();
+    distinct.dedup();
+    assert_eq!(values, distinct);
+    assert!(values.is_sorted());
+}
+
+#[test]
+fn a_stale_read_is_not_taken_for_a_loss() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let stale = store.clone();
+    value(&mut a, &mut store).unwrap();
+    let asked = a.known();
+    let reply = stale.read(&a.keys().all(), At::Now).unwrap();
+    let error = a.handle_look(asked, &reply, false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Regressed);
+    assert_eq!(value(&mut a, &mut store), Ok(4));
+}
+
+#[test]
+fn an_answer_that_is_overtaken_by_a_newer_one_is_no_loss() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let asked = a.known();
+    let early = store.read(&a.keys().all(), At::Now).unwrap();
+    value(&mut a, &mut store).unwrap();
+    assert!(a.handle_look(asked, &early, true).is_ok());
+    assert_eq!(value(&mut a, &mut store), Ok(4));
+}
+
+#[test]
+fn another_store_is_told_by_its_id_however_high_its_numbers_are() {
+    let (mut right, mut wrong) = (Mvcc::of_cluster(1), Mvcc::of_cluster(2));
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut right).unwrap();
+    for _ in 0..9 {
+        value(&mut b, &mut wrong).unwrap();
+    }
+    assert_eq!(value(&mut a, &mut wrong), Err(ErrorKind::Regressed));
+    let before = shown(&wrong);
+    assert_eq!(value(&mut a, &mut wrong), Err(ErrorKind::Regressed));
+    assert_eq!(shown(&wrong), before, "nothing more is written there");
+    // Back at the right address all is well, without a repair.
+    assert_eq!(value(&mut a, &mut right), Ok(3));
+}
+
+#[test]
+fn a_stale_read_after_a_wrong_address_is_no_loss() {
+    let (mut right, mut wrong) = (Mvcc::of_cluster(1), Mvcc::of_cluster(2));
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut right).unwrap();
+    let stale = right.clone();
+    value(&mut a, &mut right).unwrap();
+    value(&mut b, &mut wrong).unwrap();
+    assert_eq!(value(&mut a, &mut wrong), Err(ErrorKind::Regressed));
+    let asked = a.known();
+    let reply = stale.read(&a.keys().all(), At::Now).unwrap();
+    assert!(a.handle_look(asked, &reply, false).is_err());
+    assert_eq!(value(&mut a, &mut right), Ok(4));
+}
+
+#[test]
+fn a_restored_store_that_catches_up_by_itself_is_refused_all_the_same() {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    let mut restored = store.clone();
+    for _ in 0..3 {
+        value(&mut a, &mut store).unwrap();
+    }
+    assert_eq!(value(&mut a, &mut restored), Err(ErrorKind::Regressed));
+    for _ in 0..20 {
+        value(&mut b, &mut restored).unwrap();
+    }
+    assert_eq!(value(&mut a, &mut restored), Err(ErrorKind::Regressed));
+    // Only a repair excuses it.
+    let to = repair(&mut restored, 10);
+    assert_eq!(value(&mut a, &mut restored), Ok(to + 1));
+}
+
+#[test]
+fn a_commit_in_a_store_that_forgot_hands_nothing_out() {
+    let mut store = Mvcc::of_cluster(1);
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let mut restored = store.clone();
+    let mut call = a.begin(time(1), 1);
+    let update = sent(&a, &mut call);
+    // Another call of this process learns of more before the answer of the restored store comes.
+    value(&mut a, &mut store).unwrap();
+    let reply = restored.apply(&update).unwrap();
+    assert!(reply.succeeded);
+    let known = a.known();
+    a.handle_reply(&mut call, &reply);
+    // It was asked before that was known, so the order of what is handed out tells.
+    assert!(
+        matches!(a.poll(&mut call, 1.5), Step::Failed(error) if error.kind() == ErrorKind::Regressed)
+    );
+    assert!(a.known().time() >= known.time());
+}
+
+#[test]
+fn what_was_asked_before_a_repair_was_seen_is_asked_again() {
+    let mut store = Mvcc::of_cluster(1);
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let mut restored = store.clone();
+    value(&mut a, &mut store).unwrap();
+    let mut call = a.begin(time(1), 1);
+    let update = sent(&a, &mut call);
+    let late = restored.apply(&update).unwrap();
+    let to = repair(&mut restored, 3);
+    // Another caller of this process accepts the repair meanwhile.
+    assert!(look(&mut a, &restored).is_ok());
+    a.handle_reply(&mut call, &late);
+    let times = finish(&mut a, &mut call, &mut restored).unwrap();
+    assert_eq!(times.last.get(), to + 1);
+}
+
+#[test]
+fn a_repair_must_pass_also_what_was_learnt_since_it_was_asked_for() {
+    let mut store = Mvcc::of_cluster(1);
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let mut restored = store.clone();
+    let asked = a.known();
+    for _ in 0..9 {
+        value(&mut a, &mut store).unwrap();
+    }
+    repair(&mut restored, 4);
+    let reply = restored.read(&a.keys().all(), At::Now).unwrap();
+    // By what was known when it was asked the repair is enough; by what is known now it is not.
+    let _ = a.handle_look(asked, &reply, true);
+    assert_eq!(value(&mut a, &mut restored), Err(ErrorKind::Regressed));
+    let to = repair(&mut restored, 20);
+    assert_eq!(value(&mut a, &mut restored), Ok(to + 1));
+}
+
+#[test]
+fn a_repair_shows_what_it_finds_and_only_moves_forward() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    for _ in 0..3 {
+        value(&mut a, &mut store).unwrap();
+    }
+    write(&mut store, Operation::Delete(b"/c/taken".to_vec()));
+    let operator = process("operator", 99);
+    let reply = store.read(&operator.keys().all(), At::Now).unwrap();
+    let plan = operator
+        .plan_repair(operator.known(), &reply, Time::ZERO)
+        .unwrap();
+    assert_eq!(plan.to.get(), 5, "above what the base still says");
+    assert_eq!(plan.problems.len(), 1);
+    assert!(
+        plan.problems[0].contains("/c/taken is gone"),
+        "{:?}",
+        plan.problems
+    );
+    assert_eq!(value(&mut a, &mut store), Err(ErrorKind::Regressed));
+    assert_eq!(repair(&mut store, 7), 8);
+    assert_eq!(value(&mut a, &mut store), Ok(9));
+    // A base that can't be read is overwritten only by one who is told how far the clock had come.
+    write(
+        &mut store,
+        Operation::Put(b"/c/base".to_vec(), b"hello".to_vec()),
+    );
+    let reply = store.read(&operator.keys().all(), At::Now).unwrap();
+    for (told, kind) in [(0, Some(ErrorKind::InvalidArgument)), (20, None)] {
+        let plan = operator
+            .plan_repair(operator.known(), &reply, time(told))
+            .unwrap();
+        let repair = operator.repair(&plan, &plan.found, 1.5);
+        assert_eq!(repair.err().map(|error| error.kind()), kind);
+    }
+    // One of a later version is never overwritten.
+    write(
+        &mut store,
+        Operation::Put(b"/c/base".to_vec(), br#"{"format":2}"#.to_vec()),
+    );
+    let reply = store.read(&operator.keys().all(), At::Now).unwrap();
+    let plan = operator
+        .plan_repair(operator.known(), &reply, time(20))
+        .unwrap();
+    let error = operator.repair(&plan, &plan.found, 1.5).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("upgrade"), "{error}");
+}
+
+#[test]
+fn a_taken_that_cannot_be_read_is_somebody_unknown() {
+    let mut store = Mvcc::default();
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    write(
+        &mut store,
+        Operation::Put(b"/c/taken".to_vec(), b"hello".to_vec()),
+    );
+    let times = update(&mut b, &mut store, 1).unwrap();
+    assert_eq!(times.last.get(), 4);
+    let previous = times.previous.unwrap();
+    assert_eq!((previous.value.get(), &*previous.process_id), (3, ""));
+}

@@ -1,0 +1,155 @@
+//! What the protocol asks of a store, and what a store answers: plain data.
+//!
+//! The words are etcd's (key, revision, version, compare, range), and any store that can do this can
+//! carry the clock. The meaning of each is the contract that `store::mvcc` spells out and the
+//! conformance suite checks.
+
+use std::fmt;
+
+/// One atomic step: if every compare holds the `then` operations run, else the `otherwise` ones.
+///
+/// Operations run in order, and a get sees the puts and deletes before it. All changes of one step
+/// share one revision; a step that changes nothing has the store's current one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transaction {
+    /// What must hold, all of it.
+    pub compares: Vec<Compare>,
+    /// What happens then.
+    pub then: Vec<Operation>,
+    /// What happens otherwise.
+    pub otherwise: Vec<Operation>,
+}
+
+impl Transaction {
+    /// The operations that ran if the answer was `succeeded`.
+    pub fn branch(&self, succeeded: bool) -> &[Operation] {
+        if succeeded {
+            &self.then
+        } else {
+            &self.otherwise
+        }
+    }
+}
+
+/// A condition on the store as the transaction finds it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Compare {
+    /// The key was last written at this revision; 0: it does not exist.
+    ModRevision(Vec<u8>, u64),
+    /// The key was put at least this often since it was created; 0 is true of a key that is absent.
+    VersionAtLeast(Vec<u8>, u64),
+    /// The key exists and holds exactly these bytes.
+    Value(Vec<u8>, Vec<u8>),
+}
+
+/// One operation of a transaction. No key may be written twice in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Writes a value under a key.
+    Put(Vec<u8>, Vec<u8>),
+    /// Deletes a key; nothing happens if it does not exist.
+    Delete(Vec<u8>),
+    /// Reads a range, in the order of its keys.
+    Get(KeyRange),
+}
+
+/// At which moment a range is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Now: what every transaction that returned before has written is seen (linearizable).
+    Now,
+    /// As it was at this revision.
+    Revision(u64),
+    /// As one server has it, which may be late. The cheapest, and never to be judged by.
+    Anywhere,
+}
+
+/// The keys from `start` on, up to and without `end`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyRange {
+    /// The first key.
+    pub start: Vec<u8>,
+    /// The first key past the range.
+    pub end: Vec<u8>,
+}
+
+impl KeyRange {
+    /// One key alone.
+    pub fn key(key: &[u8]) -> KeyRange {
+        let mut end = key.to_vec();
+        end.push(0);
+        KeyRange {
+            start: key.to_vec(),
+            end,
+        }
+    }
+
+    /// Whether `key` lies in the range.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        *self.start <= *key && *key < *self.end
+    }
+}
+
+/// What a store answers to a [`Transaction`], or to a read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply {
+    /// Whether every compare held.
+    pub succeeded: bool,
+    /// The store's revision after the transaction.
+    pub revision: u64,
+    /// Which store answered, by an id that another one does not have; 0: it does not tell.
+    pub cluster: u64,
+    /// What the gets of the branch that ran found, one after the other.
+    pub entries: Vec<Entry>,
+}
+
+/// A key with its value and where it stands in the store's history.
+#[derive(Clone, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Vec<u8>,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// The revision that created it; a key that was deleted and written again is a new one.
+    pub create_revision: u64,
+    /// The revision that wrote it last.
+    pub mod_revision: u64,
+    /// How many puts it has seen since it was created.
+    pub version: u64,
+}
+
+/// In one line, as a person wants to read it.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} @{} (created @{}, version {}): {}",
+            self.key.escape_ascii(),
+            self.mod_revision,
+            self.create_revision,
+            self.version,
+            self.value.escape_ascii()
+        )
+    }
+}
+
+/// All changes that one transaction made to the keys of a watch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The transaction's revision.
+    pub revision: u64,
+    /// Each key changed: its new state, or `None` if it was deleted.
+    pub keys: Vec<(Vec<u8>, Option<Entry>)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_one_key_holds_that_key_alone() {
+        let one = KeyRange::key(b"/c");
+        assert!(one.contains(b"/c"));
+        assert!(!one.contains(b"/c/base") && !one.contains(b"/b") && !one.contains(b"/c\0"));
+    }
+}

@@ -1,0 +1,113 @@
+//! What carries the calls of one runtime: a queue, and a store whose connections live there.
+//!
+//! A runtime that a caller brought may fall asleep or end at any moment, with all tasks and
+//! connections on it. So nothing of one runtime is ever waited for by calls of another. Calls without
+//! a runtime are carried on the library's own.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::{Handle, Id};
+
+use super::driver::Caller;
+use super::queue::Queue;
+use super::runtime;
+use crate::error::Result;
+use crate::store::Store;
+
+pub(super) struct Carrier {
+    pub(super) runtime: Handle,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) queue: Queue<Caller>,
+}
+
+/// The carriers of one clock.
+pub(super) struct Carriers {
+    /// What the first carrier takes, and others are made from.
+    store: Arc<dyn Store>,
+    /// Instead of the library's own runtime.
+    own: Option<Handle>,
+    /// The one used last is the last one.
+    made: Mutex<Vec<Arc<Carrier>>>,
+}
+
+/// How many are kept. Programs have one runtime or two; those that make one for each call leave dead
+/// ones behind.
+const KEPT: usize = 8;
+
+impl Carriers {
+    pub(super) fn of(store: Arc<dyn Store>) -> Carriers {
+        Carriers {
+            store,
+            own: None,
+            made: Mutex::default(),
+        }
+    }
+
+    pub(super) fn instead_of_the_librarys(&mut self, runtime: Handle) {
+        self.own = Some(runtime);
+    }
+
+    /// The carrier of the runtime that this is called on, else the library's.
+    pub(super) fn here(&self) -> Result<Arc<Carrier>> {
+        match Handle::try_current() {
+            Ok(runtime) => Ok(self.on(runtime)),
+            Err(_) => self.own(),
+        }
+    }
+
+    /// The carrier that no caller's runtime takes along.
+    pub(super) fn own(&self) -> Result<Arc<Carrier>> {
+        let runtime = match &self.own {
+            Some(runtime) => runtime.clone(),
+            None => runtime::runtime()?.handle().clone(),
+        };
+        Ok(self.on(runtime))
+    }
+
+    fn on(&self, runtime: Handle) -> Arc<Carrier> {
+        let mut made = self.made();
+        let found = made
+            .iter()
+            .rposition(|carrier| carrier.id() == runtime.id());
+        if let Some(found) = found {
+            let carrier = made[found].clone();
+            // Rarely anything else than the last one.
+            made[found..].rotate_left(1);
+            return carrier;
+        }
+        let another = match made.is_empty() {
+            true => None,
+            false => self.store.for_another_runtime(),
+        };
+        let carrier = Arc::new(Carrier {
+            runtime,
+            store: another.unwrap_or_else(|| self.store.clone()),
+            queue: Queue::new(),
+        });
+        made.push(carrier.clone());
+        if made.len() > KEPT {
+            made.remove(0);
+        }
+        carrier
+    }
+
+    /// Where calls go at present, for people.
+    pub(super) fn location(&self) -> String {
+        let used_last = self.made().last().map(|carrier| carrier.store.clone());
+        used_last.unwrap_or_else(|| self.store.clone()).location()
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Carrier>> {
+        self.made().clone()
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<Arc<Carrier>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Carrier {
+    fn id(&self) -> Id {
+        self.runtime.id()
+    }
+}

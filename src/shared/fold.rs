@@ -1,0 +1,117 @@
+//! When to fold what was taken: off the way of any update.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::runtime::RuntimeFlavor;
+use tokio::time::sleep;
+
+use super::carrier::Carrier;
+use super::{Session, real_timestamp};
+use crate::protocol::{At, Fold, Snapshot};
+
+/// A process rests if it has called for nothing in this time.
+const REST: Duration = Duration::from_millis(5);
+
+/// After an update: sees to it that what it took is folded.
+pub(super) fn when_due(session: &Session) {
+    let inner = &session.inner;
+    let due = inner.protocol().fold_due();
+    match due {
+        None => {}
+        Some(Fold::InACrowd) => {
+            let session = session.clone();
+            tokio::spawn(async move {
+                fold_known(&session, [Fold::InACrowd, Fold::AtRest]).await;
+            });
+        }
+        // One task looks after all takes in the same five milliseconds.
+        Some(Fold::AtRest) if inner.resting.swap(true, Ordering::AcqRel) => {}
+        Some(Fold::AtRest) => {
+            keeper(session).spawn(at_rest);
+        }
+    }
+}
+
+/// Where to fold at rest: on a runtime that is driven although its callers have gone.
+fn keeper(session: &Session) -> Session {
+    let flavor = session.carrier.runtime.runtime_flavor();
+    let own = session.inner.carriers.own();
+    match (flavor, own) {
+        (RuntimeFlavor::CurrentThread, Ok(carrier)) => Session {
+            inner: session.inner.clone(),
+            carrier,
+        },
+        _ => session.clone(),
+    }
+}
+
+/// Folds at once, whatever others do.
+pub(super) async fn at_the_end(session: &Session) {
+    fold_known(session, [Fold::AtRest, Fold::InACrowd]).await;
+}
+
+/// Folds what was seen last.
+async fn fold_known(session: &Session, forms: [Fold; 2]) {
+    let seen = session.inner.protocol().snapshot().cloned();
+    if let Some(seen) = seen {
+        fold(session, forms, seen).await;
+    }
+}
+
+async fn at_rest(session: Session) {
+    sleep(REST).await;
+    let inner = &session.inner;
+    inner.resting.store(false, Ordering::Release);
+    // An update under way comes here again; a closed clock folds as it closes.
+    let is_idle = |carrier: &Arc<Carrier>| carrier.queue.is_idle();
+    if !inner.carriers.all().iter().all(is_idle) || *inner.closed.borrow() {
+        return;
+    }
+    let sole = inner.protocol().sole_take();
+    let seen = match sole {
+        Some(seen) => seen,
+        None => {
+            let looked = look(&session, At::Anywhere).await;
+            // A member that is so late as not to know of our own take can't say who folds it.
+            let is_late = |seen: &Arc<Snapshot>| inner.protocol().is_before_our_take(seen);
+            let looked = match looked.filter(|seen| !is_late(seen)) {
+                Some(seen) => Some(seen),
+                None => look(&session, At::Now).await,
+            };
+            // The next take will be folded, or the next update writes the record itself.
+            let Some(seen) = looked else { return };
+            seen
+        }
+    };
+    fold(&session, [Fold::AtRest; 2], seen).await;
+}
+
+async fn look(session: &Session, at: At) -> Option<Arc<Snapshot>> {
+    let keys = session.inner.protocol().keys().clone();
+    let deadline = session.inner.deadline();
+    let reply = session.read_once(&keys.all(), at, deadline).await.ok()?;
+    Some(Arc::new(Snapshot::of(&keys, &reply)))
+}
+
+/// One attempt, and another with what its answer showed: a legacy writer may have come in between.
+async fn fold(session: &Session, forms: [Fold; 2], mut seen: Arc<Snapshot>) {
+    let inner = &session.inner;
+    let deadline = inner.deadline();
+    for form in forms {
+        let question = inner.protocol().fold(form, &seen, real_timestamp());
+        let Some(question) = question else {
+            continue;
+        };
+        let Ok(reply) = session.send(question.transaction(), deadline).await else {
+            return;
+        };
+        inner.protocol().handle_fold(&question, &reply);
+        let newest = inner.protocol().snapshot().cloned();
+        match newest.filter(|_| !reply.succeeded) {
+            Some(newest) => seen = newest,
+            None => return,
+        }
+    }
+}
