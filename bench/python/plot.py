@@ -99,7 +99,7 @@ def main() -> None:
     one = r"(update|bare transaction) x(\d+)(?: tasks)?, "
     lines(grid[2, 0], "Callers in one process", "a second", sections["callers"], one + "rate")
     lines(grid[2, 1], "Callers in one process, p99", "ms", sections["callers"], one + "p99")
-    many = r"(ours|naive) x(\d+), "
+    many = r"(ours|put|naive) x(\d+), "
     lines(grid[3, 0], "Processes", "updates a second", sections["processes"], many + "rate")
     lines(grid[3, 1], "Processes, p99", "ms", sections["processes"], many + "p99")
     machine = run["machine"]

@@ -10,7 +10,6 @@ use tokio::task::JoinHandle;
 
 use crate::load::{Crowd, Turns, config};
 use crate::naive::Naive;
-use crate::partner::Partner;
 use crate::report::{Report, Target};
 use crate::support::Etcd;
 use crate::{Failure, Options};
@@ -44,17 +43,20 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Fail
 }
 
 fn tasks(lab: &mut Lab, rounds: usize, report: &mut Report) -> Result<(), Failure> {
-    for tasks in TASKS {
-        let (mut ours, mut bare) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
+    let mut crowds = TASKS.map(|_| (Vec::new(), Vec::new()));
+    // Every size in every round: crowds are compared with one caller alone, too.
+    for _ in 0..rounds {
+        for (tasks, (ours, bare)) in TASKS.into_iter().zip(&mut crowds) {
             ours.push(lab.tasks(tasks, 1)?);
             if tasks <= MOST_BARE {
                 bare.push(lab.bare(tasks)?);
             }
         }
-        figures(report, &format!("update x{tasks} tasks"), &ours);
+    }
+    for (tasks, (ours, bare)) in TASKS.into_iter().zip(&crowds) {
+        figures(report, &format!("update x{tasks} tasks"), ours);
         if !bare.is_empty() {
-            figures(report, &format!("bare transaction x{tasks}"), &bare);
+            figures(report, &format!("bare transaction x{tasks}"), bare);
             report.ratio(
                 &format!("update x{tasks} tasks / bare transactions"),
                 &format!("update x{tasks} tasks, rate"),
@@ -63,9 +65,17 @@ fn tasks(lab: &mut Lab, rounds: usize, report: &mut Report) -> Result<(), Failur
             );
         }
     }
+    for tasks in TASKS.into_iter().filter(|&tasks| tasks > 1) {
+        report.ratio(
+            &format!("update x{tasks} tasks / alone, p50"),
+            &format!("update x{tasks} tasks, p50"),
+            "update x1 tasks, p50",
+            (tasks <= 1_000).then_some(Target::AtMost(1.5)),
+        );
+    }
     let rates = report.rounds_of("update x10000 tasks, rate");
     let name = "stamps a second, 10000 tasks";
-    report.ratio_of(name, rates, Some(Target::AtLeast(1e6)));
+    report.ratio_of(name, rates, Some(Target::AtLeast(1.5e6)));
     Ok(())
 }
 
@@ -107,9 +117,10 @@ fn python(
     report: &mut Report,
 ) -> Result<(), Failure> {
     const THREADS: usize = 64;
-    let script = options.scripts.join("threads.py").display().to_string();
     let store = format!("{}/bench/python", lab.etcd.uri());
-    let mut script = Partner::start(&options.python, &[&script, &store])?;
+    let Some(mut script) = options.python("threads.py", &[&store])? else {
+        return Ok(());
+    };
     let (mut rust, mut python) = (Vec::new(), Vec::new());
     for round in 0..=rounds.max(2) {
         let ours = lab.threads(THREADS)?;

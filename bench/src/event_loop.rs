@@ -3,7 +3,6 @@
 
 use serde::Deserialize;
 
-use crate::partner::Partner;
 use crate::report::{Report, Target};
 use crate::support::Etcd;
 use crate::{Failure, Options};
@@ -19,16 +18,17 @@ struct Round {
 }
 
 pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
-    report.section("asyncio", "7. 5,000 updates at once in asyncio");
+    report.section("asyncio", "9. 5,000 updates at once in asyncio");
     let etcd = Etcd::start(3);
     let stores = [
         ("etcd", format!("{}/bench/asyncio", etcd.uri()), Some(8.0)),
         // Over a store that takes microseconds asyncio's own work is most of it.
         ("memory", "memory:".to_owned(), None),
     ];
-    let script = options.scripts.join("event_loop.py").display().to_string();
     for (store, uri, target) in stores {
-        let mut script = Partner::start(&options.python, &[&script, &uri])?;
+        let Some(mut script) = options.python("event_loop.py", &[&uri])? else {
+            return Ok(());
+        };
         let mut rounds: Vec<Round> = Vec::new();
         // The first round only warms up.
         for _ in 0..=options.rounds() {

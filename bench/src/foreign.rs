@@ -34,8 +34,9 @@ pub(crate) fn measure_c(options: &Options, report: &mut Report) -> Result<(), Fa
 
 pub(crate) fn measure_python(options: &Options, report: &mut Report) -> Result<(), Failure> {
     report.section("python", "3. Local clock, Python (ns a call)");
-    let script = options.scripts.join("local.py").display().to_string();
-    let mut program = Partner::start(&options.python, &[&script])?;
+    let Some(mut program) = options.python("local.py", &[])? else {
+        return Ok(());
+    };
     let rounds: Rounds = program.ask(if options.quick { "7" } else { "25" })?;
     for (name, rounds) in rounds {
         report.figure(name, "ns", rounds);

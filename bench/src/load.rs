@@ -72,6 +72,12 @@ impl Turns {
         }
     }
 
+    /// Rests before the next call.
+    pub(crate) async fn pause(&mut self, seconds: f64) {
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        self.at = Instant::now();
+    }
+
     /// Whether there is time for another call.
     pub(crate) fn go_on(&self) -> bool {
         self.at < self.stop

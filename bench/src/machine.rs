@@ -93,37 +93,25 @@ fn locked(name: &str) -> &'static str {
     version.map_or("unknown", |(version, _)| version)
 }
 
-/// Seconds of processor time.
-pub(crate) struct Cpu {
-    /// Of the etcd members that this process started.
-    pub(crate) members: f64,
-    /// Of all children that have ended.
-    pub(crate) ended_children: f64,
+/// Seconds of processor time of the etcd members that this process started.
+pub(crate) fn cpu_of_members() -> f64 {
+    let own = std::process::id().to_string();
+    let mut cpu = 0.0;
+    for entry in read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(fields) = stat(&name.to_string_lossy()) else {
+            continue;
+        };
+        if fields.first().is_some_and(|name| name == "etcd") && fields.get(2) == Some(&own) {
+            cpu += seconds(&fields);
+        }
+    }
+    cpu
 }
 
-impl Cpu {
-    pub(crate) fn of_members_and_ended_children() -> Cpu {
-        let own = std::process::id().to_string();
-        let mut cpu = Cpu {
-            members: 0.0,
-            ended_children: stat("self").map_or(0.0, |fields| seconds(&fields, 14)),
-        };
-        for entry in read_dir("/proc").into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some(fields) = stat(&name.to_string_lossy()) else {
-                continue;
-            };
-            if fields.first().is_some_and(|name| name == "etcd") && fields.get(2) == Some(&own) {
-                cpu.members += seconds(&fields, 12);
-            }
-        }
-        cpu
-    }
-
-    /// Of one process so far.
-    pub(crate) fn of(process: u32) -> f64 {
-        stat(&process.to_string()).map_or(0.0, |fields| seconds(&fields, 12))
-    }
+/// Seconds of processor time of one process so far.
+pub(crate) fn cpu_of(process: u32) -> f64 {
+    stat(&process.to_string()).map_or(0.0, |fields| seconds(&fields))
 }
 
 /// The fields of /proc/PID/stat from the second on; the first of them, the name, without brackets.
@@ -140,11 +128,11 @@ fn stat(process: &str) -> Option<Vec<String>> {
     )
 }
 
-/// Two fields from `first` on (user and system time), in seconds.
-fn seconds(fields: &[String], first: usize) -> f64 {
+/// User and system time, in seconds.
+fn seconds(fields: &[String]) -> f64 {
     /// Linux tells them in hundredths of a second, on every architecture.
     const TICKS_A_SECOND: f64 = 100.0;
-    let two = fields.iter().skip(first).take(2);
+    let two = fields.iter().skip(12).take(2);
     two.filter_map(|field| field.parse::<f64>().ok())
         .sum::<f64>()
         / TICKS_A_SECOND

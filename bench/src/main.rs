@@ -11,18 +11,24 @@ mod support;
 
 mod alone;
 mod callers;
+mod crowd;
 mod event_loop;
 mod foreign;
 mod load;
 mod local;
 mod machine;
+mod members;
 mod naive;
+mod network;
 mod partner;
 mod processes;
+mod proxy;
+mod record;
 mod report;
 mod stats;
 mod worker;
 
+use partner::Partner;
 use report::Report;
 
 /// How long and where; the Makefile fills it in.
@@ -31,8 +37,9 @@ pub(crate) struct Options {
     quick: bool,
     /// The sections to run; all if empty.
     only: Vec<String>,
-    /// The Python that has the wheel, hlcpy and an etcd client.
-    python: PathBuf,
+    /// The Python that has the wheel, hlcpy and an etcd client; without it what is measured in Python
+    /// is left out.
+    python: Option<PathBuf>,
     /// The folder of the Python parts.
     scripts: PathBuf,
     /// The compiled C part.
@@ -46,6 +53,16 @@ impl Options {
         if self.quick { 3 } else { 9 }
     }
 
+    /// Starts one of the Python parts.
+    fn python(&self, script: &str, arguments: &[&str]) -> Result<Option<Partner>, Failure> {
+        let Some(python) = &self.python else {
+            return Ok(None);
+        };
+        let script = self.scripts.join(script).display().to_string();
+        let arguments = [&[script.as_str()], arguments].concat();
+        Partner::start(python, &arguments).map(Some)
+    }
+
     fn wants(&self, section: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == section)
     }
@@ -55,13 +72,15 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Section = fn(&Options, &mut Report) -> Result<(), Failure>;
 
 /// In the order of the table. Each but the first three starts an etcd of its own.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("local", local::measure),
     ("c", foreign::measure_c),
     ("python", foreign::measure_python),
     ("alone", alone::measure),
     ("callers", callers::measure),
     ("processes", processes::measure),
+    ("record", record::measure),
+    ("network", network::measure),
     ("asyncio", event_loop::measure),
 ];
 
@@ -97,7 +116,7 @@ fn options(arguments: &[String]) -> Result<Options, Failure> {
     let mut options = Options {
         quick: false,
         only: Vec::new(),
-        python: "python3".into(),
+        python: None,
         scripts: "bench/python".into(),
         c_program: "build/bench/tick".into(),
         results: "bench-results.json".into(),
@@ -111,7 +130,7 @@ fn options(arguments: &[String]) -> Result<Options, Failure> {
         let value = rest.next().ok_or(format!("{argument} needs a value"))?;
         match argument.as_str() {
             "--only" => options.only = value.split(',').map(str::to_owned).collect(),
-            "--python" => options.python = value.into(),
+            "--python" => options.python = Some(value.into()),
             "--scripts" => options.scripts = value.into(),
             "--c-program" => options.c_program = value.into(),
             "--results" => options.results = value.into(),

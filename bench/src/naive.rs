@@ -97,6 +97,14 @@ impl Naive {
         Ok(())
     }
 
+    /// Writes the next value of its own over whatever is there.
+    pub(crate) async fn put(&mut self) -> Result<(), Failure> {
+        self.local += 1;
+        let record = self.record(self.local)?;
+        self.client.put(self.key.as_str(), record, None).await?;
+        Ok(())
+    }
+
     async fn look(&mut self) -> Result<(), Failure> {
         let reply = self.client.get(self.key.as_str(), None).await?;
         if let Some(pair) = reply.kvs().first() {

@@ -7,8 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::de::DeserializeOwned;
 
-use crate::Failure;
-use crate::machine::Cpu;
+use crate::{Failure, machine};
 
 /// A running program; it ends when its input does.
 pub(crate) struct Partner {
@@ -49,7 +48,7 @@ impl Partner {
 
     /// The processor time it has used, in seconds.
     pub(crate) fn cpu(&self) -> f64 {
-        Cpu::of(self.child.id())
+        machine::cpu_of(self.child.id())
     }
 
     pub(crate) fn answer<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {

@@ -1,26 +1,32 @@
-//! Many processes that compete for one record, each with its own connection.
+//! Many processes that compete for one clock in a closed loop, beside as many that do one
+//! unconditional put each, which is the limit, and beside the naive loop.
 
-use std::time::Duration;
-
-use crate::machine::Cpu;
-use crate::partner::Partner;
+use crate::crowd::{Lab, Outcome, Plan};
 use crate::report::{Report, Target};
-use crate::support::Etcd;
-use crate::worker::{Done, Together, Way};
+use crate::worker::Way;
 use crate::{Failure, Options};
 
-/// How many compete, and for how long: longer than the naive loop's worst waits, which could not
-/// be seen otherwise.
-const CROWDS: [(usize, u64); 6] = [(1, 4), (3, 4), (10, 4), (50, 10), (100, 8), (300, 8)];
+/// How many compete, and for how many seconds.
+const CROWDS: [(usize, f64); 6] = [
+    (1, 2.0),
+    (3, 3.0),
+    (10, 3.0),
+    (50, 5.0),
+    (100, 5.0),
+    (300, 5.0),
+];
 /// Beyond this the naive loop hardly moves.
 const MOST_NAIVE: usize = 50;
+/// At most so many local events before an update, where there are any.
+const TICKS: u64 = 20;
 
-/// One run's figures and what it cost.
-struct Outcome {
-    together: Together,
-    /// Milliseconds of CPU an update, of the three members and of the processes.
-    etcd_cpu: f64,
-    process_cpu: f64,
+/// One size, each way, once a round.
+#[derive(Default)]
+struct Rounds {
+    ours: Vec<Outcome>,
+    ticking: Vec<Outcome>,
+    puts: Vec<Outcome>,
+    naive: Vec<Outcome>,
 }
 
 pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
@@ -28,140 +34,146 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Fail
         "processes",
         "6. Many processes, closed loop, spread over the members",
     );
-    let mut lab = Lab {
-        etcd: Etcd::start(3),
-        runs: 0,
-    };
-    let rounds = if options.quick { 1 } else { 3 };
-    let mut outcomes: Vec<_> = CROWDS.map(|_| (Vec::new(), Vec::new())).into();
-    // Every size in every round: crowds are compared with one process alone, too.
+    let mut lab = Lab::start()?;
+    let (rounds, part) = if options.quick { (1, 0.4) } else { (3, 1.0) };
+    let mut crowds: Vec<_> = CROWDS.map(|_| Rounds::default()).into();
+    // Every size and way in every round: whatever slows the machine meets all.
     for _ in 0..rounds {
-        for ((processes, seconds), (ours, naive)) in CROWDS.into_iter().zip(&mut outcomes) {
-            let length = match options.quick {
-                true => Duration::from_millis(seconds * 400),
-                false => Duration::from_secs(seconds),
-            };
-            ours.push(lab.compete(Way::Ours, processes, length)?);
+        for ((processes, seconds), crowd) in CROWDS.into_iter().zip(&mut crowds) {
+            let plan = |way| Plan::closed_loop(way, processes, seconds * part);
+            crowd.ours.push(lab.run(&plan(Way::Ours))?);
+            crowd.puts.push(lab.run(&plan(Way::Put))?);
             if processes <= MOST_NAIVE {
-                naive.push(lab.compete(Way::Naive, processes, length)?);
+                crowd.naive.push(lab.run(&plan(Way::Naive))?);
             }
+            let ticking = Plan {
+                ticks: TICKS,
+                seconds: seconds * part / 2.0,
+                ..plan(Way::Ours)
+            };
+            crowd.ticking.push(lab.run(&ticking)?);
         }
     }
-    for ((processes, _), (ours, naive)) in CROWDS.into_iter().zip(&outcomes) {
-        figures(report, "ours", processes, ours);
-        if !naive.is_empty() {
-            figures(report, "naive", processes, naive);
+    for ((processes, _), crowd) in CROWDS.into_iter().zip(&crowds) {
+        figures(report, "ours", processes, &crowd.ours);
+        figures(report, "put", processes, &crowd.puts);
+        if processes <= MOST_NAIVE {
+            figures(report, "naive", processes, &crowd.naive);
         }
     }
-    ratios(report);
+    for ((processes, _), crowd) in CROWDS.into_iter().zip(&crowds) {
+        round_trips(report, processes, crowd);
+    }
+    for (processes, _) in CROWDS {
+        ratios(report, processes);
+    }
+    for ((processes, _), crowd) in CROWDS.into_iter().zip(&crowds) {
+        fairness(report, processes, crowd);
+        if processes == 100 {
+            costs(report, &crowd.ours);
+        }
+    }
     Ok(())
+}
+
+fn each(outcomes: &[Outcome], of: fn(&Outcome) -> f64) -> Vec<f64> {
+    outcomes.iter().map(of).collect()
 }
 
 fn figures(report: &mut Report, way: &str, processes: usize, outcomes: &[Outcome]) {
     let mut figure = |what: &str, unit, of: fn(&Outcome) -> f64| {
         let name = format!("{way} x{processes}, {what}");
-        report.figure(name, unit, outcomes.iter().map(of).collect());
+        report.figure(name, unit, each(outcomes, of));
     };
-    figure("rate", "a second", |outcome| {
-        outcome.together.updates_a_second
-    });
-    figure("p50", "ms", |outcome| outcome.together.p50);
-    figure("p99", "ms", |outcome| outcome.together.p99);
-    figure("slowest process", "updates", |outcome| {
-        outcome.together.slowest
-    });
-    figure("fastest process", "updates", |outcome| {
-        outcome.together.fastest
-    });
-    figure("round trips an update", "", |outcome| {
-        outcome.together.round_trips
-    });
+    figure("rate", "a second", Outcome::updates_a_second);
+    figure("p50", "ms", |outcome| outcome.latency(50.0));
+    figure("p99", "ms", |outcome| outcome.latency(99.0));
     figure("etcd's CPU an update", "ms", |outcome| outcome.etcd_cpu);
     figure("processes' CPU an update", "ms", |outcome| {
         outcome.process_cpu
     });
 }
 
-fn ratios(report: &mut Report) {
-    let of = |processes: usize, what: &str| format!("ours x{processes}, {what}");
-    for (processes, _) in CROWDS {
-        if processes <= MOST_NAIVE {
-            let naive = |what: &str| format!("naive x{processes}, {what}");
-            let (rate, p99) = match processes {
-                50 => (Some(Target::AtLeast(10.0)), Some(Target::AtMost(0.05))),
-                _ => (None, None),
-            };
-            let name = |what: &str| format!("x{processes}: {what} / naive");
-            report.ratio(&name("rate"), &of(processes, "rate"), &naive("rate"), rate);
-            report.ratio(&name("p99"), &of(processes, "p99"), &naive("p99"), p99);
-        }
-        if processes > 1 {
-            let target = (processes == 50).then_some(Target::AtLeast(0.5));
-            let (slowest, fastest) = (
-                of(processes, "slowest process"),
-                of(processes, "fastest process"),
-            );
-            let name = format!("x{processes}: slowest / fastest process");
-            report.ratio(&name, &slowest, &fastest, target);
-            let target = match processes {
-                100 => Some(Target::AtLeast(1.5)),
-                300 => Some(Target::AtLeast(1.0)),
-                _ => None,
-            };
-            let name = format!("x{processes}: rate / one process alone");
-            report.ratio(&name, &of(processes, "rate"), &of(1, "rate"), target);
-        }
+/// Transactions an update, as the members have counted them.
+fn round_trips(report: &mut Report, processes: usize, crowd: &Rounds) {
+    let name = |what: &str| format!("x{processes}: {what}");
+    report.ratio_of(
+        &name("round trips an update"),
+        each(&crowd.ours, Outcome::round_trips),
+        Some(Target::AtMost(1.005)),
+    );
+    report.ratio_of(
+        &name("transactions that wrote nothing"),
+        each(&crowd.ours, Outcome::vain),
+        None,
+    );
+    report.ratio_of(
+        &name("folds and all, beyond one an update"),
+        each(&crowd.ours, Outcome::extra),
+        None,
+    );
+    report.ratio_of(
+        &name("up to 20 ticks: round trips an update"),
+        each(&crowd.ticking, Outcome::round_trips),
+        Some(Target::AtMost(1.3)),
+    );
+    report.ratio_of(
+        &name("up to 20 ticks: the most of one update"),
+        each(&crowd.ticking, Outcome::most_round_trips),
+        Some(Target::AtMost(2.0)),
+    );
+}
+
+fn ratios(report: &mut Report, processes: usize) {
+    let ours = |what: &str| format!("ours x{processes}, {what}");
+    let mut ratio = |peer: &str, what: &str, target| {
+        let name = format!("x{processes}: {what} / {peer}");
+        let under = format!("{peer} x{processes}, {what}");
+        report.ratio(&name, &ours(what), &under, target);
+    };
+    let (rate, p99) = match processes {
+        1 => (None, None),
+        3 | 10 => (Some(Target::AtLeast(0.75)), Some(Target::AtMost(1.6))),
+        _ => (Some(Target::AtLeast(0.6)), Some(Target::AtMost(1.6))),
+    };
+    ratio("put", "rate", rate);
+    ratio("put", "p99", p99);
+    if processes <= MOST_NAIVE {
+        let rate = match processes {
+            3 => Some(Target::AtLeast(1.8)),
+            50 => Some(Target::AtLeast(20.0)),
+            _ => None,
+        };
+        ratio("naive", "rate", rate);
+        ratio("naive", "p99", None);
     }
 }
 
-struct Lab {
-    etcd: Etcd,
-    runs: usize,
+fn fairness(report: &mut Report, processes: usize, crowd: &Rounds) {
+    // Two at one member at least.
+    if processes < 10 {
+        return;
+    }
+    let ways = [
+        ("ours", &crowd.ours, Some(Target::AtLeast(0.6))),
+        ("puts", &crowd.puts, None),
+    ];
+    for (way, outcomes, target) in ways {
+        let name = format!("x{processes}: {way}, slowest / fastest at a member");
+        report.ratio_of(&name, each(outcomes, Outcome::fairness), target);
+    }
 }
 
-impl Lab {
-    /// Lets so many processes compete for a record of their own.
-    fn compete(
-        &mut self,
-        way: Way,
-        processes: usize,
-        length: Duration,
-    ) -> Result<Outcome, Failure> {
-        self.runs += 1;
-        let key = format!("/bench/{}", self.runs);
-        let this = std::env::current_exe()?;
-        let milliseconds = length.as_millis().to_string();
-        let mut workers = (0..processes)
-            .map(|i| {
-                let members = self.etcd.uri_from(i % 3);
-                let members = members.trim_start_matches("etcd://");
-                let name = format!("mx-node{i}");
-                let arguments = ["worker", way.name(), members, &key, &name, &milliseconds];
-                Partner::start(&this, &arguments)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        for worker in &mut workers {
-            worker.answer::<String>()?;
-        }
-        let before = Cpu::of_members_and_ended_children();
-        let waiting: f64 = workers.iter().map(|worker| worker.cpu()).sum();
-        for worker in &mut workers {
-            worker.say("go")?;
-        }
-        let all = workers
-            .iter_mut()
-            .map(Partner::answer)
-            .collect::<Result<Vec<Done>, _>>()?;
-        let members = Cpu::of_members_and_ended_children();
-        drop(workers);
-        let after = Cpu::of_members_and_ended_children();
-        let updates: usize = all.iter().map(|done| done.latencies.len()).sum();
-        let updates = updates as f64;
-        let process_cpu = after.ended_children - before.ended_children - waiting;
-        Ok(Outcome {
-            together: Together::of(&all, length),
-            etcd_cpu: (members.members - before.members) * 1e3 / updates,
-            process_cpu: process_cpu * 1e3 / updates,
-        })
-    }
+/// What etcd sends and keeps for an update.
+fn costs(report: &mut Report, outcomes: &[Outcome]) {
+    report.ratio_of(
+        "x100: bytes that etcd sends for an update",
+        each(outcomes, Outcome::sent),
+        Some(Target::AtMost(600.0)),
+    );
+    report.ratio_of(
+        "x100: bytes of history kept for an update",
+        each(outcomes, Outcome::kept),
+        Some(Target::AtMost(300.0)),
+    );
 }

@@ -191,13 +191,13 @@ impl Ratio {
     }
 }
 
-/// Three digits that matter, thousands parted.
+/// Three digits that matter, four just above 1, thousands parted.
 fn short(value: f64) -> String {
     let size = value.abs();
     let digits = match size {
         _ if size >= 99.95 => 0,
         _ if size >= 9.995 => 1,
-        _ if size >= 0.9995 => 2,
+        _ if size >= 1.9995 => 2,
         _ => 3,
     };
     let text = format!("{value:.digits$}");

@@ -1,6 +1,6 @@
 //! Medians and percentiles.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The middle value; the mean of the two in the middle if their number is even.
 pub(crate) fn median(values: &[f64]) -> f64 {
@@ -32,4 +32,10 @@ pub(crate) fn max(values: &[f64]) -> f64 {
 
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
+}
+
+/// The wall clock, which all processes of the machine share.
+pub(crate) fn unix_seconds() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
 }

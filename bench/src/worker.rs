@@ -1,8 +1,10 @@
-//! One of many competing processes: this program, started again as `worker`.
+//! One of many processes: this program, started again as `worker`.
 //!
-//! It connects, says that it is ready, waits for the common signal (a line), updates in a closed
-//! loop for the given time, and answers with what it did.
+//! It connects, says that it is ready, waits for the common signal (a line), updates for the given
+//! time, and answers with what it did. It lives until its input ends, so that what it folds at rest
+//! is measured too.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,35 @@ use crate::load::{Turns, config};
 use crate::naive::Naive;
 use crate::{Failure, stats};
 
+/// What a process is to do.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) way: Way,
+    /// Where the members are, the process's own in front, parted by commas.
+    pub(crate) members: String,
+    pub(crate) key: String,
+    pub(crate) process: String,
+    /// For how long.
+    pub(crate) seconds: f64,
+    /// The pause after an update in seconds, drawn evenly from half to one and a half of it, as the
+    /// library's own background draws it; 0: a closed loop.
+    pub(crate) pause: f64,
+    /// At most so many local events before each update.
+    pub(crate) ticks: u64,
+    /// Whether to say which value was handed out when.
+    pub(crate) tell: bool,
+}
+
+/// Whose way a process takes.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Way {
+    Ours,
+    /// Compare-and-swap, retried at once.
+    Naive,
+    /// One unconditional put of its value: nothing that shares a record can be faster.
+    Put,
+}
+
 /// What one process did.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Done {
@@ -20,76 +51,110 @@ pub(crate) struct Done {
     pub(crate) in_time: u64,
     /// Milliseconds of each update, also of the last one, which may end later.
     pub(crate) latencies: Vec<f64>,
-    /// Transactions of all its updates.
-    pub(crate) round_trips: u64,
-}
-
-/// Whose way a process takes.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Way {
-    Ours,
-    Naive,
-}
-
-impl Way {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Way::Ours => "ours",
-            Way::Naive => "naive",
-        }
-    }
+    /// The most transactions that one update took, by the library's own count.
+    pub(crate) most_round_trips: u32,
+    /// Each value and when it was handed out (Unix seconds), if asked to tell.
+    pub(crate) handed_out: Vec<(u64, f64)>,
 }
 
 enum Clock {
     Ours(SharedClock),
     Naive(Box<Naive>),
+    Put(Box<Naive>),
 }
 
 impl Clock {
-    async fn update(&mut self) -> Result<u32, Failure> {
+    async fn connect(order: &Order) -> Result<Clock, Failure> {
+        let (members, key, process) = (&order.members, &order.key, &order.process);
+        if order.way == Way::Ours {
+            let config = config(&format!("etcd://{members}{key}"), process)?;
+            return Ok(Clock::Ours(SharedClock::connect(config).await?));
+        }
+        let member = members.split(',').next().unwrap_or(members);
+        let naive = Box::new(Naive::connect(member, key, process).await?);
+        Ok(match order.way {
+            Way::Put => Clock::Put(naive),
+            _ => Clock::Naive(naive),
+        })
+    }
+
+    fn tick(&self, times: u64) -> Result<(), Failure> {
+        if let Clock::Ours(clock) = self {
+            for _ in 0..times {
+                clock.tick()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The value taken, and in how many round trips.
+    async fn update(&mut self) -> Result<(u64, u32), Failure> {
         match self {
-            Clock::Ours(clock) => Ok(clock.update().await?.round_trips),
-            Clock::Naive(naive) => naive.compare_and_swap().await,
+            Clock::Ours(clock) => {
+                let update = clock.update().await?;
+                Ok((update.value.get(), update.round_trips))
+            }
+            Clock::Naive(naive) => Ok((0, naive.compare_and_swap().await?)),
+            Clock::Put(naive) => naive.put().await.map(|()| (0, 1)),
         }
     }
 }
 
-/// `worker ours|naive MEMBER,MEMBER,... KEY PROCESS MILLISECONDS`
+/// `worker ORDER`, in JSON.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let [way, members, key, process, length] = arguments else {
-        return Err("a worker takes a way, members, a key, a name and milliseconds".into());
+    let [order] = arguments else {
+        return Err("a worker takes one order".into());
     };
-    let length = Duration::from_millis(length.parse()?);
+    let order: Order = serde_json::from_str(order)?;
     // One thread: hundreds of processes share few cores.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        let mut clock = if way == Way::Ours.name() {
-            let config = config(&format!("etcd://{members}{key}"), process)?;
-            Clock::Ours(SharedClock::connect(config).await?)
-        } else {
-            let member = members.split(',').next().unwrap_or(members);
-            Clock::Naive(Box::new(Naive::connect(member, key, process).await?))
-        };
-        say(&"ready")?;
-        let mut signal = String::new();
-        std::io::stdin().lock().read_line(&mut signal)?;
+    let mut clock = runtime.block_on(Clock::connect(&order))?;
+    say(&"ready")?;
+    let mut signal = String::new();
+    std::io::stdin().lock().read_line(&mut signal)?;
+    say(&runtime.block_on(follow(&order, &mut clock))?)?;
+    std::io::stdin().lock().read_line(&mut signal)?;
+    Ok(())
+}
 
-        let begin = Instant::now();
-        let mut turns = Turns::until(begin + length);
-        let (mut round_trips, mut in_time) = (0, 0);
-        while turns.go_on() {
-            round_trips += u64::from(clock.update().await?);
-            turns.done();
-            in_time += u64::from(turns.go_on());
+async fn follow(order: &Order, clock: &mut Clock) -> Result<Done, Failure> {
+    let paused = order.pause > 0.0;
+    let mut turns = Turns::until(Instant::now() + Duration::from_secs_f64(order.seconds));
+    if paused {
+        turns.pause(order.pause * random()).await;
+    }
+    let mut done = Done {
+        in_time: 0,
+        latencies: Vec::new(),
+        most_round_trips: 0,
+        handed_out: Vec::new(),
+    };
+    while turns.go_on() {
+        if order.ticks > 0 {
+            let ticks = (random() * (order.ticks + 1) as f64) as u64;
+            clock.tick(ticks)?;
         }
-        say(&Done {
-            in_time,
-            latencies: turns.latencies,
-            round_trips,
-        })
-    })
+        let (value, round_trips) = clock.update().await?;
+        turns.done();
+        done.most_round_trips = done.most_round_trips.max(round_trips);
+        done.in_time += u64::from(turns.go_on());
+        if order.tell {
+            done.handed_out.push((value, stats::unix_seconds()));
+        }
+        if paused {
+            turns.pause(order.pause * (0.5 + random())).await;
+        }
+    }
+    done.latencies = turns.latencies;
+    Ok(done)
+}
+
+/// From 0 up to and without 1.
+fn random() -> f64 {
+    let bits = RandomState::new().build_hasher().finish();
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 fn say(what: &impl Serialize) -> Result<(), Failure> {
@@ -97,30 +162,4 @@ fn say(what: &impl Serialize) -> Result<(), Failure> {
     writeln!(out, "{}", serde_json::to_string(what)?)?;
     out.flush()?;
     Ok(())
-}
-
-/// What so many processes did together in `length`.
-pub(crate) struct Together {
-    pub(crate) updates_a_second: f64,
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    pub(crate) slowest: f64,
-    pub(crate) fastest: f64,
-    pub(crate) round_trips: f64,
-}
-
-impl Together {
-    pub(crate) fn of(all: &[Done], length: Duration) -> Together {
-        let counts: Vec<f64> = all.iter().map(|done| done.in_time as f64).collect();
-        let latencies: Vec<f64> = all.iter().flat_map(|done| done.latencies.clone()).collect();
-        let round_trips: u64 = all.iter().map(|done| done.round_trips).sum();
-        Together {
-            updates_a_second: counts.iter().sum::<f64>() / length.as_secs_f64(),
-            p50: stats::percentile(&latencies, 50.0),
-            p99: stats::percentile(&latencies, 99.0),
-            slowest: stats::min(&counts),
-            fastest: stats::max(&counts),
-            round_trips: round_trips as f64 / latencies.len() as f64,
-        }
-    }
 }
