@@ -45,7 +45,7 @@ impl Counts {
         })
     }
 
-    /// What was added since `before`.
+    /// The difference to `before`.
     pub(crate) fn since(&self, before: &Counts) -> Counts {
         Counts {
             transactions: self.transactions - before.transactions,

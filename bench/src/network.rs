@@ -14,7 +14,7 @@ use crate::{Failure, Options};
 /// One way; a round trip takes twice that.
 const DELAY: Duration = Duration::from_millis(25);
 
-/// Who works at the same time, each crowd on a key of its own: a name, a way, how many, and the pause
+/// The crowds that work at the same time, each on a key of its own: a name, a way, how many, and the pause
 /// of each. The first one measures the round trip itself, with the delay and etcd's own work.
 const CROWDS: [(&str, Way, usize, f64); 3] = [
     ("bare put", Way::Put, 3, 0.5),

@@ -246,7 +246,7 @@ impl Process {
         }
     }
 
-    /// What was read before a fold at rest.
+    /// The answer to the read before a fold at rest.
     pub(crate) fn looked(&mut self, now: Nanos, reply: &Reply) -> Folding {
         let seen = Arc::new(Snapshot::of(self.protocol.keys(), reply));
         self.fold(Fold::AtRest, &seen, now)

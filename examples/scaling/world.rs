@@ -38,7 +38,7 @@ struct Clock {
     highest: u64,
     /// The highest value that its record has shown.
     recorded: u64,
-    /// What was handed out beyond that, and when.
+    /// Values handed out above that, and when.
     unrecorded: BTreeMap<u64, Nanos>,
 }
 

@@ -321,7 +321,7 @@ impl World {
             "{first} was given though everybody could see a loss"
         );
 
-        // What no loss takes away: a process repeats nothing, neither its own nor what it knew of.
+        // Whatever is lost, a process repeats neither its own times nor those it knew of.
         for time in first..=last {
             assert!(
                 process.given.insert(time),
@@ -376,7 +376,7 @@ impl World {
     }
 
     fn assert_bounded(&self, process: &Process, caller: &Caller, times: &Times) {
-        // What was under way as a repair was noticed is as good as lost.
+        // A transaction under way when a repair was noticed is as good as lost.
         let repairs = u32::try_from(process.protocol.repairs() - caller.repairs).unwrap();
         let lost = caller.lost + caller.created + repairs;
         assert!(

@@ -114,6 +114,7 @@ impl LossDetector {
             return Verdict::Void;
         }
         let clock = shown.before.clock();
+        let is_whole = clock.is_ok();
         let found = Watermark {
             cluster: shown.cluster,
             revision: shown.revision,
@@ -126,8 +127,8 @@ impl LossDetector {
         };
         let mark = shown.before.repaired();
         let highest = self.known.time.max(asked.time);
-        let is_repaired = shown.before.clock().is_ok()
-            && mark.is_some_and(|mark| !self.repairs.contains(&mark) && mark.to > highest);
+        let is_repaired =
+            is_whole && mark.is_some_and(|mark| !self.repairs.contains(&mark) && mark.to > highest);
         let is_well = contradiction.is_none() && self.lost.is_none();
         if !is_well && is_repaired {
             self.start_over();
