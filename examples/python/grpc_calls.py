@@ -7,6 +7,7 @@ It needs grpcio. What protoc would generate is left out: the messages are plain 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,14 +19,19 @@ kitchen = SharedClock.memory("kitchen")
 guest = SharedClock.memory("guest")
 
 
+def say(clock: SharedClock, text: str) -> None:
+    # One write for a line: print() writes the end of a line apart, and the threads share a terminal.
+    sys.stdout.write(f"{clock.tick()}: {text}\n")
+
+
 def order(request: bytes, _context: grpc.ServicerContext) -> bytes:
-    print(f"{kitchen.tick()}: an order of {request.decode()}")
+    say(kitchen, f"an order of {request.decode()}")
     return b"it will take a while"
 
 
 def courses(request: bytes, _context: grpc.ServicerContext) -> Iterator[bytes]:
     for course in request.split():
-        print(f"{kitchen.tick()}: out goes the {course.decode()}")
+        say(kitchen, f"out goes the {course.decode()}")
         yield course
 
 
@@ -46,12 +52,12 @@ def main() -> None:
             order_dinner = channel.unary_unary("/Kitchen/Order")
             serve: grpc.UnaryStreamMultiCallable[bytes, bytes]
             serve = channel.unary_stream("/Kitchen/Courses")
-            print(f"{guest.tick()}: hungry")
+            say(guest, "hungry")
             answer = order_dinner(b"everything")
-            print(f"{guest.tick()}: {answer.decode()}")
+            say(guest, answer.decode())
             for course in serve(b"soup pie"):
-                print(f"{guest.tick()}: here is the {course.decode()}")
-            print(f"{guest.tick()}: full")
+                say(guest, f"here is the {course.decode()}")
+            say(guest, "full")
         server.stop(None).wait()
 
 
