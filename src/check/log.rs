@@ -39,6 +39,8 @@ pub(super) struct Entry {
 pub(super) struct Before {
     /// The highest time by a writer that follows the rule.
     pub(super) ours: Option<u64>,
+    /// Who wrote the entry right before it; `None`: an old writer, or nobody.
+    pub(super) by: Option<Instance>,
     /// What an old writer left right before the entry.
     pub(super) old: Option<u64>,
     /// Keys were deleted right before it, or may have been.
@@ -175,12 +177,13 @@ impl Reading<'_> {
         self.before = match wire.instance {
             Some(_) => Before {
                 ours: highest.max(Some(last)),
+                by: wire.instance,
                 ..Before::default()
             },
             None => Before {
                 ours: highest,
                 old: Some(last),
-                deleted: false,
+                ..Before::default()
             },
         };
         self.next = revision.saturating_add(1);

@@ -7,19 +7,35 @@ use super::entries::Entries;
 use super::history::{History, Operation};
 use super::log::{Before, Entry, Log};
 use super::verdict::{Kind, Verdict};
+use crate::logic::stamp::Instance;
 
 pub(super) fn check(history: &History, entries: Option<&Entries<'_>>, verdict: &mut Verdict) {
+    let calm = Calm::of(history);
     let Some(entries) = entries else {
         for op in history.acknowledged() {
-            check_one(op, None, Came::Unknown, verdict);
+            check_one(op, None, Came::Unknown, &calm, verdict);
         }
         return;
     };
     let old_values: HashSet<u64> = entries.log.old().map(|entry| entry.last).collect();
     for (op, entry) in entries.of(history) {
         let came = entry.map_or(Came::Unknown, |entry| came(op, entry, entries.log));
-        check_one(op, entry, came, verdict);
+        check_one(op, entry, came, &calm, verdict);
         check_source(op, entries.log, &old_values, verdict);
+    }
+}
+
+/// Each life with its own newest times: a local clock that stands there has not run ahead.
+struct Calm(HashSet<(Option<Instance>, u64)>);
+
+impl Calm {
+    fn of(history: &History) -> Calm {
+        let own = |op: &Operation| (op.call.instance, op.last());
+        Calm(history.acknowledged().map(own).collect())
+    }
+
+    fn is(&self, op: &Operation, local: u64) -> bool {
+        local == 0 || self.0.contains(&(op.call.instance, local))
     }
 }
 
@@ -68,12 +84,23 @@ impl Came {
         }
     }
 
+    /// Whether nobody else took between the caller's own newest time, which it was told, and this.
+    fn is_own(self, told: Option<u64>, op: &Operation) -> bool {
+        matches!(self, Came::InLog(before) if before.by == op.call.instance && told == before.ours)
+    }
+
     fn was_deleted(self) -> bool {
         matches!(self, Came::InLog(before) if before.deleted)
     }
 }
 
-fn check_one(op: &Operation, entry: Option<&Entry>, came: Came, verdict: &mut Verdict) {
+fn check_one(
+    op: &Operation,
+    entry: Option<&Entry>,
+    came: Came,
+    calm: &Calm,
+    verdict: &mut Verdict,
+) {
     let lines = || [&op.line].into_iter().chain(entry.map(|entry| &entry.line));
     let one_trip = op.call.round_trips == Some(1);
     let told = op.call.previous;
@@ -103,7 +130,11 @@ fn check_one(op: &Operation, entry: Option<&Entry>, came: Came, verdict: &mut Ve
         Some(None) if came.was_deleted() => (came.counted(), false),
         // An old writer's record, written while the call was under way.
         Some(told) if !one_trip && told >= Some(op.first()) => (came.counted(), false),
-        Some(told) => (told, one_trip),
+        // Where a local clock ran ahead and others wrote, it may take more than it needs.
+        Some(told) => {
+            let exact = calm.is(op, local) || came.is_own(told, op);
+            (told, one_trip && exact)
+        }
         None => (came.counted(), false),
     };
     // Where the record had been moved back, it was counted from the highest time known instead.

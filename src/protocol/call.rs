@@ -40,12 +40,19 @@ enum State {
 /// What an update hands out if nobody wrote in between, and what its take adds otherwise.
 #[derive(Clone, Debug)]
 struct Offer {
-    value: Time,
+    /// In a crowd somebody writes, so that is not asked: `None`.
+    ruled: Option<Ruled>,
     /// How much more than `count` is taken.
     extra: u64,
+    real_timestamp: f64,
+}
+
+/// The times by the rule: up to `value`.
+#[derive(Clone, Debug)]
+struct Ruled {
+    value: Time,
     previous: Option<Holder>,
     regressed: Option<Time>,
-    real_timestamp: f64,
 }
 
 /// A take whose times are nobody's: as long as nothing followed it, it is as if it had not been.
@@ -153,7 +160,7 @@ impl Protocol {
                 call.informed = true;
                 // Somebody else had created the clock: then nothing was written.
                 if question.writes(reply.succeeded) {
-                    let times = self.times(call, &offer, &answer);
+                    let times = self.times(call, &offer, &question.seen, &answer);
                     call.conclude(times);
                 }
             }
@@ -194,24 +201,34 @@ impl Protocol {
         let ruled = above.max(void.map_or(counted, |void| void.clock));
         // The take, if it comes to that, must not run past the last time either.
         above.max(counted).after(call.count)?;
+        let in_a_crowd = self.others >= self.crowd && call.attempt == 1 && clock.is_some();
         let offer = Offer {
-            value: ruled.after(call.count)?,
-            extra: if call.attempt > 1 {
-                above.ahead_of(counted)
-            } else {
-                0
-            },
-            previous: match void {
-                Some(void) => void.previous.clone(),
-                None => previous(snapshot),
-            },
-            regressed: match void {
-                Some(void) => void.regressed,
-                None => snapshot.set_back_from(),
+            ruled: (!in_a_crowd).then_some(Ruled {
+                value: ruled.after(call.count)?,
+                previous: match void {
+                    Some(void) => void.previous.clone(),
+                    None => previous(snapshot),
+                },
+                regressed: match void {
+                    Some(void) => void.regressed,
+                    None => snapshot.set_back_from(),
+                },
+            }),
+            extra: match call.attempt {
+                // If it takes at all, somebody else took.
+                1 if self.runs_ahead => above.ahead_of(counted).saturating_sub(1),
+                1 => 0,
+                _ => above.ahead_of(counted),
             },
             real_timestamp,
         };
-        let transaction = self.update(call, &offer, snapshot, clock.is_none());
+        let transaction = match &offer.ruled {
+            Some(ruled) => self.update(call, ruled.value, &offer, snapshot, clock.is_none()),
+            None => Transaction {
+                then: self.take(call, &offer),
+                ..Transaction::default()
+            },
+        };
         Ok(State::Sent(self.ask(transaction, snapshot), offer))
     }
 
@@ -222,51 +239,60 @@ impl Protocol {
     fn update(
         &self,
         call: &Call,
+        value: Time,
         offer: &Offer,
         snapshot: &Snapshot,
         creates: bool,
     ) -> Transaction {
         let keys = &self.keys;
         let record = Record {
-            value: offer.value,
+            value,
             process_id: self.process.to_string(),
             real_timestamp: Some(offer.real_timestamp),
         };
-        let mut base = self.base(offer.value, offer.real_timestamp);
+        let mut base = self.base(value, offer.real_timestamp);
         (base.taken, base.created) = if creates { (1, 0) } else { snapshot.taken() };
-        base.first = Time::saturating(offer.value.get() - call.count + 1);
+        base.first = Time::saturating(value.get() - call.count + 1);
         base.count = call.count;
-        let taken = |count| {
-            let taken = Taken {
-                process: self.process.to_string(),
-                instance: self.instance,
-                count,
-                local: call.local,
-                attempt: call.attempt,
-                real_timestamp: offer.real_timestamp,
-            };
-            Operation::Put(keys.taken.clone(), to_json(&taken))
-        };
         let mut then = vec![
             Operation::Put(keys.record.clone(), record.to_json()),
             Operation::Put(keys.base.clone(), to_json(&base.after(snapshot.base()))),
         ];
         then.extend(delete_weights(snapshot));
-        let mut otherwise = read_all(keys);
         if creates {
-            then.push(taken(0));
-        } else {
-            otherwise.push(taken(call.count));
-            // The put of `taken` counts for one.
-            let more = offer.extra + call.count - 1;
-            let bits = (0..Keys::WEIGHTS).filter(|bit| more >> bit & 1 == 1);
-            otherwise.extend(bits.map(|bit| Operation::Put(keys.weight(bit), Vec::new())));
+            then.push(self.put_taken(call, 0, offer.real_timestamp));
         }
         Transaction {
             compares: snapshot.is_current(),
             then,
-            otherwise,
+            otherwise: match creates {
+                true => read_all(keys),
+                false => self.take(call, offer),
+            },
         }
+    }
+
+    /// Shows the clock, and raises it by what is taken.
+    fn take(&self, call: &Call, offer: &Offer) -> Vec<Operation> {
+        let mut take = read_all(&self.keys);
+        take.push(self.put_taken(call, call.count, offer.real_timestamp));
+        // The put of `taken` counts for one.
+        let more = offer.extra + call.count - 1;
+        let bits = (0..Keys::WEIGHTS).filter(|bit| more >> bit & 1 == 1);
+        take.extend(bits.map(|bit| Operation::Put(self.keys.weight(bit), Vec::new())));
+        take
+    }
+
+    fn put_taken(&self, call: &Call, count: u64, real_timestamp: f64) -> Operation {
+        let taken = Taken {
+            process: self.process.to_string(),
+            instance: self.instance,
+            count,
+            local: call.local,
+            attempt: call.attempt,
+            real_timestamp,
+        };
+        Operation::Put(self.keys.taken.clone(), to_json(&taken))
     }
 
     /// A base at `value`, written by this process.
@@ -275,11 +301,18 @@ impl Protocol {
     }
 
     /// The times that an answer gives, or that its take was void, to be tried once more.
-    fn times(&mut self, call: &Call, offer: &Offer, answer: &Answer) -> Result<Outcome> {
+    fn times(
+        &mut self,
+        call: &Call,
+        offer: &Offer,
+        seen: &Snapshot,
+        answer: &Answer,
+    ) -> Result<Outcome> {
         let (before, after) = (&answer.before, &answer.after);
-        if answer.succeeded {
-            let first = Time::saturating(offer.value.get() - call.count + 1);
-            let came = (offer.previous.clone(), offer.regressed);
+        if let (true, Some(ruled)) = (answer.succeeded, &offer.ruled) {
+            self.others = 0;
+            let first = Time::saturating(ruled.value.get() - call.count + 1);
+            let came = (ruled.previous.clone(), ruled.regressed);
             return self.hand_out(call, first, offer, came, answer);
         }
         self.note_take(after);
@@ -294,6 +327,8 @@ impl Protocol {
         };
         let first = clock.after(offer.extra)?.after(1)?;
         first.after(call.count - 1)?;
+        self.others = before.taken().0.saturating_sub(seen.taken().0);
+        self.runs_ahead = clock < call.local;
         if !is_void(first, call.local, call.attempt, recorded) {
             let came = (previous(before), before.set_back_from());
             return self.hand_out(call, first, offer, came, answer);

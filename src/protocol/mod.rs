@@ -53,7 +53,17 @@ pub struct Protocol {
     losses: LossDetector,
     /// Our newest take, unless the base accounts for it.
     took: Option<Take>,
+    /// How many others took between the newest snapshot of our newest take and that take.
+    others: u64,
+    /// From how many on there is a crowd: see [`CROWD`].
+    crowd: u64,
+    /// Whether the local clock was ahead of the shared one when we took last.
+    runs_ahead: bool,
 }
+
+/// Where so many others took between two updates of ours, it is sure enough that somebody will before
+/// the next one: if they came at random times, the next update would meet nobody once in a thousand.
+const CROWD: u64 = 8;
 
 /// A transaction of ours that took times by a put of `taken`.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +104,16 @@ impl Protocol {
             snapshot: None,
             losses: LossDetector::default(),
             took: None,
+            others: 0,
+            crowd: CROWD,
+            runs_ahead: false,
         }
+    }
+
+    /// With another crowd, for tests that have less than [that many](CROWD).
+    #[doc(hidden)]
+    pub fn with_crowd(self, crowd: u64) -> Protocol {
+        Protocol { crowd, ..self }
     }
 
     /// The keys of the clock.
@@ -226,12 +245,14 @@ impl Question {
     /// What the reply shows: what was seen, if that is what the store found as well; what it read; and
     /// what the transaction did then.
     fn answer(&self, reply: &Reply) -> Answer {
-        let before = if reply.succeeded && reply.entries.is_empty() {
+        let branch = self.transaction.branch(reply.succeeded);
+        let reads_all = branch.starts_with(&read_all(self.seen.keys()));
+        let before = if reply.entries.is_empty() && !reads_all {
             self.seen.clone()
         } else {
-            let mut before = match reply.succeeded {
-                true => Snapshot::clone(&self.seen),
-                false => Snapshot::empty(self.seen.keys()),
+            let mut before = match reads_all {
+                true => Snapshot::empty(self.seen.keys()),
+                false => Snapshot::clone(&self.seen),
             };
             for entry in &reply.entries {
                 before.set(&entry.key, Some(entry.clone()));
@@ -241,7 +262,7 @@ impl Question {
         };
         let mut after = Snapshot::clone(&before);
         after.cluster = reply.cluster;
-        after.perform(self.transaction.branch(reply.succeeded), reply.revision);
+        after.perform(branch, reply.revision);
         Answer {
             before,
             after: Arc::new(after),

@@ -166,6 +166,50 @@ fn the_rule_to_the_digit() {
 }
 
 #[test]
+fn who_ran_ahead_while_others_wrote_takes_enough_the_next_time() {
+    let mut store = Mvcc::default();
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    assert_eq!(value(&mut a, &mut store), Ok(2));
+    assert_eq!(update(&mut b, &mut store, 1).unwrap().round_trips, 1);
+    let times = update(&mut a, &mut store, 9).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (10, 2));
+    // It may be higher than the rule now, which says 21 and 22.
+    assert_eq!(update(&mut b, &mut store, 4).unwrap().last.get(), 11);
+    let times = update(&mut a, &mut store, 20).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (21, 1));
+    // Alone it is exact.
+    assert_eq!(update(&mut a, &mut store, 30).unwrap().last.get(), 31);
+}
+
+#[test]
+fn in_a_crowd_nobody_asks_whether_somebody_wrote() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let mut others: Vec<_> = (2..11).map(|instance| process("b", instance)).collect();
+    for other in &mut others {
+        look(other, &store).unwrap();
+    }
+    // The first one writes the record, and eight take.
+    for other in &mut others {
+        value(other, &mut store).unwrap();
+    }
+    assert_eq!(update(&mut a, &mut store, 3).unwrap().last.get(), 12);
+    let (mut left_alone, mut calm) = (a.clone(), store.clone());
+
+    value(&mut others[0], &mut store).unwrap();
+    let mut call = a.begin(time(13), 1);
+    assert_eq!(sent(&a, &mut call).compares, []);
+    let times = finish(&mut a, &mut call, &mut store).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (14, 1));
+
+    // Where the crowd has gone, one more transaction finds it out, and the value is the rule's.
+    let times = update(&mut left_alone, &mut calm, 13).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (14, 2));
+    assert_eq!(shown(&calm)[0], "/c 14");
+}
+
+#[test]
 fn the_first_update_of_all_creates_the_clock_with_its_times() {
     let mut store = Mvcc::default();
     let (mut a, mut b) = (process("a", 1), process("b", 2));

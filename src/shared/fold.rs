@@ -7,12 +7,15 @@ use std::time::Duration;
 use tokio::runtime::RuntimeFlavor;
 use tokio::time::sleep;
 
+use super::backoff::Backoff;
 use super::carrier::Carrier;
 use super::{Session, real_timestamp};
 use crate::protocol::{At, Fold, Snapshot};
 
-/// A process rests if it has called for nothing in this time.
+/// How long after an update it is looked whether the process rests: soon, and less often while it goes
+/// on calling.
 const REST: Duration = Duration::from_millis(5);
+const LONGEST_REST: Duration = Duration::from_millis(160);
 
 /// After an update: sees to it that what it took is folded.
 pub(super) fn when_due(session: &Session) {
@@ -26,7 +29,7 @@ pub(super) fn when_due(session: &Session) {
                 fold_known(&session, [Fold::InACrowd, Fold::AtRest]).await;
             });
         }
-        // One task looks after all takes in the same five milliseconds.
+        // One task looks after all takes until the process rests.
         Some(Fold::AtRest) if inner.resting.swap(true, Ordering::AcqRel) => {}
         Some(Fold::AtRest) => {
             keeper(session).spawn(at_rest);
@@ -61,12 +64,18 @@ async fn fold_known(session: &Session, forms: [Fold; 2]) {
 }
 
 async fn at_rest(session: Session) {
-    sleep(REST).await;
     let inner = &session.inner;
-    inner.resting.store(false, Ordering::Release);
-    // An update under way comes here again; a closed clock folds as it closes.
     let is_idle = |carrier: &Arc<Carrier>| carrier.queue.is_idle();
-    if !inner.carriers.all().iter().all(is_idle) || *inner.closed.borrow() {
+    let mut rest = Backoff::new(REST, LONGEST_REST);
+    loop {
+        sleep(rest.pause()).await;
+        if inner.carriers.all().iter().all(is_idle) {
+            break;
+        }
+    }
+    inner.resting.store(false, Ordering::Release);
+    // A closed clock folds as it closes.
+    if *inner.closed.borrow() {
         return;
     }
     let sole = inner.protocol().sole_take();

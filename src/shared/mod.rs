@@ -196,7 +196,8 @@ impl SharedClock {
     }
 
     /// Takes the next time of the shared clock: one round trip, alone and in any crowd. A second one is
-    /// needed where the local clock ran ahead while others wrote, or after a legacy writer's write.
+    /// needed where the local clock ran ahead while others wrote, after a legacy writer's write, where
+    /// the record was brought up to date in between, or where a crowd has just gone.
     ///
     /// Errors: [`ErrorKind::Timeout`], [`ErrorKind::Unavailable`], [`ErrorKind::Corrupt`],
     /// [`ErrorKind::Exhausted`], [`ErrorKind::TooFarAhead`], [`ErrorKind::Overloaded`],

@@ -30,7 +30,7 @@ from nemesis import FAULTS, Scene
 from records import calls_of
 from report import Report, Verdict, Window
 
-SETTINGS = Settings(timeout=3.0, rest=8)
+SETTINGS = Settings(timeout=3.0, rest=5)
 # How many revisions may gather before the history is cleaned away: about 10 MB of them.
 GATHERED = 20_000
 

@@ -32,6 +32,8 @@ pub(crate) struct Size {
     pub(crate) folds: bool,
     /// One take in so many folds in a crowd; 0: none does.
     pub(crate) crowd: u64,
+    /// How many others make a crowd, in which nobody asks whether somebody wrote.
+    pub(crate) others: u64,
     /// Whether a process that folds may call meanwhile.
     pub(crate) split: bool,
     /// Whether the clock is there from the beginning.
@@ -60,6 +62,7 @@ impl Size {
             pipeline: 1,
             folds: true,
             crowd: 0,
+            others: u64::MAX,
             split: false,
             created: true,
         }
@@ -75,6 +78,7 @@ impl Size {
             && self.ticks == 0
             && self.legacy_writes == 0
             && self.crowd == 0
+            && self.others == u64::MAX
             && self.created
             && !self.split
     }
@@ -98,6 +102,7 @@ pub(crate) fn SMALL() -> Vec<Size> {
         Size { counts: &[1, 3], ..of("2x2 counts 1 3", 2, 2) },
         Size { counts: &[1, 4], ..of("3x1 counts 1 4", 3, 1) },
         Size { crowd: 1, counts: &[3], ..of("3x1 crowd folds counts 3", 3, 1) },
+        Size { others: 1, ..of("2x2 bare takes", 2, 2) },
         Size { ticks: 1, ..of("3x1 ticks", 3, 1) },
         Size { losses: 2, created: false, ..of("2x1 two lost replies from nothing", 2, 1) },
         Size { crashes: 1, ..of("2x2 crash", 2, 2) },
@@ -120,6 +125,13 @@ pub(crate) fn LARGE() -> Vec<Size> {
         Size { crowd: 2, ..of("3x2 crowd folds", 3, 2) },
         Size { crowd: 1, losses: 1, ..of("2x2 crowd folds lost reply", 2, 2) },
         Size { crowd: 1, counts: &[1, 4], ..of("2x2 crowd folds counts 1 4", 2, 2) },
+        Size { others: 1, crowd: 2, counts: &[1, 3], ..of("2x2 bare takes crowd folds counts 1 3", 2, 2) },
+        Size { others: 1, losses: 1, ..of("2x2 bare takes lost reply", 2, 2) },
+        Size { others: 1, legacy_writes: 1, legacy_local: 4, ..of("2x2 bare takes legacy", 2, 2) },
+        Size { others: 1, deletions: 1, deleted: &[2, 4, 6], repairs: 1, ..of("2x2 bare takes deleted repair", 2, 2) },
+        Size { others: 1, saves: 1, restores: 1, repairs: 1, ..of("2x2 bare takes restored repair", 2, 2) },
+        Size { others: 1, ticks: 1, ..of("2x2 bare takes tick", 2, 2) },
+        Size { others: 1, pipeline: 2, ..of("1x3 bare takes two in flight", 1, 3) },
         Size { split: true, ..of("2x3 fold and update of one process", 2, 3) },
         Size { ticks: 2, ..of("2x2 ticks", 2, 2) },
         Size { ticks: 1, tick: 4, counts: &[1, 4], ..of("2x2 ticks counts 1 4", 2, 2) },
