@@ -43,7 +43,7 @@ run: build $(TOOLS)/.ready  ## Three nodes and a real three-member etcd agree on
 	@target/release/lamport demo --store etcd
 
 build: $(TOOLS)/.ready  ## The `lamport` command, in target/release
-	@$(CARGO) build --release --features cli
+	@$(CARGO) build --release --package lamport-cli
 
 tools: $(TOOLS)/.ready  ## The tools alone, in .tools/
 
@@ -75,11 +75,11 @@ test: $(addprefix $(PASSED)/,rust python sdist c scripts containers chaos fuzz l
 	@$(PYTHON) tests/summary.py $(PASSED)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
-	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --no-default-features --features shared \
+	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --package lamport-clock --no-default-features --features shared \
 		--test simulation -- --nocapture
 
 model:  ## Every order of the update protocol in all sizes of the model, 3 minutes
-	@LAMPORT_MODEL=large $(CARGO) test --release --no-default-features --features shared \
+	@LAMPORT_MODEL=large $(CARGO) test --release --package lamport-clock --no-default-features --features shared \
 		--test model -- --nocapture
 
 fuzz: target/fuzz/.built  ## Fuzz TARGET=record (all of them), SECONDS=600 each (60)
@@ -99,7 +99,7 @@ sanitize: build/asan/.built  ## The C suite's sanitizers on a library that is in
 miri:  ## Undefined behaviour in what Miri can run, 5 minutes; needs a nightly Rust
 	@$(CARGO) +nightly miri --version || { echo 'first: rustup component add --toolchain nightly miri rust-src' >&2; exit 1; }
 	export CARGO_TARGET_DIR=target/miri
-	$(CARGO) +nightly miri test --no-default-features --lib
+	$(CARGO) +nightly miri test --package lamport-clock --no-default-features --lib
 	# What a caught panic holds is leaked on purpose: dropping it may panic.
 	MIRIFLAGS=-Zmiri-ignore-leaks $(CARGO) +nightly miri test --package lamport-clock-c --no-default-features --lib
 
@@ -117,7 +117,7 @@ figures: $(WHEEL)/.installed  ## What the wheel weighs, and what its import and 
 
 scaling: $(BENCH)/.plots  ## One to ten thousand processes, simulated: the figures of docs/SCALING.md, 1 minute
 	@mkdir -p target
-	$(CARGO) run --quiet --release --no-default-features --features shared --example scaling -- \
+	$(CARGO) run --quiet --release --package lamport-clock --no-default-features --features shared --example scaling -- \
 		--json target/scaling.json
 	$(BENCH)/bin/python docs/plot_scaling.py target/scaling.json docs/scaling.svg
 
@@ -131,10 +131,10 @@ failover: build $(STAGE)  ## The worst stall for each fault, in the clear and wi
 
 lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and drift
 	@$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --features cli -- -D warnings
-	$(CARGO) clippy --no-default-features -- -D warnings
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --package lamport-clock --no-default-features -- -D warnings
 	$(CARGO) deny --workspace --locked check licenses bans sources
-	if $(CARGO) tree --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic) v'; then
+	if $(CARGO) tree --package lamport-clock --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic|serde) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
 	fi
 	$(BIN)/ruff check python tests bench docs examples
@@ -188,7 +188,7 @@ $(TOOLS)/.ready: requirements-dev.txt
 	fi
 	touch $@
 
-CORE    := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) $(shell find src cli/src trace/src -name '*.rs')
 BINDING := $(shell find bindings/host bindings/python -type f)
 PACKAGE := pyproject.toml README.md $(wildcard LICENSE-*) $(shell find python -type f -not -path '*/__pycache__/*')
 CLIB    := $(shell find bindings/host bindings/c -type f)
@@ -277,8 +277,8 @@ define passes
 	mv $@.log $@
 endef
 
-$(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md $(shell find tests -name '*.rs')
-	$(call passes,$(CARGO) test --features cli && $(CARGO) test --no-default-features)
+$(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md $(shell find tests cli/tests trace/tests -name '*.rs')
+	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --no-default-features)
 
 $(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md $(shell find tests/python tests/support examples/python -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) $(IN_TWOS) loadfile .)
@@ -288,7 +288,7 @@ $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
 
 # Its race is one with Python, by the wheel, and with Rust, by the command.
 $(PASSED)/c: build/c/.built $(WHEEL)/.installed README.md docs/C.md $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
-	$(call passes,$(CARGO) build --features cli && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
+	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
 $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
@@ -297,7 +297,7 @@ $(PASSED)/containers: $(WHEEL)/.installed scripts/start_etcd.sh $(shell find tes
 	$(call passes,cd tests/containers && $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '*.py')
-	$(call passes,$(CARGO) build --features cli && cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
+	$(call passes,$(CARGO) build --package lamport-cli && cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
 
 $(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
 	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)

@@ -1,7 +1,7 @@
 //! What an error message shows of something that somebody else wrote: one line, and not too long.
 
 /// The beginning of what should be JSON.
-pub(crate) fn excerpt(bytes: &[u8]) -> String {
+pub fn excerpt(bytes: &[u8]) -> String {
     const LONGEST: usize = 80;
     let head = &bytes[..bytes.len().min(LONGEST)];
     let more = if bytes.len() > LONGEST { "…" } else { "" };
@@ -9,13 +9,13 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
 }
 
 /// The beginning of a text, in quotes.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     format!("'{}'", short(text))
 }
 
 /// The beginning of a text; control characters, of a terminal's colours or of a second line, by their
 /// codes. For what another library says, which may quote what it read as well.
-pub(crate) fn short(text: &str) -> String {
+pub fn short(text: &str) -> String {
     const LONGEST: usize = 160;
     let mut shown = String::new();
     for c in text.chars() {
@@ -34,7 +34,7 @@ pub(crate) fn short(text: &str) -> String {
 
 /// The same of a text where somebody may have named a server: without what stands before an '@',
 /// which may be a password.
-pub(crate) fn quote_without_secrets(text: &str) -> String {
+pub fn quote_without_secrets(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((_, rest)) => quote(&format!("…@{rest}")),
         None => quote(text),

@@ -25,16 +25,13 @@
 
 #![forbid(unsafe_code)]
 
-pub mod check;
+mod clock;
 mod error;
-mod excerpt;
-pub mod logic;
-pub mod protocol;
+#[doc(hidden)]
+pub mod excerpt;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
-#[cfg(feature = "cli")]
-pub mod cli;
 #[cfg(feature = "shared")]
 mod config;
 #[cfg(feature = "shared")]
@@ -44,23 +41,23 @@ mod config;
 )]
 pub mod life;
 #[cfg(feature = "shared")]
-mod nodes;
+pub mod protocol;
 #[cfg(feature = "shared")]
 mod shared;
 #[cfg(feature = "shared")]
 pub mod store;
 mod sync;
 
+pub use clock::{Instance, LocalClock, ProcessId, Stamp, Time};
 pub use error::{Error, ErrorKind, Result};
-pub use logic::clock::LocalClock;
-pub use logic::stamp::{Instance, ProcessId, Stamp};
-pub use logic::time::Time;
-pub use protocol::Record;
 
 #[cfg(feature = "shared")]
-pub use config::{Config, Credentials, Secret, Settings, StoreUri, Tls, parse_duration};
+pub use config::{
+    Address, Config, Credentials, Kind, Node, Nodes, Secret, Setting, Settings, StoreUri, Tls,
+    Value, parse_duration,
+};
 #[cfg(feature = "shared")]
-pub use nodes::{Address, Node, Nodes};
+pub use protocol::Record;
 #[cfg(feature = "shared")]
 pub use shared::{
     History, Holder, Notices, Observed, RepairPlan, Reservation, Server, SharedClock, SyncNotice,

@@ -78,15 +78,11 @@ mod shared {
     #[cfg(feature = "etcd")]
     #[test]
     fn an_update_on_etcd_stays_within_its_allocations() {
-        use lamport_clock::{Config, Settings};
+        use lamport_clock::Config;
 
         let runtime = runtime();
         let etcd = crate::support::Etcd::start(1);
-        let config = Config::load(&Settings {
-            store: Some(format!("{}/allocations", etcd.uri())),
-            node: Some("mx-nodel".to_owned()),
-            ..Settings::default()
-        });
+        let config = Config::new("mx-nodel", &format!("{}/allocations", etcd.uri()));
         let clock = on(&runtime, SharedClock::open(&config.unwrap()).unwrap());
         runtime.block_on(clock.read()).unwrap();
         let update = allocations(&runtime, || async { clock.update().await.unwrap() });

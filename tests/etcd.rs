@@ -19,12 +19,11 @@ async fn connect(config: Config) -> SharedClock {
 }
 
 fn config_at(store: &str, timeout: &str) -> Config {
-    Config::load(&Settings {
-        node: Some("test".to_owned()),
-        store: Some(store.to_owned()),
-        timeout: Some(timeout.to_owned()),
-        ..Settings::default()
-    })
+    Config::load(&Settings::from([
+        ("node", "test"),
+        ("store", store),
+        ("timeout", timeout),
+    ]))
     .unwrap()
 }
 
@@ -347,7 +346,10 @@ async fn a_listener_that_never_answers_is_an_error_at_the_deadline() {
 #[tokio::test]
 async fn a_clock_may_be_opened_before_its_store_is_there() {
     let mut etcd = Etcd::start(1);
-    let config = etcd.config("a").with_timeout(Duration::from_millis(500));
+    let config = etcd
+        .config("a")
+        .with_timeout(Duration::from_millis(500))
+        .unwrap();
     etcd.kill(0);
     let clock = SharedClock::open(&config).unwrap();
     let error = clock.update().await.unwrap_err();

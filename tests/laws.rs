@@ -1,6 +1,7 @@
 //! The laws of the values, for any values: proptest looks for the smallest that break one.
 //!
 //! `PROPTEST_CASES=100000 cargo test --release --test laws` looks longer.
+#![cfg(feature = "shared")]
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
@@ -496,7 +497,6 @@ fn plain_clock(
 }
 
 /// Of the reference store, and of what is followed in it.
-#[cfg(feature = "shared")]
 mod stores {
     use std::collections::BTreeMap;
     use std::sync::Arc;
@@ -652,7 +652,6 @@ mod stores {
     }
 }
 
-#[cfg(feature = "shared")]
 mod settings {
     use std::time::Duration;
 
@@ -717,16 +716,15 @@ mod settings {
             argument in proptest::option::of(1..1_000_u64),
             variable in proptest::option::of(1..1_000_u64),
         ) {
-            let settings = Settings {
-                store: Some("memory:".to_owned()),
-                max_jump: argument.map(|number| number.to_string()),
-                ..Settings::default()
-            };
+            let mut settings = Settings::from([("store", "memory:")]);
+            if let Some(argument) = argument {
+                settings.set("max_jump", argument);
+            }
             let config = Config::resolve(&settings, &|name| {
                 variable.filter(|_| name == "LAMPORT_MAX_JUMP").map(|number| number.to_string().into())
             });
             let wins = argument.or(variable).unwrap_or(lamport_clock::LocalClock::MAX_JUMP);
-            prop_assert_eq!(config.unwrap().max_jump, wins);
+            prop_assert_eq!(config.unwrap().max_jump(), wins);
         }
     }
 }

@@ -207,7 +207,8 @@ fn the_deadline_holds_without_a_runtime_of_the_callers() {
     let (gate, _, _arrival) = gated();
     let config = Config::memory("a")
         .unwrap()
-        .with_timeout(Duration::from_millis(10));
+        .with_timeout(Duration::from_millis(10))
+        .unwrap();
     let clock = SharedClock::with_store(gate, &config).unwrap();
     assert_eq!(
         block_on(clock.update()).unwrap_err().kind(),

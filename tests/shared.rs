@@ -311,7 +311,7 @@ async fn a_store_that_refuses_is_tried_until_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_took_who_is_gone_holds_nobody_up() {
     let store = Faulty::new(&[]);
-    let short = config("a").with_timeout(Duration::from_millis(40));
+    let short = config("a").with_timeout(Duration::from_millis(40)).unwrap();
     let clock = SharedClock::with_store(store.clone(), &short).unwrap();
     let clock = clock.carried_on(Handle::current());
     assert_eq!(clock.update().await.unwrap().value.get(), 2);
@@ -746,8 +746,7 @@ fn threads_share_a_blocking_clock() {
 #[tokio::test]
 async fn named_stores_are_shared_and_others_are_not() {
     let connect = |uri: &str, process: &str| {
-        let mut config = config(process);
-        config.store = uri.parse().unwrap();
+        let config = config(process).with_store(uri.parse().unwrap());
         SharedClock::connect(config)
     };
     let a = connect("memory:classroom", "a").await.unwrap();

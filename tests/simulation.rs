@@ -81,7 +81,7 @@ fn guard(test: &'static str) -> mpsc::Sender<u64> {
 
 fn again(seed: u64, test: &str) -> String {
     format!(
-        "run it again, and see its history: LAMPORT_SEED={seed} cargo test --no-default-features \
+        "run it again, and see its history: LAMPORT_SEED={seed} cargo test -p lamport-clock --no-default-features \
          --features shared --test simulation {test}"
     )
 }

@@ -55,7 +55,7 @@ fn pure(folder: &str) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn the_values_and_the_protocol_do_nothing_but_decide() {
-    let floors = ["src/logic", "src/protocol"].map(pure);
+    let floors = ["src/clock", "src/protocol"].map(pure);
     for (path, code) in floors.into_iter().flatten() {
         for absent in [
             "tokio",
@@ -73,28 +73,10 @@ fn the_values_and_the_protocol_do_nothing_but_decide() {
             "crate::shared",
             "crate::config",
             "crate::blocking",
-            "crate::check",
-            "crate::cli",
             "crate::life",
         ] {
             assert!(!code.contains(absent), "{} uses {absent}", path.display());
         }
-    }
-}
-
-#[test]
-fn the_values_know_nothing_of_a_shared_clock() {
-    for (path, code) in pure("src/logic") {
-        for absent in ["crate::protocol", "serde"] {
-            assert!(!code.contains(absent), "{} uses {absent}", path.display());
-        }
-    }
-    let files: Vec<_> = sources("src/logic")
-        .into_iter()
-        .map(|(path, _)| path.file_stem().unwrap().to_owned())
-        .collect();
-    for value in ["clock", "stamp", "time"] {
-        assert!(files.iter().any(|file| file == value), "no {value}.rs");
     }
 }
 
@@ -109,22 +91,6 @@ fn the_driver_leaves_what_an_answer_means_to_the_protocol() {
             "Base",
             "Taken",
             "serde_json",
-        ] {
-            let code = code(&text);
-            assert!(!code.contains(absent), "{} uses {absent}", path.display());
-        }
-    }
-}
-
-#[test]
-fn the_judge_shares_no_code_with_what_it_judges() {
-    for (path, text) in sources("src/check") {
-        for absent in [
-            "tokio",
-            "std::fs",
-            "crate::protocol",
-            "crate::store",
-            "crate::shared",
         ] {
             let code = code(&text);
             assert!(!code.contains(absent), "{} uses {absent}", path.display());
@@ -150,7 +116,7 @@ fn one_folder_names_the_etcd_client() {
 fn stores_know_nothing_of_who_drives_them() {
     for (path, text) in sources("src/store") {
         let code = code(&text);
-        for name in ["crate::shared", "crate::blocking", "crate::logic"] {
+        for name in ["crate::shared", "crate::blocking", "crate::clock"] {
             assert!(!code.contains(name), "{} names {name}", path.display());
         }
         // Of the protocol's floor the words of a transaction alone.
@@ -262,20 +228,15 @@ fn versions_agree() {
     assert!(read("bindings/c/Cargo.toml").contains("version.workspace = true"));
 }
 
+#[cfg(feature = "shared")]
 #[test]
 fn every_setting_is_in_the_readme() {
     let readme = read("README.md");
-    for line in read("src/config.rs").lines() {
-        let Some(rest) = line.trim().strip_prefix("/// | `") else {
-            continue;
-        };
-        for variable in rest.split('|').next().unwrap().split(['`', ',', ' ']) {
-            if variable.starts_with("LAMPORT_") || variable == "NODE_NAME" {
-                assert!(
-                    readme.contains(variable),
-                    "README.md does not explain {variable}"
-                );
-            }
-        }
+    for setting in lamport_clock::Setting::ALL {
+        let variable = setting.variable;
+        assert!(
+            readme.contains(variable),
+            "README.md does not explain {variable}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lamport_clock::{Config, Settings};
+use lamport_clock::Config;
 
 use crate::Failure;
 use crate::stats::percentile;
@@ -12,12 +12,7 @@ use crate::stats::percentile;
 /// The deadline is longer than any wait that is measured: the figures show how long a call takes,
 /// not where it is cut off.
 pub(crate) fn config(store: &str, process: &str) -> Result<Config, Failure> {
-    Ok(Config::load(&Settings {
-        node: Some(process.to_owned()),
-        store: Some(store.to_owned()),
-        timeout: Some("60s".to_owned()),
-        ..Settings::default()
-    })?)
+    Ok(Config::new(process, store)?.with_timeout(Duration::from_secs(60))?)
 }
 
 /// What a crowd did together.

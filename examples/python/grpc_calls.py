@@ -20,7 +20,7 @@ guest = SharedClock.memory("guest")
 
 
 def say(clock: SharedClock, text: str) -> None:
-    # One write for a line: print() writes the end of a line apart, and the threads share a terminal.
+    # One write for a line: print() writes its end apart, and the threads share a terminal.
     sys.stdout.write(f"{clock.tick()}: {text}\n")
 
 

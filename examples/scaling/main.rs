@@ -5,7 +5,7 @@
 //! and what it leaves out. The same seed gives the same figures on every machine.
 //!
 //! ```sh
-//! cargo run --release --no-default-features --features shared --example scaling -- --quick
+//! cargo run --release -p lamport-clock --no-default-features --features shared --example scaling -- --quick
 //! ```
 
 use std::sync::Mutex;

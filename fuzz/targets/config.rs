@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use lamport_clock::{Config, ErrorKind, LocalClock, Settings, parse_duration};
+use lamport_clock::{Config, ErrorKind, LocalClock, Setting, Settings, parse_duration};
 use lamport_clock_fuzz::{SECRET, assert_message};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -102,7 +102,7 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
     };
     assert!(!not_text, "a variable that is not UTF-8 was taken");
     assert!(!format!("{config:?}").contains(SECRET));
-    if let Some(credentials) = &config.credentials {
+    if let Some(credentials) = config.credentials() {
         assert_eq!(credentials.password.expose(), SECRET);
     }
     let wins = |at: usize| {
@@ -120,17 +120,17 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
     };
     if in_file.is_some() {
         if let Some(name) = wins(NODE) {
-            assert_eq!(config.process.as_str(), name);
+            assert_eq!(config.process().as_str(), name);
         }
         let timeout =
             wins(TIMEOUT).map_or(Ok(Config::DEFAULT_TIMEOUT), |text| parse_duration(&text));
-        assert_eq!(config.timeout, timeout.unwrap());
+        assert_eq!(config.timeout(), timeout.unwrap());
         let max_jump = wins(MAX_JUMP).map_or(Ok(LocalClock::MAX_JUMP), |text| text.parse());
-        assert_eq!(config.max_jump, max_jump.unwrap());
+        assert_eq!(config.max_jump(), max_jump.unwrap());
     }
-    assert!(config.timeout >= Duration::from_millis(1));
-    assert!(config.timeout <= Duration::from_secs(86_400));
-    assert!(config.key.starts_with('/') && config.key.len() <= 512);
+    assert!(config.timeout() >= Duration::from_millis(1));
+    assert!(config.timeout() <= Duration::from_secs(86_400));
+    assert!(config.key().starts_with('/') && config.key().len() <= 512);
     Ok(())
 }
 
@@ -166,36 +166,13 @@ fn said(bytes: &mut Unstructured<'_>) -> Result<Said> {
 }
 
 fn settings(said: &Said) -> Settings {
-    let [
-        node,
-        nodes,
-        store,
-        key,
-        timeout,
-        max_jump,
-        config,
-        tls_ca,
-        tls_cert,
-        tls_key,
-        user,
-        password_file,
-        allow_plaintext,
-    ] = said.clone();
-    Settings {
-        node,
-        nodes,
-        store,
-        key,
-        timeout,
-        max_jump,
-        config,
-        tls_ca,
-        tls_cert,
-        tls_key,
-        user,
-        password_file,
-        allow_plaintext,
+    let mut settings = Settings::default();
+    for (setting, text) in Setting::ALL.iter().zip(said) {
+        if let Some(text) = text {
+            settings.set(setting.name, &**text);
+        }
     }
+    settings
 }
 
 /// A file that says so, under the names of the file or of the environment.

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use lamport_clock::ErrorKind;
-use lamport_clock::check::{Action, Call, History, Log, Options, Outcome, check};
 use lamport_clock_fuzz::assert_refusal;
+use lamport_trace::{Action, Call, History, Log, Options, Outcome, check};
 use libfuzzer_sys::fuzz_target;
 
 /// The line between a history and its log.

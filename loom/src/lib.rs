@@ -5,7 +5,7 @@
 //! The sources are the library's own; `sync` alone is another. `cargo test --release models` in here.
 
 // Only what the models use of them is used.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../src/error.rs"]
 mod error;
@@ -18,13 +18,17 @@ mod sync {
     pub(crate) use std::sync::PoisonError;
 }
 
-mod logic {
-    #[path = "../../../src/logic/clock.rs"]
-    pub(crate) mod clock;
-    #[path = "../../../src/logic/stamp.rs"]
-    pub(crate) mod stamp;
-    #[path = "../../../src/logic/time.rs"]
-    pub(crate) mod time;
+mod clock {
+    #[path = "../../../src/clock/local.rs"]
+    mod local;
+    #[path = "../../../src/clock/stamp.rs"]
+    mod stamp;
+    #[path = "../../../src/clock/time.rs"]
+    mod time;
+
+    pub(crate) use self::local::LocalClock;
+    pub(crate) use self::stamp::{Instance, ProcessId, Stamp};
+    pub(crate) use self::time::Time;
 
     #[cfg(test)]
     mod models;

@@ -36,6 +36,12 @@ from ._native import (
     Watch,
 )
 
+TYPE_CHECKING = False  # typing's own would import what it is for
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._settings import Settings
+
 _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 _Told = TypeVar("_Told", covariant=True)
@@ -88,9 +94,7 @@ class AsyncSharedClock:
     async def connect(
         store: str | None = None,
         node: str | None = None,
-        nodes: str | None = None,
-        key: str | None = None,
-        timeout: float | str | None = None,
+        **settings: Unpack[Settings],
     ) -> AsyncSharedClock:
         """A clock on the store that the settings name, once that store has answered.
 
@@ -107,17 +111,13 @@ class AsyncSharedClock:
         >>> asyncio.run(main())
         'memory:'
         """
-        return AsyncSharedClock(
-            await _answer(Completions.connect, store, node, nodes, key, timeout)
-        )
+        return AsyncSharedClock(await _answer(Completions.connect, store, node, **settings))
 
     @staticmethod
     def open(
         store: str | None = None,
         node: str | None = None,
-        nodes: str | None = None,
-        key: str | None = None,
-        timeout: float | str | None = None,
+        **settings: Unpack[Settings],
     ) -> AsyncSharedClock:
         """As connect(), without asking whether the store is there. No I/O; it needs no event loop.
 
@@ -126,7 +126,7 @@ class AsyncSharedClock:
         >>> AsyncSharedClock.open("etcd://10.0.0.5:2379", node="api").process
         'api'
         """
-        return AsyncSharedClock(SharedClock.open(store, node, nodes, key, timeout))
+        return AsyncSharedClock(SharedClock.open(store, node, **settings))
 
     @staticmethod
     def memory(process: str) -> AsyncSharedClock:

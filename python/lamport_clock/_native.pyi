@@ -15,6 +15,10 @@ from typing import (
     overload,
 )
 
+from typing_extensions import Unpack
+
+from ._settings import Settings
+
 __all__ = [
     "Call",
     "Completions",
@@ -397,17 +401,13 @@ class SharedClock:
     def connect(
         store: str | None = None,
         node: str | None = None,
-        nodes: str | None = None,
-        key: str | None = None,
-        timeout: float | str | None = None,
+        **settings: Unpack[Settings],
     ) -> SharedClock: ...
     @staticmethod
     def open(
         store: str | None = None,
         node: str | None = None,
-        nodes: str | None = None,
-        key: str | None = None,
-        timeout: float | str | None = None,
+        **settings: Unpack[Settings],
     ) -> SharedClock: ...
     @staticmethod
     def memory(process: str) -> SharedClock: ...
@@ -456,9 +456,7 @@ class Completions:
         future: Future[None],
         store: str | None,
         node: str | None,
-        nodes: str | None,
-        key: str | None,
-        timeout: float | str | None,
+        **settings: Unpack[Settings],
     ) -> Call[SharedClock]: ...
     def update(self, future: Future[None], clock: SharedClock) -> Call[Update]: ...
     def reserve(

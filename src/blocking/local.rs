@@ -2,12 +2,12 @@
 
 use once_cell::sync::OnceCell;
 
+use crate::clock;
+use crate::clock::Time;
+use crate::clock::{Instance, ProcessId, Stamp};
 use crate::config::Config;
 use crate::error::Result;
 use crate::life::{Life, PerLife};
-use crate::logic;
-use crate::logic::stamp::{Instance, ProcessId, Stamp};
-use crate::logic::time::Time;
 use crate::shared::random_instance;
 
 /// A [`crate::LocalClock`] of one process, without any store: no I/O, no thread.
@@ -25,7 +25,7 @@ use crate::shared::random_instance;
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 pub struct LocalClock {
-    clock: logic::clock::LocalClock,
+    clock: clock::LocalClock,
     life: Life,
     heirs: PerLife<OnceCell<Instance>>,
 }
@@ -33,7 +33,7 @@ pub struct LocalClock {
 impl LocalClock {
     /// A clock at 0 for the process that `config` names. Of the rest it uses the jump bound.
     pub fn new(config: &Config) -> Result<LocalClock> {
-        let clock = logic::clock::LocalClock::new(config.process.clone(), random_instance()?);
+        let clock = clock::LocalClock::new(config.process.clone(), random_instance()?);
         Ok(LocalClock {
             clock: clock.with_max_jump(config.max_jump),
             life: Life::current(),

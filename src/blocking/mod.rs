@@ -12,11 +12,11 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 use tokio::task::JoinHandle;
 
+use crate::clock::Time;
+use crate::clock::{Instance, ProcessId, Stamp};
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
 use crate::life::{Mortal, PerLife};
-use crate::logic::stamp::{Instance, ProcessId, Stamp};
-use crate::logic::time::Time;
 use crate::shared::{
     self, History, Observed, RepairPlan, Reservation, Server, SyncNotice, SyncStats, Update,
 };

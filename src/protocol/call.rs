@@ -8,9 +8,9 @@ use super::snapshot::{Holder, Snapshot, is_void};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Verdict;
 use super::{Answer, Protocol, Question, read_all};
+use crate::clock::Time;
+use crate::clock::check_jump;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::clock::check_jump;
-use crate::logic::time::Time;
 
 /// One update under way, for one time or several.
 #[derive(Clone, Debug)]

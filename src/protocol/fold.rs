@@ -10,8 +10,8 @@ use super::keys::to_json;
 use super::snapshot::Snapshot;
 use super::transaction::{Compare, Operation, Reply, Transaction};
 use super::{Protocol, Question, read_all};
-use crate::logic::clock::check_jump;
-use crate::logic::time::Time;
+use crate::clock::Time;
+use crate::clock::check_jump;
 
 /// When to fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::transaction::KeyRange;
+use crate::clock::Instance;
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::excerpt;
-use crate::logic::stamp::Instance;
-use crate::logic::time::Time;
 
 /// The keys of one shared clock.
 #[derive(Clone, Debug, PartialEq)]

@@ -18,8 +18,8 @@
 use std::sync::Arc;
 
 use self::watermark::{LossDetector, Shown, Verdict};
+use crate::clock::{Instance, ProcessId};
 use crate::error::Result;
-use crate::logic::stamp::{Instance, ProcessId};
 
 mod call;
 mod fold;

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::excerpt;
-use crate::logic::time::Time;
 
 /// The shared record: `{"value": 7, "process_id": "mx-nodel2", "real_timestamp": 1750116944.92}`.
 ///

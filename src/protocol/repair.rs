@@ -13,9 +13,9 @@ use super::snapshot::{Observed, Snapshot};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Watermark;
 use super::{Protocol, read_all};
+use crate::clock::Time;
+use crate::clock::check_jump;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::clock::check_jump;
-use crate::logic::time::Time;
 
 /// What lies in the store, and what a repair would make of it.
 #[derive(Clone, Debug)]

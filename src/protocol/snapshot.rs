@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::keys::{Base, Keys, Repaired, Taken};
 use super::record::Record;
 use super::transaction::{Change, Compare, Entry, Operation, Reply};
+use crate::clock::Instance;
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::stamp::Instance;
-use crate::logic::time::Time;
 
 /// The shared clock at one revision.
 #[derive(Clone)]

@@ -1,9 +1,9 @@
 //! The protocol step by step: races as transcripts, and what tells a loss from a stale or late answer.
 
 use super::*;
+use crate::clock::LocalClock;
+use crate::clock::Time;
 use crate::error::{ErrorKind, Result};
-use crate::logic::clock::LocalClock;
-use crate::logic::time::Time;
 use crate::store::mvcc::Mvcc;
 
 fn process(name: &str, instance: u64) -> Protocol {

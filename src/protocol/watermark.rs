@@ -10,8 +10,8 @@
 
 use super::keys::Repaired;
 use super::snapshot::Snapshot;
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::time::Time;
 
 /// What a process has learnt of its store. None of it may ever be less in a later answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep};
 
 use super::backoff::{Backoff, Jitter};
 use super::{Inner, SharedClock, Update};
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::time::Time;
 
 /// What the updates in the background have come to: [`SharedClock::stats`].
 ///

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::logic::stamp::Instance;
+use crate::clock::Instance;
 
 /// Pauses that grow: each is twice the one before, up to the longest.
 #[derive(Clone, Debug)]

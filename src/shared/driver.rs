@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until};
 use super::attempt::closed;
 use super::queue::{MAX_WAITING, Refused, Waits};
 use super::{Inner, Reservation, Session, fold, real_timestamp};
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::time::Time;
 use crate::protocol::{Holder, Protocol, Step, Times};
 use crate::store::Outcome;
 

@@ -10,11 +10,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::attempt::closed;
+use crate::clock::LocalClock;
+use crate::clock::Time;
+use crate::clock::{Instance, ProcessId, Stamp};
 use crate::config::{Config, StoreUri};
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::clock::LocalClock;
-use crate::logic::stamp::{Instance, ProcessId, Stamp};
-use crate::logic::time::Time;
 use crate::protocol::{Keys, Protocol};
 use crate::store::{MemoryStore, Outcome, Store};
 
@@ -297,8 +297,7 @@ impl SharedClock {
             .await
     }
 
-    /// What the server in use tells of itself, and what is known against its version (SECURITY.md);
-    /// `None` if the store is in this process.
+    /// What the server in use tells of itself; `None` if the store is in this process.
     pub async fn server(&self) -> Result<Option<Server>> {
         self.carry(|session| async move {
             let store = &session.carrier.store;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use crate::clock::ProcessId;
 use crate::life::PerLife;
-use crate::logic::stamp::ProcessId;
 
 /// The same name in a form that is copied without counting references: one counter, shared by every
 /// stamp of a process, would cost its threads more than the tick itself.

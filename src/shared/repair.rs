@@ -1,8 +1,8 @@
 //! Moving the clock forward by hand.
 
 use super::{Session, real_timestamp};
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logic::time::Time;
 use crate::protocol::{At, Observed, RepairPlan};
 
 pub(super) async fn plan(session: &Session, at_least: Time) -> Result<RepairPlan> {

@@ -83,8 +83,8 @@ pub trait Store: Send + Sync + 'static {
 pub struct Server {
     /// Its version, as it says itself.
     pub version: String,
-    /// What is known against this version, for people to act on; empty if nothing is.
-    pub advice: Vec<String>,
+    /// Whether it knows us as a user.
+    pub as_user: bool,
 }
 
 /// A running watch.

@@ -104,7 +104,7 @@ def test_an_unknown_node_is_told_the_known_ones(monkeypatch: pytest.MonkeyPatch)
 def test_a_wrong_setting_says_what_is_allowed(arguments: dict[str, str], part: str) -> None:
     for make in (SharedClock.connect, SharedClock.open):
         with pytest.raises(ValueError, match=part) as caught:
-            make(**{"node": "mx-nodel", **arguments})
+            make(**{"node": "mx-nodel", **arguments})  # type: ignore[arg-type]
         assert isinstance(caught.value, InvalidArgumentError)
 
 
@@ -114,7 +114,7 @@ def test_a_wrong_setting_says_what_is_allowed(arguments: dict[str, str], part: s
 )
 def test_a_setting_of_the_wrong_type_is_a_type_error(arguments: dict[str, str]) -> None:
     with pytest.raises(TypeError):
-        SharedClock.connect(**arguments)
+        SharedClock.connect(**arguments)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         SharedClock.memory(5)  # type: ignore[arg-type]
     with pytest.raises(TypeError):

@@ -33,15 +33,19 @@ NEEDED = {
     "bindings/host/src/lib.rs",
     "bindings/python/Cargo.toml",
     "bindings/python/src/lib.rs",
+    "cli/Cargo.toml",
+    "cli/src/lib.rs",
     "pyproject.toml",
     "python/lamport_clock/__init__.py",
     "python/lamport_clock/_native.pyi",
     "python/lamport_clock/py.typed",
     "python/logical_count.py",
     "src/lib.rs",
+    "trace/Cargo.toml",
+    "trace/src/lib.rs",
 }
 ALLOWED = re.compile(
-    r"src/.*\.rs|bindings/(host|python)/src/.*\.rs|python/lamport_clock/.*\.pyi?"
+    r"(bindings/host/|bindings/python/|cli/|trace/)?src/.*\.rs|python/lamport_clock/.*\.pyi?"
     # Cargo.toml names it, and cargo wants what Cargo.toml names.
     r"|examples/scaling/.*\.rs"
 )

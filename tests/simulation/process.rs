@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lamport_clock::check::{Action, Call};
 use lamport_clock::{
     Config, Error, ErrorKind, Instance, Observed, Reservation, SharedClock, Time, WatchEvent,
 };
+use lamport_trace::{Action, Call};
 use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use tokio::task::JoinSet;
@@ -244,7 +244,7 @@ pub(crate) fn clock(
     timeout: Duration,
     random: &mut Random,
 ) -> SharedClock {
-    let config = Config::memory(name).unwrap().with_timeout(timeout);
+    let config = Config::memory(name).unwrap().with_timeout(timeout).unwrap();
     let instance = Instance::new(random.next().max(1));
     SharedClock::with_instance(life.clone(), &config, instance).carried_on(Handle::current())
 }

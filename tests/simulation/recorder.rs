@@ -2,8 +2,8 @@
 
 use std::sync::Mutex;
 
-use lamport_clock::check::{Action, Call, Outcome};
 use lamport_clock::{Error, ErrorKind, Instance, Observed, Reservation, Time};
+use lamport_trace::{Action, Call, Outcome};
 use tokio::time::Instant;
 
 pub(crate) struct Recorder {

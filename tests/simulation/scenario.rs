@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lamport_clock::check::{Action, Call, History, Log, Options, Outcome, check};
 use lamport_clock::{SharedClock, Time, WatchEvent};
+use lamport_trace::{Action, Call, History, Log, Options, Outcome, check};
 use serde_json::Value;
 use tokio::sync::RwLock;
 use tokio::task::JoinSet;

@@ -118,13 +118,12 @@ impl Etcd {
 
     /// The same with member `first` in front.
     pub(crate) fn config_from(&self, first: usize, process: &str) -> Config {
-        Config::load(&Settings {
-            node: Some(process.to_owned()),
-            store: Some(self.uri_from(first)),
-            key: Some(Config::DEFAULT_KEY.to_owned()),
-            timeout: Some("5s".to_owned()),
-            ..Settings::default()
-        })
+        Config::load(&Settings::from([
+            ("node", process),
+            ("store", &*self.uri_from(first)),
+            ("key", Config::DEFAULT_KEY),
+            ("timeout", "5s"),
+        ]))
         .unwrap()
     }
 

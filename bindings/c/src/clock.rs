@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
+use std::time::Duration;
 
 use lamport_clock::blocking::SharedClock;
 use lamport_clock::{Config, ProcessId, Settings, Time};
@@ -379,12 +380,16 @@ unsafe fn configured(
         )
     };
     host::settle()?;
-    Ok(Config::load(&Settings {
-        store: store.map(str::to_owned),
-        node: process.map(str::to_owned),
-        timeout: (timeout_ms > 0).then(|| format!("{timeout_ms}ms")),
-        ..Settings::default()
-    })?)
+    let mut settings = Settings::default();
+    for (name, text) in [("store", store), ("node", process)] {
+        if let Some(text) = text {
+            settings.set(name, text);
+        }
+    }
+    if timeout_ms > 0 {
+        settings.set("timeout", Duration::from_millis(timeout_ms.into()));
+    }
+    Ok(Config::load(&settings)?)
 }
 
 impl Clock {

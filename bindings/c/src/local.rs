@@ -42,12 +42,12 @@ pub unsafe extern "C" fn lamport_local_open(
             )
         };
         host::settle()?;
-        let config = Config::load(&Settings {
-            // Whatever LAMPORT_STORE says: nothing is stored.
-            store: Some("memory:".to_owned()),
-            node: process.map(str::to_owned),
-            ..Settings::default()
-        })?;
+        // Whatever LAMPORT_STORE says: nothing is stored.
+        let mut settings = Settings::from([("store", "memory:")]);
+        if let Some(process) = process {
+            settings.set("node", process);
+        }
+        let config = Config::load(&settings)?;
         output.write(border::handed_over(Local(LocalClock::new(&config)?)));
         Ok(())
     };

@@ -1,9 +1,13 @@
 //! What Python hands in. The wrong type is a `TypeError`, the wrong value an `InvalidArgumentError`.
 
-use lamport_clock::{ErrorKind, Instance, ProcessId, Time};
+use std::time::Duration;
+
+use lamport_clock::{
+    Config, ErrorKind, Instance, Kind, ProcessId, Setting, Settings, Time, Value, parse_duration,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
 use crate::errors::{OrRaise, raise};
 use crate::values::Stamp;
@@ -112,31 +116,85 @@ impl<'py> FromPyObject<'_, 'py> for Message {
     }
 }
 
-/// A duration as the core's settings take it: a text like `"500ms"`, or a number of seconds.
-pub(crate) struct Seconds(pub(crate) String);
+/// A length of time: a text like `"500ms"`, or a number of seconds.
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl<'py> FromPyObject<'_, 'py> for Seconds {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
-        if object.is_instance_of::<PyString>() {
-            let Text(text) = object.extract()?;
-            return Ok(Seconds(text));
-        }
-        let number = object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
-        if !number || object.is_instance_of::<PyBool>() {
-            return Err(PyTypeError::new_err(format!(
-                "a duration is a number of seconds or a text like '500ms', not {}",
-                object.get_type().name()?
-            )));
-        }
-        match object.extract::<f64>() {
-            Ok(seconds) => Ok(Seconds(seconds.to_string())),
-            // An int past all floats.
-            Err(_) => Ok(Seconds(shown(&object))),
+        match duration(&object)? {
+            Value::Duration(duration) => Ok(Seconds(duration)),
+            Value::Text(text) => parse_duration(&text).or_raise().map(Seconds),
+            other => Err(PyTypeError::new_err(format!("{other:?} is no duration"))),
         }
     }
 }
+
+/// A duration, or as a text what the core refuses or reads itself.
+fn duration(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    if object.is_instance_of::<PyString>() {
+        let Text(text) = object.extract()?;
+        return Ok(Value::Text(text));
+    }
+    let number = object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
+    if !number || object.is_instance_of::<PyBool>() {
+        return Err(PyTypeError::new_err(format!(
+            "a duration is a number of seconds or a text like '500ms', not {}",
+            object.get_type().name()?
+        )));
+    }
+    // An int may lie past all floats.
+    let seconds = object.extract::<f64>().ok();
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Ok(match duration {
+        Some(duration) if duration <= LONGEST => Value::Duration(duration),
+        _ => Value::Text(shown(object)),
+    })
+}
+
+/// The settings that a clock is made from, by keyword: the core's table. `None` is as if it was not
+/// said.
+pub(crate) fn configuration(
+    store: Option<Text>,
+    node: Option<Text>,
+    named: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Config> {
+    let mut settings = Settings::default();
+    for (name, text) in [("store", store), ("node", node)] {
+        if let Some(Text(text)) = text {
+            settings.set(name, text);
+        }
+    }
+    for (name, value) in named.into_iter().flatten() {
+        let Text(name) = name.extract()?;
+        let setting = Setting::ALL.iter().find(|setting| setting.name == name);
+        let Some(setting) = setting else {
+            let names: Vec<_> = Setting::ALL.iter().map(|setting| setting.name).collect();
+            return Err(PyTypeError::new_err(format!(
+                "there is no setting '{name}'; there are {}",
+                names.join(", ")
+            )));
+        };
+        if value.is_none() {
+            continue;
+        }
+        settings.set(
+            &name,
+            match setting.kind {
+                Kind::Duration => duration(&value)?,
+                Kind::Number => Value::Number(value.extract::<Whole>()?.0),
+                Kind::Flag => Value::Flag(value.extract()?),
+                _ => Value::Text(value.extract::<Text>()?.0),
+            },
+        );
+    }
+    // The environment is read while attached: Python's own changes of it need the GIL too.
+    Config::load(&settings).or_raise()
+}
+
+/// The core refuses more.
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The object as a person would write it, within reason.
 fn shown(object: &Bound<'_, PyAny>) -> String {

@@ -1,14 +1,14 @@
 //! The shared clock.
 
 use lamport_clock as core;
+use lamport_clock::blocking;
 use lamport_clock::blocking::Call;
 use lamport_clock::life::Mark;
-use lamport_clock::{Config, Settings, blocking, parse_duration};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::arguments::{Message, Seconds, Text, Whole};
+use crate::arguments::{Message, Seconds, Text, Whole, configuration};
 use crate::background::{Notices, SyncStats};
 use crate::errors::OrRaise;
 use crate::html;
@@ -115,9 +115,10 @@ impl SharedClock {
     ///
     /// What is not given comes from the environment, then from the file that LAMPORT_CONFIG names:
     /// store (LAMPORT_STORE: "memory:", "memory:name" or "etcd://host:port,host:port/key"), node
-    /// (NODE_NAME), nodes (LAMPORT_NODES: "name=host[:port],..."), key (LAMPORT_KEY), timeout
-    /// (LAMPORT_TIMEOUT: the deadline of each call, in seconds or as a text like "500ms"; 5 s unless
-    /// told otherwise). With nothing but NODE_NAME set, that node's etcd is asked first.
+    /// (NODE_NAME), and by keyword nodes (LAMPORT_NODES: "name=host[:port],..."), key (LAMPORT_KEY),
+    /// timeout (LAMPORT_TIMEOUT: the deadline of each call, in seconds or as a text like "500ms"; 5 s
+    /// unless told otherwise), max_jump, config, tls_ca, tls_cert, tls_key, user, password_file and
+    /// allow_plaintext. With nothing but NODE_NAME set, that node's etcd is asked first.
     ///
     /// Raises InvalidArgumentError and UnknownNodeError for wrong settings; UnavailableError at once
     /// if every endpoint refuses; LamportTimeoutError at the deadline if they are silent.
@@ -126,16 +127,14 @@ impl SharedClock {
     /// >>> clock.process, clock.location
     /// ('api', 'memory:')
     #[staticmethod]
-    #[pyo3(signature = (store=None, node=None, nodes=None, key=None, timeout=None))]
+    #[pyo3(signature = (store=None, node=None, **settings))]
     fn connect(
         py: Python<'_>,
         store: Option<Text>,
         node: Option<Text>,
-        nodes: Option<Text>,
-        key: Option<Text>,
-        timeout: Option<Seconds>,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SharedClock> {
-        let config = configuration(store, node, nodes, key, timeout)?;
+        let config = configuration(store, node, settings)?;
         wait(py, || blocking::SharedClock::begin_connect(config)).map(SharedClock::of)
     }
 
@@ -148,15 +147,13 @@ impl SharedClock {
     /// >>> str(clock.tick())
     /// '1@api'
     #[staticmethod]
-    #[pyo3(signature = (store=None, node=None, nodes=None, key=None, timeout=None))]
+    #[pyo3(signature = (store=None, node=None, **settings))]
     fn open(
         store: Option<Text>,
         node: Option<Text>,
-        nodes: Option<Text>,
-        key: Option<Text>,
-        timeout: Option<Seconds>,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SharedClock> {
-        let config = configuration(store, node, nodes, key, timeout)?;
+        let config = configuration(store, node, settings)?;
         let clock = blocking::SharedClock::open(&config).or_raise()?;
         Ok(SharedClock::of(clock))
     }
@@ -337,7 +334,7 @@ impl SharedClock {
     fn start(&self, py: Python<'_>, interval: Option<Seconds>) -> PyResult<()> {
         let clock = self.clock(py);
         let interval = match interval {
-            Some(given) => parse_duration(&given.0).or_raise()?,
+            Some(Seconds(interval)) => interval,
             None => core::SharedClock::DEFAULT_INTERVAL,
         };
         // Before there is anything to log: forked in the middle of an import, a child in which the
@@ -460,24 +457,4 @@ impl SharedClock {
 /// What logs the updates in the background.
 fn logging(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     py.import("lamport_clock._background")
-}
-
-/// The environment is read while attached: Python's own changes of it need the GIL too.
-pub(crate) fn configuration(
-    store: Option<Text>,
-    node: Option<Text>,
-    nodes: Option<Text>,
-    key: Option<Text>,
-    timeout: Option<Seconds>,
-) -> PyResult<Config> {
-    let text = |given: Option<Text>| given.map(|text| text.0);
-    Config::load(&Settings {
-        store: text(store),
-        node: text(node),
-        nodes: text(nodes),
-        key: text(key),
-        timeout: timeout.map(|seconds| seconds.0),
-        ..Settings::default()
-    })
-    .or_raise()
 }

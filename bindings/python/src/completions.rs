@@ -23,11 +23,11 @@ use pyo3::PyTraverseError;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList};
 
 use crate::alarm::Alarm;
-use crate::arguments::{Seconds, Text, Whole};
-use crate::clock::{SharedClock, configuration};
+use crate::arguments::{Text, Whole, configuration};
+use crate::clock::SharedClock;
 use crate::errors::OrRaise;
 use crate::values::{History, Observed, Reservation, Update};
 use crate::watch::Watch;
@@ -203,21 +203,15 @@ impl Completions {
         PyList::new(py, futures)
     }
 
-    #[pyo3(signature = (future, store, node, nodes, key, timeout))]
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one for each setting, as in SharedClock.connect"
-    )]
+    #[pyo3(signature = (future, store, node, **settings))]
     fn connect(
         this: &Bound<'_, Self>,
         future: Py<PyAny>,
         store: Option<Text>,
         node: Option<Text>,
-        nodes: Option<Text>,
-        key: Option<Text>,
-        timeout: Option<Seconds>,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<Call>> {
-        let config = configuration(store, node, nodes, key, timeout)?;
+        let config = configuration(store, node, settings)?;
         let begin = move || blocking::SharedClock::begin_connect(config);
         Completions::ask_for(this, future, begin, |py, clock| {
             Ok(Py::new(py, SharedClock::of(clock))?.into_any())

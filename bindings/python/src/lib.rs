@@ -47,7 +47,7 @@ mod native {
     /// status. The command handles SIGINT and SIGTERM itself.
     #[pyfunction]
     fn main(py: Python<'_>, argv: Vec<OsString>) -> u8 {
-        py.detach(|| lamport_clock::cli::run_main(argv))
+        py.detach(|| lamport_cli::run_main(argv))
     }
 
     #[pymodule_init]

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lamport_clock::life::Life;
-use lamport_clock::{Error, ErrorKind, WatchEvent, blocking, parse_duration};
+use lamport_clock::{Error, ErrorKind, WatchEvent, blocking};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
@@ -173,8 +173,7 @@ impl Watch {
         py: Python<'py>,
         timeout: Seconds,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let patience = parse_duration(&timeout.0).or_raise()?;
-        self.next(py, Some(Instant::now() + patience))
+        self.next(py, Some(Instant::now() + timeout.0))
     }
 
     /// Ends the watch: a thread that waits for the next update sees the end of the iteration. Closing

@@ -7,8 +7,8 @@ use etcd_client::Error as ClientError;
 use tonic::{Code, ConnectError};
 
 use super::tls;
+use crate::config::Address;
 use crate::error::{Error, ErrorKind};
-use crate::nodes::Address;
 use crate::store::{Failure, Outcome};
 
 /// Why an attempt at a member failed.

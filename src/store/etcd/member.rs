@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout};
 
 use super::failure::{Cause, says_that_there_are_no_users};
 use super::tls;
+use crate::config::Address;
 use crate::config::{Config, Credentials};
 use crate::error::Result;
-use crate::nodes::Address;
 
 /// One member.
 pub(super) struct Member {

@@ -15,12 +15,11 @@ use self::follow::Following;
 use self::member::Member;
 use self::patience::{LEAST_PATIENCE, Patience};
 use super::{Changes, Failure, Server, Store, StoreFuture};
+use crate::config::Address;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::nodes::Address;
 use crate::protocol::{At, KeyRange, Reply, Transaction};
 
-mod advice;
 mod failure;
 mod follow;
 mod member;
@@ -213,10 +212,9 @@ impl Store for EtcdStore {
     fn server(&self, within: Duration) -> StoreFuture<'_, Option<Server>> {
         Box::pin(self.attempt(within, async |member: &Arc<Member>| {
             let status = member.client().await?.status().await?;
-            let version = status.version();
             Ok(Some(Server {
-                version: version.to_owned(),
-                advice: advice::advice(version, self.user),
+                version: status.version().to_owned(),
+                as_user: self.user,
             }))
         }))
     }

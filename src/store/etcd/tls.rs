@@ -10,9 +10,9 @@ use rustls::{AlertDescription, CertificateError, RootCertStore};
 use tonic::transport::Endpoint;
 
 use super::failure::Cause;
+use crate::config::Address;
 use crate::config::Tls;
 use crate::error::{Error, ErrorKind, Result};
-use crate::nodes::Address;
 
 /// What the etcd client takes, once it is known to be usable.
 ///

@@ -1,0 +1,331 @@
+//! The arguments of `lamport`. They are only defined here; nothing is decided.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
+
+/// A Lamport clock that processes in many containers share through etcd.
+///
+/// Every update takes a time that no other process has, and the order of the times is the real
+/// one: what was taken later is larger, wherever it was taken.
+#[derive(Parser)]
+#[command(
+    name = "lamport",
+    bin_name = "lamport",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage or configuration."
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// Print JSON, one object a line, also for failures
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    Run(Run),
+    Update(Update),
+    /// Print the record: the newest update by anyone
+    ///
+    /// That there is none yet is an answer too: it is said so, and with --json all of the object's
+    /// members are null.
+    Read,
+    Watch(Watch),
+    History(History),
+    /// Print the node map, and whether each node's etcd answers
+    ///
+    /// All nodes are asked at once, and so are endpoints of --store that are not in the map. The
+    /// status is 0 if at least one answers. What is known against a version of etcd is said below;
+    /// SECURITY.md has the sources. With --json each is an object with node, address, own, answers,
+    /// error, version and advice.
+    Nodes,
+    Repair(Repair),
+    Demo(Demo),
+    Check(Check),
+}
+
+/// Update the clock again and again: the main job of a container
+///
+/// It says which endpoint it connected to, or why it could not, and goes on trying: containers may
+/// start in any order. Then it prints a line for each update: the value, who held the record before
+/// and at what value. An update that fails is printed too and the loop goes on; every later value
+/// lies above all that were seen before. SIGINT and SIGTERM end it with a summary and status 0. What
+/// is known against the server's version is said once, on standard error.
+///
+/// With --json each update is an object with value, process_id, real_timestamp, previous,
+/// revision and round_trips (and regressed, where another writer had moved the record back); each
+/// failure is one with error and kind. What else there is to say goes to standard error.
+#[derive(Args)]
+pub(super) struct Run {
+    /// How long to rest between two updates: 2s, 500ms, 1m; 0s for no rest
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "2s",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
+    pub(super) interval: Duration,
+
+    /// End with status 0 after so many successful updates; failures do not count
+    #[arg(long, value_name = "N", value_parser = positive(), allow_hyphen_values = true)]
+    pub(super) count: Option<u64>,
+
+    /// Append what each call saw to this file, for `lamport check`: one line before and one after it
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
+}
+
+/// Take the next time of the shared clock, or N consecutive ones
+///
+/// They are printed one a line. The N times are taken together, in one update, so that nobody else's lies between them. With
+/// --json each is an object as `lamport run` prints it.
+#[derive(Args)]
+pub(super) struct Update {
+    /// How many times to take
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = up_to(1_000_000),
+        allow_hyphen_values = true
+    )]
+    pub(super) number: u64,
+}
+
+/// Print every update by anyone, in order, as it happens
+///
+/// It resumes by itself where the connection broke, without losing or repeating an update. What is
+/// no update is told in between; with --json as an object with "notice": watching, interrupted,
+/// missed, deleted or unreadable. SIGINT and SIGTERM end it with status 0.
+#[derive(Args)]
+pub(super) struct Watch {
+    /// Begin with this revision of the store instead of now, as far as the store still keeps it
+    #[arg(long, value_name = "REVISION", value_parser = positive(), allow_hyphen_values = true)]
+    pub(super) from: Option<u64>,
+
+    /// End with status 0 after so many updates
+    #[arg(long, value_name = "N", value_parser = positive(), allow_hyphen_values = true)]
+    pub(super) count: Option<u64>,
+}
+
+/// Print the newest updates that the store still keeps, oldest first
+///
+/// Where the store has thrown older ones away that is said first; with --json as an object with
+/// "notice": compacted.
+#[derive(Args)]
+pub(super) struct History {
+    /// At most so many
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20",
+        value_parser = up_to(10_000),
+        allow_hyphen_values = true
+    )]
+    pub(super) limit: u64,
+}
+
+/// Move the clock forward by hand, after the store has lost times that were handed out
+///
+/// A store that was restored from a snapshot, emptied or exchanged stands below times that processes
+/// were given. Those that know refuse to go on, and their error names the highest one they know: say
+/// it with --at-least, the highest of all of them. This command shows what it finds, asks, and moves
+/// the clock past that and past everything that is found; it never moves it back. The record's history
+/// shows it as an update by repair: and this node's name.
+///
+/// Without --at-least there is something to repair only where it can be seen from the store itself:
+/// keys of the clock that were deleted or can't be read. With --json nothing is asked and without --yes
+/// nothing is changed; the object has value, process_id, clock (where it stands), cluster, revision,
+/// problems, to (where the clock would go) and repaired (the revision of the repair, or null).
+#[derive(Args)]
+pub(super) struct Repair {
+    /// The highest time that anybody is known to have been given
+    #[arg(long, value_name = "N", value_parser = time, allow_hyphen_values = true)]
+    pub(super) at_least: Option<Time>,
+
+    /// Do it without asking
+    #[arg(short, long)]
+    pub(super) yes: bool,
+}
+
+/// Show several nodes that agree on one order, and check that they do
+///
+/// All nodes update at once in every round. Their updates are shown merged in logical order, one
+/// lane a node. At the end all updates are checked: no value twice, none went back, and whatever
+/// was taken later, anywhere, is larger. The status is 1 if one of these does not hold, if an update
+/// failed, or if the demo was interrupted. With --json each update is an object as `lamport run`
+/// prints it, and the last object is the "check".
+///
+/// The demo uses a store of its own and nothing of your configuration: it refuses the flags for
+/// that, save its own --nodes and --store. With --store etcd it starts
+/// a private etcd of three members on 127.0.0.1, 127.0.0.2 and 127.0.0.3, in a temporary folder,
+/// and stops it in the end. The etcd binary is the one that LAMPORT_ETCD names, or `etcd` on the
+/// PATH.
+#[derive(Args)]
+pub(super) struct Demo {
+    /// How many nodes
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "3",
+        allow_hyphen_values = true
+    )]
+    pub(super) nodes: Option<String>,
+
+    /// How many rounds
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "5",
+        value_parser = up_to(100_000),
+        allow_hyphen_values = true
+    )]
+    pub(super) rounds: u64,
+
+    /// How long to rest between two rounds: 1s, 200ms, 0s
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1s",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
+    pub(super) interval: Duration,
+
+    /// Where the record lives: memory: or etcd
+    #[arg(long, value_name = "STORE", default_value = "memory:")]
+    pub(super) store: Option<String>,
+}
+
+/// Decide whether recorded histories keep the clock's promises
+///
+/// A history holds what callers saw, one JSON object for each call, as `lamport run --record` writes
+/// them; the log is what `lamport watch --from 1 --json` or `lamport history --json` print, taken
+/// after the last call. It is checked that no time was handed out twice, that what was called later
+/// is larger, that every answer stands in the log, where the log is whole, and nothing else does, and
+/// that each time follows the rule. Calls of unknown outcome stay unknown.
+///
+/// The first violation is shown with the lines that contradict each other. Exit status: 0 no promise
+/// is broken, 1 one is, 2 a file can't be read. With --json the verdict is an object with ok,
+/// acknowledged, failed, unknown, reads, log, cut_short, longest, overran, violated and
+/// first_violation.
+#[derive(Args)]
+pub(super) struct Check {
+    /// Files of calls, of as many recorders as there were
+    #[arg(value_name = "HISTORY", required = true)]
+    pub(super) histories: Vec<String>,
+
+    /// The store's log of the record
+    #[arg(long, value_name = "LOG")]
+    pub(super) log: Option<String>,
+
+    /// The histories hold every process that wrote: an update by another one is a violation
+    #[arg(long, requires = "log")]
+    pub(super) whole: bool,
+
+    /// Count the calls that lasted longer
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
+    pub(super) deadline: Option<Duration>,
+}
+
+/// Who this process is and where the record lives: the library's table of settings, as flags.
+pub(super) struct Connection {
+    pub(super) settings: Settings,
+}
+
+impl Args for Connection {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let command = command.next_help_heading("Configuration (a flag wins over its variable)");
+        command.args(Setting::ALL.iter().map(flag))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Connection::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Connection {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Connection, clap::Error> {
+        let mut settings = Settings::default();
+        for Setting { name, kind, .. } in Setting::ALL {
+            if *kind == Kind::Flag {
+                if matches.get_flag(name) {
+                    settings.set(name, true);
+                }
+            } else if let Some(text) = matches.get_one::<String>(name) {
+                settings.set(name, &**text);
+            }
+        }
+        Ok(Connection { settings })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Connection::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn flag(setting: &'static Setting) -> Arg {
+    let mut help = format!("{} [{}]", setting.help, setting.variable);
+    if !setting.default.is_empty() && setting.kind != Kind::Flag {
+        help.push_str(&format!(" [default: {}]", setting.default));
+    }
+    let flag = Arg::new(setting.name)
+        .long(setting.name.replace('_', "-"))
+        .global(true)
+        .help(help);
+    let form = match setting.kind {
+        Kind::Flag => return flag.action(ArgAction::SetTrue),
+        Kind::Text(form) => form,
+        Kind::Duration => "DURATION",
+        _ => "N",
+    };
+    flag.value_name(form)
+        .allow_hyphen_values(!matches!(setting.kind, Kind::Text(_)))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    text.parse().map_err(|error: Error| error.to_string())
+}
+
+// Values may begin with a hyphen so that "-1" is told to be a wrong number, not an unknown flag.
+fn positive() -> RangedU64ValueParser<u64> {
+    up_to(u64::MAX)
+}
+
+fn up_to(most: u64) -> RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=most)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,278 @@
+//! `lamport demo`: several nodes agree on one order, and it is checked that they do.
+
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use serde::Serialize;
+
+use self::check::{Verdict, check};
+use self::lanes::Lanes;
+use super::Ending;
+use super::args::Demo;
+use super::output::{Look, Output, UpdateObject, after};
+use super::private_etcd::{self, PrivateEtcd};
+use super::record;
+use super::stop::Stop;
+use lamport_clock::blocking::SharedClock;
+use lamport_clock::{Address, Config, Error, ErrorKind, Settings, Update};
+use lamport_trace::{Action, Call};
+
+mod check;
+mod lanes;
+
+/// More lanes than that no screen shows.
+const MOST_NODES: usize = 32;
+
+pub(super) fn demo(
+    args: &Demo,
+    settings: &Settings,
+    output: &Output,
+    stop: &Stop,
+) -> Result<(), Ending> {
+    let count = node_count(args.nodes.as_deref().unwrap_or_default())?;
+    let private = wants_etcd(args.store.as_deref().unwrap_or_default())?;
+    // Its own flags bear the names of two of them.
+    let mut others = settings.clone();
+    others.remove("nodes");
+    others.remove("store");
+    super::refuse_connection_settings(&others, "the demo", "it uses a store of its own")?;
+
+    // It outlives the clocks, and whichever way this function is left, it is stopped.
+    let etcd = if private {
+        say(output, "starting a private etcd of three members")?;
+        Some(PrivateEtcd::start(stop)?)
+    } else {
+        None
+    };
+    let members = etcd.as_ref().map(PrivateEtcd::addresses);
+    let names: Vec<String> = (1..=count).map(node_name).collect();
+    let configs = configs(&names, members.as_deref())?;
+    let clocks = configs
+        .into_iter()
+        .map(|config| stop.outcome(SharedClock::begin_connect(config)?))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let place = match &members {
+        Some(members) => {
+            let members: Vec<_> = members.iter().map(Address::to_string).collect();
+            format!("in etcd at {}", members.join(", "))
+        }
+        None => "in memory".to_owned(),
+    };
+    say(output, &format!("{count} nodes, one clock {place}"))?;
+    let mut show = Show {
+        output,
+        lanes: Lanes::new(&names, output),
+        calls: Vec::new(),
+        failures: 0,
+    };
+    let ended = show.rounds(args, &clocks, stop);
+    // An interrupted demo has something to say too.
+    if let Err(Ending::Failed(_) | Ending::ReaderGone | Ending::Usage(_)) = ended {
+        return ended;
+    }
+    show.verdict(count)?;
+    ended
+}
+
+/// The demo as it goes.
+struct Show<'a> {
+    output: &'a Output,
+    lanes: Lanes<'a>,
+    /// Those that were answered.
+    calls: Vec<Call>,
+    failures: usize,
+}
+
+impl Show<'_> {
+    fn rounds(&mut self, args: &Demo, clocks: &[SharedClock], stop: &Stop) -> Result<(), Ending> {
+        if !self.output.json {
+            for line in self.lanes.header() {
+                self.output.line(line)?;
+            }
+        }
+        for round in 1..=args.rounds {
+            self.tell(round_of(clocks, stop)?)?;
+            if round == args.rounds {
+                break;
+            }
+            if stop.rest(args.interval) {
+                return Err(Ending::Interrupted);
+            }
+            if !self.output.json {
+                self.output.line(self.lanes.gap())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows one round. Its updates were all called after those before it had returned, so that
+    /// putting each round in order puts everything in order.
+    fn tell(&mut self, mut round: Vec<Attempt>) -> Result<(), Ending> {
+        round.sort_by_key(|attempt| attempt.update.as_ref().ok().map(|update| update.value));
+        for Attempt {
+            node,
+            span: (called, returned),
+            update,
+        } in round
+        {
+            match update {
+                Ok(update) => {
+                    let process = update.process.as_str();
+                    let mut call =
+                        Call::begun(process, Some(update.instance), Action::Update, called);
+                    call.returned = Some(returned);
+                    record::answer(&mut call, &update);
+                    self.calls.push(call);
+                    if self.output.json {
+                        self.output.object(&UpdateObject::from(&update))?;
+                    } else {
+                        let value = update.value.to_string();
+                        let note = after(update.previous.as_ref());
+                        self.output.line(self.lanes.row(node, &value, &note))?;
+                    }
+                }
+                Err(error) => {
+                    self.failures += 1;
+                    if self.output.json {
+                        self.output.failure(&error)?;
+                    } else {
+                        let note = error.to_string();
+                        self.output.line(self.lanes.row(node, "failed", &note))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, nodes: usize) -> Result<(), Ending> {
+        #[derive(Serialize)]
+        struct Checked<'a> {
+            check: &'a Verdict,
+        }
+
+        let verdict = check(&self.calls)?;
+        if self.output.json {
+            self.output.object(&Checked { check: &verdict })?;
+        } else {
+            self.output.line("")?;
+            let look = if verdict.ok { Look::Green } else { Look::Red };
+            let text = format!("{} updates by {nodes} nodes: {verdict}", self.calls.len());
+            self.output.line(self.output.paint(look, text))?;
+        }
+        let error = |kind, message| Err(Ending::Failed(Error::new(kind, message)));
+        if !verdict.ok {
+            return error(
+                ErrorKind::Internal,
+                "the clock broke its promise".to_owned(),
+            );
+        }
+        if self.failures > 0 {
+            let message = format!("{} updates failed", self.failures);
+            return error(ErrorKind::Unavailable, message);
+        }
+        Ok(())
+    }
+}
+
+/// One node's try in one round; when it was called and when it returned, in nanoseconds.
+struct Attempt {
+    node: usize,
+    span: (u64, u64),
+    update: Result<Update, Error>,
+}
+
+/// Every node updates once, all at the same time.
+fn round_of(clocks: &[SharedClock], stop: &Stop) -> Result<Vec<Attempt>, Ending> {
+    // Held while the threads start: all of them then go at once, also if one of them can't start.
+    let gate = RwLock::new(());
+    let attempts = thread::scope(|scope| {
+        let closed = gate.write();
+        let threads: Vec<_> = clocks
+            .iter()
+            .map(|clock| {
+                let gate = &gate;
+                scope.spawn(move || {
+                    drop(gate.read());
+                    let called = record::now();
+                    let update = clock
+                        .begin_update()
+                        .map_err(Ending::from)
+                        .and_then(|call| stop.outcome(call));
+                    (update, (called, record::now()))
+                })
+            })
+            .collect();
+        drop(closed);
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.collect::<Vec<_>>()
+    });
+    let mut round = Vec::new();
+    for (node, attempt) in attempts.into_iter().enumerate() {
+        let (update, span) = attempt.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let update = match update {
+            Ok(update) => Ok(update),
+            Err(Ending::Failed(error)) => Err(error),
+            Err(ending) => return Err(ending),
+        };
+        round.push(Attempt { node, span, update });
+    }
+    Ok(round)
+}
+
+fn say(output: &Output, text: &str) -> Result<(), Ending> {
+    if output.json {
+        return Ok(());
+    }
+    output.line(output.paint(Look::Faint, text))
+}
+
+fn node_count(text: &str) -> Result<usize, Ending> {
+    match text.parse() {
+        Ok(count) if (1..=MOST_NODES).contains(&count) => Ok(count),
+        _ => Err(usage(format!(
+            "--nodes is '{text}': the demo takes a number from 1 to {MOST_NODES}"
+        ))),
+    }
+}
+
+/// Whether the record lives in a private etcd, and not in memory.
+fn wants_etcd(text: &str) -> Result<bool, Ending> {
+    match text {
+        "memory:" | "memory" => Ok(false),
+        "etcd" => Ok(true),
+        _ => Err(usage(format!(
+            "--store is '{text}': the demo takes memory: or etcd (a private one), no store in use"
+        ))),
+    }
+}
+
+fn usage(message: String) -> Ending {
+    Ending::Usage(Error::new(ErrorKind::InvalidArgument, message))
+}
+
+/// The deployed nodes' names, and more of the kind.
+fn node_name(number: usize) -> String {
+    match number {
+        1 => "mx-nodel".to_owned(),
+        _ => format!("mx-nodel{number}"),
+    }
+}
+
+/// Every node on a member of its own as far as there are enough, the others behind it.
+fn configs(names: &[String], members: Option<&[Address]>) -> Result<Vec<Config>, Error> {
+    // Two demos of one process, as in tests, share nothing.
+    static DEMOS: AtomicU64 = AtomicU64::new(1);
+    let demo = DEMOS.fetch_add(1, Ordering::Relaxed);
+    let config = |(i, name): (usize, &String)| match members {
+        Some(members) => {
+            let mut endpoints = members.to_vec();
+            endpoints.rotate_left(i % members.len());
+            private_etcd::config(name, endpoints)
+        }
+        None => Config::new(name, &format!("memory:demo-{demo}")),
+    };
+    names.iter().enumerate().map(config).collect()
+}

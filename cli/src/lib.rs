@@ -1,0 +1,146 @@
+//! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
+//! `check`.
+//!
+//! A library, because the Python wheel carries the same command. One file for each
+//! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
+//! prints, `environment` the only one that looks at what surrounds the process. How a command
+//! ended becomes a message and an exit code here, in one place.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as MissingSubcommand;
+
+use self::args::{Cli, Command};
+use self::output::Output;
+use self::stop::Stop;
+use lamport_clock::blocking::SharedClock;
+use lamport_clock::{Config, Error, ErrorKind, Settings};
+
+mod args;
+mod check;
+mod demo;
+mod environment;
+mod faults;
+mod history;
+mod nodes;
+mod output;
+mod private_etcd;
+mod read;
+mod record;
+mod repair;
+mod run;
+mod stop;
+mod update;
+mod watch;
+
+/// Runs the command. `args[0]` is the program's name, as ever. Returns the exit code: 0 done,
+/// 1 failed, 2 wrong usage.
+#[doc(hidden)]
+pub fn run_main(args: Vec<OsString>) -> u8 {
+    let json = args.iter().any(|arg| arg == "--json");
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => {
+            // Help or the version was asked for. Nothing can be done about a reader that is gone.
+            let _ = error.print();
+            return 0;
+        }
+        Err(error) if error.kind() == MissingSubcommand => {
+            let _ = error.print();
+            return 2;
+        }
+        Err(error) => {
+            let message = error.render().to_string();
+            let message = message.strip_prefix("error: ").unwrap_or(&message);
+            let error = Error::new(ErrorKind::InvalidArgument, message.trim_end());
+            return report(&Output::new(json), Ending::Usage(error));
+        }
+    };
+    let output = Output::new(cli.json);
+    let settings = cli.connection.settings;
+    let result = Stop::listen().and_then(|stop| match cli.command {
+        Command::Run(args) => run::run(&args, &settings, &output, stop),
+        Command::Update(args) => update::update(&args, &settings, &output, stop),
+        Command::Read => read::read(&settings, &output, stop),
+        Command::Watch(args) => watch::watch(&args, &settings, &output, stop),
+        Command::History(args) => history::history(&args, &settings, &output, stop),
+        Command::Nodes => nodes::nodes(&settings, &output, stop),
+        Command::Repair(args) => repair::repair(&args, &settings, &output, stop),
+        Command::Demo(args) => demo::demo(&args, &settings, &output, stop),
+        Command::Check(args) => check::check_histories(&args, &settings, &output),
+    });
+    match result {
+        Ok(()) => 0,
+        Err(ending) => report(&output, ending),
+    }
+}
+
+/// How a command ends that does not simply get done.
+enum Ending {
+    /// An argument, a variable or a file is wrong.
+    Usage(Error),
+    Failed(Error),
+    /// By a signal, before the work was done.
+    Interrupted,
+    /// Whoever read the output has gone, as `head` does: nobody is left to tell.
+    ReaderGone,
+}
+
+impl From<Error> for Ending {
+    fn from(error: Error) -> Ending {
+        Ending::Failed(error)
+    }
+}
+
+/// The one place where errors are printed and exit codes are made.
+fn report(output: &Output, ending: Ending) -> u8 {
+    match ending {
+        Ending::ReaderGone => 0,
+        Ending::Interrupted => {
+            output.complain("interrupted");
+            1
+        }
+        Ending::Failed(error) => {
+            output.last_words(&error);
+            1
+        }
+        Ending::Usage(error) => {
+            output.last_words(&error);
+            2
+        }
+    }
+}
+
+/// The configuration; what is wrong with it is wrong usage.
+fn configuration(settings: &Settings) -> Result<Config, Ending> {
+    Config::load(settings).map_err(Ending::Usage)
+}
+
+/// What connects to nothing of the user's takes no flag that says how; `why` says so of `who`.
+fn refuse_connection_settings(settings: &Settings, who: &str, why: &str) -> Result<(), Ending> {
+    match settings.iter().next() {
+        Some((name, _)) => Err(Ending::Usage(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("{who} takes no --{}: {why}", name.replace('_', "-")),
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// A clock whose store has answered. A store that refuses is not waited for.
+fn connect(settings: &Settings, stop: &Stop) -> Result<SharedClock, Ending> {
+    let config = configuration(settings)?;
+    match stop.outcome(SharedClock::begin_connect(config)?) {
+        Err(Ending::Failed(error)) => Err(usage(error)),
+        result => result,
+    }
+}
+
+/// A configuration that no store can be made of is wrong usage, too.
+fn usage(error: Error) -> Ending {
+    match error.kind() {
+        ErrorKind::InvalidArgument => Ending::Usage(error),
+        _ => Ending::Failed(error),
+    }
+}

@@ -1,0 +1,177 @@
+//! `lamport nodes`: the node map, and who answers.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Ending;
+use super::output::{Look, Output};
+use super::stop::Stop;
+use crate::faults;
+use lamport_clock::blocking::{Call, SharedClock};
+use lamport_clock::{Address, Config, Error, ErrorKind, Server, Settings, StoreUri};
+
+/// A node that has not answered by then does not count as answering, whatever the deadline of
+/// other calls is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+struct Row {
+    /// `None`: an endpoint of the store that is not in the node map.
+    node: Option<String>,
+    address: String,
+    own: bool,
+    answers: bool,
+    error: Option<String>,
+    version: Option<String>,
+    /// What is known against the version.
+    advice: Vec<String>,
+}
+
+pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result<(), Ending> {
+    let (config, wrong_node) = configuration(settings)?;
+    let mut asked = Vec::new();
+    for (node, address) in listed(&config) {
+        let own = node.as_deref() == Some(config.process().as_str());
+        asked.push((node, own, address.clone(), ask(&config, address)));
+    }
+    let mut rows = Vec::new();
+    for (node, own, address, call) in asked {
+        let (error, server) = match stop.outcome(call?) {
+            Ok(clock) => (None, about(&clock, stop)?),
+            Err(Ending::Failed(error)) => (Some(error), Server::default()),
+            Err(ending) => return Err(ending),
+        };
+        rows.push(Row {
+            node,
+            address: address.to_string(),
+            own,
+            answers: error.is_none(),
+            error: error.map(|error| error.to_string()),
+            advice: faults::known(&server),
+            version: Some(server.version).filter(|version| !version.is_empty()),
+        });
+    }
+    let answering = rows.iter().filter(|row| row.answers).count();
+    print(&rows, output)?;
+    if let Some(error) = wrong_node {
+        return Err(Ending::Usage(error));
+    }
+    if answering == 0 {
+        return Err(Ending::Failed(Error::new(
+            ErrorKind::Unavailable,
+            format!("none of the {} nodes answers", rows.len()),
+        )));
+    }
+    Ok(())
+}
+
+/// What it tells of itself; a node that only answers has answered.
+fn about(clock: &SharedClock, stop: &Stop) -> Result<Server, Ending> {
+    match stop.outcome(clock.begin_server()?) {
+        Ok(server) => Ok(server.unwrap_or_default()),
+        Err(Ending::Failed(_)) => Ok(Server::default()),
+        Err(ending) => Err(ending),
+    }
+}
+
+/// The configuration; and, where it does not say which node this is, the one without that, since
+/// the map can be shown all the same, and what is wrong.
+fn configuration(settings: &Settings) -> Result<(Config, Option<Error>), Ending> {
+    let error = match Config::load(settings) {
+        Ok(config) => return Ok((config, None)),
+        Err(error) => error,
+    };
+    let with = |name: &str, value: &str| {
+        let mut settings = settings.clone();
+        settings.set(name, value);
+        settings
+    };
+    // If a node that is not in the map is all that is wrong, no store was named.
+    let only_the_node = Config::load(&with("node", NOBODY))
+        .is_err_and(|error| error.kind() == ErrorKind::UnknownNode);
+    if !only_the_node {
+        return Err(Ending::Usage(error));
+    }
+    let config = Config::load(&with("store", "memory:")).map_err(Ending::Usage)?;
+    Ok((
+        config,
+        Some(error).filter(|error| error.kind() == ErrorKind::UnknownNode),
+    ))
+}
+
+/// No node's name.
+const NOBODY: &str = "(nobody)";
+
+/// The nodes of the map, and endpoints of the store that are none of them.
+fn listed(config: &Config) -> Vec<(Option<String>, Address)> {
+    let named = config.nodes().iter();
+    let mut listed: Vec<_> = named
+        .map(|node| (Some(node.name.to_string()), node.address.clone()))
+        .collect();
+    if let StoreUri::Etcd { endpoints, .. } = config.store() {
+        for endpoint in endpoints {
+            if listed.iter().all(|(_, address)| address != endpoint) {
+                listed.push((None, endpoint.clone()));
+            }
+        }
+    }
+    listed
+}
+
+/// Begins to ask this node alone; all nodes are asked at once.
+fn ask(config: &Config, address: Address) -> Result<Call<SharedClock>, Error> {
+    let one = StoreUri::Etcd {
+        endpoints: vec![address],
+        key: None,
+    };
+    let patience = config.timeout().min(PATIENCE);
+    SharedClock::begin_connect(config.clone().with_store(one).with_timeout(patience)?)
+}
+
+fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
+    if output.json {
+        return rows.iter().try_for_each(|row| output.object(row));
+    }
+    let name = |row: &Row| row.node.clone().unwrap_or_else(|| "(no node)".to_owned());
+    let widest =
+        |text: &dyn Fn(&Row) -> String| rows.iter().map(|row| text(row).chars().count()).max();
+    let names = widest(&name).unwrap_or(0);
+    let addresses = widest(&|row: &Row| row.address.clone()).unwrap_or(0);
+    for row in rows {
+        let version = row
+            .version
+            .iter()
+            .map(|version| format!("  etcd {version}"));
+        let state = match &row.error {
+            None => {
+                let answers = output.paint(Look::Green, "answers");
+                format!("{answers}{}", version.collect::<String>())
+            }
+            Some(error) => output.paint(Look::Red, format_args!("no answer: {error}")),
+        };
+        let own = if row.own { "  (this node)" } else { "" };
+        output.line(format_args!(
+            "{:<names$}  {:<addresses$}  {state}{own}",
+            name(row),
+            row.address,
+        ))?;
+    }
+    // Members of one version share their faults.
+    let mut told: Vec<&str> = Vec::new();
+    for row in rows {
+        let Some(version) = row
+            .version
+            .as_deref()
+            .filter(|version| !told.contains(version))
+        else {
+            continue;
+        };
+        told.push(version);
+        for advice in &row.advice {
+            let line = output.paint(Look::Yellow, format_args!("etcd {version}: {advice}"));
+            output.line(line)?;
+        }
+    }
+    Ok(())
+}

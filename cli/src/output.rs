@@ -1,0 +1,302 @@
+//! Everything that is printed: for people or as JSON.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Ending, environment};
+use lamport_clock::{Error, ErrorKind, Holder, Observed, Time, Update};
+
+/// Where a command's words go.
+pub(super) struct Output {
+    pub(super) json: bool,
+    colour: bool,
+    colour_errors: bool,
+}
+
+/// How a text looks on a terminal; elsewhere it is plain.
+#[derive(Clone, Copy)]
+pub(super) enum Look {
+    Bold,
+    Faint,
+    Red,
+    Green,
+    Yellow,
+    /// One colour for each lane, over and over.
+    Lane(usize),
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Output {
+        Output {
+            json,
+            colour: !json && environment::takes_colour(&io::stdout()),
+            colour_errors: environment::takes_colour(&io::stderr()),
+        }
+    }
+
+    /// A line for people, on standard output.
+    pub(super) fn line(&self, text: impl Display) -> Result<(), Ending> {
+        written(writeln!(io::stdout(), "{text}"))
+    }
+
+    /// A question to a person, who answers on the same line.
+    pub(super) fn prompt(&self, text: impl Display) -> Result<(), Ending> {
+        let mut stdout = io::stdout();
+        written(write!(stdout, "{text}").and_then(|()| stdout.flush()))
+    }
+
+    /// A line for programs, on standard output.
+    pub(super) fn object(&self, object: &impl Serialize) -> Result<(), Ending> {
+        let text = serde_json::to_string(object).map_err(|error| {
+            let message = format!("the output can't be put into JSON: {error}");
+            Error::with_source(ErrorKind::Internal, message, error)
+        })?;
+        self.line(text)
+    }
+
+    /// Something beside the results: among them for people, apart from them for programs.
+    pub(super) fn remark(&self, text: impl Display) -> Result<(), Ending> {
+        if self.json {
+            // Nobody need read it, so that nobody does is no reason to end.
+            let _ = writeln!(io::stderr(), "{text}");
+            return Ok(());
+        }
+        self.line(text)
+    }
+
+    /// A failure after which the command goes on.
+    pub(super) fn failure(&self, error: &Error) -> Result<(), Ending> {
+        if self.json {
+            return self.object(&Failure::from(error));
+        }
+        self.complain(error);
+        Ok(())
+    }
+
+    /// A failure that ends the command.
+    pub(super) fn last_words(&self, error: &Error) {
+        if self.json {
+            let _ = self.object(&Failure::from(error));
+        }
+        self.complain(error);
+    }
+
+    /// A line on standard error.
+    pub(super) fn complain(&self, message: impl Display) {
+        let who = paint(self.colour_errors, Look::Red, "lamport:");
+        let _ = writeln!(io::stderr(), "{who} {message}");
+    }
+
+    /// The text as it looks on standard output.
+    pub(super) fn paint(&self, look: Look, text: impl Display) -> String {
+        paint(self.colour, look, text)
+    }
+}
+
+fn paint(colour: bool, look: Look, text: impl Display) -> String {
+    if !colour {
+        return text.to_string();
+    }
+    let code = match look {
+        Look::Bold => 1,
+        Look::Faint => 2,
+        Look::Red => 31,
+        Look::Green => 32,
+        Look::Yellow => 33,
+        Look::Lane(lane) => [36, 33, 35, 32, 34, 31][lane % 6],
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}
+
+fn written(result: io::Result<()>) -> Result<(), Ending> {
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ending::ReaderGone,
+        _ => Ending::Failed(Error::with_source(
+            ErrorKind::Internal,
+            format!("the output can't be written: {error}"),
+            error,
+        )),
+    })
+}
+
+#[derive(Serialize)]
+struct Failure {
+    error: String,
+    kind: &'static str,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Failure {
+        Failure {
+            error: error.to_string(),
+            kind: error.kind().name(),
+        }
+    }
+}
+
+/// An update by this process as JSON.
+#[derive(Serialize)]
+pub(super) struct UpdateObject<'a> {
+    value: u64,
+    process_id: &'a str,
+    real_timestamp: f64,
+    previous: Option<HolderObject<'a>>,
+    revision: u64,
+    round_trips: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    regressed: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct HolderObject<'a> {
+    value: u64,
+    process_id: &'a str,
+}
+
+impl<'a> From<&'a Update> for UpdateObject<'a> {
+    fn from(update: &'a Update) -> UpdateObject<'a> {
+        UpdateObject {
+            value: update.value.get(),
+            process_id: update.process.as_str(),
+            real_timestamp: update.real_timestamp,
+            previous: update.previous.as_ref().map(|holder| HolderObject {
+                value: holder.value.get(),
+                process_id: &holder.process_id,
+            }),
+            revision: update.revision,
+            round_trips: update.round_trips,
+            regressed: update.regressed.map(Time::get),
+        }
+    }
+}
+
+/// An update by anyone as JSON; all `null` where there is none yet.
+#[derive(Serialize, Default)]
+pub(super) struct ObservedObject<'a> {
+    value: Option<u64>,
+    /// Below `value` if the update took several times.
+    first: Option<u64>,
+    process_id: Option<&'a str>,
+    instance: Option<String>,
+    real_timestamp: Option<f64>,
+    revision: Option<u64>,
+}
+
+impl<'a> From<&'a Observed> for ObservedObject<'a> {
+    fn from(observed: &'a Observed) -> ObservedObject<'a> {
+        ObservedObject {
+            value: Some(observed.value.get()),
+            first: Some(observed.first.get()),
+            process_id: Some(&observed.process_id),
+            instance: observed.instance.map(|instance| instance.to_string()),
+            real_timestamp: observed.real_timestamp,
+            revision: Some(observed.revision),
+        }
+    }
+}
+
+/// An update by anyone for people: `    42  mx-nodel    2025-06-16 23:15:44.920 UTC  revision 7`.
+pub(super) fn observed_line(output: &Output, observed: &Observed) -> String {
+    let times = if observed.first < observed.value {
+        format!("{}..{}", observed.first, observed.value)
+    } else {
+        observed.value.to_string()
+    };
+    format!(
+        "{}  {:<12}  {}",
+        output.paint(Look::Bold, format_args!("{times:>8}")),
+        printable(&observed.process_id),
+        output.paint(
+            Look::Faint,
+            format_args!(
+                "{}  revision {}",
+                observed
+                    .real_timestamp
+                    .map_or_else(|| "(no wall time)".to_owned(), wall_time),
+                observed.revision
+            )
+        ),
+    )
+}
+
+/// Who held the record before: `after 41@mx-nodel2`.
+pub(super) fn after(previous: Option<&Holder>) -> String {
+    match previous {
+        Some(holder) => format!("after {}@{}", holder.value, printable(&holder.process_id)),
+        None => "the first record".to_owned(),
+    }
+}
+
+/// Names in the record are anybody's text: none of it reaches the terminal as a command.
+pub(super) fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
+/// Unix seconds as `2025-06-16 23:15:44.920 UTC`.
+fn wall_time(seconds: f64) -> String {
+    // Of years that the calendar below can count; a writer may have put anything there.
+    if !(0.0..253_402_300_800.0).contains(&seconds) {
+        return format!("{seconds} s");
+    }
+    let milliseconds = (seconds * 1_000.0) as u64;
+    let (seconds, milliseconds) = (milliseconds / 1_000, milliseconds % 1_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}.{milliseconds:03} UTC",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60,
+    )
+}
+
+/// The Gregorian date so many days after 1970-01-01.
+///
+/// Counted from 1 March of the year 0, so that a leap day is the last day of its year; 400 such
+/// years always have 146,097 days.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let (month, wrapped) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (era * 400 + year + wrapped, month, day_of_month)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_times_are_dates() {
+        for (seconds, text) in [
+            (0.0, "1970-01-01 00:00:00.000 UTC"),
+            (951_782_400.0, "2000-02-29 00:00:00.000 UTC"),
+            (1_709_251_199.5, "2024-02-29 23:59:59.500 UTC"),
+            (1_750_116_944.92, "2025-06-16 23:35:44.920 UTC"),
+            (4_107_542_400.0, "2100-03-01 00:00:00.000 UTC"),
+            (-1.0, "-1 s"),
+        ] {
+            assert_eq!(wall_time(seconds), text);
+        }
+    }
+
+    #[test]
+    fn names_do_not_drive_the_terminal() {
+        assert_eq!(printable("a\x1b[31mb\nc"), "a\u{fffd}[31mb\u{fffd}c");
+    }
+
+    #[test]
+    fn colours_are_for_terminals() {
+        assert_eq!(paint(false, Look::Red, "x"), "x");
+        assert_eq!(paint(true, Look::Red, "x"), "\x1b[31mx\x1b[0m");
+    }
+}

@@ -1,0 +1,272 @@
+//! A private etcd of three members on loopback addresses, for the demo. It is gone afterwards,
+//! however the demo ends.
+//!
+//! Dropping it stops it, and signals and panics both lead there. Only SIGKILL leaves a process no
+//! last word: for that a guardian stands by, a shell that waits for its input to end. The system
+//! ends it when the demo is no more, and the guardian then kills the members and removes their
+//! folder. What remains is a SIGKILL to both at once.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::stop::Stop;
+use super::{Ending, environment};
+use lamport_clock::blocking::{Call, SharedClock};
+use lamport_clock::{Address, Config, Error, ErrorKind, Observed, StoreUri};
+
+/// A running cluster.
+pub(super) struct PrivateEtcd {
+    members: Vec<Member>,
+    guardian: Option<Child>,
+    /// Removed last, by its own drop.
+    folder: TempDir,
+}
+
+struct Member {
+    address: Address,
+    process: Child,
+    log: PathBuf,
+}
+
+const HOSTS: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+/// Far longer than a healthy etcd takes to begin to serve.
+const START: Duration = Duration::from_secs(60);
+/// How often the wait for it looks up for signals and for members that have ended.
+const GLANCE: Duration = Duration::from_millis(50);
+/// Between choosing a free port and listening on it somebody else may take it.
+const ATTEMPTS: usize = 3;
+
+/// `$1` is the folder; the input has a process id a line.
+const GUARDIAN: &str = r#"
+while read -r pid; do pids="$pids $pid"; done
+kill -9 $pids
+rm -rf "$1" || { sleep 1; rm -rf "$1"; }
+"#;
+
+impl PrivateEtcd {
+    /// Starts it and waits until each member serves.
+    pub(super) fn start(stop: &Stop) -> Result<PrivateEtcd, Ending> {
+        let program = program()?;
+        let mut attempt = 1;
+        loop {
+            let mut etcd = PrivateEtcd::launch(&program)?;
+            match etcd.wait_until_it_serves(stop) {
+                Ok(()) => return Ok(etcd),
+                Err(Ending::Failed(_)) if attempt < ATTEMPTS && etcd.found_a_port_taken() => {
+                    attempt += 1;
+                }
+                Err(ending) => return Err(ending),
+            }
+        }
+    }
+
+    /// Where clients reach each member.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        self.members
+            .iter()
+            .map(|member| member.address.clone())
+            .collect()
+    }
+
+    fn launch(program: &Path) -> Result<PrivateEtcd, Ending> {
+        let folder = tempfile::Builder::new()
+            .prefix("lamport-demo-")
+            .tempdir()
+            .map_err(|error| failed("no temporary folder can be made", &error))?;
+        let places = free_places()?;
+        let cluster: Vec<String> = (1..)
+            .zip(&places)
+            .map(|(i, (_, peer))| format!("demo{i}=http://{peer}"))
+            .collect();
+        let mut etcd = PrivateEtcd {
+            members: Vec::new(),
+            guardian: guardian(folder.path()),
+            folder,
+        };
+        for (i, (client, peer)) in (1..).zip(places) {
+            let arguments = [
+                format!("--name=demo{i}"),
+                format!(
+                    "--data-dir={}",
+                    etcd.folder.path().join(format!("demo{i}")).display()
+                ),
+                format!("--listen-client-urls=http://{client}"),
+                format!("--advertise-client-urls=http://{client}"),
+                format!("--listen-peer-urls=http://{peer}"),
+                format!("--initial-advertise-peer-urls=http://{peer}"),
+                format!("--initial-cluster={}", cluster.join(",")),
+            ];
+            etcd.add_member(program, client, &arguments)?;
+        }
+        Ok(etcd)
+    }
+
+    fn add_member(
+        &mut self,
+        program: &Path,
+        address: Address,
+        arguments: &[String],
+    ) -> Result<(), Ending> {
+        let log = self.folder.path().join(format!("{address}.log"));
+        let output = File::create(&log).map_err(|error| failed("no log can be made", &error))?;
+        let process = Command::new(program)
+            .args(arguments)
+            // Variables of an etcd on this machine would contradict the arguments.
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(output)
+            // Ctrl-C goes to the demo alone, which then stops the members.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| failed(&format!("{} can't be started", program.display()), &error))?;
+        if let Some(input) = self.guardian.as_mut().and_then(|it| it.stdin.as_mut()) {
+            // Without its guardian the member is still stopped in every case but SIGKILL.
+            let _ = writeln!(input, "{}", process.id());
+        }
+        self.members.push(Member {
+            address,
+            process,
+            log,
+        });
+        Ok(())
+    }
+
+    /// A member serves when it has answered a read, which a majority must confirm.
+    fn wait_until_it_serves(&mut self, stop: &Stop) -> Result<(), Ending> {
+        let addresses = self.addresses().into_iter();
+        let mut calls = addresses.map(ask).collect::<Result<Vec<_>, _>>()?;
+        for call in &mut calls {
+            loop {
+                match call.wait_for(GLANCE) {
+                    Some(Ok(_)) => break,
+                    Some(Err(error)) => return Err(self.explained(&error.to_string())),
+                    None if stop.requested() => return Err(Ending::Interrupted),
+                    None => {}
+                }
+                for member in &mut self.members {
+                    if let Ok(Some(status)) = member.process.try_wait() {
+                        let what = format!("etcd at {} ended ({status})", member.address);
+                        return Err(self.explained(&what));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An error with the last words of each member.
+    fn explained(&self, what: &str) -> Ending {
+        let mut message = format!("the private etcd does not start: {what}");
+        for member in &self.members {
+            let log = fs::read_to_string(&member.log).unwrap_or_default();
+            if let Some(line) = log.lines().last() {
+                message += &format!("\n  {}: {line}", member.address);
+            }
+        }
+        Ending::Failed(Error::new(ErrorKind::Unavailable, message))
+    }
+
+    fn found_a_port_taken(&self) -> bool {
+        self.members.iter().any(|member| {
+            fs::read_to_string(&member.log).is_ok_and(|log| log.contains("address already in use"))
+        })
+    }
+}
+
+impl Drop for PrivateEtcd {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            let _ = member.process.kill();
+        }
+        // Before the members are waited for: as long as they are not, their ids are nobody else's.
+        if let Some(guardian) = &mut self.guardian {
+            let _ = guardian.kill();
+            let _ = guardian.wait();
+        }
+        for member in &mut self.members {
+            let _ = member.process.wait();
+        }
+    }
+}
+
+/// The etcd binary, or how to get one.
+fn program() -> Result<PathBuf, Ending> {
+    if let Some(program) = environment::named_etcd() {
+        if program.is_file() {
+            return std::path::absolute(&program)
+                .map_err(|error| failed(&format!("{} has no path", program.display()), &error));
+        }
+        return Err(Ending::Usage(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "LAMPORT_ETCD is '{}', which is not a file: it takes the path of an etcd binary",
+                program.display()
+            ),
+        )));
+    }
+    environment::on_path("etcd").ok_or_else(|| {
+        Ending::Failed(Error::new(
+            ErrorKind::Unavailable,
+            "there is no etcd on the PATH: install one (on Debian and Ubuntu the package \
+             etcd-server, or a release of etcd 3.4 or later), or let LAMPORT_ETCD name the binary",
+        ))
+    })
+}
+
+/// For each member an address for clients and one for its peers, on ports that are free now.
+fn free_places() -> Result<Vec<(Address, Address)>, Ending> {
+    // All are held until all are chosen, so that none is chosen twice.
+    let mut held = Vec::new();
+    let mut place = |host: &str| -> Result<Address, Ending> {
+        let listener = TcpListener::bind((host, 0))
+            .map_err(|error| failed(&format!("no port of {host} can be used"), &error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| failed(&format!("no port of {host} can be used"), &error))?;
+        held.push(listener);
+        Ok(address.to_string().parse()?)
+    };
+    HOSTS
+        .iter()
+        .map(|host| Ok((place(host)?, place(host)?)))
+        .collect()
+}
+
+/// Its own process group keeps a Ctrl-C away from it.
+fn guardian(folder: &Path) -> Option<Child> {
+    Command::new("sh")
+        .args(["-c", GUARDIAN, "lamport-demo-guardian"])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .ok()
+}
+
+fn ask(member: Address) -> Result<Call<Option<Observed>>, Error> {
+    let config = config("demo", vec![member])?.with_timeout(START)?;
+    SharedClock::open(&config)?.begin_read()
+}
+
+/// A clock of `process` on these members; none of the environment's settings apply to them.
+pub(super) fn config(process: &str, endpoints: Vec<Address>) -> Result<Config, Error> {
+    let store = StoreUri::Etcd {
+        endpoints,
+        key: None,
+    };
+    Ok(Config::memory(process)?.with_store(store))
+}
+
+fn failed(what: &str, error: &std::io::Error) -> Ending {
+    Ending::Failed(Error::new(ErrorKind::Internal, format!("{what}: {error}")))
+}

@@ -1,0 +1,191 @@
+//! `lamport run`: the main job of a container.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::args::Run;
+use super::output::{Look, Output, UpdateObject, after};
+use super::record::Recorder;
+use super::stop::Stop;
+use super::{Ending, configuration, usage};
+use crate::faults;
+use lamport_clock::blocking::SharedClock;
+use lamport_clock::{Config, Result, Settings, Time, Update};
+
+/// The least rest after failures, since some of them come at once.
+const FIRST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
+pub(super) fn run(
+    args: &Run,
+    settings: &Settings,
+    output: &Output,
+    stop: &'static Stop,
+) -> Result<(), Ending> {
+    let config = configuration(settings)?;
+    let mut recorder = match &args.record {
+        Some(path) => Some(Recorder::append(path)?),
+        None => None,
+    };
+    let mut told = None;
+    let clock = match begin(&config, stop) {
+        Ok(clock) => {
+            tell_endpoint(&clock, &mut told, output, stop)?;
+            clock
+        }
+        Err(Ending::Failed(error)) => {
+            // A configuration that no store can be made of fails here again, and for good.
+            let clock = SharedClock::open(&config).map_err(usage)?;
+            output.failure(&error)?;
+            clock
+        }
+        Err(Ending::Interrupted) => return output.remark(Tally::default()),
+        Err(ending) => return Err(ending),
+    };
+
+    let mut tally = Tally::default();
+    let mut rest = FIRST_REST;
+    while args.count.is_none_or(|count| tally.updates < count) {
+        let pause = match update(&clock, recorder.as_mut(), stop) {
+            Ok(update) => {
+                tell_endpoint(&clock, &mut told, output, stop)?;
+                tell_update(&update, output)?;
+                tally.count(&update);
+                rest = FIRST_REST;
+                args.interval
+            }
+            Err(Ending::Failed(error)) => {
+                output.failure(&error)?;
+                tally.failures += 1;
+                let pause = args.interval.max(rest);
+                rest = (rest * 2).min(LONGEST_REST);
+                pause
+            }
+            Err(Ending::Interrupted) => break,
+            Err(ending) => return Err(ending),
+        };
+        if args.count == Some(tally.updates) || stop.rest(pause) {
+            break;
+        }
+    }
+    clock.close();
+    output.remark(&tally)
+}
+
+/// One update. What interrupts it is not recorded: it is as if this process was killed.
+fn update(
+    clock: &SharedClock,
+    recorder: Option<&mut Recorder>,
+    stop: &Stop,
+) -> Result<Update, Ending> {
+    let Some(recorder) = recorder else {
+        return stop.outcome(clock.begin_update()?);
+    };
+    let call = recorder.begin(clock)?;
+    let result = match stop.outcome(clock.begin_update()?) {
+        Ok(update) => Ok(update),
+        Err(Ending::Failed(error)) => Err(error),
+        Err(ending) => return Err(ending),
+    };
+    recorder.end(call, &result)?;
+    Ok(result?)
+}
+
+fn begin(config: &Config, stop: &Stop) -> Result<SharedClock, Ending> {
+    stop.outcome(SharedClock::begin_connect(config.clone())?)
+}
+
+/// Says where updates go whenever that has changed.
+fn tell_endpoint(
+    clock: &SharedClock,
+    told: &mut Option<String>,
+    output: &Output,
+    stop: &Stop,
+) -> Result<(), Ending> {
+    let endpoint = clock.location();
+    if told.as_ref() == Some(&endpoint) {
+        return Ok(());
+    }
+    let process = clock.process();
+    match told.replace(endpoint.clone()) {
+        None => {
+            output.remark(format_args!("{process}: connected to {endpoint}"))?;
+            warn_of_the_server(clock, output, stop)
+        }
+        Some(before) => output.remark(format_args!(
+            "{process}: connected to {endpoint}, no longer to {before}"
+        )),
+    }
+}
+
+/// What is known against the server's version is said once, and keeps nobody from using it.
+fn warn_of_the_server(clock: &SharedClock, output: &Output, stop: &Stop) -> Result<(), Ending> {
+    let server = match stop.outcome(clock.begin_server()?) {
+        Ok(Some(server)) => server,
+        // An interruption is noticed where the run rests.
+        Ok(None) | Err(Ending::Failed(_) | Ending::Interrupted) => return Ok(()),
+        Err(ending) => return Err(ending),
+    };
+    let faults = faults::known(&server);
+    if !faults.is_empty() {
+        output.complain(format_args!(
+            "etcd {} is known for this: {}",
+            server.version,
+            faults.join("; ")
+        ));
+    }
+    Ok(())
+}
+
+fn tell_update(update: &Update, output: &Output) -> Result<(), Ending> {
+    if output.json {
+        return output.object(&UpdateObject::from(update));
+    }
+    let regressed = match update.regressed {
+        Some(highest) => {
+            let note = format!("  (another writer had moved the record back from {highest})");
+            output.paint(Look::Yellow, note)
+        }
+        None => String::new(),
+    };
+    output.line(format_args!(
+        "{}  {}{regressed}",
+        output.paint(
+            Look::Bold,
+            format_args!("{:>8}@{}", update.value, update.process)
+        ),
+        output.paint(Look::Faint, after(update.previous.as_ref())),
+    ))
+}
+
+/// What a run came to.
+#[derive(Default)]
+struct Tally {
+    updates: u64,
+    failures: u64,
+    span: Option<(Time, Time)>,
+}
+
+impl Tally {
+    fn count(&mut self, update: &Update) {
+        self.updates += 1;
+        let first = self.span.map_or(update.value, |(first, _)| first);
+        self.span = Some((first, update.value));
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        write!(
+            f,
+            "ended after {} update{}",
+            self.updates,
+            plural(self.updates)
+        )?;
+        if let Some((first, last)) = self.span {
+            write!(f, ", from {first} to {last}")?;
+        }
+        write!(f, "; {} failure{}", self.failures, plural(self.failures))
+    }
+}

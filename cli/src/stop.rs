@@ -1,0 +1,79 @@
+//! Signals that ask the command to end: SIGINT (Ctrl-C), SIGTERM, SIGHUP.
+
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::Ending;
+use lamport_clock::blocking::Call;
+use lamport_clock::{Error, ErrorKind};
+
+/// Whether the command was asked to end.
+pub(super) struct Stop {
+    requested: Mutex<bool>,
+    changed: Condvar,
+}
+
+/// How often a wait for a call looks up for a signal.
+const GLANCE: Duration = Duration::from_millis(20);
+
+impl Stop {
+    /// Listens from now on. The handler is the process's own and there is one: inside Python it
+    /// takes the place of the interpreter's, which could act only after the command.
+    pub(super) fn listen() -> Result<&'static Stop, Ending> {
+        static STOP: Stop = Stop {
+            requested: Mutex::new(false),
+            changed: Condvar::new(),
+        };
+        static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
+        *STOP.lock() = false;
+        let installed = INSTALLED
+            .get_or_init(|| ctrlc::set_handler(|| STOP.request()).map_err(|e| e.to_string()));
+        match installed {
+            Ok(()) => Ok(&STOP),
+            Err(error) => Err(Ending::Failed(Error::new(
+                ErrorKind::Internal,
+                format!("no handler for signals can be set: {error}"),
+            ))),
+        }
+    }
+
+    pub(super) fn requested(&self) -> bool {
+        *self.lock()
+    }
+
+    /// Rests for `duration`, or less: true if it was asked to end.
+    pub(super) fn rest(&self, duration: Duration) -> bool {
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), duration, |requested| !*requested);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Waits for a call, which is bounded itself, or for a signal.
+    pub(super) fn outcome<T: Send + 'static>(&self, mut call: Call<T>) -> Result<T, Ending> {
+        loop {
+            if self.requested() {
+                return Err(Ending::Interrupted);
+            }
+            if let Some(result) = call.wait_for(GLANCE) {
+                return result.map_err(Ending::Failed);
+            }
+        }
+    }
+
+    fn request(&self) {
+        let mut requested = self.lock();
+        if *requested {
+            // Asked twice: something keeps it from ending, for instance output that nobody reads.
+            std::process::exit(1);
+        }
+        *requested = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

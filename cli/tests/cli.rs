@@ -1,0 +1,218 @@
+//! The `lamport` command without etcd: what it prints, what it refuses, how it ends.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+#[path = "cli/check.rs"]
+mod check;
+#[path = "support/command.rs"]
+mod command;
+#[path = "cli/demo.rs"]
+mod demo;
+#[path = "cli/usage.rs"]
+mod usage;
+
+use command::{Ended, Running, lamport, run};
+
+/// It refused, in one message that holds all of `parts`.
+fn refused(ended: &Ended, code: i32, parts: &[&str]) {
+    let complaint = ended.complaint();
+    assert_eq!(ended.code, Some(code), "{complaint}");
+    assert!(complaint.starts_with("lamport: "), "{complaint}");
+    for part in parts {
+        assert!(
+            complaint.contains(part),
+            "{part:?} is missing in: {complaint}"
+        );
+    }
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    let object = object.as_object().expect("an object");
+    object.keys().map(String::as_str).collect()
+}
+
+/// The URI of an etcd on a port that was free a moment ago.
+fn nobody_listens() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("etcd://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn one_process_alone_gets_2_4_6() {
+    let arguments = "run --store memory: --node api --count 3 --interval 0s --json";
+    let ended = run(&arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    let updates = ended.objects();
+    let values: Vec<_> = updates.iter().map(|update| &update["value"]).collect();
+    assert_eq!(values, [2, 4, 6]);
+    let expected = [
+        "value",
+        "process_id",
+        "real_timestamp",
+        "previous",
+        "revision",
+        "round_trips",
+    ];
+    for update in &updates {
+        assert_eq!(keys(update), BTreeSet::from(expected));
+        assert_eq!(update["process_id"], "api");
+        assert_eq!(update["round_trips"], 1);
+        assert!(update["real_timestamp"].is_f64() && update["revision"].is_u64());
+    }
+    assert_eq!(updates[0]["previous"], Value::Null);
+    assert_eq!(
+        updates[2]["previous"],
+        json!({"value": 4, "process_id": "api"})
+    );
+}
+
+#[test]
+fn run_tells_people_who_what_and_after_whom() {
+    let arguments = "run --store memory: --node api --count 2 --interval 0s";
+    let ended = run(&arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(
+        ended.lines,
+        [
+            "api: connected to memory:",
+            "       2@api  the first record",
+            "       4@api  after 2@api",
+            "ended after 2 updates, from 2 to 4; 0 failures",
+        ]
+    );
+    assert!(ended.errors.is_empty());
+}
+
+#[test]
+fn signals_end_a_run_with_a_summary_and_status_0() {
+    for signal in ["-INT", "-TERM"] {
+        // It rests for an hour after its first update: the signal must not wait for that.
+        let running = Running::start(&mut lamport(&[
+            "run",
+            "--store",
+            "memory:",
+            "--node",
+            "api",
+            "--interval",
+            "60m",
+        ]));
+        assert_eq!(running.line(), "api: connected to memory:");
+        assert_eq!(running.line(), "       2@api  the first record");
+        running.signal(signal);
+        let ended = running.finish();
+        assert_eq!(ended.code, Some(0), "{signal}: {}", ended.complaint());
+        assert_eq!(
+            ended.lines,
+            ["ended after 1 update, from 2 to 2; 0 failures"]
+        );
+    }
+}
+
+#[test]
+fn a_signal_ends_a_run_in_the_middle_of_a_call() {
+    // It accepts and never answers; without the signal the call would take an hour.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let store = format!("etcd://{}", listener.local_addr().unwrap());
+    let running = Running::start(&mut lamport(&[
+        "run",
+        "--store",
+        &store,
+        "--timeout",
+        "60m",
+        "--json",
+    ]));
+    let _connection = listener.accept().unwrap();
+    running.signal("-TERM");
+    let ended = running.finish();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.errors, ["ended after 0 updates; 0 failures"]);
+    assert!(ended.lines.is_empty());
+}
+
+#[test]
+fn run_goes_on_where_nobody_listens() {
+    let store = nobody_listens();
+    let running = Running::start(&mut lamport(&[
+        "run",
+        "--store",
+        &store,
+        "--timeout",
+        "300ms",
+        "--interval",
+        "0s",
+        "--json",
+    ]));
+    for _ in 0..2 {
+        let failure = running.object();
+        assert_eq!(keys(&failure), BTreeSet::from(["error", "kind"]));
+        assert_eq!(failure["kind"], "unavailable");
+        let error = failure["error"].as_str().unwrap();
+        assert!(error.contains("Connection refused"), "{error}");
+        assert!(error.contains(&store["etcd://".len()..]), "{error}");
+    }
+    running.signal("-INT");
+    assert_eq!(running.finish().code, Some(0));
+}
+
+#[test]
+fn update_prints_as_many_times_as_asked_for() {
+    let ended = run(&["update", "--store", "memory:"]);
+    assert_eq!((ended.code, ended.lines), (Some(0), vec!["2".to_owned()]));
+    let arguments = ["update", "-n", "3", "--store", "memory:", "--node", "api"];
+    assert_eq!(run(&arguments).lines, ["2", "3", "4"]);
+    let objects = run(&[&arguments[..], &["--json"]].concat()).objects();
+    let values: Vec<_> = objects.iter().map(|update| &update["value"]).collect();
+    assert_eq!(values, [2, 3, 4]);
+    assert_eq!(objects[0]["previous"], Value::Null);
+    assert_eq!(
+        objects[2]["previous"],
+        json!({"value": 3, "process_id": "api"})
+    );
+}
+
+#[test]
+fn an_empty_store_is_an_answer() {
+    let memory = ["--store", "memory:"];
+    let with = |arguments: &[&str]| run(&[arguments, &memory].concat());
+    let ended = with(&["read"]);
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.lines, ["no record yet at memory:"]);
+    let ended = with(&["read", "--json"]);
+    assert_eq!(ended.code, Some(0));
+    let object = &ended.objects()[0];
+    assert!(object["value"].is_null() && keys(object).contains("process_id"));
+    let ended = with(&["history"]);
+    assert_eq!(ended.lines, ["no updates at memory:"]);
+    let ended = with(&["history", "--json"]);
+    assert_eq!((ended.code, ended.lines.len()), (Some(0), 0));
+}
+
+#[test]
+fn a_watch_says_where_it_watches_and_a_signal_ends_it() {
+    let running = Running::start(&mut lamport(&["watch", "--store", "memory:", "--json"]));
+    assert_eq!(
+        running.object(),
+        json!({"notice": "watching", "endpoint": "memory:", "from": 1})
+    );
+    running.signal("-TERM");
+    let ended = running.finish();
+    assert_eq!((ended.code, ended.lines.len()), (Some(0), 0));
+    assert!(ended.errors.is_empty());
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    let mut command = lamport(&["run", "--store", "memory:", "--interval", "0s"]);
+    let mut process = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty());
+}

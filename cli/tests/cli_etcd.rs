@@ -1,0 +1,381 @@
+//! The `lamport` command on real etcd servers.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+#[path = "support/command.rs"]
+mod command;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use command::{Running, lamport, run};
+use support::Etcd;
+
+fn value(object: &Value) -> u64 {
+    let value = object["value"].as_u64();
+    value.unwrap_or_else(|| panic!("{object} is no update"))
+}
+
+/// Three racing processes, each on a member of its own.
+fn three_racing(etcd: &Etcd, count: u64) -> Vec<Running> {
+    let members = etcd.endpoints().len();
+    let start = |i: usize| {
+        let (store, node, count) = (
+            etcd.uri_from(i % members),
+            format!("n{i}"),
+            count.to_string(),
+        );
+        let arguments = ["run", "--interval", "0s", "--count", &count, "--json"];
+        let who = ["--store", &store, "--node", &node];
+        Running::start(&mut lamport(&[&arguments[..], &who].concat()))
+    };
+    (0..3).map(start).collect()
+}
+
+/// Waits for them, checks each by itself, and returns all their values.
+fn values_of(racing: Vec<Running>, count: usize) -> Vec<u64> {
+    let mut all = Vec::new();
+    for (i, process) in racing.into_iter().enumerate() {
+        let ended = process.finish();
+        assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+        let updates = ended.objects();
+        assert!(
+            updates
+                .iter()
+                .all(|update| update["process_id"] == format!("n{i}"))
+        );
+        let values: Vec<_> = updates.iter().map(value).collect();
+        assert_eq!(values.len(), count);
+        assert!(values.is_sorted_by(|a, b| a < b), "n{i} went back");
+        // The one before was somebody's, and below.
+        for update in &updates {
+            let previous = &update["previous"];
+            assert!(
+                previous.is_null() || value(previous) < value(update),
+                "{update}"
+            );
+        }
+        all.extend(values);
+    }
+    all
+}
+
+#[test]
+fn three_processes_on_three_members_never_share_a_value() {
+    let etcd = Etcd::start(3);
+    let values = values_of(three_racing(&etcd, 1_000), 1_000);
+    assert_eq!(values.len(), 3_000);
+    let distinct: HashSet<_> = values.iter().collect();
+    assert_eq!(distinct.len(), 3_000);
+    let record = run(&["read", "--store", &etcd.uri(), "--json"]).objects();
+    assert_eq!(
+        value(&record[0]),
+        *values.iter().max().unwrap(),
+        "the record holds the last"
+    );
+}
+
+#[test]
+fn a_run_survives_etcd_being_stopped_and_started_again() {
+    let mut etcd = Etcd::start(1);
+    let store = etcd.uri();
+    let arguments = ["run", "--interval", "0s", "--timeout", "1s", "--json"];
+    let running = Running::start(&mut lamport(
+        &[&arguments[..], &["--store", &store]].concat(),
+    ));
+    let mut highest = value(&running.object());
+    etcd.kill(0);
+    let failure = loop {
+        let object = running.object();
+        if object.get("error").is_some() {
+            break object;
+        }
+        assert!(value(&object) > highest);
+        highest = value(&object);
+    };
+    let address = etcd.endpoints()[0].to_string();
+    let error = failure["error"].as_str().unwrap();
+    assert!(error.contains(&address), "{error}");
+    etcd.restart(0);
+    let back = running.object_where(|object| object.get("error").is_none());
+    assert!(value(&back) > highest, "{back} is not above {highest}");
+    running.signal("-TERM");
+    let ended = running.finish();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.complaint().contains("ended after "));
+}
+
+#[test]
+fn a_run_that_starts_before_etcd_connects_when_it_is_there() {
+    let mut etcd = Etcd::start(1);
+    etcd.kill(0);
+    let store = etcd.uri();
+    let address = etcd.endpoints()[0].to_string();
+    let arguments = ["run", "--interval", "0s", "--timeout", "1s", "--count", "1"];
+    let who = ["--store", &store, "--node", "early"];
+    let running = Running::start(&mut lamport(&[&arguments[..], &who].concat()));
+    running.error_with("Connection refused");
+    etcd.restart(0);
+    assert_eq!(running.line(), format!("early: connected to {address}"));
+    assert_eq!(running.finish().code, Some(0));
+}
+
+#[test]
+fn a_run_says_when_it_moved_to_another_member() {
+    let mut etcd = Etcd::start(3);
+    let addresses = etcd.endpoints();
+    let store = etcd.uri();
+    let arguments = ["run", "--interval", "0s", "--node", "a", "--store", &store];
+    let running = Running::start(&mut lamport(&arguments));
+    assert_eq!(running.line(), format!("a: connected to {}", addresses[0]));
+    assert_eq!(running.line(), "       2@a  the first record");
+    etcd.kill(0);
+    let moved = loop {
+        let line = running.line();
+        if line.contains("connected") {
+            break line;
+        }
+    };
+    assert!(
+        moved.ends_with(&format!(", no longer to {}", addresses[0])),
+        "{moved}"
+    );
+    let next = running.line();
+    assert!(next.contains("@a  after "), "{next}");
+}
+
+#[test]
+fn a_run_takes_one_round_trip_after_anybody_s_update() {
+    let etcd = Etcd::start(1);
+    let store = etcd.uri();
+    let arguments = ["run", "--interval", "200ms", "--node", "a", "--json"];
+    let running = Running::start(&mut lamport(
+        &[&arguments[..], &["--store", &store]].concat(),
+    ));
+    for _ in 0..10 {
+        running.object();
+        let updated = run(&["update", "--store", &store, "--node", "b"]);
+        assert_eq!(updated.code, Some(0));
+        let after_b = running.object_where(|update| update["previous"]["process_id"] == "b");
+        assert_eq!(after_b["round_trips"], 1, "{after_b}");
+    }
+}
+
+#[test]
+fn an_update_leaves_the_record_at_its_value_when_the_command_ends() {
+    let etcd = Etcd::start(1);
+    let store = etcd.uri();
+    for (round, node) in (2..22).zip(["a", "b"].into_iter().cycle()) {
+        run(&["update", "--store", &store, "--node", node]);
+        let record = etcd.control(&["get", "--print-value-only", "/lamport_clock"]);
+        let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+        assert_eq!(
+            (&record["value"], &record["process_id"]),
+            (&round.into(), &node.into())
+        );
+    }
+}
+
+#[test]
+fn a_record_moved_back_by_another_writer_is_told() {
+    let etcd = Etcd::start(1);
+    let store = etcd.uri();
+    let update = ["update", "--store", &store, "--json", "--node", "a"];
+    run(&[&update[..], &["-n", "100"]].concat());
+    let blind = r#"{"value": 3, "process_id": "old", "real_timestamp": 1750116944.92}"#;
+    etcd.control(&["put", "/lamport_clock", blind]);
+    let arguments = ["run", "--count", "1", "--store", &store, "--node", "a"];
+    let line = &run(&arguments).lines[1];
+    assert!(line.contains("102@a  after 101@a"), "{line}");
+    assert!(line.contains("moved the record back from 101"), "{line}");
+    etcd.control(&["put", "/lamport_clock", blind]);
+    let object = &run(&update).objects()[0];
+    assert_eq!(object["regressed"], 102);
+}
+
+#[test]
+fn a_watch_tells_every_update_of_a_race_in_order_and_history_agrees() {
+    let etcd = Etcd::start(1);
+    let store = etcd.uri();
+    let arguments = ["watch", "--count", "150", "--json", "--store", &store];
+    let watching = Running::start(&mut lamport(&arguments));
+    assert_eq!(watching.object()["notice"], "watching");
+    let mut values = values_of(three_racing(&etcd, 50), 50);
+    values.sort_unstable();
+    let ended = watching.finish();
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    let watched = ended.objects();
+    let seen: Vec<_> = watched.iter().map(value).collect();
+    assert_eq!(seen, values);
+
+    let history = run(&["history", "--limit", "20", "--json", "--store", &store]).objects();
+    assert_eq!(history, watched[130..]);
+    let again = [
+        "watch", "--from", "1", "--count", "150", "--json", "--store", &store,
+    ];
+    assert_eq!(run(&again).objects()[1..], watched);
+
+    let newest = watched[149]["revision"].to_string();
+    etcd.control(&["compaction", &newest]);
+    let history = run(&["history", "--json", "--store", &store]).objects();
+    let before = watched[149]["revision"].as_u64().unwrap();
+    assert_eq!(history[0], json!({"notice": "compacted", "before": before}));
+    let kept = watched.iter().filter(|update| update["revision"] == before);
+    assert_eq!(
+        history[1..].iter().collect::<Vec<_>>(),
+        kept.collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn what_is_known_against_the_server_is_said_by_nodes_and_once_by_run() {
+    let etcd = Etcd::start(1);
+    let (store, map) = (etcd.uri(), format!("a={}", etcd.endpoints()[0]));
+    let row = &run(&["nodes", "--nodes", &map, "--store", &store, "--json"]).objects()[0];
+    let version = row["version"].as_str().unwrap();
+    let says = etcd.control(&["version"]);
+    assert!(
+        says.contains(&format!("etcdctl version: {version}\n")),
+        "{says}"
+    );
+    let advice = row["advice"].as_array().unwrap();
+    let nodes = run(&["nodes", "--nodes", &map, "--store", &store]);
+    let ended = run(&["run", "--store", &store, "--count", "3", "--interval", "0s"]);
+    for advice in advice {
+        let advice = advice.as_str().unwrap();
+        assert!(
+            nodes.lines.contains(&format!("etcd {version}: {advice}")),
+            "{nodes:?}"
+        );
+        assert!(ended.complaint().contains(advice), "{ended:?}");
+    }
+    // Whichever etcd the tests use.
+    assert_eq!(
+        ended.errors.len(),
+        usize::from(!advice.is_empty()),
+        "{ended:?}"
+    );
+    assert_eq!(ended.code, Some(0));
+}
+
+#[test]
+fn nodes_tells_who_answers() {
+    let mut etcd = Etcd::start(3);
+    etcd.kill(2);
+    let names = ["a", "b", "c"].into_iter().zip(etcd.endpoints());
+    let map: Vec<String> = names
+        .map(|(name, address)| format!("{name}={address}"))
+        .collect();
+    let ended = run(&["nodes", "--node", "b", "--nodes", &map.join(","), "--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    let rows = ended.objects();
+    let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    assert_eq!(column("node"), ["a", "b", "c"]);
+    assert_eq!(column("answers"), [true, true, false]);
+    assert_eq!(column("own"), [false, true, false]);
+}
+
+/// A demo on etcd whose temporary files lie in `folder`.
+fn demo(folder: &Path, arguments: &[&str]) -> Running {
+    let mut command = lamport(&[&["demo", "--store", "etcd"], arguments].concat());
+    Running::start(command.env("TMPDIR", folder))
+}
+
+/// Whether any process works with files below `folder`, as the demo's etcd and guardian do.
+fn processes_in(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(folder)).collect()
+}
+
+fn assert_nothing_left(folder: &Path) {
+    let left = processes_in(folder);
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+}
+
+#[test]
+fn the_demo_on_etcd_ends_with_a_verdict_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = demo(
+        folder.path(),
+        &["--nodes", "5", "--rounds", "3", "--interval", "0s"],
+    );
+    let ended = ended.finish();
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    assert_eq!(ended.lines[0], "starting a private etcd of three members");
+    assert!(ended.lines[1].contains("127.0.0.1:") && ended.lines[1].contains("127.0.0.3:"));
+    let verdict = ended.lines.last().unwrap();
+    assert!(
+        verdict.starts_with("15 updates by 5 nodes: no value repeated"),
+        "{verdict}"
+    );
+    assert_nothing_left(folder.path());
+}
+
+#[test]
+fn two_demos_run_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = [0, 1].map(|_| demo(folder.path(), &["--rounds", "2", "--interval", "0s"]));
+    for ended in both.map(Running::finish) {
+        assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+        assert!(
+            ended
+                .lines
+                .iter()
+                .any(|line| line.contains("the first record"))
+        );
+    }
+    assert_nothing_left(folder.path());
+}
+
+#[test]
+fn signals_in_the_middle_of_a_demo_leave_nothing() {
+    for signal in ["-TERM", "-INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let running = demo(folder.path(), &["--interval", "60m", "--json"]);
+        value(&running.object());
+        assert_eq!(
+            processes_in(folder.path()).len(),
+            4,
+            "three members and a guardian"
+        );
+        running.signal(signal);
+        let ended = running.finish();
+        assert_eq!(ended.code, Some(1), "{signal}");
+        assert_eq!(ended.errors, ["lamport: interrupted"]);
+        assert_nothing_left(folder.path());
+    }
+}
+
+#[test]
+fn a_demo_that_is_killed_takes_its_etcd_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = demo(folder.path(), &["--interval", "60m"]);
+    running.line();
+    let places = running.line();
+    let (_, places) = places.split_once(" at ").unwrap();
+    let mut connections: Vec<_> = places
+        .split(", ")
+        .map(|address| TcpStream::connect(address).unwrap())
+        .collect();
+    running.signal("-KILL");
+    assert_eq!(running.finish().code, None);
+    for connection in &mut connections {
+        // The end of the process ends its connections, and that is what is waited for.
+        connection
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        match connection.read_to_end(&mut Vec::new()) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The clock's values: no I/O, no wall clock, no randomness, no lock, no log.
+
+mod local;
+mod stamp;
+mod time;
+
+pub use self::local::LocalClock;
+#[cfg(feature = "shared")]
+pub(crate) use self::local::check_jump;
+pub use self::stamp::{Instance, ProcessId, Stamp};
+pub use self::time::Time;

@@ -1,0 +1,252 @@
+//! The configuration: one table of settings, the same in every language, flag, variable and file.
+
+use std::ffi::OsString;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::clock::{LocalClock, ProcessId};
+use crate::error::{Error, ErrorKind, Result};
+
+mod files;
+mod nodes;
+mod secrets;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod uri;
+
+pub use self::nodes::{Address, Node, Nodes};
+pub use self::secrets::{Credentials, Secret, Tls};
+pub use self::settings::{Kind, Setting, Settings, Value, parse_duration};
+pub use self::uri::StoreUri;
+
+use self::settings::{Sources, check_timeout};
+
+/// What a shared clock needs to know, checked.
+///
+/// [`Config::new`] takes the two things that every clock needs, and `with_*` the rest.
+/// [`Config::from_env`] and [`Config::load`] take the [table of settings](Setting::ALL): explicit
+/// arguments win over the environment, that over the file, that over what is built in. A variable
+/// that is set but empty counts as not set.
+///
+/// The files of the password and of the TLS key are refused where others can read them: mode 600 or
+/// less, or 640 where root owns them. A password is sent over TLS or to a loopback address alone,
+/// unless `allow_plaintext` says otherwise.
+///
+/// ```
+/// use std::time::Duration;
+/// use lamport_clock::Config;
+///
+/// let config = Config::new("api", "etcd://10.0.0.1,10.0.0.2/my_clock")?
+///     .with_timeout(Duration::from_millis(500))?;
+/// assert_eq!(config.key(), "/my_clock");
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) process: ProcessId,
+    pub(crate) store: StoreUri,
+    pub(crate) key: String,
+    pub(crate) timeout: Duration,
+    pub(crate) max_jump: u64,
+    pub(crate) nodes: Nodes,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) allow_plaintext: bool,
+}
+
+impl Config {
+    /// The deployed script's key.
+    pub const DEFAULT_KEY: &'static str = "/lamport_clock";
+    /// The deadline of one call, unless told otherwise.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The configuration of a process and a store ([its text form](StoreUri)), whatever the environment
+    /// says.
+    pub fn new(process: &str, store: &str) -> Result<Config> {
+        let settings = Settings::from([("node", process), ("store", store)]);
+        Config::resolve(&settings, &|_| None)
+    }
+
+    /// The configuration of a private store in memory, whatever the environment says.
+    pub fn memory(process: &str) -> Result<Config> {
+        Config::new(process, "memory:")
+    }
+
+    /// The configuration of this process's environment.
+    pub fn from_env() -> Result<Config> {
+        Config::load(&Settings::default())
+    }
+
+    /// Explicit settings over the environment, the file and the defaults.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub fn load(settings: &Settings) -> Result<Config> {
+        Config::resolve(settings, &|variable| std::env::var_os(variable))
+    }
+
+    /// The same on another store. A key in its URI is the key from now on.
+    pub fn with_store(mut self, store: StoreUri) -> Config {
+        if let StoreUri::Etcd { key: Some(key), .. } = &store {
+            self.key.clone_from(key);
+        }
+        self.store = store;
+        self
+    }
+
+    /// The same with another key for the record.
+    pub fn with_key(mut self, key: &str) -> Result<Config> {
+        self.key = uri::parse_key(key)?;
+        Ok(self)
+    }
+
+    /// The same with another deadline for each call, from 1 ms to a day.
+    pub fn with_timeout(mut self, timeout: Duration) -> Result<Config> {
+        self.timeout = check_timeout(timeout)?;
+        Ok(self)
+    }
+
+    /// The same with another bound on jumps (logical time): see [`LocalClock::MAX_JUMP`].
+    pub fn with_max_jump(mut self, max_jump: u64) -> Config {
+        self.max_jump = max_jump;
+        self
+    }
+
+    /// The same with TLS.
+    pub fn with_tls(mut self, tls: Tls) -> Config {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// The same as a user of etcd.
+    pub fn with_credentials(mut self, credentials: Credentials) -> Config {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// The same, and the password may be sent without TLS to another machine.
+    pub fn with_plaintext_allowed(mut self) -> Config {
+        self.allow_plaintext = true;
+        self
+    }
+
+    /// Which process this is.
+    pub fn process(&self) -> &ProcessId {
+        &self.process
+    }
+
+    /// Where the record lives.
+    pub fn store(&self) -> &StoreUri {
+        &self.store
+    }
+
+    /// The record's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The deadline of one call.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// How far ahead a message or the record may lie.
+    pub fn max_jump(&self) -> u64 {
+        self.max_jump
+    }
+
+    /// The node map.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// User and password, if given.
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
+    /// [`load`](Config::load) with an environment of the caller's: for tests and for the fuzzer, which
+    /// can't change the process's own.
+    #[doc(hidden)]
+    pub fn resolve(
+        settings: &Settings,
+        environment: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Config> {
+        let sources = Sources::gather(settings, environment)?;
+        let nodes = sources.text("nodes", Nodes::from_str)?.unwrap_or_default();
+        let node = sources.text("node", ProcessId::new)?;
+        let store = sources.text("store", StoreUri::from_str)?;
+        let store = match (&node, store) {
+            (_, Some(store)) => store,
+            (Some(_), None) => StoreUri::Etcd {
+                endpoints: sources
+                    .text("node", |name| nodes.own_first(name))?
+                    .unwrap_or_default(),
+                key: None,
+            },
+            (None, None) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    format!(
+                        "NODE_NAME is not set: it names this node, one of {nodes}. \
+                         Or say where the record lives: LAMPORT_STORE=etcd://host:port or memory:"
+                    ),
+                ));
+            }
+        };
+        // The key may stand in the store's URI too; of the two the more explicit one counts, and
+        // in the same place the URI.
+        let key = sources.text("key", uri::parse_key)?;
+        let key = match &store {
+            StoreUri::Etcd {
+                key: Some(in_uri), ..
+            } => key
+                .filter(|_| sources.rank("key") < sources.rank("store"))
+                .unwrap_or_else(|| in_uri.clone()),
+            _ => key.unwrap_or_else(|| Config::DEFAULT_KEY.to_owned()),
+        };
+        let config = Config {
+            process: node.map_or_else(unnamed_process, Ok)?,
+            store,
+            key,
+            timeout: sources
+                .duration("timeout")?
+                .unwrap_or(Config::DEFAULT_TIMEOUT),
+            max_jump: sources.number("max_jump")?.unwrap_or(LocalClock::MAX_JUMP),
+            tls: sources.tls()?,
+            credentials: sources.credentials()?,
+            allow_plaintext: sources.flag("allow_plaintext")?.unwrap_or(false),
+            nodes,
+        };
+        if let StoreUri::Etcd { endpoints, .. } = &config.store {
+            config.refuse_exposed_password(endpoints)?;
+        }
+        Ok(config)
+    }
+
+    /// A password that would travel in the clear to one of `endpoints` is not sent, unless that is
+    /// allowed. Every store asks here again, since a configuration can be changed after it was read.
+    pub(crate) fn refuse_exposed_password(&self, endpoints: &[Address]) -> Result<()> {
+        let Some(endpoint) = endpoints.iter().find(|endpoint| !endpoint.is_loopback()) else {
+            return Ok(());
+        };
+        if self.credentials.is_none() || self.tls.is_some() || self.allow_plaintext {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "the password of LAMPORT_PASSWORD_FILE would travel to {endpoint} in the clear, \
+                 for everyone on the way to read: switch TLS on (LAMPORT_TLS_CA), or, where the \
+                 network itself is trusted, set LAMPORT_ALLOW_PLAINTEXT=true"
+            ),
+        ))
+    }
+}
+
+/// The name of a process that was given none but knows where its store is.
+fn unnamed_process() -> Result<ProcessId> {
+    ProcessId::new(&format!("pid-{}", std::process::id()))
+}

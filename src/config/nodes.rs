@@ -1,0 +1,269 @@
+//! The node map: which node's etcd listens where.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use crate::clock::ProcessId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::quote_without_secrets;
+
+/// A node with an etcd member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The node's name, what `NODE_NAME` holds on it.
+    pub name: ProcessId,
+    /// Where its etcd serves clients.
+    pub address: Address,
+}
+
+/// The nodes of a deployment, in order.
+///
+/// Text form: `name=host[:port],name=host[:port],...`; host is a DNS name, an IPv4 address or an
+/// IPv6 address in brackets; the port is etcd's client port, 2379 if none is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nodes(Vec<Node>);
+
+impl Nodes {
+    /// The three nodes that are deployed: `mx-nodel`, `mx-nodel2`, `mx-nodel3`.
+    pub const BUILT_IN: &'static str =
+        "mx-nodel=172.21.0.10,mx-nodel2=172.21.0.11,mx-nodel3=172.21.0.12";
+
+    /// The nodes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.0.iter()
+    }
+
+    /// The node called `name`; [`ErrorKind::UnknownNode`] with the list of those known.
+    pub fn find(&self, name: &str) -> Result<&Node> {
+        self.iter()
+            .find(|node| node.name.as_str() == name)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::UnknownNode,
+                    format!(
+                        "there is no node {}: the known nodes are {self}",
+                        quote_without_secrets(name)
+                    ),
+                )
+            })
+    }
+
+    /// The addresses, the one of `name` in front, the others behind it in order.
+    pub fn own_first(&self, name: &str) -> Result<Vec<Address>> {
+        let own = self.find(name)?;
+        let others = self.iter().filter(|node| node.name != own.name);
+        Ok(std::iter::once(own)
+            .chain(others)
+            .map(|node| node.address.clone())
+            .collect())
+    }
+}
+
+impl Default for Nodes {
+    fn default() -> Nodes {
+        Nodes::BUILT_IN.parse().expect("a test parses it")
+    }
+}
+
+impl FromStr for Nodes {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Nodes> {
+        let mut nodes: Vec<Node> = Vec::new();
+        for part in text.split(',') {
+            let part = part.trim();
+            let (name, address) = part.split_once('=').ok_or_else(|| {
+                malformed(text, &format!("{} has no '='", quote_without_secrets(part)))
+            })?;
+            let node = Node {
+                name: ProcessId::new(name).map_err(|error| malformed(text, &error.to_string()))?,
+                address: address
+                    .parse()
+                    .map_err(|error: Error| malformed(text, &error.to_string()))?,
+            };
+            if nodes.iter().any(|known| known.name == node.name) {
+                return Err(malformed(
+                    text,
+                    &format!("{} stands there twice", quote_without_secrets(name)),
+                ));
+            }
+            nodes.push(node);
+        }
+        Ok(Nodes(nodes))
+    }
+}
+
+impl fmt::Display for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, node) in self.iter().enumerate() {
+            let comma = if i > 0 { ", " } else { "" };
+            write!(f, "{comma}{}={}", node.name, node.address)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a member serves clients: `host:port`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    host: String,
+    port: u16,
+}
+
+impl Address {
+    /// etcd's port for clients.
+    pub const DEFAULT_PORT: u16 = 2379;
+
+    /// A DNS name, an IPv4 address, or an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it is this machine's own, so that what is sent there crosses no network: an address
+    /// of the loopback, or `localhost`, which is reserved for it (RFC 6761, section 6.3).
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Address> {
+        let refused = |why: &str| {
+            Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!(
+                    "{} is not an address: {why}; it takes host or host:port",
+                    quote_without_secrets(text)
+                ),
+            ))
+        };
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let Some((inner, after)) = rest.split_once(']') else {
+                return refused("the bracket does not close");
+            };
+            if inner.parse::<std::net::Ipv6Addr>().is_err() {
+                return refused("no IPv6 address stands in the brackets");
+            }
+            match after.strip_prefix(':') {
+                Some(port) => (&text[..inner.len() + 2], Some(port)),
+                None if after.is_empty() => (text, None),
+                None => return refused("something follows the bracket"),
+            }
+        } else {
+            match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            }
+        };
+        if host.is_empty() {
+            return refused("the host is empty");
+        }
+        let in_brackets = host.starts_with('[');
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        if !in_brackets && !host.chars().all(allowed) {
+            return refused("the host holds a character that no host name has");
+        }
+        let port = match port {
+            None => Address::DEFAULT_PORT,
+            Some(port) => match port.parse() {
+                Ok(port) if port > 0 => port,
+                _ => return refused("the port is not a number from 1 to 65535"),
+            },
+        };
+        Ok(Address {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+fn malformed(text: &str, why: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!(
+            "the node map {} is malformed: {why}; it takes name=host[:port],...",
+            quote_without_secrets(text)
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_map_is_the_deployed_one() {
+        let nodes = Nodes::default();
+        assert_eq!(
+            nodes.to_string(),
+            "mx-nodel=172.21.0.10:2379, mx-nodel2=172.21.0.11:2379, mx-nodel3=172.21.0.12:2379"
+        );
+        let addresses = nodes.own_first("mx-nodel2").unwrap();
+        let hosts: Vec<_> = addresses.iter().map(Address::host).collect();
+        assert_eq!(hosts, ["172.21.0.11", "172.21.0.10", "172.21.0.12"]);
+    }
+
+    #[test]
+    fn an_unknown_node_is_told_the_known_ones() {
+        let error = Nodes::default().find("mx-node1").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownNode);
+        assert!(
+            error.to_string().contains("mx-nodel2=172.21.0.11"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn addresses_parse() {
+        for (text, shown) in [
+            ("h", "h:2379"),
+            ("h:1", "h:1"),
+            ("etcd-0.etcd.svc:65535", "etcd-0.etcd.svc:65535"),
+            ("[::1]", "[::1]:2379"),
+            ("[::1]:99", "[::1]:99"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn malformed_maps_are_refused_with_the_part_that_is_wrong() {
+        for (text, part) in [
+            ("", "''"),
+            ("a", "'a'"),
+            ("a=", "empty"),
+            ("=h", "empty"),
+            ("a=h,", "''"),
+            ("a=h,,b=i", "''"),
+            ("a=h:0", "65535"),
+            ("a=h:65536", "65535"),
+            ("a=h:x", "65535"),
+            ("a=h,a=i", "twice"),
+            ("a b=h", "' '"),
+            ("a=h i", "character"),
+            ("a=http://h", "port"),
+            ("a=[::1", "bracket"),
+            ("a=[h]", "IPv6"),
+        ] {
+            let error = text.parse::<Nodes>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{text:?}");
+            assert!(error.to_string().contains(part), "{text:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The table of settings, and where their values come from.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::files;
+use super::secrets::{Credentials, Secret, Tls};
+use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::{quote, quote_without_secrets, short};
+
+/// A row of the table of settings. Command line, environment, file, Python's arguments and C take what
+/// stands here, and nothing else.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setting {
+    /// Its name in a file, in Python and in C; with hyphens it is the flag.
+    pub name: &'static str,
+    /// The environment variable.
+    pub variable: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// What it says, in a line.
+    pub help: &'static str,
+    /// What counts if nobody says anything; empty: nothing.
+    pub default: &'static str,
+}
+
+/// What a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A text, whose form the value's placeholder says.
+    Text(&'static str),
+    /// A length of time: see [`parse_duration`].
+    Duration,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Flag,
+}
+
+const fn text(form: &'static str) -> Kind {
+    Kind::Text(form)
+}
+
+#[rustfmt::skip]
+const ALL: &[Setting] = &[
+    Setting { name: "node", variable: "NODE_NAME", kind: text("NAME"), default: "",
+        help: "This node's name; required for etcd unless the store is given" },
+    Setting { name: "nodes", variable: "LAMPORT_NODES", kind: text("MAP"), default: "the three deployed nodes",
+        help: "The node map, name=host[:port],..." },
+    Setting { name: "store", variable: "LAMPORT_STORE", kind: text("URI"), default: "etcd, own node first",
+        help: "memory: or etcd://host:port,.../key" },
+    Setting { name: "key", variable: "LAMPORT_KEY", kind: text("KEY"), default: "/lamport_clock",
+        help: "The record's key" },
+    Setting { name: "timeout", variable: "LAMPORT_TIMEOUT", kind: Kind::Duration, default: "5s",
+        help: "The deadline of one call" },
+    Setting { name: "max_jump", variable: "LAMPORT_MAX_JUMP", kind: Kind::Number, default: "2^48",
+        help: "How far ahead a message or the record may lie" },
+    Setting { name: "config", variable: "LAMPORT_CONFIG", kind: text("FILE"), default: "",
+        help: "A TOML file with these settings" },
+    Setting { name: "tls_ca", variable: "LAMPORT_TLS_CA", kind: text("FILE"), default: "",
+        help: "Whom to trust: switches TLS on" },
+    Setting { name: "tls_cert", variable: "LAMPORT_TLS_CERT", kind: text("FILE"), default: "",
+        help: "This client's certificate" },
+    Setting { name: "tls_key", variable: "LAMPORT_TLS_KEY", kind: text("FILE"), default: "",
+        help: "This client's key" },
+    Setting { name: "user", variable: "LAMPORT_USER", kind: text("NAME"), default: "",
+        help: "The user of etcd" },
+    Setting { name: "password_file", variable: "LAMPORT_PASSWORD_FILE", kind: text("FILE"), default: "",
+        help: "The file that holds the password" },
+    Setting { name: "allow_plaintext", variable: "LAMPORT_ALLOW_PLAINTEXT", kind: Kind::Flag, default: "false",
+        help: "Send the password without TLS to other machines, too" },
+];
+
+impl Setting {
+    /// All of them.
+    pub const ALL: &'static [Setting] = ALL;
+
+    fn named(name: &str) -> Option<&'static Setting> {
+        let is_it = |setting: &&Setting| name == setting.name || name == setting.variable;
+        Setting::ALL.iter().find(is_it)
+    }
+}
+
+/// A value as it was given. What a setting does not take is refused where it is read.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
+#[non_exhaustive]
+pub enum Value {
+    Text(String),
+    Duration(Duration),
+    Number(u64),
+    Flag(bool),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Text(text)
+    }
+}
+
+impl From<Duration> for Value {
+    fn from(duration: Duration) -> Value {
+        Value::Duration(duration)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Value {
+        Value::Number(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Value {
+        Value::Flag(flag)
+    }
+}
+
+/// Settings that are given explicitly, by the names of the [table](Setting::ALL). What is not given comes
+/// from the environment, the file or the defaults.
+///
+/// ```
+/// use lamport_clock::{Config, Settings};
+///
+/// let mut settings = Settings::from([("store", "memory:"), ("node", "api")]);
+/// settings.set("max_jump", 1_000_000);
+/// assert_eq!(Config::load(&settings)?.max_jump(), 1_000_000);
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Settings(Vec<(String, Value)>);
+
+impl Settings {
+    /// Gives a setting, in place of what was given before. A name that is not in the table is refused
+    /// where the settings are read.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.remove(name);
+        self.0.push((name.to_owned(), value.into()));
+    }
+
+    /// As if it had not been given.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(given, _)| given != name);
+    }
+
+    /// What was given, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+}
+
+impl<V: Into<Value>, const N: usize> From<[(&str, V); N]> for Settings {
+    fn from(given: [(&str, V); N]) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in given {
+            settings.set(name, value);
+        }
+        settings
+    }
+}
+
+/// Every value with where it came from, the most explicit ones first.
+pub(super) struct Sources(Vec<Source>);
+
+struct Source {
+    name: &'static str,
+    /// 0: explicit, 1: environment, 2: file.
+    rank: u8,
+    origin: String,
+    value: Value,
+}
+
+impl Sources {
+    pub(super) fn gather(
+        settings: &Settings,
+        environment: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Sources> {
+        let mut sources = Sources(Vec::new());
+        for (name, value) in &settings.0 {
+            let setting = Setting::named(name).ok_or_else(|| unknown(name))?;
+            sources.add(setting, 0, format!("argument '{name}'"), value.clone());
+        }
+        for setting in Setting::ALL {
+            let variable = setting.variable;
+            let Some(value) = environment(variable).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            let text = value.into_string().map_err(|value| {
+                Error::new(
+                    ErrorKind::InvalidArgument,
+                    format!(
+                        "{variable} is {}: it must be UTF-8",
+                        quote_without_secrets(&value.to_string_lossy())
+                    ),
+                )
+            })?;
+            sources.add(setting, 1, variable.to_owned(), Value::Text(text));
+        }
+        if let Some(file) = sources.text("config", |file| Ok(file.to_owned()))? {
+            sources.read_file(&file)?;
+        }
+        Ok(sources)
+    }
+
+    fn read_file(&mut self, file: &str) -> Result<()> {
+        let refused = |why: String| {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("the configuration file {}: {why}", quote(file)),
+            )
+        };
+        let text = files::read(file).map_err(|error| refused(error.to_string()))?;
+        let text = String::from_utf8(text).map_err(|error| refused(error.to_string()))?;
+        let table: toml::Table = toml::from_str(&text).map_err(|error| {
+            // Not its `Display`, which shows the whole line: of any length, and a secret may stand
+            // in it by mistake.
+            let before = text.get(..error.span().map_or(0, |span| span.start));
+            let line = before.unwrap_or_default().matches('\n').count() + 1;
+            refused(format!("line {line}: {}", short(error.message())))
+        })?;
+        for (key, value) in table {
+            let setting = Setting::named(&key).filter(|setting| setting.name != "config");
+            let setting = setting.ok_or_else(|| refused(unknown(&key).to_string()))?;
+            let value = match value {
+                toml::Value::String(text) => Value::Text(text),
+                toml::Value::Integer(number) => match u64::try_from(number) {
+                    Ok(number) => Value::Number(number),
+                    Err(_) => Value::Text(number.to_string()),
+                },
+                toml::Value::Float(number) => Value::Text(number.to_string()),
+                toml::Value::Boolean(flag) => Value::Flag(flag),
+                other => {
+                    let what = other.type_str();
+                    return Err(refused(format!("{key} is a {what}, not a text")));
+                }
+            };
+            self.add(setting, 2, format!("{key} in {}", quote(file)), value);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, setting: &'static Setting, rank: u8, origin: String, value: Value) {
+        self.0.push(Source {
+            name: setting.name,
+            rank,
+            origin,
+            value,
+        });
+    }
+
+    /// The most explicit source of a setting.
+    fn find(&self, name: &str) -> Option<&Source> {
+        self.0.iter().find(|source| source.name == name)
+    }
+
+    pub(super) fn rank(&self, name: &str) -> u8 {
+        self.find(name).map_or(u8::MAX, |source| source.rank)
+    }
+
+    fn read<T>(&self, name: &str, read: impl Fn(&Value) -> Result<T>) -> Result<Option<T>> {
+        let Some(source) = self.find(name) else {
+            return Ok(None);
+        };
+        read(&source.value)
+            .map(Some)
+            .map_err(|error| Error::new(error.kind(), format!("{}: {error}", source.origin)))
+    }
+
+    pub(super) fn text<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.read(name, |value| match value {
+            Value::Text(text) => parse(text),
+            Value::Number(number) => parse(&number.to_string()),
+            Value::Flag(flag) => parse(&flag.to_string()),
+            Value::Duration(duration) => parse(&format!("{duration:?}")),
+        })
+    }
+
+    pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>> {
+        self.read(name, |value| {
+            let (duration, shown) = match value {
+                Value::Duration(duration) => (*duration, format!("{duration:?}")),
+                Value::Number(seconds) => (Duration::from_secs(*seconds), seconds.to_string()),
+                Value::Text(text) => (parse_duration(text)?, quote(text)),
+                Value::Flag(flag) => (parse_duration(&flag.to_string())?, flag.to_string()),
+            };
+            is_deadline(duration, &shown)
+        })
+    }
+
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
+        let parse = |text: &str| {
+            text.parse().map_err(|error| {
+                let why = "is not a distance in logical time: it takes a whole number";
+                let message = format!("{} {why}", quote(text));
+                Error::with_source(ErrorKind::InvalidArgument, message, error)
+            })
+        };
+        self.read(name, |value| match value {
+            Value::Number(number) => Ok(*number),
+            Value::Text(text) => parse(text),
+            other => parse(&format!("{other:?}")),
+        })
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
+        self.read(name, |value| match value {
+            Value::Flag(flag) => Ok(*flag),
+            Value::Text(text) if text == "true" => Ok(true),
+            Value::Text(text) if text == "false" => Ok(false),
+            Value::Text(text) => Err(no_flag(text)),
+            other => Err(no_flag(&format!("{other:?}"))),
+        })
+    }
+
+    pub(super) fn tls(&self) -> Result<Option<Tls>> {
+        let cert = self.text("tls_cert", files::read)?;
+        let key = self.text("tls_key", files::read_secret)?;
+        let identity = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert, Secret::new(key))),
+            (None, None) => None,
+            _ => return Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_KEY")),
+        };
+        match (self.text("tls_ca", files::read)?, identity) {
+            (Some(ca), identity) => Ok(Some(Tls { ca, identity })),
+            (None, Some(_)) => Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_CA")),
+            (None, None) => Ok(None),
+        }
+    }
+
+    pub(super) fn credentials(&self) -> Result<Option<Credentials>> {
+        let user = self.text("user", |user| Ok(user.to_owned()))?;
+        match (user, self.text("password_file", files::read_password)?) {
+            (Some(user), Some(password)) => Ok(Some(Credentials {
+                user,
+                password: Secret::new(password),
+            })),
+            (None, None) => Ok(None),
+            _ => Err(incomplete("LAMPORT_USER and LAMPORT_PASSWORD_FILE")),
+        }
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let names: Vec<_> = Setting::ALL.iter().map(|setting| setting.name).collect();
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!(
+            "there is no setting {}; there are {}",
+            quote(name),
+            names.join(", ")
+        ),
+    )
+}
+
+fn no_flag(text: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("{} is neither true nor false", quote(text)),
+    )
+}
+
+fn incomplete(pair: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("{pair} belong together: set both or neither"),
+    )
+}
+
+/// A day is far more than any wait of ours, and far less than what a `Duration` can't hold.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// A length of time as people write it: `2s`, `500ms`, `1.5s`, `1m`, or a bare number of seconds; at
+/// most a day.
+pub fn parse_duration(text: &str) -> Result<Duration> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        _ => f64::NAN,
+    };
+    match number.parse::<f64>() {
+        Ok(number) if (0.0..=LONGEST.as_secs_f64()).contains(&(number * scale)) => {
+            Ok(Duration::from_secs_f64(number * scale))
+        }
+        _ => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "{} is not a duration: it takes 2s, 500ms or 1m, at most a day",
+                quote(text)
+            ),
+        )),
+    }
+}
+
+/// What a call may be given.
+pub(crate) fn check_timeout(timeout: Duration) -> Result<Duration> {
+    is_deadline(timeout, &format!("{timeout:?}"))
+}
+
+fn is_deadline(timeout: Duration, shown: &str) -> Result<Duration> {
+    if timeout >= Duration::from_millis(1) && timeout <= LONGEST {
+        return Ok(timeout);
+    }
+    Err(Error::new(
+        ErrorKind::InvalidArgument,
+        format!("{shown} is no deadline: it takes 1ms to a day"),
+    ))
+}

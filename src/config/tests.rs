@@ -1,0 +1,214 @@
+//! From settings to a configuration: what wins, what is refused, what is never shown.
+
+use super::*;
+
+fn resolve(settings: Settings, variables: &[(&str, &str)]) -> Result<Config> {
+    Config::resolve(&settings, &|name| {
+        let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
+        Some(OsString::from(value))
+    })
+}
+
+fn refusal(variables: &[(&str, &str)]) -> Error {
+    resolve(Settings::default(), variables).unwrap_err()
+}
+
+#[test]
+fn the_deployed_environment_is_enough() {
+    let config = resolve(Settings::default(), &[("NODE_NAME", "mx-nodel3")]).unwrap();
+    assert_eq!(
+        config.store.to_string(),
+        "etcd://172.21.0.12:2379,172.21.0.10:2379,172.21.0.11:2379"
+    );
+    assert_eq!(config.key, "/lamport_clock");
+    assert_eq!(config.timeout, Duration::from_secs(5));
+    assert_eq!(config.process.as_str(), "mx-nodel3");
+}
+
+#[test]
+fn arguments_win_over_environment_over_file_over_built_in() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        file.path(),
+        "key = '/file'\ntimeout = 7\nLAMPORT_STORE = 'memory:file'\nallow_plaintext = true\n",
+    )
+    .unwrap();
+    let path = file.path().to_str().unwrap();
+    let variables = [("LAMPORT_CONFIG", path), ("LAMPORT_KEY", "/variable")];
+    let config = resolve(Settings::default(), &variables).unwrap();
+    assert_eq!(config.key, "/variable");
+    assert_eq!(config.timeout, Duration::from_secs(7));
+    assert_eq!(config.store.to_string(), "memory:file");
+    assert!(config.allow_plaintext);
+    let settings = Settings::from([("key", "/argument"), ("timeout", "250ms")]);
+    let config = resolve(settings, &variables).unwrap();
+    assert_eq!(config.key, "/argument");
+    assert_eq!(config.timeout, Duration::from_millis(250));
+}
+
+#[test]
+fn the_more_explicit_key_counts() {
+    let store = ("LAMPORT_STORE", "etcd://h/uri");
+    let config = resolve(Settings::default(), &[store, ("LAMPORT_KEY", "/key")]).unwrap();
+    assert_eq!(config.key, "/uri");
+    let settings = Settings::from([("key", "/argument")]);
+    assert_eq!(resolve(settings, &[store]).unwrap().key, "/argument");
+}
+
+#[test]
+fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
+    let node = ("NODE_NAME", "mx-nodel");
+    for (variable, value, allowed) in [
+        ("NODE_NAME", "nobody", "mx-nodel2=172.21.0.11"),
+        ("LAMPORT_NODES", "a", "name=host[:port]"),
+        ("LAMPORT_STORE", "redis://h", "etcd://"),
+        ("LAMPORT_STORE", "https://h:2379", "LAMPORT_TLS_CA"),
+        ("LAMPORT_STORE", "etcd://", "host"),
+        ("LAMPORT_STORE", "etcd://h,h", "twice"),
+        ("LAMPORT_STORE", "etcd://h:99999/k", "65535"),
+        ("LAMPORT_STORE", "etcd://h/k/", "key"),
+        ("LAMPORT_STORE", "memory:a b", "spaces"),
+        ("LAMPORT_KEY", "clock", "/name"),
+        ("LAMPORT_TIMEOUT", "soon", "500ms"),
+        ("LAMPORT_TIMEOUT", "0s", "1ms"),
+        ("LAMPORT_TIMEOUT", "-1s", "500ms"),
+        ("LAMPORT_TIMEOUT", "99999m", "a day"),
+        ("LAMPORT_MAX_JUMP", "-1", "whole number"),
+        ("LAMPORT_TLS_CA", "/nonexistent/ca.pem", "can't be read"),
+        ("LAMPORT_ALLOW_PLAINTEXT", "yes", "true nor false"),
+    ] {
+        let mut variables = vec![(variable, value)];
+        if variable != "NODE_NAME" {
+            variables.push(node);
+        }
+        let message = refusal(&variables).to_string();
+        for part in [variable, value, allowed] {
+            assert!(message.contains(part), "{variable}={value}: {message}");
+        }
+    }
+    assert_eq!(
+        refusal(&[("NODE_NAME", "x")]).kind(),
+        ErrorKind::UnknownNode
+    );
+}
+
+#[test]
+fn nothing_set_at_all_says_what_to_set() {
+    for variables in [&[][..], &[("NODE_NAME", "")]] {
+        let message = refusal(variables).to_string();
+        assert!(message.contains("NODE_NAME") && message.contains("LAMPORT_STORE"));
+    }
+}
+
+#[test]
+fn a_file_with_an_unknown_name_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    for (content, part) in [
+        ("stoer = 'memory:'", "stoer"),
+        ("store = [1]", "array"),
+        ("store = 'memory:'\nallow_plaintext = 1", "true nor false"),
+        ("store", "configuration file"),
+    ] {
+        std::fs::write(file.path(), content).unwrap();
+        let message = refusal(&[("LAMPORT_CONFIG", path)]).to_string();
+        assert!(
+            message.contains(part) && message.contains(path),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn secrets_are_not_printed_and_come_in_pairs() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "swordfish\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let store = ("LAMPORT_STORE", "memory:");
+    let user = ("LAMPORT_USER", "u");
+    let both = [store, user, ("LAMPORT_PASSWORD_FILE", path)];
+    let config = resolve(Settings::default(), &both).unwrap();
+    let credentials = config.credentials.as_ref().unwrap();
+    assert_eq!(credentials.password.expose(), "swordfish");
+    assert!(!format!("{config:?}").contains("swordfish"));
+    assert!(refusal(&[store, user]).to_string().contains("both"));
+    for (variable, value) in [
+        ("LAMPORT_STORE", "etcd://me:swordfish@h"),
+        ("LAMPORT_STORE", "https://me:swordfish@h"),
+        ("LAMPORT_STORE", "etcd://me:sword/swordfish@h"),
+        ("LAMPORT_STORE", "redis:me:swordfish@h"),
+        ("LAMPORT_NODES", "a=http://me:swordfish@h"),
+        ("LAMPORT_NODES", "me:swordfish@h"),
+        ("LAMPORT_NODES", "me:swordfish@h =h"),
+        ("NODE_NAME", "me:swordfish@h"),
+    ] {
+        let node = ("NODE_NAME", "mx-nodel");
+        let message = refusal(&[(variable, value), node]).to_string();
+        assert!(!message.contains("swordfish"), "{value}: {message}");
+    }
+    std::fs::write(file.path(), "store = 'etcd://me:swordfish@h\n").unwrap();
+    let message = refusal(&[("LAMPORT_CONFIG", path)]).to_string();
+    assert!(!message.contains("swordfish"), "{message}");
+    assert!(message.contains("line 1"), "{message}");
+}
+
+#[test]
+fn a_password_is_sent_in_the_clear_only_to_this_machine_or_where_it_is_allowed() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "swordfish").unwrap();
+    let path = file.path().to_str().unwrap();
+    let user = [("LAMPORT_USER", "u"), ("LAMPORT_PASSWORD_FILE", path)];
+    let with = |more: &[(&str, &str)]| resolve(Settings::default(), &[&user, more].concat());
+    for store in [
+        "memory:",
+        "etcd://127.0.0.1,localhost:1,[::1],127.9.9.9",
+        "etcd://LOCALHOST",
+    ] {
+        with(&[("LAMPORT_STORE", store)]).unwrap();
+    }
+    for (name, value, exposed) in [
+        ("NODE_NAME", "mx-nodel", "172.21.0.10:2379"),
+        (
+            "LAMPORT_STORE",
+            "etcd://127.0.0.1,10.0.0.5",
+            "10.0.0.5:2379",
+        ),
+        (
+            "LAMPORT_STORE",
+            "etcd://localhost.example",
+            "localhost.example",
+        ),
+        ("LAMPORT_STORE", "etcd://[::]", "[::]:2379"),
+    ] {
+        let error = with(&[(name, value)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        let message = error.to_string();
+        for part in [exposed, "LAMPORT_TLS_CA", "LAMPORT_ALLOW_PLAINTEXT=true"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!message.contains("swordfish"), "{message}");
+        let denied = with(&[(name, value), ("LAMPORT_ALLOW_PLAINTEXT", "false")]);
+        assert!(denied.is_err());
+        let allowed = with(&[(name, value), ("LAMPORT_ALLOW_PLAINTEXT", "true")]);
+        assert!(allowed.unwrap().allow_plaintext);
+        with(&[(name, value), ("LAMPORT_TLS_CA", path)]).unwrap();
+    }
+}
+
+#[test]
+fn durations_parse() {
+    for (text, millis) in [
+        ("2s", 2_000),
+        ("500ms", 500),
+        ("1.5", 1_500),
+        ("1m", 60_000),
+        ("0s", 0),
+    ] {
+        assert_eq!(parse_duration(text).unwrap(), Duration::from_millis(millis));
+    }
+    for text in [
+        "", "s", "1h", "1 s", "-1s", "1e3s", "1..2s", "nan", "9999999s",
+    ] {
+        assert!(parse_duration(text).is_err(), "{text:?}");
+    }
+}

@@ -1,0 +1,95 @@
+//! JSON Lines, and where each line stands: a verdict quotes what it rests on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
+
+use lamport_clock::excerpt::{excerpt, short};
+use lamport_clock::{Error, ErrorKind};
+
+/// A line of a file, as it stands there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
+    /// The file.
+    #[serde(serialize_with = "text")]
+    pub file: Arc<str>,
+    /// Which line of it, from 1.
+    pub line: usize,
+    /// The text.
+    #[serde(serialize_with = "text")]
+    pub text: Arc<str>,
+}
+
+fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.text)
+    }
+}
+
+/// Gives each line of `bytes` to `take`, which may say why it can't be right. Returns the lines that
+/// end in the middle of an object: their writer was killed while it wrote.
+pub(super) fn read<T: DeserializeOwned>(
+    file: &str,
+    bytes: &[u8],
+    mut take: impl FnMut(T, Line) -> Result<(), String>,
+) -> lamport_clock::Result<Vec<Line>> {
+    let file: Arc<str> = file.into();
+    let mut cut_short = Vec::new();
+    for (i, bytes) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        if bytes.trim_ascii().is_empty() {
+            continue;
+        }
+        let line = Line {
+            file: file.clone(),
+            line: i + 1,
+            text: String::from_utf8_lossy(bytes).into(),
+        };
+        let refused = |why: &str| {
+            let reads = excerpt(bytes);
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{file}:{}: {why}: it reads {reads}", i + 1),
+            )
+        };
+        match serde_json::from_slice(bytes) {
+            Ok(parsed) => take(parsed, line).map_err(|why| refused(&why))?,
+            // A recorder that begins anew goes on in a new line, so they may stand anywhere.
+            Err(error) if error.is_eof() && bytes.trim_ascii_start().starts_with(b"{") => {
+                cut_short.push(line);
+            }
+            Err(error) => return Err(refused(&short(&error.to_string()))),
+        }
+    }
+    Ok(cut_short)
+}
+
+/// An instance as its text, for serde.
+pub(super) mod instance {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use lamport_clock::Instance;
+
+    pub(crate) fn serialize<S: Serializer>(
+        instance: &Option<Instance>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match instance {
+            Some(instance) => serializer.collect_str(instance),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Instance>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom))
+            .transpose()
+    }
+}
