@@ -95,7 +95,7 @@ def _before(update: Update) -> str:
     if update.previous is None:
         text = "no record"
     else:
-        text = f"{update.previous.value} by {update.previous.process_id}"
+        text = f"{update.previous.value} by {update.previous.process}"
     if update.regressed is not None:
         text += f"; had gone back from {update.regressed}"
     return text

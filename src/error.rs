@@ -72,6 +72,7 @@ impl StdError for Error {
 
 /// What went wrong. The bindings turn each kind into one Python exception and one C status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// An argument, a variable, a file or a text that does not have the required form.
     InvalidArgument,
@@ -106,22 +107,24 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in a fixed order: the bindings' tables are checked against it.
-    pub const ALL: [ErrorKind; 14] = [
-        ErrorKind::InvalidArgument,
-        ErrorKind::UnknownNode,
-        ErrorKind::Unavailable,
-        ErrorKind::Timeout,
-        ErrorKind::Corrupt,
-        ErrorKind::Exhausted,
-        ErrorKind::TooFarAhead,
-        ErrorKind::Compacted,
-        ErrorKind::Denied,
-        ErrorKind::NoSpace,
-        ErrorKind::Regressed,
-        ErrorKind::Overloaded,
-        ErrorKind::Closed,
-        ErrorKind::Internal,
-    ];
+    pub const fn all() -> &'static [ErrorKind] {
+        &[
+            ErrorKind::InvalidArgument,
+            ErrorKind::UnknownNode,
+            ErrorKind::Unavailable,
+            ErrorKind::Timeout,
+            ErrorKind::Corrupt,
+            ErrorKind::Exhausted,
+            ErrorKind::TooFarAhead,
+            ErrorKind::Compacted,
+            ErrorKind::Denied,
+            ErrorKind::NoSpace,
+            ErrorKind::Regressed,
+            ErrorKind::Overloaded,
+            ErrorKind::Closed,
+            ErrorKind::Internal,
+        ]
+    }
 
     /// The kind's name in JSON output and in logs, for instance `"unknown_node"`.
     pub const fn name(self) -> &'static str {
@@ -156,8 +159,9 @@ mod tests {
 
     #[test]
     fn names_are_distinct_and_all_are_listed() {
-        let names: std::collections::HashSet<_> = ErrorKind::ALL.iter().map(|k| k.name()).collect();
-        assert_eq!(names.len(), ErrorKind::ALL.len());
+        let names: std::collections::HashSet<_> =
+            ErrorKind::all().iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), ErrorKind::all().len());
     }
 
     #[test]

@@ -39,7 +39,7 @@ mod config;
     not(feature = "blocking"),
     allow(dead_code, reason = "most of it is for clocks that cross a fork")
 )]
-pub mod life;
+pub mod fork;
 #[cfg(feature = "shared")]
 pub mod protocol;
 #[cfg(feature = "shared")]

@@ -177,7 +177,7 @@ async fn a_caller_that_goes_away_while_it_reads_harms_no_member() {
         tokio::time::sleep(Duration::from_micros(200 + i * 37 % 5_000)).await;
         reading.abort();
     }
-    assert_eq!(clock.read().await.unwrap().unwrap().process_id, "a");
+    assert_eq!(clock.read().await.unwrap().unwrap().process, "a");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -415,7 +415,7 @@ async fn old_blind_writers_on_the_same_key_move_nobody_back() {
     assert!(regressions > 10, "{regressions}");
     // What is read is the clock, not the record that was moved back.
     let seen = clock.read().await.unwrap().unwrap();
-    assert_eq!((seen.value.get(), &*seen.process_id), (last, "new"));
+    assert_eq!((seen.value.get(), &*seen.process), (last, "new"));
 }
 
 #[tokio::test]
@@ -436,6 +436,27 @@ async fn a_watch_takes_however_much_there_is_to_catch_up() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_watch_comes_forward_however_short_its_slices_are() {
+    let etcd = Etcd::start(1);
+    let clock = connect(etcd.config("a")).await;
+    let update = clock.update().await.unwrap();
+    // It begins with three round trips.
+    let mut watch = clock.watch_from(update.revision).await.unwrap();
+    let seen = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let slice = tokio::time::timeout(Duration::from_micros(100), watch.next());
+            if let Ok(event) = slice.await {
+                return event;
+            }
+        }
+    });
+    let WatchEvent::Updated(seen) = seen.await.unwrap().unwrap() else {
+        panic!("an update");
+    };
+    assert_eq!(seen.value, update.value);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use lamport_clock::blocking::{LocalClock, SharedClock};
-use lamport_clock::life::{Life, count_fork};
+use lamport_clock::fork::{Generation, count_fork};
 use lamport_clock::{Config, ErrorKind};
 
 #[test]
@@ -36,14 +36,14 @@ fn of_a_clock() {
     while call.wait_for(Duration::from_secs(60)).is_none() {}
     watch.next().unwrap().unwrap();
     let before = clock.now();
-    let life = Life::current();
+    let life = Generation::current();
     let closer = left_behind.closer();
     let local = LocalClock::new(&Config::memory("local").unwrap()).unwrap();
     let sent = local.tick().unwrap();
 
     count_fork();
 
-    assert!(!life.goes_on());
+    assert!(!life.is_current());
     let gone = |error: lamport_clock::Error| {
         assert_eq!(error.kind(), ErrorKind::Closed);
         assert!(error.to_string().contains("forked"), "{error}");

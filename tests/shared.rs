@@ -153,7 +153,7 @@ async fn two_clocks_in_turn_follow_the_rule() {
     assert_eq!(values, [2, 3, 4, 5]);
     let update = a.update().await.unwrap();
     let previous = update.previous.unwrap();
-    assert_eq!((previous.value.get(), &*previous.process_id), (5, "b"));
+    assert_eq!((previous.value.get(), &*previous.process), (5, "b"));
     assert_eq!(a.now(), update.value);
 }
 
@@ -309,6 +309,32 @@ async fn a_store_that_refuses_is_tried_until_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_may_have_a_deadline_of_its_own() {
+    let store = Faulty::new(&[Fault::BlackHole, Fault::BlackHole]);
+    let clock = clock_on(&store, "a");
+    let hasty = clock.within(Duration::from_millis(40)).unwrap();
+    let began = tokio::time::Instant::now();
+    let (short, long) = tokio::join!(hasty.update(), async {
+        let result = clock.update().await;
+        (result, began.elapsed())
+    });
+    let error = short.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("40ms"), "{error}");
+    let (result, elapsed) = long;
+    assert!(
+        result.is_ok() || elapsed >= Duration::from_secs(1),
+        "{result:?}"
+    );
+    for absurd in [Duration::ZERO, Duration::MAX] {
+        let error = clock.within(absurd).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        let error = config("a").with_timeout(absurd).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_somebody_took_who_is_gone_holds_nobody_up() {
     let store = Faulty::new(&[]);
     let short = config("a").with_timeout(Duration::from_millis(40)).unwrap();
@@ -441,7 +467,7 @@ async fn a_watch_tells_every_update_of_everyone() {
     for expected in given {
         let seen = updated(&mut watch).await;
         assert_eq!(
-            (seen.first, seen.value, seen.process_id, seen.revision),
+            (seen.first, seen.value, seen.process, seen.revision),
             expected
         );
         assert!(seen.instance.is_some());
@@ -651,7 +677,7 @@ async fn closing_ends_at_the_deadline_where_the_store_is_silent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fold_shows_who_took_last_and_an_old_writers_record_above_it() {
+async fn a_fold_shows_who_took_last_and_a_legacy_writers_record_above_it() {
     let store = Faulty::new(&[]);
     let (clock, _) = late_record(&store).await;
     write(&*store, r#"{"value": 500, "process_id": "old"}"#).await;
@@ -659,13 +685,13 @@ async fn a_fold_shows_who_took_last_and_an_old_writers_record_above_it() {
     assert_eq!(recorded(&store).await, (500, 3));
     let newest = clock.read().await.unwrap().unwrap();
     assert_eq!(
-        (newest.value.get(), &*newest.process_id, newest.instance),
+        (newest.value.get(), &*newest.process, newest.instance),
         (500, "old", None)
     );
     let update = clock.update().await.unwrap();
     let previous = update.previous.unwrap();
     assert_eq!((update.value.get(), previous.value.get()), (501, 500));
-    assert_eq!(previous.process_id, "old");
+    assert_eq!(previous.process, "old");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn the_values_and_the_protocol_do_nothing_but_decide() {
             "crate::shared",
             "crate::config",
             "crate::blocking",
-            "crate::life",
+            "crate::fork",
         ] {
             assert!(!code.contains(absent), "{} uses {absent}", path.display());
         }

@@ -63,7 +63,7 @@ int main(void) {
     static double results[SUBJECTS][MOST_ROUNDS];
     int rounds;
 
-    check(lamport_clock_open("memory:", "bench-node", 0, &handle, NULL));
+    check(lamport_clock_connect("memory:", "bench-node", 0, &handle, NULL));
     while (scanf("%d", &rounds) == 1 && rounds > 0 && rounds <= MOST_ROUNDS) {
         for (int round = -1; round < rounds; round++) {
             for (int subject = 0; subject < SUBJECTS; subject++) {

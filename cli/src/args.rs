@@ -64,7 +64,7 @@ pub(super) enum Command {
 /// lies above all that were seen before. SIGINT and SIGTERM end it with a summary and status 0. What
 /// is known against the server's version is said once, on standard error.
 ///
-/// With --json each update is an object with value, process_id, real_timestamp, previous,
+/// With --json each update is an object with value, process, real_timestamp, previous,
 /// revision and round_trips (and regressed, where another writer had moved the record back); each
 /// failure is one with error and kind. What else there is to say goes to standard error.
 #[derive(Args)]
@@ -149,7 +149,7 @@ pub(super) struct History {
 ///
 /// Without --at-least there is something to repair only where it can be seen from the store itself:
 /// keys of the clock that were deleted or can't be read. With --json nothing is asked and without --yes
-/// nothing is changed; the object has value, process_id, clock (where it stands), cluster, revision,
+/// nothing is changed; the object has value, process, clock (where it stands), cluster, revision,
 /// problems, to (where the clock would go) and repaired (the revision of the repair, or null).
 #[derive(Args)]
 pub(super) struct Repair {

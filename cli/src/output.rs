@@ -140,7 +140,7 @@ impl From<&Error> for Failure {
 #[derive(Serialize)]
 pub(super) struct UpdateObject<'a> {
     value: u64,
-    process_id: &'a str,
+    process: &'a str,
     real_timestamp: f64,
     previous: Option<HolderObject<'a>>,
     revision: u64,
@@ -152,18 +152,18 @@ pub(super) struct UpdateObject<'a> {
 #[derive(Serialize)]
 struct HolderObject<'a> {
     value: u64,
-    process_id: &'a str,
+    process: &'a str,
 }
 
 impl<'a> From<&'a Update> for UpdateObject<'a> {
     fn from(update: &'a Update) -> UpdateObject<'a> {
         UpdateObject {
             value: update.value.get(),
-            process_id: update.process.as_str(),
+            process: update.process.as_str(),
             real_timestamp: update.real_timestamp,
             previous: update.previous.as_ref().map(|holder| HolderObject {
                 value: holder.value.get(),
-                process_id: &holder.process_id,
+                process: &holder.process,
             }),
             revision: update.revision,
             round_trips: update.round_trips,
@@ -178,7 +178,7 @@ pub(super) struct ObservedObject<'a> {
     value: Option<u64>,
     /// Below `value` if the update took several times.
     first: Option<u64>,
-    process_id: Option<&'a str>,
+    process: Option<&'a str>,
     instance: Option<String>,
     real_timestamp: Option<f64>,
     revision: Option<u64>,
@@ -189,7 +189,7 @@ impl<'a> From<&'a Observed> for ObservedObject<'a> {
         ObservedObject {
             value: Some(observed.value.get()),
             first: Some(observed.first.get()),
-            process_id: Some(&observed.process_id),
+            process: Some(&observed.process),
             instance: observed.instance.map(|instance| instance.to_string()),
             real_timestamp: observed.real_timestamp,
             revision: Some(observed.revision),
@@ -207,7 +207,7 @@ pub(super) fn observed_line(output: &Output, observed: &Observed) -> String {
     format!(
         "{}  {:<12}  {}",
         output.paint(Look::Bold, format_args!("{times:>8}")),
-        printable(&observed.process_id),
+        printable(&observed.process),
         output.paint(
             Look::Faint,
             format_args!(
@@ -224,7 +224,7 @@ pub(super) fn observed_line(output: &Output, observed: &Observed) -> String {
 /// Who held the record before: `after 41@mx-nodel2`.
 pub(super) fn after(previous: Option<&Holder>) -> String {
     match previous {
-        Some(holder) => format!("after {}@{}", holder.value, printable(&holder.process_id)),
+        Some(holder) => format!("after {}@{}", holder.value, printable(&holder.process)),
         None => "the first record".to_owned(),
     }
 }

@@ -135,7 +135,7 @@ fn answer(stop: &Stop) -> Result<String, Ending> {
 #[derive(Serialize)]
 struct PlanObject<'a> {
     value: Option<u64>,
-    process_id: Option<&'a str>,
+    process: Option<&'a str>,
     /// Where the shared clock stands; `null` if it can't be told.
     clock: Option<u64>,
     /// 16 digits, as etcd prints it; `null` where the store has no such id.
@@ -153,7 +153,7 @@ impl<'a> PlanObject<'a> {
         let record = found.record().ok().flatten();
         PlanObject {
             value: record.map(|record| record.value.get()),
-            process_id: record.map(|record| &*record.process_id),
+            process: record.map(|record| &*record.process_id),
             clock: found.clock().ok().flatten().map(Time::get),
             cluster: (found.cluster != 0).then(|| format!("{:016x}", found.cluster)),
             revision: found.revision,

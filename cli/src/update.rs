@@ -40,7 +40,7 @@ fn one_by_one(reservation: Reservation) -> impl Iterator<Item = Update> {
     reservation.times().map(move |value| {
         let holder = Holder {
             value,
-            process_id: reservation.process.to_string(),
+            process: reservation.process.to_string(),
         };
         Update {
             value,

@@ -50,7 +50,7 @@ fn one_process_alone_gets_2_4_6() {
     assert_eq!(values, [2, 4, 6]);
     let expected = [
         "value",
-        "process_id",
+        "process",
         "real_timestamp",
         "previous",
         "revision",
@@ -58,14 +58,14 @@ fn one_process_alone_gets_2_4_6() {
     ];
     for update in &updates {
         assert_eq!(keys(update), BTreeSet::from(expected));
-        assert_eq!(update["process_id"], "api");
+        assert_eq!(update["process"], "api");
         assert_eq!(update["round_trips"], 1);
         assert!(update["real_timestamp"].is_f64() && update["revision"].is_u64());
     }
     assert_eq!(updates[0]["previous"], Value::Null);
     assert_eq!(
         updates[2]["previous"],
-        json!({"value": 4, "process_id": "api"})
+        json!({"value": 4, "process": "api"})
     );
 }
 
@@ -169,7 +169,7 @@ fn update_prints_as_many_times_as_asked_for() {
     assert_eq!(objects[0]["previous"], Value::Null);
     assert_eq!(
         objects[2]["previous"],
-        json!({"value": 3, "process_id": "api"})
+        json!({"value": 3, "process": "api"})
     );
 }
 
@@ -183,7 +183,7 @@ fn an_empty_store_is_an_answer() {
     let ended = with(&["read", "--json"]);
     assert_eq!(ended.code, Some(0));
     let object = &ended.objects()[0];
-    assert!(object["value"].is_null() && keys(object).contains("process_id"));
+    assert!(object["value"].is_null() && keys(object).contains("process"));
     let ended = with(&["history"]);
     assert_eq!(ended.lines, ["no updates at memory:"]);
     let ended = with(&["history", "--json"]);

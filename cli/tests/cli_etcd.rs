@@ -47,7 +47,7 @@ fn values_of(racing: Vec<Running>, count: usize) -> Vec<u64> {
         assert!(
             updates
                 .iter()
-                .all(|update| update["process_id"] == format!("n{i}"))
+                .all(|update| update["process"] == format!("n{i}"))
         );
         let values: Vec<_> = updates.iter().map(value).collect();
         assert_eq!(values.len(), count);
@@ -161,7 +161,7 @@ fn a_run_takes_one_round_trip_after_anybody_s_update() {
         running.object();
         let updated = run(&["update", "--store", &store, "--node", "b"]);
         assert_eq!(updated.code, Some(0));
-        let after_b = running.object_where(|update| update["previous"]["process_id"] == "b");
+        let after_b = running.object_where(|update| update["previous"]["process"] == "b");
         assert_eq!(after_b["round_trips"], 1, "{after_b}");
     }
 }

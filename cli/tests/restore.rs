@@ -93,7 +93,7 @@ async fn a_restored_snapshot_is_refused_until_it_is_repaired() {
     let trace: Vec<_> = history
         .updates
         .iter()
-        .filter(|update| update.process_id == "repair:operator")
+        .filter(|update| update.process == "repair:operator")
         .map(|update| update.value.get())
         .collect();
     assert_eq!(trace, [last, repaired]);

@@ -45,7 +45,7 @@ def work(name: str, store: str, revision: int) -> list[Taken]:
         taken = [take(clock)]
         missing = set(NAMES)
         for seen in clock.watch(from_revision=revision + 1):
-            missing.discard(seen.process_id)
+            missing.discard(seen.process)
             if not missing:
                 break
         for _ in range(TIMES_EACH - 1):
@@ -76,7 +76,7 @@ def draw(taken: list[Taken]) -> None:
     for _, _, update in taken:
         columns = (f"{'●' if name == update.process else '│':^{WIDTH}}" for name in NAMES)
         before = update.previous
-        after = f"after {before.value}@{before.process_id}" if before else "the first record"
+        after = f"after {before.value}@{before.process}" if before else "the first record"
         print(f"{update.value:>8}{''.join(columns)}  {after}")
 
 

@@ -152,7 +152,7 @@ impl Host {
         let mut clock = ptr::null_mut();
         // SAFETY: the texts end with a NUL, the outputs are places of this function.
         let status = call(bytes, |error| unsafe {
-            lamport_clock_open(uri.as_ptr(), process.as_ptr(), 60_000, &mut clock, error)
+            lamport_clock_connect(uri.as_ptr(), process.as_ptr(), 60_000, &mut clock, error)
         })?;
         assert_eq!(status, LAMPORT_STATUS_OK);
         let handle = Handle {
@@ -191,7 +191,7 @@ impl Host {
         let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |t| t.as_ptr());
         // SAFETY: the texts end with a NUL or are NULL, and so is the output NULL or a place of ours.
         let status = call(bytes, |error| unsafe {
-            lamport_clock_open(pointer(store), pointer(process), timeout, output, error)
+            lamport_clock_connect(pointer(store), pointer(process), timeout, output, error)
         })?;
 
         let is_text = |text: &&CString| text.to_str().is_ok();
@@ -815,7 +815,7 @@ fn nothing_but_null(bytes: &mut Unstructured<'_>) -> Result<()> {
             8 => lamport_clock_instance(clock, &mut out, error),
             9 => lamport_clock_close(clock, error),
             10 => lamport_clock_tick(clock, ptr::null_mut(), error),
-            _ => lamport_clock_open(ptr::null(), ptr::null(), 0, ptr::null_mut(), error),
+            _ => lamport_clock_connect(ptr::null(), ptr::null(), 0, ptr::null_mut(), error),
         }
     })?;
     assert_eq!((status, out), (LAMPORT_STATUS_NULL_POINTER, UNTOUCHED));

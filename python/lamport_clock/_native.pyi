@@ -70,12 +70,12 @@ class Stamp:
 
 @final
 class Holder:
-    __match_args__: ClassVar[tuple[Literal["value"], Literal["process_id"]]]
-    def __new__(cls, value: int, process_id: str) -> Holder: ...
+    __match_args__: ClassVar[tuple[Literal["value"], Literal["process"]]]
+    def __new__(cls, value: int, process: str) -> Holder: ...
     @property
     def value(self) -> int: ...
     @property
-    def process_id(self) -> str: ...
+    def process(self) -> str: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -198,7 +198,7 @@ class Observed:
         tuple[
             Literal["first"],
             Literal["value"],
-            Literal["process_id"],
+            Literal["process"],
             Literal["instance"],
             Literal["real_timestamp"],
             Literal["revision"],
@@ -208,7 +208,7 @@ class Observed:
         cls,
         first: int,
         value: int,
-        process_id: str,
+        process: str,
         instance: int | None,
         real_timestamp: float | None,
         revision: int,
@@ -218,7 +218,7 @@ class Observed:
     @property
     def value(self) -> int: ...
     @property
-    def process_id(self) -> str: ...
+    def process(self) -> str: ...
     @property
     def instance(self) -> int | None: ...
     @property

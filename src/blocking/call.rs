@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::life::Mortal;
+use crate::fork::OfGeneration;
 use crate::shared::runtime::runtime;
 
 /// A call under way: for callers that must look up from waiting, for instance for signals, and for
@@ -18,7 +18,7 @@ use crate::shared::runtime::runtime;
 /// Dropping it gives the call up; that takes nothing away from other callers. In a forked child it
 /// gives [`ErrorKind::Closed`], and dropping it leaves the parent's call alone.
 #[derive(Debug)]
-pub struct Call<T>(Mortal<Parts<T>>);
+pub struct Call<T>(OfGeneration<Parts<T>>);
 
 #[derive(Debug)]
 struct Parts<T> {
@@ -37,7 +37,7 @@ impl<T: Send + 'static> Call<T> {
             // Nobody listens any more if the call was dropped.
             let _ = sender.send(work.await);
         });
-        Ok(Call(Mortal::new(Parts { answer, task })))
+        Ok(Call(OfGeneration::new(Parts { answer, task })))
     }
 
     /// Waits for the answer. Bounded, since the call itself is.
@@ -51,7 +51,7 @@ impl<T: Send + 'static> Call<T> {
 
     /// Waits at most `patience`; `None` if there is no answer yet. The answer is given once.
     pub fn wait_for(&mut self, patience: Duration) -> Option<Result<T>> {
-        if let Err(inherited) = self.0.life().check("this call") {
+        if let Err(inherited) = self.0.generation().check("this call") {
             return Some(Err(inherited));
         }
         match self.0.get()?.answer.recv_timeout(patience) {

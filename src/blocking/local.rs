@@ -1,5 +1,7 @@
 //! The local clock alone, for a process that may fork.
 
+use std::fmt;
+
 use once_cell::sync::OnceCell;
 
 use crate::clock;
@@ -7,7 +9,7 @@ use crate::clock::Time;
 use crate::clock::{Instance, ProcessId, Stamp};
 use crate::config::Config;
 use crate::error::Result;
-use crate::life::{Life, PerLife};
+use crate::fork::{Generation, PerGeneration};
 use crate::shared::random_instance;
 
 /// A [`crate::LocalClock`] of one process, without any store: no I/O, no thread.
@@ -26,8 +28,14 @@ use crate::shared::random_instance;
 /// ```
 pub struct LocalClock {
     clock: clock::LocalClock,
-    life: Life,
-    heirs: PerLife<OnceCell<Instance>>,
+    generation: Generation,
+    children: PerGeneration<OnceCell<Instance>>,
+}
+
+impl fmt::Debug for LocalClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.clock.fmt(f)
+    }
 }
 
 impl LocalClock {
@@ -36,8 +44,8 @@ impl LocalClock {
         let clock = clock::LocalClock::new(config.process.clone(), random_instance()?);
         Ok(LocalClock {
             clock: clock.with_max_jump(config.max_jump),
-            life: Life::current(),
-            heirs: PerLife::new(),
+            generation: Generation::current(),
+            children: PerGeneration::new(),
         })
     }
 
@@ -79,11 +87,11 @@ impl LocalClock {
     /// The life of the process that this clock belongs to: in a forked child drawn at the first
     /// use, which [`ErrorKind::Internal`](crate::ErrorKind::Internal) says if it fails.
     pub fn instance(&self) -> Result<Instance> {
-        if self.life.goes_on() {
+        if self.generation.is_current() {
             return Ok(self.clock.instance());
         }
-        let heir = self.heirs.get().get_or_try_init(random_instance)?;
-        Ok(*heir)
+        let child = self.children.get().get_or_try_init(random_instance)?;
+        Ok(*child)
     }
 
     fn stamp(&self, time: Time, instance: Instance) -> Stamp {

@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Time;
 use crate::clock::{Instance, ProcessId, Stamp};
-use crate::config::Config;
+use crate::config::{Config, check_timeout};
 use crate::error::{ErrorKind, Result};
-use crate::life::{Mortal, PerLife};
+use crate::fork::{OfGeneration, PerGeneration};
 use crate::shared::{
     self, History, Observed, RepairPlan, Reservation, Server, SyncNotice, SyncStats, Update,
 };
@@ -41,7 +41,7 @@ pub use crate::shared::runtime::start_threads_inside;
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 ///
-/// In a forked child, if the library is told of forks ([`life::count_fork`](crate::life::count_fork)), every handle is one on the
+/// In a forked child, if the library is told of forks ([`fork::count_fork`](crate::fork::count_fork)), every handle is one on the
 /// child's own clock: made at its first use with the same configuration, a new
 /// [`instance`](SharedClock::instance), its own connection, and the local clock where the parent's
 /// stood at the fork, so that what the child does comes after what its parent had done. A clock that
@@ -49,19 +49,21 @@ pub use crate::shared::runtime::start_threads_inside;
 /// and its times above those of the clock it inherits.
 #[derive(Clone)]
 pub struct SharedClock {
-    own: Mortal<shared::SharedClock>,
-    lineage: Arc<Lineage>,
+    own: OfGeneration<shared::SharedClock>,
+    origin: Arc<Origin>,
+    /// The deadline of calls by this handle, if it has one of its own.
+    timeout: Option<Duration>,
 }
 
 /// What a clock is made from again in forked children, and what was made.
-struct Lineage {
+struct Origin {
     config: Config,
     closed: AtomicBool,
     /// Of the updates in the background, in nanoseconds; 0 if there are none.
     interval: AtomicU64,
     /// Held while `interval` and what runs are brought together.
-    switch: PerLife<Mutex<()>>,
-    heirs: PerLife<OnceCell<shared::SharedClock>>,
+    switch: PerGeneration<Mutex<()>>,
+    children: PerGeneration<OnceCell<shared::SharedClock>>,
 }
 
 impl SharedClock {
@@ -82,70 +84,79 @@ impl SharedClock {
 
     fn new(clock: shared::SharedClock, config: Config) -> SharedClock {
         SharedClock {
-            own: Mortal::new(clock),
-            lineage: Arc::new(Lineage {
+            own: OfGeneration::new(clock),
+            timeout: None,
+            origin: Arc::new(Origin {
                 config,
                 closed: AtomicBool::new(false),
                 interval: AtomicU64::new(0),
-                switch: PerLife::new(),
-                heirs: PerLife::new(),
+                switch: PerGeneration::new(),
+                children: PerGeneration::new(),
             }),
         }
     }
 
-    /// The clock of the life that runs now.
+    /// The clock of the process that runs now.
     #[inline]
     fn clock(&self) -> Result<&shared::SharedClock> {
         match self.own.get() {
             Some(clock) => Ok(clock),
-            None => self.heir(),
+            None => self.childs_clock(),
+        }
+    }
+
+    fn for_a_call(&self) -> Result<shared::SharedClock> {
+        let clock = self.clock()?;
+        match self.timeout {
+            Some(timeout) => clock.within(timeout),
+            None => Ok(clock.clone()),
         }
     }
 
     #[cold]
-    fn heir(&self) -> Result<&shared::SharedClock> {
+    fn childs_clock(&self) -> Result<&shared::SharedClock> {
         let mut made = false;
-        let heir = self.lineage.heirs.get().get_or_try_init(|| {
-            let heir = shared::SharedClock::open(&self.lineage.config)?;
-            heir.raise(self.stood());
+        let child = self.origin.children.get().get_or_try_init(|| {
+            let child = shared::SharedClock::open(&self.origin.config)?;
+            child.raise(self.stood());
             made = true;
-            Ok(heir)
+            Ok(child)
         })?;
-        // Once the heir can be found: whoever closes, starts or stops either finds it, or is seen here.
+        // Once the child's clock can be found: whoever closes, starts or stops either finds it, or is seen here.
         if made {
-            self.settle(heir);
+            self.settle(child);
         }
-        Ok(heir)
+        Ok(child)
     }
 
-    /// What the clock was told in earlier lives holds in this one.
-    fn settle(&self, heir: &shared::SharedClock) {
-        if self.lineage.closed.load(Ordering::SeqCst) {
-            heir.end();
+    /// What the clock was told before the fork holds in the child.
+    fn settle(&self, child: &shared::SharedClock) {
+        if self.origin.closed.load(Ordering::SeqCst) {
+            child.end();
             return;
         }
-        let _switch = self.lineage.switch();
-        let Some(interval) = self.lineage.interval() else {
+        let _switch = self.origin.switch();
+        let Some(interval) = self.origin.interval() else {
             return;
         };
-        match heir.start(interval) {
-            // Not the fault of the call that made the heir, perhaps a tick.
-            Err(error) if error.kind() != ErrorKind::Closed => heir.could_not_start(error),
+        match child.start(interval) {
+            // Not the fault of the call that made the child's clock, perhaps a tick.
+            Err(error) if error.kind() != ErrorKind::Closed => child.could_not_start(error),
             // Or somebody has closed it meanwhile.
             _ => {}
         }
     }
 
-    /// The clock of this life, if there is one already.
+    /// The clock of this process, if there is one already.
     fn made(&self) -> Option<&shared::SharedClock> {
-        let heir = || self.lineage.heirs.made().and_then(OnceCell::get);
-        self.own.get().or_else(heir)
+        let child = || self.origin.children.made().and_then(OnceCell::get);
+        self.own.get().or_else(child)
     }
 
-    /// Where the clocks of earlier lives stood when each ended in a fork.
+    /// Where the clocks of the processes stood that this one was forked from.
     fn stood(&self) -> Time {
-        let heirs = self.lineage.heirs.inherited().filter_map(OnceCell::get);
-        let clocks = self.own.inherited().into_iter().chain(heirs);
+        let children = self.origin.children.inherited().filter_map(OnceCell::get);
+        let clocks = self.own.inherited().into_iter().chain(children);
         clocks
             .map(shared::SharedClock::now)
             .max()
@@ -184,6 +195,14 @@ impl SharedClock {
             // Where the child's clock will begin.
             Err(_) => self.stood(),
         }
+    }
+
+    /// As [`crate::SharedClock::within`].
+    pub fn within(&self, timeout: Duration) -> Result<SharedClock> {
+        Ok(SharedClock {
+            timeout: Some(check_timeout(timeout)?),
+            ..self.clone()
+        })
     }
 
     /// As [`crate::SharedClock::update`].
@@ -250,7 +269,7 @@ impl SharedClock {
 
     /// Ends the clock, and folds on the library's thread; `None` if nothing was begun in this process.
     fn closing(&self) -> Option<JoinHandle<()>> {
-        self.lineage.closed.store(true, Ordering::SeqCst);
+        self.origin.closed.store(true, Ordering::SeqCst);
         let clock = self.made()?.clone();
         clock.end();
         let runtime = runtime().ok()?;
@@ -261,18 +280,18 @@ impl SharedClock {
     /// go on from its first use of the clock, whatever that is.
     pub fn start(&self, interval: Duration) -> Result<()> {
         let clock = self.clock()?;
-        let _switch = self.lineage.switch();
+        let _switch = self.origin.switch();
         clock.start(interval)?;
         // It ends at a day.
         let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
-        self.lineage.interval.store(nanos, Ordering::SeqCst);
+        self.origin.interval.store(nanos, Ordering::SeqCst);
         Ok(())
     }
 
     /// As [`crate::SharedClock::stop`]. In a forked child that has not used the clock yet, none begins.
     pub fn stop(&self) {
-        let _switch = self.lineage.switch();
-        self.lineage.interval.store(0, Ordering::SeqCst);
+        let _switch = self.origin.switch();
+        self.origin.interval.store(0, Ordering::SeqCst);
         if let Some(clock) = self.made() {
             clock.stop();
         }
@@ -293,15 +312,15 @@ impl SharedClock {
     /// As [`crate::SharedClock::listen`].
     pub fn listen(&self) -> Option<Notices> {
         let notices = self.clock().ok()?.listen()?;
-        Some(Notices(Mortal::new(notices)))
+        Some(Notices(OfGeneration::new(notices)))
     }
 
     /// As [`crate::SharedClock::process`].
     pub fn process(&self) -> &ProcessId {
-        // The same in every life, and never behind a lock.
+        // The same after each fork, and never behind a lock.
         match self.own.inherited() {
             Some(clock) => clock.process(),
-            None => &self.lineage.config.process,
+            None => &self.origin.config.process,
         }
     }
 
@@ -331,43 +350,43 @@ impl SharedClock {
 
     /// Begins an [`update`](SharedClock::update) without waiting.
     pub fn begin_update(&self) -> Result<Call<Update>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.update().await })
     }
 
     /// Begins a [`reserve`](SharedClock::reserve) without waiting.
     pub fn begin_reserve(&self, count: u64) -> Result<Call<Reservation>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.reserve(count).await })
     }
 
     /// Begins a [`read`](SharedClock::read) without waiting.
     pub fn begin_read(&self) -> Result<Call<Option<Observed>>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.read().await })
     }
 
     /// Begins a [`watch`](SharedClock::watch) without waiting.
     pub fn begin_watch(&self) -> Result<Call<Watch>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.watch().await.map(Watch::new) })
     }
 
     /// Begins a [`watch_from`](SharedClock::watch_from) without waiting.
     pub fn begin_watch_from(&self, from: u64) -> Result<Call<Watch>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.watch_from(from).await.map(Watch::new) })
     }
 
     /// Begins a [`history`](SharedClock::history) without waiting.
     pub fn begin_history(&self, limit: usize) -> Result<Call<History>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.history(limit).await })
     }
 
     /// Begins to ask the [`server`](SharedClock::server) without waiting.
     pub fn begin_server(&self) -> Result<Call<Option<Server>>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.server().await })
     }
 
@@ -384,18 +403,18 @@ impl SharedClock {
 
     /// Begins to [`plan a repair`](SharedClock::plan_repair) without waiting.
     pub fn begin_plan_repair(&self, at_least: Time) -> Result<Call<RepairPlan>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.plan_repair(at_least).await })
     }
 
     /// Begins a [`repair`](SharedClock::repair) without waiting.
     pub fn begin_repair(&self, plan: RepairPlan) -> Result<Call<Observed>> {
-        let clock = self.clock()?.clone();
+        let clock = self.for_a_call()?;
         Call::spawn(async move { clock.repair(&plan).await })
     }
 }
 
-impl Lineage {
+impl Origin {
     fn switch(&self) -> MutexGuard<'_, ()> {
         let switch = self.switch.get();
         switch.lock().unwrap_or_else(PoisonError::into_inner)
@@ -410,7 +429,8 @@ impl Lineage {
 }
 
 /// [`crate::Notices`] for threads. In a forked child those that it inherits are over.
-pub struct Notices(Mortal<shared::Notices>);
+#[derive(Debug)]
+pub struct Notices(OfGeneration<shared::Notices>);
 
 impl Notices {
     /// As [`crate::Notices::take`].

@@ -1,5 +1,6 @@
 //! Following the record, for threads.
 
+use std::fmt;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tokio::sync::watch as watch_channel;
 
 use super::call::{Call, LOOK_UP, ended};
 use crate::error::{Error, ErrorKind, Result};
-use crate::life::Mortal;
+use crate::fork::OfGeneration;
 use crate::shared::{self, WatchEvent};
 
 /// [`crate::Watch`] for threads; as an iterator it ends with the first error.
@@ -15,7 +16,7 @@ use crate::shared::{self, WatchEvent};
 /// A forked child gets [`ErrorKind::Closed`](crate::ErrorKind::Closed) from a watch that it inherits
 /// and begins one of its own: two that read one watch would each miss what the other saw.
 pub struct Watch {
-    state: Mortal<State>,
+    state: OfGeneration<State>,
     closer: Closer,
     next_revision: u64,
     /// As an iterator it has given its first error.
@@ -23,12 +24,12 @@ pub struct Watch {
 }
 
 /// Ends a [`Watch`] from another thread than the one that reads it.
-#[derive(Clone)]
-pub struct Closer(Mortal<watch_channel::Sender<bool>>);
+#[derive(Clone, Debug)]
+pub struct Closer(OfGeneration<watch_channel::Sender<bool>>);
 
 impl Closer {
     fn new() -> Closer {
-        Closer(Mortal::new(watch_channel::Sender::new(false)))
+        Closer(OfGeneration::new(watch_channel::Sender::new(false)))
     }
 
     /// Ends the watch: who waits for its next event gets
@@ -65,7 +66,7 @@ impl Watch {
     pub(super) fn new(watch: shared::Watch) -> Watch {
         Watch {
             next_revision: watch.next_revision(),
-            state: Mortal::new(State::Resting(Box::new(watch))),
+            state: OfGeneration::new(State::Resting(Box::new(watch))),
             closer: Closer::new(),
             over: false,
         }
@@ -74,7 +75,7 @@ impl Watch {
     /// Waits at most `patience` for the next event; `None` if there is none yet. Nothing is lost
     /// by giving up and asking again.
     pub fn next_within(&mut self, patience: Duration) -> Option<Result<WatchEvent>> {
-        if let Err(inherited) = self.state.life().check("this watch") {
+        if let Err(inherited) = self.state.generation().check("this watch") {
             return Some(Err(inherited));
         }
         // Also if an event has come since it was asked last.
@@ -148,6 +149,15 @@ fn ask(state: &mut State, closed: &watch_channel::Sender<bool>) -> Result<Next> 
             })
         }
         State::Ended => Err(ended()),
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("next_revision", &self.next_revision)
+            .field("closer", &self.closer)
+            .finish_non_exhaustive()
     }
 }
 

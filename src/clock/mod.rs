@@ -1,6 +1,8 @@
 //! The clock's values: no I/O, no wall clock, no randomness, no lock, no log.
 
 mod local;
+#[cfg(feature = "serde")]
+mod serde;
 mod stamp;
 mod time;
 

@@ -28,6 +28,7 @@ use crate::excerpt::{quote, quote_without_secrets};
 /// ```
 // The derived order is the promised one: the fields stand in the order in which they compare.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stamp {
     /// When, in logical time.
     pub time: Time,

@@ -20,7 +20,8 @@ pub use self::secrets::{Credentials, Secret, Tls};
 pub use self::settings::{Kind, Setting, Settings, Value, parse_duration};
 pub use self::uri::StoreUri;
 
-use self::settings::{Sources, check_timeout};
+use self::settings::Sources;
+pub(crate) use self::settings::check_timeout;
 
 /// What a shared clock needs to know, checked.
 ///

@@ -402,7 +402,7 @@ fn previous(snapshot: &Snapshot) -> Option<Holder> {
     let newest = snapshot.newest()?;
     Some(Holder {
         value: newest.value,
-        process_id: newest.process_id,
+        process: newest.process,
     })
 }
 

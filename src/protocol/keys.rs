@@ -79,7 +79,6 @@ impl Keys {
 pub struct Base {
     format: u64,
     /// The clock, at the version of `taken` below.
-    #[serde(with = "number")]
     pub value: Time,
     /// The version of the key `taken` that `value` accounts for.
     pub taken: u64,
@@ -88,10 +87,8 @@ pub struct Base {
     /// The process that wrote it.
     pub process: String,
     /// Which life of that process.
-    #[serde(with = "hex")]
     pub instance: Instance,
     /// The first of the times that it hands out, `first` to `value`.
-    #[serde(with = "number")]
     pub first: Time,
     /// How many these are; 0: none, it is a fold or the creation.
     pub count: u64,
@@ -109,11 +106,9 @@ pub struct Base {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repaired {
     /// Whose clock did it.
-    #[serde(with = "hex")]
     pub by: Instance,
     /// The time to which it moved the clock; what had been handed out lies below. A clock that repairs
     /// twice goes further the second time, so both together tell one repair from any other.
-    #[serde(with = "number")]
     pub to: Time,
 }
 
@@ -200,12 +195,10 @@ pub struct Taken {
     /// The process that took.
     pub process: String,
     /// Which life of that process.
-    #[serde(with = "hex")]
     pub instance: Instance,
     /// How many times it wanted, the last ones of those it took; 0: it created the clock.
     pub count: u64,
     /// The local time that they must lie above.
-    #[serde(with = "number")]
     pub local: Time,
     /// 1: they count only if they lie above the record, too. 2: they count.
     #[serde(rename = "try")]
@@ -224,35 +217,6 @@ impl Taken {
 /// The JSON of something of ours.
 pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("numbers, texts and maps always serialise")
-}
-
-/// A time as a JSON number, checked on the way in.
-mod number {
-    use super::Time;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(time: &Time, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u64(time.get())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
-        Time::new(u64::deserialize(from)?).map_err(D::Error::custom)
-    }
-}
-
-/// An instance as its text, since its 64 bits are too many for a JSON number.
-mod hex {
-    use super::Instance;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(instance: &Instance, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(instance)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Instance, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-        text.parse().map_err(D::Error::custom)
-    }
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ impl Protocol {
         Some(Observed {
             first: plan.to,
             value: plan.to,
-            process_id: format!("{REPAIR_PREFIX}{}", self.process),
+            process: format!("{REPAIR_PREFIX}{}", self.process),
             instance: Some(self.instance),
             real_timestamp: is_its_own.then_some(base.real_timestamp),
             revision: snapshot.based_at(),

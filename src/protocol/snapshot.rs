@@ -39,7 +39,7 @@ pub struct Holder {
     /// The value.
     pub value: Time,
     /// The process, as its writer wrote it.
-    pub process_id: String,
+    pub process: String,
 }
 
 /// An update by anyone, as it is found in the store.
@@ -50,7 +50,7 @@ pub struct Observed {
     /// The last time that the update took.
     pub value: Time,
     /// The process that took it, as its writer wrote it.
-    pub process_id: String,
+    pub process: String,
     /// Which life of that process; `None` if it is a legacy writer.
     pub instance: Option<Instance>,
     /// When, by the writer's wall clock: Unix time in seconds. Never compared.
@@ -456,7 +456,7 @@ fn observed_base(base: &Base, revision: u64) -> Observed {
     Observed {
         first: base.first,
         value: base.value,
-        process_id: base.process.clone(),
+        process: base.process.clone(),
         instance: Some(base.instance),
         real_timestamp: Some(base.real_timestamp),
         revision,
@@ -468,7 +468,7 @@ fn observed_take(taken: Option<&Taken>, clock: Time, revision: u64) -> Observed 
     Observed {
         first: Time::saturating((clock.get() + 1).saturating_sub(count)),
         value: clock,
-        process_id: taken.map_or_else(String::new, |taken| taken.process.clone()),
+        process: taken.map_or_else(String::new, |taken| taken.process.clone()),
         instance: taken.map(|taken| taken.instance),
         real_timestamp: taken.map(|taken| taken.real_timestamp),
         revision,
@@ -479,7 +479,7 @@ fn observed_legacy(record: &Record, entry: &Entry) -> Observed {
     Observed {
         first: record.value,
         value: record.value,
-        process_id: record.process_id.clone(),
+        process: record.process_id.clone(),
         instance: None,
         real_timestamp: record.real_timestamp,
         revision: entry.mod_revision,

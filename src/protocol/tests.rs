@@ -222,11 +222,11 @@ fn the_first_update_of_all_creates_the_clock_with_its_times() {
     assert_eq!(times.previous, None);
     let newest = look(&mut b, &store).unwrap().newest().unwrap();
     assert_eq!(
-        (newest.first.get(), newest.value.get(), &*newest.process_id),
+        (newest.first.get(), newest.value.get(), &*newest.process),
         (2, 4, "a")
     );
     let previous = update(&mut b, &mut store, 1).unwrap().previous.unwrap();
-    assert_eq!((previous.value.get(), &*previous.process_id), (4, "a"));
+    assert_eq!((previous.value.get(), &*previous.process), (4, "a"));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_legacy_record_is_gone_above_in_one_more_round_trip() {
     write(&mut store, Operation::Put(b"/c".to_vec(), record.to_vec()));
     let times = update(&mut b, &mut store, 1).unwrap();
     assert_eq!((times.last.get(), times.round_trips), (41, 2));
-    assert_eq!(times.previous.unwrap().process_id, "old");
+    assert_eq!(times.previous.unwrap().process, "old");
     // One that moved the record back moves nobody back, and is told of once.
     let record = br#"{"value": 3, "process_id": "old", "real_timestamp": 1.0}"#;
     write(&mut store, Operation::Put(b"/c".to_vec(), record.to_vec()));
@@ -513,5 +513,5 @@ fn a_taken_that_cannot_be_read_is_somebody_unknown() {
     let times = update(&mut b, &mut store, 1).unwrap();
     assert_eq!(times.last.get(), 4);
     let previous = times.previous.unwrap();
-    assert_eq!((previous.value.get(), &*previous.process_id), (3, ""));
+    assert_eq!((previous.value.get(), &*previous.process), (3, ""));
 }

@@ -22,6 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Attempts<'a> {
     inner: &'a Inner,
     deadline: Instant,
+    /// As it is told of: how long the call was given.
+    timeout: Duration,
     failures: usize,
     backoff: Backoff,
     jitter: Jitter,
@@ -47,7 +49,7 @@ impl Attempts<'_> {
         }
         self.failures += 1;
         if until >= self.deadline {
-            return Err(self.inner.out_of_time());
+            return Err(self.inner.out_of_time(self.timeout));
         }
         sleep_until(until).await;
         Ok(())
@@ -55,10 +57,11 @@ impl Attempts<'_> {
 }
 
 impl Session {
-    pub(super) fn attempts(&self, deadline: Instant) -> Attempts<'_> {
+    pub(super) fn attempts(&self, deadline: Instant, timeout: Duration) -> Attempts<'_> {
         Attempts {
             inner: &self.inner,
             deadline,
+            timeout,
             failures: 0,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             jitter: Jitter::of(self.inner.local.instance()),
@@ -84,7 +87,7 @@ impl Session {
         transaction: &Transaction,
         deadline: Instant,
     ) -> Result<Reply> {
-        let mut attempts = self.attempts(deadline);
+        let mut attempts = self.attempts(deadline, self.timeout);
         loop {
             match self.send(transaction, deadline).await {
                 Ok(reply) => return Ok(reply),
@@ -100,7 +103,7 @@ impl Session {
         at: At,
         deadline: Instant,
     ) -> Result<Reply> {
-        let mut attempts = self.attempts(deadline);
+        let mut attempts = self.attempts(deadline, self.timeout);
         loop {
             match self.read_once(range, at, deadline).await {
                 Ok(reply) => return Ok(reply),
@@ -115,7 +118,7 @@ impl Session {
     /// loss is looked at more than once.
     pub(super) async fn look(&self, deadline: Instant) -> Result<Arc<Snapshot>> {
         let mut losses = 0;
-        let mut attempts = self.attempts(deadline);
+        let mut attempts = self.attempts(deadline, self.timeout);
         loop {
             let failure = match self.look_once(losses, deadline).await {
                 Ok(snapshot) => return Ok(snapshot),
@@ -182,8 +185,7 @@ impl Session {
 
 impl Inner {
     /// What to tell a caller whose deadline passed.
-    pub(super) fn out_of_time(&self) -> Error {
-        let timeout = self.timeout;
+    pub(super) fn out_of_time(&self, timeout: Duration) -> Error {
         match self.last_failure().clone() {
             Some(cause) => Error::with_source(
                 cause.kind(),

@@ -5,6 +5,7 @@
 //! under one lock.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -43,7 +44,7 @@ pub struct SyncStats {
     pub since_update: Option<Duration>,
     /// Why the newest one that failed did. It stays when all is well again.
     pub last_error: Option<Error>,
-    by_kind: [u64; ErrorKind::ALL.len()],
+    by_kind: [u64; ErrorKind::all().len()],
 }
 
 impl SyncStats {
@@ -72,6 +73,12 @@ pub enum SyncNotice {
 pub struct Notices {
     clock: Weak<Inner>,
     number: u64,
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notices").finish_non_exhaustive()
+    }
 }
 
 impl Notices {
@@ -112,7 +119,7 @@ struct State {
     run: Option<Run>,
     interval: Option<Duration>,
     updates: u64,
-    by_kind: [u64; ErrorKind::ALL.len()],
+    by_kind: [u64; ErrorKind::all().len()],
     last: Option<(Time, Instant)>,
     last_error: Option<Error>,
     outage: Option<Outage>,
@@ -232,8 +239,10 @@ async fn keep_updating(clock: Weak<Inner>, number: u64, interval: Duration, mut 
 
 /// One update, and whether it went well; `None` if this run is over.
 async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
+    let inner = clock.upgrade()?;
     let clock = SharedClock {
-        inner: clock.upgrade()?,
+        timeout: inner.timeout,
+        inner,
     };
     let background = &clock.inner.background;
     let mut update = pin!(clock.update());
@@ -347,7 +356,7 @@ impl State {
 
 /// Where a kind is counted.
 fn place(kind: ErrorKind) -> usize {
-    ErrorKind::ALL
+    ErrorKind::all()
         .iter()
         .position(|other| *other == kind)
         .expect("the list names every kind")

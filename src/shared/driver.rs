@@ -5,6 +5,7 @@
 //! keeps their deadlines, so a caller needs no timer. What a reply means is decided in `protocol`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
@@ -22,6 +23,7 @@ use crate::store::Outcome;
 pub(super) struct Caller {
     pub(super) count: u64,
     pub(super) deadline: Instant,
+    pub(super) timeout: Duration,
     pub(super) answer: oneshot::Sender<Result<Reservation>>,
 }
 
@@ -90,8 +92,9 @@ const MOST_YIELDS: usize = 64;
 struct Batch {
     callers: Mutex<Vec<Caller>>,
     count: u64,
-    /// The latest of theirs.
+    /// The latest of theirs, and how long after the call that was.
     deadline: Instant,
+    timeout: Duration,
 }
 
 impl Driver {
@@ -152,10 +155,15 @@ impl Driver {
             callers.push(caller);
             None
         });
-        let latest = callers.iter().map(|caller| caller.deadline).max();
+        let latest = callers
+            .iter()
+            .map(|caller| (caller.deadline, caller.timeout));
+        let latest = latest.max();
         self.over = latest.is_none();
+        let (deadline, timeout) = latest?;
         Some(Batch {
-            deadline: latest?,
+            deadline,
+            timeout,
             callers: Mutex::new(callers),
             count,
         })
@@ -167,7 +175,7 @@ impl Driver {
         let inner = &session.inner;
         let local = inner.local.advance()?;
         let mut call = inner.protocol().begin(local, batch.count);
-        let mut attempts = session.attempts(batch.deadline);
+        let mut attempts = session.attempts(batch.deadline, batch.timeout);
         loop {
             let step = inner.protocol().poll(&mut call, real_timestamp());
             let transaction = match step {
@@ -223,7 +231,7 @@ impl Driver {
             let last = Time::saturating(first.get() + caller.count - 1);
             let holder = Holder {
                 value: last,
-                process_id: local.process().to_string(),
+                process: local.process().to_string(),
             };
             // To a caller that gave up meanwhile its times are lost: a gap, nobody else's.
             let _ = caller.answer.send(Ok(Reservation {
@@ -260,7 +268,7 @@ impl Batch {
         let now = Instant::now();
         let is_late = |caller: &mut Caller| caller.deadline <= now;
         for caller in self.callers().extract_if(.., is_late) {
-            let _ = caller.answer.send(Err(inner.out_of_time()));
+            let _ = caller.answer.send(Err(inner.out_of_time(caller.timeout)));
         }
     }
 }

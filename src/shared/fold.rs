@@ -45,6 +45,7 @@ fn keeper(session: &Session) -> Session {
         (RuntimeFlavor::CurrentThread, Ok(carrier)) => Session {
             inner: session.inner.clone(),
             carrier,
+            timeout: session.timeout,
         },
         _ => session.clone(),
     }
@@ -99,7 +100,7 @@ async fn at_rest(session: Session) {
 
 async fn look(session: &Session, at: At) -> Option<Arc<Snapshot>> {
     let keys = session.inner.protocol().keys().clone();
-    let deadline = session.inner.deadline();
+    let deadline = session.deadline();
     let reply = session.read_once(&keys.all(), at, deadline).await.ok()?;
     Some(Arc::new(Snapshot::of(&keys, &reply)))
 }
@@ -107,7 +108,7 @@ async fn look(session: &Session, at: At) -> Option<Arc<Snapshot>> {
 /// One attempt, and another with what its answer showed: a legacy writer may have come in between.
 async fn fold(session: &Session, forms: [Fold; 2], mut seen: Arc<Snapshot>) {
     let inner = &session.inner;
-    let deadline = inner.deadline();
+    let deadline = session.deadline();
     for form in forms {
         let question = inner.protocol().fold(form, &seen, real_timestamp());
         let Some(question) = question else {

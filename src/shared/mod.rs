@@ -13,7 +13,7 @@ use self::attempt::closed;
 use crate::clock::LocalClock;
 use crate::clock::Time;
 use crate::clock::{Instance, ProcessId, Stamp};
-use crate::config::{Config, StoreUri};
+use crate::config::{Config, StoreUri, check_timeout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Keys, Protocol};
 use crate::store::{MemoryStore, Outcome, Store};
@@ -58,6 +58,8 @@ pub use crate::store::Server;
 #[derive(Clone)]
 pub struct SharedClock {
     inner: Arc<Inner>,
+    /// How long a call by this handle may take.
+    timeout: Duration,
 }
 
 struct Inner {
@@ -79,6 +81,7 @@ struct Inner {
 struct Session {
     inner: Arc<Inner>,
     carrier: Arc<carrier::Carrier>,
+    timeout: Duration,
 }
 
 impl SharedClock {
@@ -142,6 +145,7 @@ impl SharedClock {
         let keys = Keys::new(&config.key);
         let protocol = Protocol::new(keys, process.clone(), instance, config.max_jump);
         SharedClock {
+            timeout: config.timeout,
             inner: Arc::new(Inner {
                 local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
                 carriers: carrier::Carriers::of(store),
@@ -153,6 +157,25 @@ impl SharedClock {
                 background: background::Background::default(),
             }),
         }
+    }
+
+    /// Another handle on this clock, whose calls have this deadline: from 1 ms to a day,
+    /// [`ErrorKind::InvalidArgument`] otherwise.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let update = clock.within(Duration::from_millis(200))?.update().await?;
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn within(&self, timeout: Duration) -> Result<SharedClock> {
+        Ok(SharedClock {
+            inner: self.inner.clone(),
+            timeout: check_timeout(timeout)?,
+        })
     }
 
     /// The same clock, just made, with another runtime in place of the library's own: for tests in
@@ -227,6 +250,7 @@ impl SharedClock {
         let caller = driver::Caller {
             count,
             deadline: session.deadline(),
+            timeout: session.timeout,
             answer,
         };
         driver::enqueue(session, caller)?;
@@ -301,7 +325,7 @@ impl SharedClock {
     pub async fn server(&self) -> Result<Option<Server>> {
         self.carry(|session| async move {
             let store = &session.carrier.store;
-            let answer = store.server(session.inner.timeout).await;
+            let answer = store.server(session.timeout).await;
             answer.map_err(|failure| failure.error)
         })
         .await
@@ -400,6 +424,7 @@ impl SharedClock {
         Ok(Session {
             inner: self.inner.clone(),
             carrier: self.inner.carriers.here()?,
+            timeout: self.timeout,
         })
     }
 
@@ -499,7 +524,17 @@ impl Reservation {
     }
 
     /// The times, in order.
-    pub fn times(&self) -> impl Iterator<Item = Time> + use<> {
+    pub fn times(&self) -> <&Reservation as IntoIterator>::IntoIter {
+        self.into_iter()
+    }
+}
+
+/// Its times, in order.
+impl IntoIterator for &Reservation {
+    type Item = Time;
+    type IntoIter = std::iter::Map<std::ops::RangeInclusive<u64>, fn(u64) -> Time>;
+
+    fn into_iter(self) -> Self::IntoIter {
         (self.first.get()..=self.last.get()).map(Time::saturating)
     }
 }
@@ -520,11 +555,6 @@ impl From<Reservation> for Update {
 }
 
 impl Inner {
-    /// When a call that begins now must have ended.
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
-    }
-
     fn protocol(&self) -> MutexGuard<'_, Protocol> {
         self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -547,7 +577,7 @@ impl Session {
     /// When a call that begins now must have ended, by the clock of its runtime.
     fn deadline(&self) -> Instant {
         let _inside = self.carrier.runtime.enter();
-        self.inner.deadline()
+        Instant::now() + self.timeout
     }
 
     fn spawn<W>(&self, work: impl FnOnce(Session) -> W) -> JoinHandle<W::Output>
@@ -562,7 +592,7 @@ impl Session {
     async fn first_look(&self) -> Result<()> {
         let deadline = self.deadline();
         let mut refusals = 0;
-        let mut attempts = self.attempts(deadline);
+        let mut attempts = self.attempts(deadline, self.timeout);
         loop {
             let mut failure = match self.look_once(0, deadline).await {
                 Ok(_) => return Ok(()),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::ProcessId;
-use crate::life::PerLife;
+use crate::fork::PerGeneration;
 
 /// The same name in a form that is copied without counting references: one counter, shared by every
 /// stamp of a process, would cost its threads more than the tick itself.
@@ -12,7 +12,7 @@ use crate::life::PerLife;
 /// A name that is too long to be kept in place is kept for the life of the program, once however
 /// many clocks bear it.
 pub(super) fn kept(name: &ProcessId) -> ProcessId {
-    static KEPT: PerLife<Mutex<BTreeSet<&'static str>>> = PerLife::new();
+    static KEPT: PerGeneration<Mutex<BTreeSet<&'static str>>> = PerGeneration::new();
     let mut kept = KEPT.get().lock().unwrap_or_else(PoisonError::into_inner);
     name.clone().kept_by(|text| match kept.get(text) {
         Some(name) => name,

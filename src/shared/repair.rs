@@ -10,14 +10,14 @@ pub(super) async fn plan(session: &Session, at_least: Time) -> Result<RepairPlan
     let asked = inner.protocol().known();
     let range = inner.protocol().keys().all();
     let reply = session
-        .read_range(&range, At::Now, inner.deadline())
+        .read_range(&range, At::Now, session.deadline())
         .await?;
     inner.protocol().plan_repair(asked, &reply, at_least)
 }
 
 pub(super) async fn repair(session: &Session, plan: &RepairPlan) -> Result<Observed> {
     let inner = &session.inner;
-    let deadline = inner.deadline();
+    let deadline = session.deadline();
     let real_timestamp = real_timestamp();
     let mut seen = plan.found.clone();
     // One transaction, or two where `taken` has to be made first.

@@ -7,10 +7,10 @@ use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::life::PerLife;
+use crate::fork::PerGeneration;
 
 /// A forked child passes its parent's by, whose thread it does not have.
-static RUNTIMES: PerLife<OnceCell<Carrier>> = PerLife::new();
+static RUNTIMES: PerGeneration<OnceCell<Carrier>> = PerGeneration::new();
 
 struct Carrier {
     runtime: Runtime,
@@ -56,7 +56,7 @@ pub(crate) fn runtime() -> Result<&'static Runtime> {
         return Err(Error::new(
             ErrorKind::Closed,
             "this process was forked from one that used a clock, and nobody told the library: \
-             register lamport_clock::life::count_fork as a fork hook, use clocks in the child \
+             register lamport_clock::fork::count_fork as a fork hook, use clocks in the child \
              alone, or start it with exec",
         ));
     }

@@ -1,38 +1,119 @@
 //! Following the record.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_core::Stream;
 use tokio::time::Instant;
 
 use super::attempt::{LOOKS, closed};
 use super::backoff::Backoff;
-use super::{Observed, Session, SharedClock};
+use super::{Observed, Session, SharedClock, cut_off};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, Change, Snapshot};
 use crate::store::{Changes, Failure};
 
-/// Every update by anyone, in order, from one revision on.
+/// Every update by anyone, in order, from one revision on: a [`Stream`] of events, which ends with its
+/// first error.
 ///
 /// It resumes by itself where the connection broke, without losing or repeating an update, for as
-/// long as the store keeps what happened meanwhile.
+/// long as the store keeps what happened meanwhile. What is under way goes on where it was left,
+/// however short the slices in which it is polled.
+///
+/// ```
+/// # use lamport_clock::{SharedClock, WatchEvent};
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let clock = SharedClock::memory("api")?;
+/// let mut watch = clock.watch().await?;
+/// let update = clock.update().await?;
+/// let WatchEvent::Updated(observed) = watch.next().await? else { panic!() };
+/// assert_eq!(observed.value, update.value);
+/// # Ok::<(), lamport_clock::Error>(())
+/// # }).unwrap();
+/// ```
 pub struct Watch {
-    clock: SharedClock,
-    changes: Option<Box<dyn Changes>>,
-    /// The shared clock right before `next_revision`; `None` before the first answer, and where some
-    /// of its history was missed.
-    state: Option<Snapshot>,
-    /// How many looks in a row showed less than this clock knows.
-    losses: usize,
+    /// `None` only while it is polled.
+    state: Option<State>,
     next_revision: u64,
-    /// How many repairs had been accepted when it began.
-    repairs: u64,
-    /// Events that are known and not yet told, each with the revision at which it is told again.
-    ready: VecDeque<(u64, WatchEvent)>,
-    backoff: Backoff,
-    /// Whether the break was told of.
-    interrupted: bool,
-    resume_at: Instant,
+    /// As a stream it has given its first error.
+    over: bool,
+}
+
+enum State {
+    Resting(Box<Follower>),
+    Waiting(Next),
+}
+
+type Next = Pin<Box<dyn Future<Output = (Box<Follower>, Result<WatchEvent>)> + Send>>;
+
+impl Watch {
+    pub(super) fn from_revision(clock: SharedClock, from: u64) -> Watch {
+        Watch {
+            state: Some(State::Resting(Box::new(Follower::new(clock, from)))),
+            next_revision: from,
+            over: false,
+        }
+    }
+
+    /// The next event; waits as long as there is none.
+    ///
+    /// Fails only where going on is pointless: [`ErrorKind::Denied`], [`ErrorKind::Closed`],
+    /// [`ErrorKind::Regressed`] (also after a repair: a new watch goes on there) and the like. A future
+    /// that is dropped before it is done loses no event.
+    pub async fn next(&mut self) -> Result<WatchEvent> {
+        poll_fn(|context| self.poll_event(context)).await
+    }
+
+    /// The revision from which a new watch would go on where this one stands: it tells all that this
+    /// one has not told yet.
+    pub fn next_revision(&self) -> u64 {
+        self.next_revision
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Result<WatchEvent>> {
+        let mut waiting = match self.state.take() {
+            Some(State::Waiting(waiting)) => waiting,
+            Some(State::Resting(mut follower)) => Box::pin(async move {
+                let event = follower.next().await;
+                (follower, event)
+            }),
+            None => return Poll::Ready(Err(cut_off())),
+        };
+        let (state, event) = match waiting.as_mut().poll(context) {
+            Poll::Pending => (State::Waiting(waiting), Poll::Pending),
+            Poll::Ready((follower, event)) => {
+                self.next_revision = follower.next_revision();
+                (State::Resting(follower), Poll::Ready(event))
+            }
+        };
+        self.state = Some(state);
+        event
+    }
+}
+
+impl Stream for Watch {
+    type Item = Result<WatchEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let event = ready!(self.poll_event(context));
+        self.over = event.is_err();
+        Poll::Ready(Some(event))
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("next_revision", &self.next_revision)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a [`Watch`] tells.
@@ -66,10 +147,30 @@ pub enum WatchEvent {
     Interrupted(Error),
 }
 
-impl Watch {
-    pub(super) fn from_revision(clock: SharedClock, from: u64) -> Watch {
+/// Follows the store for a [`Watch`].
+struct Follower {
+    clock: SharedClock,
+    changes: Option<Box<dyn Changes>>,
+    /// The shared clock right before `next_revision`; `None` before the first answer, and where some
+    /// of its history was missed.
+    state: Option<Snapshot>,
+    /// How many looks in a row showed less than this clock knows.
+    losses: usize,
+    next_revision: u64,
+    /// How many repairs had been accepted when it began.
+    repairs: u64,
+    /// Events that are known and not yet told, each with the revision at which it is told again.
+    ready: VecDeque<(u64, WatchEvent)>,
+    backoff: Backoff,
+    /// Whether the break was told of.
+    interrupted: bool,
+    resume_at: Instant,
+}
+
+impl Follower {
+    fn new(clock: SharedClock, from: u64) -> Follower {
         let repairs = clock.inner.protocol().repairs();
-        Watch {
+        Follower {
             repairs,
             clock,
             changes: None,
@@ -83,11 +184,7 @@ impl Watch {
         }
     }
 
-    /// The next event; waits as long as there is none.
-    ///
-    /// Fails only where going on is pointless: [`ErrorKind::Denied`], [`ErrorKind::Closed`],
-    /// [`ErrorKind::Regressed`] (also after a repair: a new watch goes on there) and the like. A future that is dropped before it is done loses no event.
-    pub async fn next(&mut self) -> Result<WatchEvent> {
+    async fn next(&mut self) -> Result<WatchEvent> {
         loop {
             if let Some((_, event)) = self.ready.pop_front() {
                 return Ok(event);
@@ -101,9 +198,7 @@ impl Watch {
         }
     }
 
-    /// The revision from which a new watch would go on where this one stands: it tells all that this
-    /// one has not told yet.
-    pub fn next_revision(&self) -> u64 {
+    fn next_revision(&self) -> u64 {
         // The store's answers hold many revisions, of which the caller has heard the first ones.
         let untold = self.ready.front();
         untold.map_or(self.next_revision, |(revision, _)| *revision)
@@ -158,7 +253,7 @@ impl Watch {
     async fn open(&mut self) -> Result<Box<dyn Changes>, Failure> {
         let session = self.clock.session().map_err(Failure::answered)?;
         let inner = &session.inner;
-        let deadline = inner.deadline();
+        let deadline = session.deadline();
         // The store may be another by now, or an older state of this one: there our revision lies in
         // the future, and we would wait for it in silence.
         let looked = session.look_once(self.losses, deadline).await;
@@ -186,7 +281,7 @@ impl Watch {
         let opening = session
             .carrier
             .store
-            .watch(range, self.next_revision, inner.timeout);
+            .watch(range, self.next_revision, session.timeout);
         opening.await
     }
 
@@ -200,14 +295,14 @@ impl Watch {
         }
         let inner = &session.inner;
         let keys = inner.protocol().keys().clone();
-        let (at, deadline) = (At::Revision(from), inner.deadline());
+        let (at, deadline) = (At::Revision(from), session.deadline());
         let reply = match session.read_once(&keys.all(), at, deadline).await {
             Err(failure)
                 if failure.error.kind() == ErrorKind::Compacted && failure.kept_from.is_none() =>
             {
                 // A watch is told from where on the history is kept, a read is not.
                 let store = &session.carrier.store;
-                let mut changes = store.watch(keys.all(), from, inner.timeout).await?;
+                let mut changes = store.watch(keys.all(), from, session.timeout).await?;
                 return Err(changes.next().await.err().unwrap_or(failure));
             }
             reply => reply?,
@@ -275,7 +370,7 @@ impl Watch {
             Some(revision) => revision,
             None => {
                 let session = self.clock.session()?;
-                session.look(session.inner.deadline()).await?.revision + 1
+                session.look(session.deadline()).await?.revision + 1
             }
         };
         let from = self.next_revision;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::mvcc::Mvcc;
 use super::{Changes, Failure, Store, StoreFuture};
 use crate::error::{Error, ErrorKind};
-use crate::life::PerLife;
+use crate::fork::PerGeneration;
 use crate::protocol::{At, Change, KeyRange, Reply, Transaction};
 
 /// A store in memory. A clone is another handle on the same content.
@@ -35,7 +35,7 @@ impl MemoryStore {
     /// The store that this process knows under `name`, made if there is none; it lives as long as
     /// somebody holds it. A forked child knows none of its parent's.
     pub fn named(name: &str) -> MemoryStore {
-        static NAMED: PerLife<Mutex<HashMap<String, Weak<Inner>>>> = PerLife::new();
+        static NAMED: PerGeneration<Mutex<HashMap<String, Weak<Inner>>>> = PerGeneration::new();
         let mut named = NAMED.get().lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(inner) = named.get(name).and_then(Weak::upgrade) {
             return MemoryStore(inner);

@@ -74,7 +74,7 @@ static inline int report(void) {
 static inline lamport_clock_t *opened(const char *store, const char *process) {
     lamport_clock_t *clock = NULL;
     lamport_error_t *error = NULL;
-    if (lamport_clock_open(store, process, 60000, &clock, &error) != LAMPORT_STATUS_OK) {
+    if (lamport_clock_connect(store, process, 60000, &clock, &error) != LAMPORT_STATUS_OK) {
         fprintf(stderr, "no clock on %s: %s\n", store, lamport_error_message(error));
         exit(EXIT_FAILURE);
     }

@@ -31,7 +31,7 @@ static void *waits(void *silent) {
     lamport_clock_t *clock = NULL;
 
     pthread_barrier_wait(&begun);
-    lamport_clock_open(silent, "api", 3600000, &clock, NULL);
+    lamport_clock_connect(silent, "api", 3600000, &clock, NULL);
     return NULL;
 }
 

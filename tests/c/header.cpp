@@ -12,7 +12,7 @@ int main() {
     lamport_error_t *error = nullptr;
     std::uint64_t value = 0;
 
-    lamport_status_t status = lamport_clock_open("memory:", "c++", 0, &clock, &error);
+    lamport_status_t status = lamport_clock_connect("memory:", "c++", 0, &clock, &error);
     if (status == LAMPORT_STATUS_OK)
         status = lamport_clock_update(clock, &value, &error);
     std::printf("%s %d\n", lamport_status_name(status), static_cast<int>(value));

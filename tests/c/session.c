@@ -91,7 +91,7 @@ static void obey(const char *line) {
     }
     if (strcmp(word, "open") == 0) {
         sscanf(line, "%*s %511s %511s %lu", store, process, &number);
-        status = lamport_clock_open(store, process, (uint32_t)number, &clock_, &error);
+        status = lamport_clock_connect(store, process, (uint32_t)number, &clock_, &error);
     } else if (strcmp(word, "update") == 0) {
         status = lamport_clock_update(clock_, &value, &error);
     } else if (strcmp(word, "read") == 0) {

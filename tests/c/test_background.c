@@ -92,7 +92,7 @@ static void test_failures_are_counted(void) {
     lamport_stats_t *stats = NULL;
     lamport_error_t *error = NULL;
 
-    CHECK_OK(lamport_clock_open_lazy("etcd://127.0.0.1:1", "api", 500, &clock, NULL));
+    CHECK_OK(lamport_clock_open("etcd://127.0.0.1:1", "api", 500, &clock, NULL));
     CHECK_OK(lamport_clock_start(clock, 10, NULL));
     /* Every look waits for an update that fails. */
     do {

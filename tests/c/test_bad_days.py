@@ -159,7 +159,7 @@ def test_processes_that_race(session: Start, etcd: Etcd) -> None:
     assert len(set(everyones)) == 400
 
 
-def test_an_old_writer_moves_the_record_back(session: Start, etcd: Etcd) -> None:
+def test_a_legacy_writer_moves_the_record_back(session: Start, etcd: Etcd) -> None:
     program = session()
     assert program.ask(f"open {etcd.uri('/old-writer')} api 60000") == "ok 0"
     before = [int(value) for value in program.ask("updates 5").split()[1:]]

@@ -62,7 +62,7 @@ static void test_null_everywhere(void) {
     size_t needed = UNTOUCHED;
     char buffer[8] = "before";
 
-    CHECK_FAILS(lamport_clock_open("memory:", "api", 0, NULL, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_connect("memory:", "api", 0, NULL, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_tick(NULL, &a, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_tick(clock, NULL, &error), &error, null, "'time'");
     CHECK_FAILS(lamport_clock_receive(NULL, 1, &a, &error), &error, null, "'clock'");
@@ -85,7 +85,7 @@ static void test_null_everywhere(void) {
     CHECK_FAILS(lamport_clock_close(NULL, &error), &error, null, "'clock'");
 
     /* Without a place for the error the status is all there is. */
-    CHECK_STATUS(lamport_clock_open(NULL, NULL, 0, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_connect(NULL, NULL, 0, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_tick(NULL, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_receive(NULL, 0, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_now(NULL, NULL, NULL), null);
@@ -149,29 +149,29 @@ static void test_texts_of_open(void) {
     size_t i, needed = 0;
 
     for (i = 0; i < sizeof bad / sizeof *bad; i++)
-        CHECK_FAILS(lamport_clock_open(bad[i].store, bad[i].process, 0, &clock, &error), &error,
+        CHECK_FAILS(lamport_clock_connect(bad[i].store, bad[i].process, 0, &clock, &error), &error,
                     bad[i].status, bad[i].part);
     memset(longest, 'x', 256);
     longest[256] = '\0';
-    CHECK_FAILS(lamport_clock_open("memory:", longest, 0, &clock, &error), &error,
+    CHECK_FAILS(lamport_clock_connect("memory:", longest, 0, &clock, &error), &error,
                 LAMPORT_STATUS_INVALID_ARGUMENT, "255");
-    CHECK_FAILS(lamport_clock_open("memory:", "api", 86400001, &clock, &error), &error,
+    CHECK_FAILS(lamport_clock_connect("memory:", "api", 86400001, &clock, &error), &error,
                 LAMPORT_STATUS_INVALID_ARGUMENT, "a day");
-    CHECK_FAILS(lamport_clock_open("memory:", "api", UINT32_MAX, &clock, &error), &error,
+    CHECK_FAILS(lamport_clock_connect("memory:", "api", UINT32_MAX, &clock, &error), &error,
                 LAMPORT_STATUS_INVALID_ARGUMENT, "a day");
-    CHECK_STATUS(lamport_clock_open("memory:", "\xff", 0, &clock, NULL),
+    CHECK_STATUS(lamport_clock_connect("memory:", "\xff", 0, &clock, NULL),
                  LAMPORT_STATUS_INVALID_UTF8);
     CHECK(clock == before);
 
     longest[255] = '\0';
-    CHECK_OK(lamport_clock_open("memory:", longest, 86400000, &clock, &error));
+    CHECK_OK(lamport_clock_connect("memory:", longest, 86400000, &clock, &error));
     CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, &needed, &error));
     CHECK(needed == LAMPORT_PROCESS_SIZE);
     CHECK_TEXT(buffer, longest);
     lamport_clock_free(clock);
 
     /* A text ends at its first NUL. */
-    CHECK_OK(lamport_clock_open("memory:", "api\0ignored", 1, &clock, &error));
+    CHECK_OK(lamport_clock_connect("memory:", "api\0ignored", 1, &clock, &error));
     CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, &needed, &error));
     CHECK_TEXT(buffer, "api");
     lamport_clock_free(clock);
@@ -242,34 +242,34 @@ static void test_environment(void) {
 
     unsetenv("LAMPORT_STORE");
     unsetenv("NODE_NAME");
-    CHECK_FAILS(lamport_clock_open(NULL, NULL, 0, &clock, &error), &error,
+    CHECK_FAILS(lamport_clock_connect(NULL, NULL, 0, &clock, &error), &error,
                 LAMPORT_STATUS_INVALID_ARGUMENT, "NODE_NAME");
     setenv("NODE_NAME", "nobody", 1);
-    CHECK_FAILS(lamport_clock_open(NULL, NULL, 0, &clock, &error), &error,
+    CHECK_FAILS(lamport_clock_connect(NULL, NULL, 0, &clock, &error), &error,
                 LAMPORT_STATUS_UNKNOWN_NODE, "mx-nodel2");
     setenv("LAMPORT_STORE", "memory:", 1);
-    CHECK_OK(lamport_clock_open(NULL, NULL, 0, &clock, &error));
+    CHECK_OK(lamport_clock_connect(NULL, NULL, 0, &clock, &error));
     CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
     CHECK_TEXT(buffer, "nobody");
     lamport_clock_free(clock);
     unsetenv("NODE_NAME");
-    CHECK_OK(lamport_clock_open(NULL, NULL, 0, &clock, &error));
+    CHECK_OK(lamport_clock_connect(NULL, NULL, 0, &clock, &error));
     CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
     CHECK(strncmp(buffer, "pid-", 4) == 0);
     lamport_clock_free(clock);
     clock = NULL;
 
     setenv("LAMPORT_TIMEOUT", "soon", 1);
-    CHECK_FAILS(lamport_clock_open(NULL, NULL, 0, &clock, &error), &error,
+    CHECK_FAILS(lamport_clock_connect(NULL, NULL, 0, &clock, &error), &error,
                 LAMPORT_STATUS_INVALID_ARGUMENT, "LAMPORT_TIMEOUT");
     setenv("LAMPORT_TIMEOUT", "\xff", 1);
-    CHECK_FAILS(lamport_clock_open(NULL, NULL, 0, &clock, &error), &error,
+    CHECK_FAILS(lamport_clock_connect(NULL, NULL, 0, &clock, &error), &error,
                 LAMPORT_STATUS_INVALID_ARGUMENT, "UTF-8");
     CHECK(clock == NULL);
     unsetenv("LAMPORT_TIMEOUT");
 
     setenv("LAMPORT_MAX_JUMP", "10", 1);
-    CHECK_OK(lamport_clock_open(NULL, NULL, 0, &clock, &error));
+    CHECK_OK(lamport_clock_connect(NULL, NULL, 0, &clock, &error));
     CHECK_FAILS(lamport_clock_receive(clock, 11, &time, &error), &error,
                 LAMPORT_STATUS_TOO_FAR_AHEAD, "LAMPORT_MAX_JUMP");
     CHECK(time == UNTOUCHED);
@@ -287,7 +287,7 @@ static void test_the_end_of_time(void) {
     uint64_t time = UNTOUCHED, first = UNTOUCHED, last = UNTOUCHED;
 
     setenv("LAMPORT_MAX_JUMP", "9007199254740991", 1);
-    CHECK_OK(lamport_clock_open("memory:", "api", 0, &clock, &error));
+    CHECK_OK(lamport_clock_connect("memory:", "api", 0, &clock, &error));
     unsetenv("LAMPORT_MAX_JUMP");
     CHECK_OK(lamport_clock_receive(clock, LAMPORT_TIME_MAX - 1, &time, &error));
     CHECK_TIME(time, LAMPORT_TIME_MAX);
@@ -303,7 +303,42 @@ static void test_the_end_of_time(void) {
     lamport_clock_free(clock);
 }
 
+static void test_settings_by_name(void) {
+    lamport_config_t *config = lamport_config_new();
+    lamport_clock_t *clock = NULL;
+    lamport_error_t *error = NULL;
+    uint64_t time;
+    CHECK_OK(lamport_config_set(config, "store", "memory:", NULL));
+    CHECK_OK(lamport_config_set(config, "node", "api", NULL));
+    CHECK_OK(lamport_config_set(config, "max_jump", "5", NULL));
+    CHECK_OK(lamport_clock_connect_with(config, &clock, NULL));
+    CHECK_STATUS(lamport_clock_receive(clock, 100, &time, NULL), LAMPORT_STATUS_TOO_FAR_AHEAD);
+    lamport_clock_free(clock);
+
+    CHECK_OK(lamport_config_set(config, "timeout", "soon", NULL));
+    CHECK_FAILS(lamport_clock_open_with(config, &clock, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "argument 'timeout'");
+    CHECK_OK(lamport_config_set(config, "timeout", NULL, NULL));
+    CHECK_OK(lamport_clock_open_with(config, &clock, NULL));
+    lamport_clock_free(clock);
+
+    CHECK_OK(lamport_config_set(config, "colour", "red", NULL));
+    CHECK_FAILS(lamport_clock_open_with(config, &clock, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "there is no setting 'colour'");
+    CHECK_FAILS(lamport_config_set(config, NULL, "red", &error), &error,
+                LAMPORT_STATUS_NULL_POINTER, "'name'");
+    CHECK_FAILS(lamport_config_set(config, "key", "\xff", &error), &error,
+                LAMPORT_STATUS_INVALID_UTF8, "'value'");
+    CHECK_FAILS(lamport_config_set(NULL, "key", "/a", &error), &error,
+                LAMPORT_STATUS_NULL_POINTER, "'config'");
+    CHECK_FAILS(lamport_clock_connect_with(NULL, &clock, &error), &error,
+                LAMPORT_STATUS_NULL_POINTER, "'config'");
+    lamport_config_free(config);
+    lamport_config_free(NULL);
+}
+
 int main(void) {
+    test_settings_by_name();
     test_statuses();
     test_constants();
     test_null_everywhere();

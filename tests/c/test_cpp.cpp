@@ -91,7 +91,15 @@ static void test_errors() {
     check_throws(LAMPORT_STATUS_UNAVAILABLE, "127.0.0.1:1",
                  [] { lamport::clock("etcd://127.0.0.1:1", "api", 1s); });
 
-    lamport::clock clock = lamport::clock::lazy("memory:", "api");
+    lamport::config config;
+    config.set("store", "memory:").set("node", "api").set("max_jump", "5");
+    check_throws(LAMPORT_STATUS_TOO_FAR_AHEAD, "ahead",
+                 [&] { lamport::clock(config).receive(100); });
+    config.set("colour", "red");
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "there is no setting 'colour'",
+                 [&] { lamport::clock::open(config); });
+
+    lamport::clock clock = lamport::clock::open("memory:", "api");
     check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "18446744073709551615",
                  [&] { clock.receive(UINT64_MAX); });
     lamport::clock moved = std::move(clock);

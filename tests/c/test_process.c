@@ -82,7 +82,7 @@ static void test_the_mask_of_the_caller(void) {
     clock = opened("memory:", "api");
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &after) == 0);
     CHECK(is_same(&mine, &after));
-    CHECK_STATUS(lamport_clock_open("nowhere", "api", 0, &clock, NULL),
+    CHECK_STATUS(lamport_clock_connect("nowhere", "api", 0, &clock, NULL),
                  LAMPORT_STATUS_INVALID_ARGUMENT);
     CHECK(pthread_sigmask(SIG_SETMASK, &before, &after) == 0);
     CHECK(is_same(&mine, &after));

@@ -6,7 +6,7 @@ tests on a library that is.
 
 Not one leak is excused: the library's runtime and its list of long names live as long as the
 process, and are reachable until its end. Only a forked child is not asked. What its parent's
-threads held is nobody's there, and what it inherits it must not drop (`src/life.rs`).
+threads held is nobody's there, and what it inherits it must not drop (`src/fork.rs`).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def test_what_a_program_does_wrong_is_seen(
         "int main(void) {\n"
         "    lamport_error_t *error = NULL;\n"
         "    lamport_clock_t *clock = NULL;\n"
-        '    (void)lamport_clock_open("redis:", "api", 0, &clock, &error);\n'
+        '    (void)lamport_clock_connect("redis:", "api", 0, &clock, &error);\n'
         "    const char *message = lamport_error_message(error);\n"
         f"    {fault}\n"
         "    return message == NULL;\n"

@@ -107,19 +107,19 @@ static void test_open_lazily(void) {
     lamport_error_t *error = NULL;
     uint64_t value = UNTOUCHED;
 
-    CHECK_OK(lamport_clock_open_lazy(store("lazy"), "api", PATIENCE, &clock, &error));
+    CHECK_OK(lamport_clock_open(store("lazy"), "api", PATIENCE, &clock, &error));
     CHECK_TIME(updated(clock), 2);
     lamport_clock_free(clock);
 
     /* Nobody is there, and nobody was asked. */
-    CHECK_OK(lamport_clock_open_lazy("etcd://127.0.0.1:1", "api", 1000, &clock, &error));
+    CHECK_OK(lamport_clock_open("etcd://127.0.0.1:1", "api", 1000, &clock, &error));
     CHECK_OK(lamport_clock_tick(clock, &value, &error));
     CHECK_TIME(value, 1);
     CHECK_FAILS(lamport_clock_update(clock, &value, &error), &error, LAMPORT_STATUS_UNAVAILABLE,
                 "127.0.0.1:1");
     lamport_clock_free(clock);
     clock = NULL;
-    CHECK_FAILS(lamport_clock_open_lazy("redis:", "api", 0, &clock, &error), &error,
+    CHECK_FAILS(lamport_clock_open("redis:", "api", 0, &clock, &error), &error,
                 LAMPORT_STATUS_INVALID_ARGUMENT, "redis:");
     CHECK(clock == NULL);
 }
@@ -434,7 +434,7 @@ static void test_null_everywhere(void) {
     lamport_event_t *event = NULL;
     lamport_error_t *error = NULL;
 
-    CHECK_FAILS(lamport_clock_open_lazy("memory:", "api", 0, NULL, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_open("memory:", "api", 0, NULL, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_take(NULL, 1, &update, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_take(clock, 1, NULL, &error), &error, null, "'update'");
     CHECK_FAILS(lamport_clock_history(NULL, 1, &history, &error), &error, null, "'clock'");

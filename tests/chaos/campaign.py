@@ -47,7 +47,7 @@ class Order:
     # Empty: records and logs go there.
     folder: Path
     # Also clients that share the clock as the old script did, in two steps. They break it.
-    old_writers: bool = False
+    legacy_writers: bool = False
 
 
 def run(order: Order) -> Report:
@@ -59,7 +59,7 @@ def run(order: Order) -> Report:
         watcher = workshop.watcher(ROOT)
         watcher.sustain()
         clients = [make(index) for index in range(3) for make in workshop.languages]
-        if order.old_writers:
+        if order.legacy_writers:
             clients += [workshop.old(index) for index in range(3)]
         crowd = Crowd(clients)
         crowd.start()

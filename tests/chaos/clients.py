@@ -198,7 +198,7 @@ class Workshop:
         tls = self._place.tls
         assert tls is not None
         member = self._place.cluster.members[index]
-        argv = [str(self._programs.python), str(HERE / "old_writer.py")]
+        argv = [str(self._programs.python), str(HERE / "legacy_writer.py")]
         argv += [self._place.cluster.endpoint(member), str(tls.authority), ":".join(ROOT)]
         return self._client(name, index, [*argv, name, str(record), str(self._settings.rest)])
 

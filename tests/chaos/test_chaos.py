@@ -39,7 +39,7 @@ def test_every_promise_holds_under_every_fault(
 
 
 def test_clients_that_read_and_write_in_two_steps_are_caught(tmp_path: Path) -> None:
-    order = Order(1, 5.0, ["compact"], campaign.programs(), tmp_path, old_writers=True)
+    order = Order(1, 5.0, ["compact"], campaign.programs(), tmp_path, legacy_writers=True)
     found = campaign.run(order)
     assert not found.verdict.good
     assert "handed out twice" in found.verdict.said, found.verdict.said

@@ -129,7 +129,7 @@ int main(int count, char **words) {
     srand((unsigned)now());
     while (!stopped && clock == NULL) {
         lamport_error_t *error = NULL;
-        if (lamport_clock_open(words[1], words[2], (uint32_t)atol(words[3]), &clock, &error)
+        if (lamport_clock_connect(words[1], words[2], (uint32_t)atol(words[3]), &clock, &error)
             != LAMPORT_STATUS_OK) {
             fprintf(stderr, "%s\n", lamport_error_message(error));
             lamport_error_free(error);

@@ -61,7 +61,7 @@ def test_two_clocks_on_one_key_get_2_3_4_5_in_turn(etcd: Etcd, key: str) -> None
     assert [update.previous for update in updates[:2]] == [None, Holder(2, "a")]
     seen = a.read()
     assert seen is not None
-    assert (seen.value, seen.process_id, seen.instance) == (5, "b", b.instance)
+    assert (seen.value, seen.process, seen.instance) == (5, "b", b.instance)
     assert [update.value for update in a.history()] == [2, 3, 4, 5]
 
 
@@ -234,7 +234,7 @@ def test_a_watch_shows_every_update_by_anyone(etcd: Etcd, key: str) -> None:
     seen = list(itertools.islice(watch, 6))
     assert [update.value for update in seen] == [*values, times.last, 90]
     assert seen[4].first == times.first
-    assert (seen[5].process_id, seen[5].instance, seen[5].real_timestamp) == ("old", None, None)
+    assert (seen[5].process, seen[5].instance, seen[5].real_timestamp) == ("old", None, None)
 
 
 def test_notices_are_values_of_their_own(etcd: Etcd, key: str) -> None:

@@ -32,7 +32,7 @@ def test_two_clocks_on_one_named_store_get_2_3_4_5_in_turn() -> None:
     # A look without a record of one's own: the other clock's update.
     seen = b.read()
     assert seen is not None
-    assert (seen.value, seen.process_id, seen.instance) == (6, "a", a.instance)
+    assert (seen.value, seen.process, seen.instance) == (6, "a", a.instance)
 
 
 def test_stores_without_a_name_are_private() -> None:
@@ -144,7 +144,7 @@ def test_history_is_what_the_store_keeps() -> None:
     values = [clock.update().value for _ in range(5)]
     history = clock.history()
     assert [update.value for update in history] == values
-    assert {update.process_id for update in history} == {"a"}
+    assert {update.process for update in history} == {"a"}
     assert [update.value for update in clock.history(limit=2)] == values[-2:]
     assert [*clock.history(0)] == []
     with pytest.raises(ValueError, match="range"):

@@ -104,7 +104,7 @@ def test_a_lost_base_raises_regressed_until_somebody_says_yes(etcd: Etcd, key: s
         assert terminal.answer("y") == 0
         assert "7  repair:operator" in terminal.said
     assert clock.update().value > 7
-    assert [update.process_id for update in clock.history(2)] == ["repair:operator", "api"]
+    assert [update.process for update in clock.history(2)] == ["repair:operator", "api"]
 
 
 def test_ctrl_c_at_the_question_changes_nothing(etcd: Etcd, key: str) -> None:

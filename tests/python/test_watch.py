@@ -24,7 +24,7 @@ def test_plain_iteration_gives_updates_alone() -> None:
         taken = [clock.update().value for clock in (a, b, b, a)]
         seen = list(itertools.islice(watch, 4))
     assert [update.value for update in seen] == taken
-    assert [update.process_id for update in seen] == ["a", "b", "b", "a"]
+    assert [update.process for update in seen] == ["a", "b", "b", "a"]
     assert all(isinstance(update, Observed) for update in seen)
 
 

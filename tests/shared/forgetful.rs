@@ -11,7 +11,7 @@ use super::*;
 
 struct Forgetful {
     now: watch::Sender<MemoryStore>,
-    /// A writer of the old kind comes right after the next repair, whose answer is lost or not.
+    /// A legacy writer comes right after the next repair, whose answer is lost or not.
     overwrite: AtomicBool,
     lose: AtomicBool,
 }
@@ -193,7 +193,7 @@ async fn a_repair_is_answered_with_itself_whatever_is_written_right_after_it() {
         store.lose.store(lost, Ordering::Relaxed);
         let repaired = repair(&store, last).await;
         assert_eq!(repaired.value.get(), last.get() + 1);
-        assert_eq!(repaired.process_id, "repair:operator");
+        assert_eq!(repaired.process, "repair:operator");
         assert_eq!(repaired.revision, 2);
     }
 }

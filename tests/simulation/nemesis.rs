@@ -9,7 +9,7 @@ use super::link::{Cut, Link, Weather};
 use super::random::Random;
 use super::server::{Server, milliseconds};
 
-/// Writers of the old kind: they read, and some time later write one more, whoever wrote meanwhile.
+/// Legacy writers: they read, and some time later write one more, whoever wrote meanwhile.
 pub(crate) async fn write_blindly(server: Arc<Server>, weather: Arc<Weather>, mut random: Random) {
     let mut local = 0;
     while !weather.is_calm() {

@@ -25,7 +25,7 @@ struct Scenario {
     processes: u64,
     lives: u64,
     faults: u64,
-    old_writers: u64,
+    legacy_writers: u64,
     garbage: bool,
     /// Somebody deletes the record, and nothing else.
     record_deleted: bool,
@@ -113,7 +113,7 @@ impl Scenario {
             } else {
                 *random.pick(&[0, 5, 20, 60])
             },
-            old_writers: if harm { random.below(4) / 2 } else { 0 },
+            legacy_writers: if harm { random.below(4) / 2 } else { 0 },
             garbage: harm && random.below(5) == 0,
             record_deleted: harm && random.below(5) == 0,
             compaction: random.below(4) == 0,
@@ -250,7 +250,7 @@ impl World {
         let mut nemeses = JoinSet::new();
         let (server, weather) = (&self.server, &self.weather);
         let random = &mut self.random;
-        for _ in 0..scenario.old_writers {
+        for _ in 0..scenario.legacy_writers {
             let writer = nemesis::write_blindly(server.clone(), weather.clone(), random.fork());
             nemeses.spawn(writer);
         }

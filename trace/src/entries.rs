@@ -90,7 +90,7 @@ impl<'a> Entries<'a> {
             let found = entries.look_up(op, &by_first, verdict);
             entries.found.push(found);
         }
-        check_old_writers(history, log, verdict);
+        check_legacy_writers(history, log, verdict);
         entries
     }
 
@@ -224,14 +224,14 @@ impl<'a> Callers<'a> {
     }
 }
 
-/// Writers of the old kind: what they wrote must have been there, no more.
-fn check_old_writers(history: &History, log: &Log, verdict: &mut Verdict) {
+/// Legacy writers: what they wrote must have been there, no more.
+fn check_legacy_writers(history: &History, log: &Log, verdict: &mut Verdict) {
     let at: HashSet<(u64, u64)> = log
         .old()
         .map(|entry| (entry.revision, entry.last))
         .collect();
     let values: HashSet<u64> = log.old().map(|entry| entry.last).collect();
-    for op in history.acknowledged_to_old_writers() {
+    for op in history.acknowledged_to_legacy_writers() {
         let found = match op.call.revision {
             Some(revision) => at.contains(&(revision, op.last())),
             None => values.contains(&op.last()),
@@ -244,10 +244,7 @@ fn check_old_writers(history: &History, log: &Log, verdict: &mut Verdict) {
             continue;
         }
         verdict.violation(Kind::Lost, [&op.line], || {
-            format!(
-                "{} by a writer of the old kind is not in the log",
-                op.last()
-            )
+            format!("{} by a legacy writer is not in the log", op.last())
         });
     }
 }

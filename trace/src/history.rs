@@ -16,8 +16,8 @@ use lamport_clock::{Error, ErrorKind, Instance, Result, Time};
 pub struct Call {
     /// Who called.
     pub process: String,
-    /// Which life of it; `None` for a writer of the old kind, of which nothing is promised.
-    #[serde(default, with = "lines::instance")]
+    /// Which life of it; `None` for a legacy writer, of which nothing is promised.
+    #[serde(default)]
     pub instance: Option<Instance>,
     /// What was called.
     pub operation: Action,
@@ -219,8 +219,8 @@ impl History {
             .filter(|op| op.writes() && op.is_ok() && op.call.instance.is_some())
     }
 
-    /// Those by writers of the old kind.
-    pub(super) fn acknowledged_to_old_writers(&self) -> impl Iterator<Item = &Operation> {
+    /// Those by legacy writers.
+    pub(super) fn acknowledged_to_legacy_writers(&self) -> impl Iterator<Item = &Operation> {
         self.operations
             .iter()
             .filter(|op| op.writes() && op.is_ok() && op.call.instance.is_none())

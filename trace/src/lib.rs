@@ -6,7 +6,7 @@
 //! record. Everything is decided by sorting and single passes: O(n log n) in the number of lines.
 //!
 //! A call of which nobody knows whether it had an effect stays unknown: it may stand in the log or
-//! not, now or later. Entries without an instance are those of writers of the old kind, which follow
+//! not, now or later. Entries without an instance are those of legacy writers, which follow
 //! no rule; nothing is promised of them, and a read that shows one may be followed by one that shows
 //! less.
 //!

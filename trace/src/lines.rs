@@ -68,28 +68,3 @@ pub(super) fn read<T: DeserializeOwned>(
     }
     Ok(cut_short)
 }
-
-/// An instance as its text, for serde.
-pub(super) mod instance {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use lamport_clock::Instance;
-
-    pub(crate) fn serialize<S: Serializer>(
-        instance: &Option<Instance>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match instance {
-            Some(instance) => serializer.collect_str(instance),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Instance>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(D::Error::custom))
-            .transpose()
-    }
-}

@@ -24,7 +24,7 @@ pub struct Log {
 pub(super) struct Entry {
     pub(super) first: u64,
     pub(super) last: u64,
-    /// `None`: its writer is of the old kind.
+    /// `None`: a legacy writer wrote it.
     pub(super) instance: Option<Instance>,
     pub(super) revision: u64,
     pub(super) before: Before,
@@ -37,9 +37,9 @@ pub(super) struct Entry {
 pub(super) struct Before {
     /// The highest time by a writer that follows the rule.
     pub(super) ours: Option<u64>,
-    /// Who wrote the entry right before it; `None`: an old writer, or nobody.
+    /// Who wrote the entry right before it; `None`: a legacy writer, or nobody.
     pub(super) by: Option<Instance>,
-    /// What an old writer left right before the entry.
+    /// What a legacy writer left right before the entry.
     pub(super) old: Option<u64>,
     /// Keys were deleted right before it, or may have been.
     pub(super) deleted: bool,
@@ -49,7 +49,7 @@ pub(super) struct Before {
 struct Wire {
     value: Option<u64>,
     first: Option<u64>,
-    #[serde(default, with = "lines::instance")]
+    #[serde(default)]
     instance: Option<Instance>,
     revision: Option<u64>,
     notice: Option<String>,
@@ -102,7 +102,7 @@ impl Log {
         }
     }
 
-    /// The updates by old writers.
+    /// The updates by legacy writers.
     pub(super) fn old(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.instance.is_none())
     }

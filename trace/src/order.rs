@@ -47,7 +47,7 @@ pub(super) fn check(history: &History, log: Option<&Log>, verdict: &mut Verdict)
         updates.extend(history.reads().map(Point::by_value));
     }
     sweep(updates, &readings, verdict);
-    if readings.were_deleted || readings.old_writers {
+    if readings.were_deleted || readings.legacy_writers {
         let by_revision = history.acknowledged().chain(history.reads());
         let by_revision: Vec<_> = by_revision.filter_map(Point::by_revision).collect();
         sweep_by_revision(by_revision, &readings, verdict);
@@ -55,20 +55,20 @@ pub(super) fn check(history: &History, log: Option<&Log>, verdict: &mut Verdict)
     check_readings(history, log, verdict);
 }
 
-/// Which reads showed the clock, and which an old writer's record above it: that may have been moved
+/// Which reads showed the clock, and which a legacy writer's record above it: that may have been moved
 /// back since.
 struct Readings {
     /// Somebody wrote who follows no rule.
-    old_writers: bool,
+    legacy_writers: bool,
     /// Keys were deleted: nobody who did not know of them need see what they held.
     were_deleted: bool,
-    /// By revision, where the log tells: whether an old writer wrote it.
+    /// By revision, where the log tells: whether a legacy writer wrote it.
     old: HashMap<u64, bool>,
 }
 
 impl Readings {
     fn of(history: &History, log: Option<&Log>) -> Readings {
-        let old_writer = |op: &Operation| {
+        let legacy_writer = |op: &Operation| {
             op.writes() && op.call.instance.is_none() && op.call.outcome != Some(Outcome::Failed)
         };
         let written = |entry: &Entry| (entry.revision, entry.instance.is_none());
@@ -76,7 +76,8 @@ impl Readings {
             log.entries.iter().map(written).collect()
         });
         Readings {
-            old_writers: history.operations.iter().any(old_writer) || old.values().any(|old| *old),
+            legacy_writers: history.operations.iter().any(legacy_writer)
+                || old.values().any(|old| *old),
             were_deleted: log.is_some_and(|log| log.deletions > 0),
             old,
         }
@@ -84,7 +85,7 @@ impl Readings {
 
     /// Whether what was read stays below all that is read or taken later.
     fn stays(&self, read: &Operation) -> bool {
-        if !self.old_writers {
+        if !self.legacy_writers {
             return true;
         }
         let revision = read.call.revision;
@@ -197,7 +198,7 @@ fn sweep_by_revision(points: Vec<Point<'_>>, readings: &Readings, verdict: &mut 
             }
         },
     );
-    // An old writer's record stands above the clock for longer than its revision is the newest.
+    // A legacy writer's record stands above the clock for longer than its revision is the newest.
     visit(
         points,
         |read| readings.stays(read),

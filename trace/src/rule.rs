@@ -128,7 +128,7 @@ fn check_one(
     let (previous, exact) = match told {
         // The clock may have been counted from a record that is gone.
         Some(None) if came.was_deleted() => (came.counted(), false),
-        // An old writer's record, written while the call was under way.
+        // A legacy writer's record, written while the call was under way.
         Some(told) if !one_trip && told >= Some(op.first()) => (came.counted(), false),
         // Where a local clock ran ahead and others wrote, it may take more than it needs.
         Some(told) => {
@@ -150,7 +150,7 @@ fn check_one(
     }
 }
 
-/// Who was told of more than he got was told of an old writer's record.
+/// Who was told of more than he got was told of a legacy writer's record.
 fn check_source(op: &Operation, log: &Log, old_values: &HashSet<u64>, verdict: &mut Verdict) {
     let told = op.call.previous.flatten();
     let Some(told) = told.filter(|told| *told >= op.first()) else {

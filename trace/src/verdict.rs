@@ -40,8 +40,8 @@ pub struct Verdict {
 pub struct LogCounts {
     /// The updates in it.
     pub entries: usize,
-    /// Those by writers of the old kind.
-    pub by_old_writers: usize,
+    /// Those by legacy writers.
+    pub by_legacy_writers: usize,
     /// Those by processes that the history does not hold.
     pub by_others: usize,
     /// Whether it holds everything from the first revision on.
@@ -143,7 +143,7 @@ impl Verdict {
             overran: options.deadline.map(|_| 0),
             log: log.map(|log| LogCounts {
                 entries: log.entries.len(),
-                by_old_writers: log.entries.len() - log.ours().count(),
+                by_legacy_writers: log.entries.len() - log.ours().count(),
                 complete: log.is_whole_at(None),
                 ..LogCounts::default()
             }),
@@ -219,8 +219,8 @@ impl fmt::Display for Verdict {
         if let Some(log) = &self.log {
             writeln!(
                 f,
-                "log: {} entries, {} by old writers, {} by others",
-                log.entries, log.by_old_writers, log.by_others
+                "log: {} entries, {} by legacy writers, {} by others",
+                log.entries, log.by_legacy_writers, log.by_others
             )?;
             if !log.complete {
                 writeln!(

@@ -21,8 +21,8 @@ fn good_histories_pass() {
         assert!(verdict.is_good(), "seed {seed}: {verdict}");
         let log = verdict.log.as_ref().unwrap();
         assert!(log.complete && log.unchecked == 0 && log.by_others == 0);
-        // Without the log nobody knows of the old writers, and reads after them look stale.
-        if log.by_old_writers == 0 {
+        // Without the log nobody knows of the legacy writers, and reads after them look stale.
+        if log.by_legacy_writers == 0 {
             let verdict = check(&world.history(), None, &Options::default());
             assert!(verdict.is_good(), "seed {seed}: {verdict}");
         }
@@ -36,7 +36,7 @@ fn good_histories_pass() {
         }
     }
     // Those that the rule alone does not explain are among them: a local clock that was ahead while
-    // others wrote, and an old writer's record that came after the call had begun.
+    // others wrote, and a legacy writer's record that came after the call had begun.
     assert!(above > 10 && below > 5, "{above} above, {below} below");
 }
 

@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
     uint64_t value, last;
     int done;
 
-    done = lamport_clock_open(store, "api", 10000, &clock, &error) == LAMPORT_STATUS_OK &&
+    done = lamport_clock_connect(store, "api", 10000, &clock, &error) == LAMPORT_STATUS_OK &&
            lamport_clock_follow(clock, 0, hear, &heard, &follower, &error) == LAMPORT_STATUS_OK &&
            lamport_clock_update(clock, &value, &error) == LAMPORT_STATUS_OK &&
            lamport_clock_update(clock, &value, &error) == LAMPORT_STATUS_OK &&

@@ -86,8 +86,8 @@ int main(int argc, char **argv) {
     printf("lamport-clock %s on %s\n", lamport_clock_version(), store);
 
     /* 10000 ms: the deadline of each call, these included. 0 would mean the default, 5 seconds. */
-    done = !failed(lamport_clock_open(store, "api", 10000, &api, &error), "open", &error) &&
-           !failed(lamport_clock_open(store, "worker", 10000, &worker, &error), "open", &error) &&
+    done = !failed(lamport_clock_connect(store, "api", 10000, &api, &error), "open", &error) &&
+           !failed(lamport_clock_connect(store, "worker", 10000, &worker, &error), "open", &error) &&
            send_and_receive(api, worker) && take_turns(api, worker) && show_record(api);
 
     /* Freeing NULL is allowed, so one way out serves every case. */

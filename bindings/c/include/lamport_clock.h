@@ -5,7 +5,7 @@
  *     lamport_error_t *error = NULL;
  *     uint64_t value;
  *
- *     if (lamport_clock_open("memory:", "api", 0, &clock, &error) != LAMPORT_STATUS_OK ||
+ *     if (lamport_clock_connect("memory:", "api", 0, &clock, &error) != LAMPORT_STATUS_OK ||
  *         lamport_clock_update(clock, &value, &error) != LAMPORT_STATUS_OK) {
  *         fprintf(stderr, "%s\n", lamport_error_message(error));
  *         lamport_error_free(error);
@@ -236,7 +236,7 @@ typedef int32_t lamport_event_kind_t;
 /*
  A local clock, and one record that many processes share.
 
- Any number of threads may use one handle at once. lamport_clock_open() gives it, and
+ Any number of threads may use one handle at once. lamport_clock_connect() gives it, and
  lamport_clock_free() takes it back.
  */
 typedef struct lamport_clock_t lamport_clock_t;
@@ -280,6 +280,15 @@ typedef struct lamport_local_t lamport_local_t;
  lamport_observed_free(); one that belongs to an event or to a history is freed with that.
  */
 typedef struct lamport_observed_t lamport_observed_t;
+
+/*
+ Settings of a clock: the library's table, by name.
+
+ "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key",
+ "user", "password_file", "allow_plaintext": README.md says what each is. What is not given comes
+ from the environment.
+ */
+typedef struct lamport_config_t lamport_config_t;
 
 /*
  A point in the total order of all events: time, then process, then instance. The order never
@@ -369,7 +378,33 @@ const char *lamport_error_message(const struct lamport_error_t *error);
 void lamport_error_free(struct lamport_error_t *error);
 
 /*
- Opens a clock on a store, once that store has answered.
+ Settings of which none is given yet: give them back with lamport_config_free(). Never NULL.
+
+ Does not block. Any thread.
+ */
+struct lamport_config_t *lamport_config_new(void);
+
+/*
+ Gives the setting `name` the text `value`, in place of what it was given before; NULL: as if it had
+ not been given. A name that is no setting, and a value that it does not take, are told of where a
+ clock is made.
+
+ Does not block. Errors: NULL_POINTER (config, name), INVALID_UTF8.
+ */
+lamport_status_t lamport_config_set(const struct lamport_config_t *config,
+                                    const char *name,
+                                    const char *value,
+                                    struct lamport_error_t **error);
+
+/*
+ Takes settings back; NULL is allowed. Clocks that were made from them go on.
+
+ Does not block.
+ */
+void lamport_config_free(struct lamport_config_t *config);
+
+/*
+ Makes a clock on a store, once that store has answered.
 
  `store` says where the record lives: "memory:" (in this process, for this clock alone),
  "memory:name" (in this process, shared by the clocks that use the name) or
@@ -384,13 +419,29 @@ void lamport_error_free(struct lamport_error_t *error);
  to 86400000 (a day). 0: LAMPORT_TIMEOUT, or else 5 seconds.
 
  The other settings (LAMPORT_KEY, LAMPORT_MAX_JUMP, LAMPORT_TLS_CA, LAMPORT_CONFIG, ...) come from
- the environment, so no other thread may change the environment meanwhile.
+ the environment, so no other thread may change the environment meanwhile. To give them here, make
+ a lamport_config_t and use lamport_clock_connect_with().
 
  On success `*clock` is yours: give it back with lamport_clock_free().
 
  Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
  (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED,
  INTERNAL.
+ */
+lamport_status_t lamport_clock_connect(const char *store,
+                                       const char *process,
+                                       uint32_t timeout_ms,
+                                       struct lamport_clock_t **clock,
+                                       struct lamport_error_t **error);
+
+/*
+ Makes a clock as lamport_clock_connect() does, without asking whether its store is there: for
+ programs that start before their store. The first call that needs the store finds out.
+
+ The parameters and what is yours are those of lamport_clock_connect().
+
+ Does not block, does no I/O but to read the files that the settings name. Any thread. Errors:
+ NULL_POINTER (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
  */
 lamport_status_t lamport_clock_open(const char *store,
                                     const char *process,
@@ -399,17 +450,27 @@ lamport_status_t lamport_clock_open(const char *store,
                                     struct lamport_error_t **error);
 
 /*
- Makes a clock as lamport_clock_open() does, without asking whether its store is there: for
- programs that start before their store. The first call that needs the store finds out.
+ Makes a clock from settings, once its store has answered. What they do not give comes from the
+ environment, as for lamport_clock_connect().
 
- The parameters and what is yours are those of lamport_clock_open().
+ `config` stays yours, and may be freed at once. On success `*clock` is yours: give it back with
+ lamport_clock_free().
+
+ Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
+ (config, clock), INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED, INTERNAL.
+ */
+lamport_status_t lamport_clock_connect_with(const struct lamport_config_t *config,
+                                            struct lamport_clock_t **clock,
+                                            struct lamport_error_t **error);
+
+/*
+ Makes a clock from settings as lamport_clock_connect_with() does, without asking whether its store
+ is there.
 
  Does not block, does no I/O but to read the files that the settings name. Any thread. Errors:
- NULL_POINTER (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
+ NULL_POINTER (config, clock), INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
  */
-lamport_status_t lamport_clock_open_lazy(const char *store,
-                                         const char *process,
-                                         uint32_t timeout_ms,
+lamport_status_t lamport_clock_open_with(const struct lamport_config_t *config,
                                          struct lamport_clock_t **clock,
                                          struct lamport_error_t **error);
 
@@ -1116,7 +1177,7 @@ void lamport_stamp_free(struct lamport_stamp_t *stamp);
 /*
  Makes a local clock, which starts at 0. It needs no store, no connection and no thread.
 
- `process` names this process, as for lamport_clock_open(). NULL: NODE_NAME, or else "pid-" and
+ `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else "pid-" and
  the process's number. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is
  a new instance of that process.
 

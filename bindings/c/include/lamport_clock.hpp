@@ -404,6 +404,23 @@ class follower {
     detail::handle<lamport_follower_t, lamport_follower_free> follower_;
 };
 
+// Settings of a clock, by the names of the table in README.md.
+class config {
+  public:
+    config() : config_(lamport_config_new()) {}
+
+    config &set(const std::string &name, const std::string &value) {
+        detail::call(lamport_config_set, get(), detail::text(name), detail::text(value));
+        return *this;
+    }
+
+    // The handle of C, which stays this object's.
+    lamport_config_t *get() const noexcept { return config_.get(); }
+
+  private:
+    detail::handle<lamport_config_t, lamport_config_free> config_;
+};
+
 // A local clock, and one record that many processes share. Any number of threads may use one at once.
 class clock {
   public:
@@ -412,14 +429,18 @@ class clock {
     explicit clock(const std::optional<std::string> &store = std::nullopt,
                    const std::optional<std::string> &process = std::nullopt,
                    std::chrono::milliseconds timeout = std::chrono::milliseconds::zero())
-        : clock(lamport_clock_open, store, process, timeout) {}
+        : clock(lamport_clock_connect, store, process, timeout) {}
 
     // The same without asking whether the store is there.
-    static clock lazy(const std::optional<std::string> &store = std::nullopt,
+    static clock open(const std::optional<std::string> &store = std::nullopt,
                       const std::optional<std::string> &process = std::nullopt,
                       std::chrono::milliseconds timeout = std::chrono::milliseconds::zero()) {
-        return clock(lamport_clock_open_lazy, store, process, timeout);
+        return clock(lamport_clock_open, store, process, timeout);
     }
+
+    // Both from settings.
+    explicit clock(const config &settings) : clock(lamport_clock_connect_with, settings) {}
+    static clock open(const config &settings) { return clock(lamport_clock_open_with, settings); }
 
     // A local event, or a message that is sent. No I/O.
     std::uint64_t tick() { return time(lamport_clock_tick); }
@@ -534,6 +555,12 @@ class clock {
     lamport_clock_t *get() const noexcept { return clock_.get(); }
 
   private:
+    template <typename Make> clock(Make make, const config &settings) {
+        lamport_clock_t *made = nullptr;
+        detail::call(make, settings.get(), &made);
+        clock_.reset(made);
+    }
+
     template <typename Open>
     clock(Open open, const std::optional<std::string> &store,
           const std::optional<std::string> &process, std::chrono::milliseconds timeout) {

@@ -5,10 +5,10 @@ use std::ptr;
 use std::time::Duration;
 
 use lamport_clock::blocking::SharedClock;
-use lamport_clock::{Config, ProcessId, Settings, Time};
-use lamport_clock_host as host;
+use lamport_clock::{Config, ProcessId, Time};
 
 use crate::border::{self, Buffer, Failure, Output};
+use crate::config::{self, Settings};
 use crate::error::ErrorObject;
 use crate::observed::Observed;
 use crate::status::Status;
@@ -21,12 +21,12 @@ pub const LAMPORT_PROCESS_SIZE: usize = 256;
 
 /// A local clock, and one record that many processes share.
 ///
-/// Any number of threads may use one handle at once. lamport_clock_open() gives it, and
+/// Any number of threads may use one handle at once. lamport_clock_connect() gives it, and
 /// lamport_clock_free() takes it back.
 #[derive(Debug)]
 pub struct Clock(SharedClock);
 
-/// Opens a clock on a store, once that store has answered.
+/// Makes a clock on a store, once that store has answered.
 ///
 /// `store` says where the record lives: "memory:" (in this process, for this clock alone),
 /// "memory:name" (in this process, shared by the clocks that use the name) or
@@ -41,7 +41,8 @@ pub struct Clock(SharedClock);
 /// to 86400000 (a day). 0: LAMPORT_TIMEOUT, or else 5 seconds.
 ///
 /// The other settings (LAMPORT_KEY, LAMPORT_MAX_JUMP, LAMPORT_TLS_CA, LAMPORT_CONFIG, ...) come from
-/// the environment, so no other thread may change the environment meanwhile.
+/// the environment, so no other thread may change the environment meanwhile. To give them here, make
+/// a lamport_config_t and use lamport_clock_connect_with().
 ///
 /// On success `*clock` is yours: give it back with lamport_clock_free().
 ///
@@ -49,7 +50,7 @@ pub struct Clock(SharedClock);
 /// (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED,
 /// INTERNAL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_clock_open(
+pub unsafe extern "C" fn lamport_clock_connect(
     store: *const c_char,
     process: *const c_char,
     timeout_ms: u32,
@@ -72,15 +73,15 @@ pub unsafe extern "C" fn lamport_clock_open(
     unsafe { border::guarded(error, body) }
 }
 
-/// Makes a clock as lamport_clock_open() does, without asking whether its store is there: for
+/// Makes a clock as lamport_clock_connect() does, without asking whether its store is there: for
 /// programs that start before their store. The first call that needs the store finds out.
 ///
-/// The parameters and what is yours are those of lamport_clock_open().
+/// The parameters and what is yours are those of lamport_clock_connect().
 ///
 /// Does not block, does no I/O but to read the files that the settings name. Any thread. Errors:
 /// NULL_POINTER (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_clock_open_lazy(
+pub unsafe extern "C" fn lamport_clock_open(
     store: *const c_char,
     process: *const c_char,
     timeout_ms: u32,
@@ -96,6 +97,63 @@ pub unsafe extern "C" fn lamport_clock_open_lazy(
             )
         };
         let clock = Clock(SharedClock::open(&config)?);
+        output.write(border::handed_over(clock));
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// Makes a clock from settings, once its store has answered. What they do not give comes from the
+/// environment, as for lamport_clock_connect().
+///
+/// `config` stays yours, and may be freed at once. On success `*clock` is yours: give it back with
+/// lamport_clock_free().
+///
+/// Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
+/// (config, clock), INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED, INTERNAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_connect_with(
+    config: *const Settings,
+    clock: *mut *mut Clock,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let (config, output) = unsafe {
+            (
+                border::lent(config, "config")?,
+                Output::new(clock, "clock")?,
+            )
+        };
+        let clock = Clock(SharedClock::connect(config.load()?)?);
+        output.write(border::handed_over(clock));
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// Makes a clock from settings as lamport_clock_connect_with() does, without asking whether its store
+/// is there.
+///
+/// Does not block, does no I/O but to read the files that the settings name. Any thread. Errors:
+/// NULL_POINTER (config, clock), INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_open_with(
+    config: *const Settings,
+    clock: *mut *mut Clock,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let (config, output) = unsafe {
+            (
+                border::lent(config, "config")?,
+                Output::new(clock, "clock")?,
+            )
+        };
+        let clock = Clock(SharedClock::open(&config.load()?)?);
         output.write(border::handed_over(clock));
         Ok(())
     };
@@ -379,17 +437,17 @@ unsafe fn configured(
             border::optional_text(process, "process")?,
         )
     };
-    host::settle()?;
-    let mut settings = Settings::default();
+    let mut settings = lamport_clock::Settings::default();
     for (name, text) in [("store", store), ("node", process)] {
         if let Some(text) = text {
             settings.set(name, text);
         }
     }
     if timeout_ms > 0 {
-        settings.set("timeout", Duration::from_millis(timeout_ms.into()));
+        let timeout = Duration::from_millis(timeout_ms.into());
+        settings.set("timeout", timeout);
     }
-    Ok(Config::load(&settings)?)
+    config::load(&settings)
 }
 
 impl Clock {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 
 use lamport_clock::blocking::{self, Closer};
-use lamport_clock::life::Life;
+use lamport_clock::fork::Generation;
 use lamport_clock_host as host;
 
 use crate::border::{self, Failure, Output};
@@ -29,7 +29,7 @@ pub struct Follower {
     closer: Closer,
     thread: Mutex<Option<JoinHandle<()>>>,
     id: ThreadId,
-    life: Life,
+    generation: Generation,
 }
 
 /// Calls `callback` with `context` for each event of a watch that begins as lamport_clock_watch()
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn lamport_clock_follow(
             closer,
             id: thread.thread().id(),
             thread: Mutex::new(Some(thread)),
-            life: Life::current(),
+            generation: Generation::current(),
         }));
         Ok(())
     };
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn lamport_follower_free(follower: *mut Follower) {
         let Some(follower) = (unsafe { border::given_back(follower) }) else {
             return;
         };
-        if follower.life.goes_on() {
+        if follower.generation.is_current() {
             follower.stop();
         } else {
             // Its thread stayed in the parent.
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn lamport_follower_free(follower: *mut Follower) {
 
 impl Follower {
     fn stop(&self) {
-        if !self.life.goes_on() {
+        if !self.generation.is_current() {
             return;
         }
         self.closer.close();

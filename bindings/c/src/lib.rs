@@ -9,10 +9,13 @@
 // One contract holds for every pointer of every function. It stands once, at the top of the header,
 // where a C programmer reads it, and not in a section of each comment.
 #![allow(clippy::missing_safety_doc)]
+// Rust sees none of these.
+#![allow(missing_debug_implementations)]
 
 mod border;
 
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod event;
 pub mod follower;

@@ -3,10 +3,10 @@
 use std::ffi::c_char;
 
 use lamport_clock::blocking::LocalClock;
-use lamport_clock::{Config, Settings, Time};
-use lamport_clock_host as host;
+use lamport_clock::{Settings, Time};
 
 use crate::border::{self, Failure, Output};
+use crate::config;
 use crate::error::ErrorObject;
 use crate::status::Status;
 
@@ -19,7 +19,7 @@ pub struct Local(LocalClock);
 
 /// Makes a local clock, which starts at 0. It needs no store, no connection and no thread.
 ///
-/// `process` names this process, as for lamport_clock_open(). NULL: NODE_NAME, or else "pid-" and
+/// `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else "pid-" and
 /// the process's number. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is
 /// a new instance of that process.
 ///
@@ -41,13 +41,12 @@ pub unsafe extern "C" fn lamport_local_open(
                 border::optional_text(process, "process")?,
             )
         };
-        host::settle()?;
         // Whatever LAMPORT_STORE says: nothing is stored.
         let mut settings = Settings::from([("store", "memory:")]);
         if let Some(process) = process {
             settings.set("node", process);
         }
-        let config = Config::load(&settings)?;
+        let config = config::load(&settings)?;
         output.write(border::handed_over(Local(LocalClock::new(&config)?)));
         Ok(())
     };

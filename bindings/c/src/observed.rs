@@ -93,7 +93,7 @@ pub unsafe extern "C" fn lamport_observed_free(observed: *mut Observed) {
 impl Observed {
     pub(crate) fn new(observed: CoreObserved) -> Observed {
         Observed {
-            process: border::owned_text(&observed.process_id),
+            process: border::owned_text(&observed.process),
             observed,
         }
     }

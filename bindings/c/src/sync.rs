@@ -146,7 +146,7 @@ pub unsafe extern "C" fn lamport_stats_failures_with(stats: *const Stats, status
     // SAFETY: the header's contract.
     unsafe {
         border::look(stats, 0, |this| {
-            let mut kinds = ErrorKind::ALL.into_iter();
+            let mut kinds = ErrorKind::all().iter().copied();
             let kind = kinds.find(|kind| Status::of(*kind) as i32 == status);
             kind.map_or(0, |kind| this.stats.failures_of(kind))
         })

@@ -37,7 +37,7 @@ pub unsafe extern "C" fn lamport_clock_take(
         let taken = clock.reserve(count)?;
         let previous = taken.previous.as_ref();
         output.write(border::handed_over(Update {
-            previous: previous.map(|holder| border::owned_text(&holder.process_id)),
+            previous: previous.map(|holder| border::owned_text(&holder.process)),
             taken,
         }));
         Ok(())

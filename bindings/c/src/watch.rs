@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lamport_clock::blocking::{self, Closer, SharedClock};
-use lamport_clock::life::Life;
+use lamport_clock::fork::Generation;
 use lamport_clock::{Error, WatchEvent};
 
 use crate::border::{self, Output};
@@ -30,7 +30,7 @@ pub struct Watch {
     rests: Condvar,
     closer: Closer,
     next_revision: AtomicU64,
-    life: Life,
+    generation: Generation,
 }
 
 /// Follows every update by anyone: with `from` 0 those that are committed after this call returned,
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn lamport_clock_watch(
             next_revision: AtomicU64::new(begun.next_revision()),
             resting: Mutex::new(Some(begun)),
             rests: Condvar::new(),
-            life: Life::current(),
+            generation: Generation::current(),
         }));
         Ok(())
     };
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn lamport_watch_free(watch: *mut Watch) {
         // SAFETY: the header's contract: it came from us and is freed once.
         let watch = unsafe { border::given_back(watch) };
         if let Some(watch) = watch
-            && !watch.life.goes_on()
+            && !watch.generation.is_current()
         {
             // Its lock may be held for ever, by a thread that stayed in the parent.
             std::mem::forget(watch);
@@ -152,7 +152,7 @@ pub(crate) fn begin(clock: &SharedClock, from: u64) -> Result<blocking::Watch, E
 impl Watch {
     fn next(&self, patience: Duration) -> Result<Option<WatchEvent>, Error> {
         // Before the lock: the thread that held it may have stayed in the parent.
-        self.life.check("this watch")?;
+        self.generation.check("this watch")?;
         // Also if another thread still reads from it, and this one has no time to wait for that.
         self.closer.check()?;
         let deadline = Instant::now() + patience;

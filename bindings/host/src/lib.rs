@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::{io, ptr};
 
-use lamport_clock::{Error, ErrorKind, blocking, life};
+use lamport_clock::{Error, ErrorKind, blocking, fork};
 
 /// Settles the library in this process: call it before the first clock is made.
 ///
@@ -35,7 +35,7 @@ pub fn settle() -> Result<(), Error> {
 }
 
 extern "C" fn count_fork() {
-    life::count_fork();
+    fork::count_fork();
 }
 
 /// A thread of the library's that calls code of the host's, with every signal blocked in it likewise.

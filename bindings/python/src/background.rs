@@ -52,7 +52,7 @@ pub(crate) struct SyncStats {
 impl From<core::SyncStats> for SyncStats {
     fn from(stats: core::SyncStats) -> SyncStats {
         let failed = |kind: &ErrorKind| (kind.name().to_owned(), stats.failures_of(*kind));
-        let by_kind = ErrorKind::ALL.iter().map(failed);
+        let by_kind = ErrorKind::all().iter().map(failed);
         SyncStats {
             running: stats.running,
             interval: stats.interval.map(|interval| interval.as_secs_f64()),

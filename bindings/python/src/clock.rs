@@ -3,7 +3,7 @@
 use lamport_clock as core;
 use lamport_clock::blocking;
 use lamport_clock::blocking::Call;
-use lamport_clock::life::Mark;
+use lamport_clock::fork::Mark;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -232,7 +232,7 @@ impl SharedClock {
     /// >>> clock = SharedClock.memory("api")
     /// >>> first, second = clock.update(), clock.update()
     /// >>> first.value, second.value, second.previous
-    /// (2, 4, Holder(value=2, process_id='api'))
+    /// (2, 4, Holder(value=2, process='api'))
     fn update(&self, py: Python<'_>) -> PyResult<Update> {
         let clock = self.clock(py);
         wait(py, || clock.begin_update()).map(Update)

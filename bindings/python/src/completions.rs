@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use lamport_clock::life::Life;
+use lamport_clock::fork::Generation;
 use lamport_clock::{Error, ErrorKind, blocking};
 use pyo3::PyTraverseError;
 use pyo3::exceptions::PyRuntimeError;
@@ -40,7 +40,7 @@ use crate::watch::Watch;
 /// ends: asking the loop and resolving futures is left to those who call.
 #[pyclass(frozen, weakref, module = "lamport_clock._native")]
 pub(crate) struct Completions {
-    life: Life,
+    generation: Generation,
     ready: Arc<Ready>,
     /// The futures of the calls that nobody was told of yet. Locked for a moment, while attached,
     /// and never while Python runs.
@@ -101,7 +101,7 @@ impl Completions {
     ) -> PyResult<Py<Call>> {
         let completions = this.get();
         completions
-            .life
+            .generation
             .check("this event loop's queue")
             .or_raise()?;
         let ticket = completions.next.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +136,7 @@ impl Completions {
 
     /// Nobody waits for it any more. In a child of a fork the futures are its parent's.
     fn forget(&self, ticket: u64) {
-        if self.life.goes_on() {
+        if self.generation.is_current() {
             let future = self.waiting().remove(&ticket);
             // Its end may run anything, so it comes after the lock's.
             drop(future);
@@ -153,7 +153,7 @@ impl Completions {
             Error::with_source(ErrorKind::Internal, message, error)
         });
         Ok(Completions {
-            life: Life::current(),
+            generation: Generation::current(),
             ready: Arc::new(Ready {
                 tickets: Mutex::default(),
                 alarm: alarm.or_raise()?,
@@ -171,7 +171,7 @@ impl Completions {
 
     /// Begins what was asked for since it was called last: for the loop's thread.
     fn begin(&self) {
-        if !self.life.goes_on() {
+        if !self.generation.is_current() {
             return;
         }
         let gathered = mem::take(&mut *self.gathered());
@@ -189,7 +189,7 @@ impl Completions {
     /// The futures of the calls that are ready, the newest first: for the loop's thread, to resolve.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let mut futures = Vec::new();
-        if self.life.goes_on() {
+        if self.generation.is_current() {
             let tickets = self.ready.take();
             let mut waiting = self.waiting();
             // Those without one were given up, or told already.
@@ -367,7 +367,7 @@ impl Call {
     fn look_again(&self) {
         let completions = self.completions.get();
         // In a child of a fork the queue may be locked for ever, and the alarm is its parent's too.
-        if completions.life.goes_on() {
+        if completions.generation.is_current() {
             completions.ready.push(self.ticket);
         }
     }

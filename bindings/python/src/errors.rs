@@ -23,19 +23,19 @@ const fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Regressed => "RegressedError",
         ErrorKind::Overloaded => "OverloadedError",
         ErrorKind::Closed => "ClosedError",
-        ErrorKind::Internal => "InternalError",
+        _ => "InternalError",
     }
 }
 
-/// In the order of [`ErrorKind::ALL`].
+/// In the order of [`ErrorKind::all()`].
 static CLASSES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
 
 /// Looks the classes up while the module is imported, so that one that is missing or says another
 /// kind is seen then and not when an error is to be told.
 pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
     let module = py.import("lamport_clock._errors")?;
-    let mut classes = Vec::with_capacity(ErrorKind::ALL.len());
-    for kind in ErrorKind::ALL {
+    let mut classes = Vec::with_capacity(ErrorKind::all().len());
+    for &kind in ErrorKind::all() {
         let class = module.getattr(class_name(kind))?.cast_into::<PyType>()?;
         let told: String = class.getattr("kind")?.extract()?;
         if told != kind.name() {
@@ -59,7 +59,7 @@ pub(crate) fn exception(error: &Error) -> PyErr {
 /// An exception that the binding itself has reason to raise.
 pub(crate) fn raise(kind: ErrorKind, message: String) -> PyErr {
     Python::attach(|py| {
-        let index = ErrorKind::ALL.iter().position(|&other| other == kind);
+        let index = ErrorKind::all().iter().position(|&other| other == kind);
         match index.and_then(|index| CLASSES.get(py)?.get(index)) {
             Some(class) => PyErr::from_type(class.bind(py).clone(), message),
             // Not reached: importing the module has loaded the table.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lamport_clock as core;
-use lamport_clock::life::Life;
+use lamport_clock::fork::Generation;
 use pyo3::PyClass;
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -198,29 +198,29 @@ value!(Stamp, {
 ///
 ///     >>> first = clock.update()
 ///     >>> clock.update().previous
-///     Holder(value=2, process_id='api')
+///     Holder(value=2, process='api')
 #[pyclass(frozen, eq, module = "lamport_clock")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Holder(core::Holder);
 
 impl Fields for Holder {
-    const NAMES: &'static [&'static str] = &["value", "process_id"];
+    const NAMES: &'static [&'static str] = &["value", "process"];
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (self.value(), self.process_id()).into_pyobject(py)
+        (self.value(), self.process()).into_pyobject(py)
     }
 
     fn text(&self) -> String {
-        format!("{}@{}", self.value(), html::plain(self.process_id()))
+        format!("{}@{}", self.value(), html::plain(self.process()))
     }
 }
 
 value!(Holder, {
     #[new]
-    fn new(value: TimeArgument, process_id: Text) -> Holder {
+    fn new(value: TimeArgument, process: Text) -> Holder {
         Holder(core::Holder {
             value: value.0,
-            process_id: process_id.0,
+            process: process.0,
         })
     }
 
@@ -232,8 +232,8 @@ value!(Holder, {
 
     /// The process, as the record named it.
     #[getter]
-    fn process_id(&self) -> &str {
-        &self.0.process_id
+    fn process(&self) -> &str {
+        &self.0.process
     }
 });
 
@@ -398,7 +398,7 @@ fn after(previous: Option<Holder>, regressed: Option<u64>) -> String {
 #[pyclass(frozen, eq, module = "lamport_clock")]
 pub(crate) struct Reservation {
     taken: core::Reservation,
-    life: Life,
+    generation: Generation,
 }
 
 impl Reservation {
@@ -406,12 +406,12 @@ impl Reservation {
     pub(crate) fn of(taken: core::Reservation) -> Reservation {
         Reservation {
             taken,
-            life: Life::current(),
+            generation: Generation::current(),
         }
     }
 
     fn check(&self) -> PyResult<()> {
-        self.life.check("this reservation").or_raise()
+        self.generation.check("this reservation").or_raise()
     }
 
     fn range<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyRange>> {
@@ -583,7 +583,7 @@ value!(Reservation, {
         Ok(Times {
             next: AtomicU64::new(self.first()),
             last: self.last(),
-            life: self.life,
+            generation: self.generation,
         })
     }
 });
@@ -593,7 +593,7 @@ value!(Reservation, {
 pub(crate) struct Times {
     next: AtomicU64,
     last: u64,
-    life: Life,
+    generation: Generation,
 }
 
 #[pymethods]
@@ -603,7 +603,7 @@ impl Times {
     }
 
     fn __next__(&self) -> PyResult<Option<u64>> {
-        self.life.check("this reservation").or_raise()?;
+        self.generation.check("this reservation").or_raise()?;
         // Each to one thread. It runs past the end by a step for each further call, unseen.
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(Some(next).filter(|next| *next <= self.last))
@@ -619,7 +619,7 @@ impl Times {
 ///
 ///     >>> mine = clock.update()
 ///     >>> seen = clock.read()
-///     >>> seen.value, seen.process_id, seen.instance == clock.instance
+///     >>> seen.value, seen.process, seen.instance == clock.instance
 ///     (2, 'api', True)
 #[pyclass(frozen, eq, module = "lamport_clock")]
 #[derive(Clone, PartialEq)]
@@ -629,7 +629,7 @@ impl Fields for Observed {
     const NAMES: &'static [&'static str] = &[
         "first",
         "value",
-        "process_id",
+        "process",
         "instance",
         "real_timestamp",
         "revision",
@@ -639,7 +639,7 @@ impl Fields for Observed {
         (
             self.first(),
             self.value(),
-            self.process_id(),
+            self.process(),
             self.instance(),
             self.real_timestamp(),
             self.revision(),
@@ -648,7 +648,7 @@ impl Fields for Observed {
     }
 
     fn text(&self) -> String {
-        let process = html::plain(self.process_id());
+        let process = html::plain(self.process());
         match self.first() == self.value() {
             true => format!("{}@{process}", self.value()),
             false => format!("{}..{}@{process}", self.first(), self.value()),
@@ -661,7 +661,7 @@ value!(Observed, {
     fn new(
         first: TimeArgument,
         value: TimeArgument,
-        process_id: Text,
+        process: Text,
         instance: Option<Bits>,
         real_timestamp: Option<f64>,
         revision: Whole,
@@ -669,7 +669,7 @@ value!(Observed, {
         Observed(core::Observed {
             first: first.0,
             value: value.0,
-            process_id: process_id.0,
+            process: process.0,
             instance: instance.map(|bits| bits.0),
             real_timestamp,
             revision: revision.0,
@@ -690,11 +690,11 @@ value!(Observed, {
 
     /// Who took it, as its writer wrote it.
     #[getter]
-    fn process_id(&self) -> &str {
-        &self.0.process_id
+    fn process(&self) -> &str {
+        &self.0.process
     }
 
-    /// Which life of that process, 64 bits; None if the writer is of the old kind.
+    /// Which life of that process, 64 bits; None if a legacy writer wrote it.
     #[getter]
     fn instance(&self) -> Option<u64> {
         self.0.instance.map(core::Instance::get)

@@ -5,7 +5,7 @@ use std::sync::{Mutex, TryLockError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use lamport_clock::life::Life;
+use lamport_clock::fork::Generation;
 use lamport_clock::{Error, ErrorKind, WatchEvent, blocking};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
@@ -43,7 +43,7 @@ pub(crate) struct Watch {
     inner: Mutex<Option<blocking::Watch>>,
     closed: AtomicBool,
     notices: bool,
-    life: Life,
+    generation: Generation,
 }
 
 /// What a slice of waiting brought.
@@ -61,7 +61,7 @@ impl Watch {
             inner: Mutex::new(Some(inner)),
             closed: AtomicBool::new(false),
             notices,
-            life: Life::current(),
+            generation: Generation::current(),
         }
     }
 
@@ -72,7 +72,7 @@ impl Watch {
         deadline: Option<Instant>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         // Before the lock: the thread that held it may have stayed in the parent.
-        self.life.check("this watch").or_raise()?;
+        self.generation.check("this watch").or_raise()?;
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let patience = left.map_or(SLICE, |left| left.min(SLICE));
@@ -94,7 +94,7 @@ impl Watch {
 
     /// Ready once [`look`](Watch::look) has something to say. Waits for nobody, so it may be attached.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.life.goes_on() || self.closed.load(Ordering::Acquire) {
+        if !self.generation.is_current() || self.closed.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
         match self.inner.try_lock() {
@@ -109,7 +109,7 @@ impl Watch {
     /// What this watch tells now, without waiting: None if it is nothing, and StopAsyncIteration if
     /// it has ended.
     pub(crate) fn look(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.life.check("this watch").or_raise()?;
+        self.generation.check("this watch").or_raise()?;
         match self.turn(Duration::ZERO) {
             Turn::Event(event) => {
                 let told = tell(py, event, self.notices)?;

@@ -31,7 +31,7 @@ fn update(process: &str, called: u64, value: u64) -> String {
 
 fn entry(value: u64) -> String {
     let entry = json!({
-        "value": value, "first": value, "process_id": "a", "instance": "00000000000000ff",
+        "value": value, "first": value, "process": "a", "instance": "00000000000000ff",
         "real_timestamp": 1.5, "revision": value,
     });
     format!("{entry}\n")
@@ -55,7 +55,7 @@ fn a_good_history_is_counted_and_passes() {
         ended.lines,
         [
             "updates: 2 acknowledged, 0 failed, 0 unknown; reads: 0",
-            "log: 2 entries, 0 by old writers, 0 by others",
+            "log: 2 entries, 0 by legacy writers, 0 by others",
             // It does not say what lies before its first line.
             "the log is incomplete: 0 calls could not be looked up in it",
             &longest,
@@ -80,7 +80,7 @@ fn the_verdict_as_json_has_the_counts() {
         (&json!(true), &json!(1), &json!(0))
     );
     let counts = json!({
-        "entries": 1, "by_old_writers": 0, "by_others": 0, "complete": true, "unchecked": 0,
+        "entries": 1, "by_legacy_writers": 0, "by_others": 0, "complete": true, "unchecked": 0,
     });
     assert_eq!(verdict["log"], counts);
     assert_eq!(

@@ -14,132 +14,147 @@ use crate::store::{Failure, Outcome};
 /// Why an attempt at a member failed.
 #[derive(Clone, Debug)]
 pub(super) struct Cause {
-    kind: ErrorKind,
-    outcome: Outcome,
-    retry: bool,
-    members_fault: bool,
-    lasting: bool,
-    broken: bool,
-    wants_a_user: bool,
-    kept_from: Option<u64>,
+    what: What,
     message: String,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// No answer in time.
+    Silent,
+    /// The connection broke, for a reason that is not known.
+    Broken,
+    /// Something was said that does not tell what became of the request.
+    Obscure,
+    /// The server wants TLS, and was spoken to without.
+    WantsTls,
+    /// The request never left this machine, or this member serves none of its kind.
+    NotServed,
+    /// Server and client do not trust each other; nothing but the handshake was exchanged.
+    Untrusted(ErrorKind),
+    /// The member has too much to do.
+    Busy,
+    /// The quota is used up. A member may say so after it has applied the transaction.
+    Full,
+    /// The server was told no user, and wants to know one.
+    WantsAUser,
+    /// The history was cleaned away, up to a revision that only a watch is told.
+    Compacted(Option<u64>),
+    /// The server said no.
+    Refused(ErrorKind),
+}
+
 impl Cause {
-    /// It gave no answer in this time.
-    pub(super) fn silent(after: Duration) -> Cause {
+    fn of(what: What, message: impl Into<String>) -> Cause {
         Cause {
-            kind: ErrorKind::Timeout,
-            ..Cause::unknown(format!("no answer within {after:?}"))
+            what,
+            message: message.into(),
         }
+    }
+
+    pub(super) fn silent(after: Duration) -> Cause {
+        Cause::of(What::Silent, format!("no answer within {after:?}"))
     }
 
     /// A watch ended without a word, or with one that explains nothing.
     pub(super) fn broken_watch(why: &str) -> Cause {
-        Cause::unknown(format!("the watch broke: {why}"))
+        Cause::of(What::Obscure, format!("the watch broke: {why}"))
     }
 
     /// A watch from a revision that is gone.
     pub(super) fn compacted(kept_from: u64) -> Cause {
-        Cause {
-            kept_from: Some(kept_from),
-            ..Cause::refusal(
-                ErrorKind::Compacted,
-                format!("the store was compacted before revision {kept_from}"),
-            )
-        }
+        let message = format!("the store was compacted before revision {kept_from}");
+        Cause::of(What::Compacted(Some(kept_from)), message)
     }
 
-    /// The server said no.
     pub(super) fn refusal(kind: ErrorKind, message: String) -> Cause {
-        Cause {
-            kind,
-            outcome: Outcome::NotApplied,
-            retry: false,
-            members_fault: false,
-            lasting: false,
-            broken: false,
-            wants_a_user: false,
-            kept_from: None,
-            message,
-        }
+        Cause::of(What::Refused(kind), message)
     }
 
-    /// Server and client do not trust each other; nothing but the handshake was exchanged.
     pub(super) fn untrusted(kind: ErrorKind, message: String) -> Cause {
-        Cause {
-            kind,
-            lasting: true,
-            ..Cause::not_connected(message)
-        }
+        Cause::of(What::Untrusted(kind), message)
     }
 
-    /// The server wants TLS, and was spoken to without.
     pub(super) fn wants_tls() -> Cause {
-        Cause {
-            lasting: true,
-            ..Cause::unknown(
-                "the server wants TLS: set LAMPORT_TLS_CA to the certificate of the CA that signed \
-                 its certificate"
-                    .to_owned(),
-            )
-        }
+        let message = "the server wants TLS: set LAMPORT_TLS_CA to the certificate of the CA that \
+                       signed its certificate";
+        Cause::of(What::WantsTls, message)
     }
 
     /// It was asked without a user, and wants one now; a new connection brings ours.
     pub(super) fn users_were_switched_on() -> Cause {
-        Cause::not_connected("etcd's users were switched on".to_owned())
+        Cause::of(What::NotServed, "etcd's users were switched on")
+    }
+
+    /// The request never left this machine.
+    pub(super) fn not_connected(message: String) -> Cause {
+        Cause::of(What::NotServed, message)
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self.what {
+            What::Silent => ErrorKind::Timeout,
+            What::Broken | What::Obscure | What::WantsTls | What::NotServed | What::Busy => {
+                ErrorKind::Unavailable
+            }
+            What::Full => ErrorKind::NoSpace,
+            What::WantsAUser => ErrorKind::Denied,
+            What::Compacted(_) => ErrorKind::Compacted,
+            What::Untrusted(kind) | What::Refused(kind) => kind,
+        }
+    }
+
+    /// What is certain is said to be; everything else may or may not have been carried out.
+    fn outcome(&self) -> Outcome {
+        match self.what {
+            What::Silent | What::Broken | What::Obscure | What::WantsTls | What::Full => {
+                Outcome::Unknown
+            }
+            _ => Outcome::NotApplied,
+        }
+    }
+
+    /// Whether another attempt may do better, at this member or another one.
+    fn retry(&self) -> bool {
+        self.is_the_members_fault() || self.what == What::Busy
     }
 
     /// Whether another member may do better.
     pub(super) fn is_the_members_fault(&self) -> bool {
-        self.members_fault
+        matches!(
+            self.what,
+            What::Silent
+                | What::Broken
+                | What::Obscure
+                | What::WantsTls
+                | What::NotServed
+                | What::Untrusted(_)
+        )
     }
 
     /// Whether the same member will fail the same way until somebody changes something.
     pub(super) fn is_lasting(&self) -> bool {
-        self.lasting
+        matches!(self.what, What::WantsTls | What::Untrusted(_))
     }
 
-    /// Whether the connection broke for a reason that is not known.
     pub(super) fn is_a_broken_connection(&self) -> bool {
-        self.broken
+        self.what == What::Broken
     }
 
-    /// Whether the server was told no user, and wants to know one.
     pub(super) fn wants_a_user(&self) -> bool {
-        self.wants_a_user
+        self.what == What::WantsAUser
     }
 
     /// The failure for the caller, with the place where it happened.
     pub(super) fn at(&self, address: &Address) -> Failure {
         Failure {
-            error: Error::new(self.kind, format!("etcd at {address}: {}", self.message)),
-            outcome: self.outcome,
-            retry: self.retry,
-            kept_from: self.kept_from,
-        }
-    }
-
-    fn unknown(message: String) -> Cause {
-        Cause {
-            kind: ErrorKind::Unavailable,
-            outcome: Outcome::Unknown,
-            retry: true,
-            members_fault: true,
-            lasting: false,
-            broken: false,
-            wants_a_user: false,
-            kept_from: None,
-            message,
-        }
-    }
-
-    /// The request never left this machine.
-    pub(super) fn not_connected(message: String) -> Cause {
-        Cause {
-            outcome: Outcome::NotApplied,
-            ..Cause::unknown(message)
+            error: Error::new(self.kind(), format!("etcd at {address}: {}", self.message)),
+            outcome: self.outcome(),
+            retry: self.retry(),
+            kept_from: match self.what {
+                What::Compacted(kept_from) => kept_from,
+                _ => None,
+            },
         }
     }
 }
@@ -152,13 +167,13 @@ impl From<ClientError> for Cause {
             ClientError::InvalidArgs(_) | ClientError::InvalidUri(_) => {
                 Cause::refusal(ErrorKind::InvalidArgument, error.to_string())
             }
-            _ => Cause::unknown(error.to_string()),
+            _ => Cause::of(What::Obscure, error.to_string()),
         }
     }
 }
 
-/// What is certain is said to be; everything else may or may not have been carried out. Errors of
-/// the transport bear the same text in both cases, so the text decides nothing but the advice.
+/// Errors of the transport bear the same text whatever became of the request, so the text decides
+/// nothing but the advice.
 fn from_status(status: &tonic::Status) -> Cause {
     let says = status.message().to_owned();
     // Only the server itself speaks like this; other texts come from the transport on our side.
@@ -166,47 +181,30 @@ fn from_status(status: &tonic::Status) -> Cause {
         return from_chain(status);
     }
     match status.code() {
-        // A member may say so after it has applied the transaction (its own view of the quota).
-        Code::ResourceExhausted if says.contains("space exceeded") => Cause {
-            outcome: Outcome::Unknown,
-            ..Cause::refusal(
-                ErrorKind::NoSpace,
-                format!(
-                    "{says}. Three steps set it right: compact the history (etcdctl compact \
-                     REVISION), give the space back (etcdctl defrag on each member), and lift the \
-                     alarm (etcdctl alarm disarm)"
-                ),
-            )
-        },
+        Code::ResourceExhausted if says.contains("space exceeded") => Cause::of(
+            What::Full,
+            format!(
+                "{says}. Three steps set it right: compact the history (etcdctl compact REVISION), \
+                 give the space back (etcdctl defrag on each member), and lift the alarm (etcdctl \
+                 alarm disarm)"
+            ),
+        ),
         // A learner serves no transactions, but another member does.
-        Code::FailedPrecondition if says.contains("learner") => Cause {
-            outcome: Outcome::NotApplied,
-            ..Cause::unknown(says)
-        },
-        Code::ResourceExhausted => Cause {
-            retry: true,
-            ..Cause::refusal(ErrorKind::Unavailable, says)
-        },
-        Code::OutOfRange if says.contains("compacted") => {
-            Cause::refusal(ErrorKind::Compacted, says)
-        }
+        Code::FailedPrecondition if says.contains("learner") => Cause::of(What::NotServed, says),
+        Code::ResourceExhausted => Cause::of(What::Busy, says),
+        Code::OutOfRange if says.contains("compacted") => Cause::of(What::Compacted(None), says),
         // The client authenticates anew for an invalid token, but not for this.
-        Code::InvalidArgument if says.contains("revision of auth store is old") => Cause {
-            outcome: Outcome::NotApplied,
-            ..Cause::unknown(says)
-        },
+        Code::InvalidArgument if says.contains("revision of auth store is old") => {
+            Cause::of(What::NotServed, says)
+        }
         // The client looked for a new token since nobody knew its old one; a new connection needs none.
-        _ if says.contains(NO_USERS) => Cause::not_connected(says),
-        Code::InvalidArgument if says.contains("user name is empty") => Cause {
-            wants_a_user: true,
-            ..Cause::refusal(
-                ErrorKind::Denied,
-                format!(
-                    "{says}: etcd wants to know who we are; set LAMPORT_USER and \
-                     LAMPORT_PASSWORD_FILE"
-                ),
-            )
-        },
+        _ if says.contains(NO_USERS) => Cause::of(What::NotServed, says),
+        Code::InvalidArgument if says.contains("user name is empty") => Cause::of(
+            What::WantsAUser,
+            format!(
+                "{says}: etcd wants to know who we are; set LAMPORT_USER and LAMPORT_PASSWORD_FILE"
+            ),
+        ),
         Code::InvalidArgument if says.contains("authentication failed") => {
             Cause::refusal(ErrorKind::Denied, denied(&says))
         }
@@ -216,7 +214,7 @@ fn from_status(status: &tonic::Status) -> Cause {
         Code::InvalidArgument | Code::OutOfRange => {
             Cause::refusal(ErrorKind::InvalidArgument, says)
         }
-        _ => Cause::unknown(says),
+        _ => Cause::of(What::Obscure, says),
     }
 }
 
@@ -254,10 +252,7 @@ fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
     if connecting {
         return Cause::not_connected(format!("can't connect: {message}"));
     }
-    Cause {
-        broken: true,
-        ..Cause::unknown(format!("the connection failed: {message}"))
-    }
+    Cause::of(What::Broken, format!("the connection failed: {message}"))
 }
 
 /// What a watch's reason for ending means.

@@ -5,6 +5,7 @@
 //! preferred member is the first one given (one's own node). A member that fails is set aside until
 //! a status request, sent in the background, finds it with a leader again.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -162,6 +163,13 @@ impl EtcdStore {
             format!("no etcd member serves: {}", failures.join("; ")),
             error,
         )
+    }
+}
+
+impl fmt::Debug for EtcdStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = self.members.iter().map(|member| member.address());
+        f.debug_list().entries(members).finish()
     }
 }
 

@@ -312,7 +312,7 @@ fn a_gap_that_one_transaction_does_not_leave() {
 }
 
 #[test]
-fn a_time_below_an_old_writers_record() {
+fn a_time_below_a_legacy_writers_record() {
     for (round_trips, is_good) in [(1, false), (2, true)] {
         let mut world = World {
             calls: Vec::new(),

@@ -38,7 +38,7 @@ struct Record {
     clock: u64,
     /// The newest time, by whom it may be, and its revision; `None` before the first.
     newest: Option<(u64, u64)>,
-    /// What an old writer left, and when.
+    /// What a legacy writer left, and when.
     old: Option<(u64, u64)>,
     /// The revision at which times were taken last.
     taken: u64,
@@ -61,7 +61,7 @@ impl Record {
         self.shown().map(|(value, _)| value)
     }
 
-    /// The clock, if an old writer has just moved the record below it.
+    /// The clock, if a legacy writer has just moved the record below it.
     fn regressed(&self) -> Option<u64> {
         let (value, revision) = self.old?;
         (value < self.clock && revision > self.taken).then_some(self.clock)
@@ -77,7 +77,7 @@ impl Record {
 }
 
 impl World {
-    /// `calls` calls by five processes; in `old` of a thousand steps a writer of the old kind comes
+    /// `calls` calls by five processes; in `old` of a thousand steps a legacy writer comes
     /// between.
     pub(crate) fn run(seed: u64, calls: usize, old: u64) -> World {
         let mut random = Random::new(seed);
@@ -237,7 +237,7 @@ impl World {
         self.log.push(json!({
             "value": last,
             "first": first,
-            "process_id": process,
+            "process": process,
             "instance": instance.map(|instance| instance.to_string()),
             "real_timestamp": 1.5,
             "revision": revision,

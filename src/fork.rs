@@ -1,9 +1,9 @@
-//! What a forked child may touch of what it inherits, counted in lives.
+//! What a forked child may touch of what it inherits, counted in generations.
 //!
 //! A child has its parent's memory but not its threads: a lock that one of them held is held for
 //! ever, a task is carried by nobody, and a socket is the parent's. So whatever holds such things
-//! belongs to one life of the process. In a later life nothing asks it for anything, waits for it
-//! or drops it; what the child needs instead it makes anew, when it needs it. At the fork itself
+//! belongs to one generation: the process that made it. In the child nothing asks it for anything, waits
+//! for it or drops it; what the child needs instead it makes anew, when it needs it. At the fork itself
 //! nothing is done but counting.
 //!
 //! What the child uses all the same:
@@ -34,27 +34,27 @@ pub fn count_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// One life of the process: from its start, or the fork it came from, on.
+/// How many forks lie between the first process of a program and this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Life(u32);
+pub struct Generation(u32);
 
-impl Life {
-    /// The life that runs now.
+impl Generation {
+    /// That of the process that runs now.
     #[inline]
-    pub fn current() -> Life {
+    pub fn current() -> Generation {
         // Relaxed: the count changes while there is one thread.
-        Life(FORKS.load(Ordering::Relaxed))
+        Generation(FORKS.load(Ordering::Relaxed))
     }
 
     /// Whether no fork lies between then and now.
     #[inline]
-    pub fn goes_on(self) -> bool {
-        self == Life::current()
+    pub fn is_current(self) -> bool {
+        self == Generation::current()
     }
 
-    /// [`ErrorKind::Closed`] if `what` was made in an earlier life and stays there.
+    /// [`ErrorKind::Closed`] if `what` was made by the parent and stays there.
     pub fn check(self, what: &str) -> Result<()> {
-        if self.goes_on() {
+        if self.is_current() {
             return Ok(());
         }
         Err(Error::new(
@@ -67,125 +67,125 @@ impl Life {
     }
 }
 
-/// A mark that a fork takes away: for what each life of the process does once.
+/// A mark that a fork takes away: for what each process does once.
 #[derive(Debug)]
 pub struct Mark(AtomicU32);
 
 impl Mark {
-    /// Set, in the life that runs now.
+    /// Set, in the process that runs now.
     #[allow(clippy::new_without_default, reason = "it depends on when it is made")]
     pub fn new() -> Mark {
-        Mark(AtomicU32::new(Life::current().0))
+        Mark(AtomicU32::new(Generation::current().0))
     }
 
-    /// Whether it was set in the life that runs now.
+    /// Whether it was set in the process that runs now.
     #[inline]
     pub fn stands(&self) -> bool {
-        Life(self.0.load(Ordering::Relaxed)).goes_on()
+        Generation(self.0.load(Ordering::Relaxed)).is_current()
     }
 
-    /// Sets it, in the life that runs now: true for the one caller who did.
+    /// Sets it, in the process that runs now: true for the one caller who did.
     pub fn set(&self) -> bool {
-        let now = Life::current();
-        Life(self.0.swap(now.0, Ordering::Relaxed)) != now
+        let now = Generation::current();
+        Generation(self.0.swap(now.0, Ordering::Relaxed)) != now
     }
 }
 
-/// A value of one life. A later one neither gets at it nor drops it.
+/// A value of one generation. A later one neither gets at it nor drops it.
 #[derive(Debug)]
-pub(crate) struct Mortal<T> {
-    life: Life,
+pub(crate) struct OfGeneration<T> {
+    generation: Generation,
     /// `None` only while it is dropped.
     value: Option<T>,
 }
 
-impl<T> Mortal<T> {
-    pub(crate) fn new(value: T) -> Mortal<T> {
-        Mortal {
-            life: Life::current(),
+impl<T> OfGeneration<T> {
+    pub(crate) fn new(value: T) -> OfGeneration<T> {
+        OfGeneration {
+            generation: Generation::current(),
             value: Some(value),
         }
     }
 
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
-        if self.life.goes_on() {
+        if self.generation.is_current() {
             self.value.as_ref()
         } else {
             None
         }
     }
 
-    /// The value in a later life too: for what needs no lock.
+    /// The value in a child too: for what needs no lock.
     pub(crate) fn inherited(&self) -> Option<&T> {
         self.value.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        self.value.as_mut().filter(|_| self.life.goes_on())
+        self.value.as_mut().filter(|_| self.generation.is_current())
     }
 
-    pub(crate) fn life(&self) -> Life {
-        self.life
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation
     }
 }
 
-impl<T: Clone> Clone for Mortal<T> {
-    fn clone(&self) -> Mortal<T> {
-        Mortal {
-            life: self.life,
+impl<T: Clone> Clone for OfGeneration<T> {
+    fn clone(&self) -> OfGeneration<T> {
+        OfGeneration {
+            generation: self.generation,
             value: self.value.clone(),
         }
     }
 }
 
-impl<T> Drop for Mortal<T> {
+impl<T> Drop for OfGeneration<T> {
     fn drop(&mut self) {
-        if !self.life.goes_on() {
+        if !self.generation.is_current() {
             std::mem::forget(self.value.take());
         }
     }
 }
 
-/// A value of which each life has its own, made at first use.
+/// A value of which each generation has its own, made at first use.
 ///
 /// Not behind a lock, which another thread may hold when the process forks: a chain, in which a
-/// life passes its ancestors by. `T` may hold a lock, since that is this life's alone.
-pub(crate) struct PerLife<T>(OnceBox<Link<T>>);
+/// child passes its ancestors by. `T` may hold a lock, since that is this generation's alone.
+pub(crate) struct PerGeneration<T>(OnceBox<Link<T>>);
 
 struct Link<T> {
-    value: Mortal<T>,
-    later: PerLife<T>,
+    value: OfGeneration<T>,
+    later: PerGeneration<T>,
 }
 
-impl<T> PerLife<T> {
-    pub(crate) const fn new() -> PerLife<T> {
-        PerLife(OnceBox::new())
+impl<T> PerGeneration<T> {
+    pub(crate) const fn new() -> PerGeneration<T> {
+        PerGeneration(OnceBox::new())
     }
 
-    /// The values of the lives so far, the oldest first: for what needs no lock.
+    /// The values of the generations so far, the oldest first: for what needs no lock.
     pub(crate) fn inherited(&self) -> impl Iterator<Item = &T> {
         std::iter::successors(self.0.get(), |link| link.later.0.get())
             .filter_map(|link| link.value.inherited())
     }
 
-    /// The value of this life, if it was made.
+    /// The value of this generation, if it was made.
     pub(crate) fn made(&self) -> Option<&T> {
         std::iter::successors(self.0.get(), |link| link.later.0.get())
             .find_map(|link| link.value.get())
     }
 }
 
-impl<T: Default> PerLife<T> {
-    /// The value of this life.
+impl<T: Default> PerGeneration<T> {
+    /// The value of this generation.
     pub(crate) fn get(&self) -> &T {
         let mut place = self;
         loop {
             // Of two that get here at once one drops what it made, which is still empty.
             let link = place.0.get_or_init(|| {
                 Box::new(Link {
-                    value: Mortal::new(T::default()),
-                    later: PerLife::new(),
+                    value: OfGeneration::new(T::default()),
+                    later: PerGeneration::new(),
                 })
             });
             match link.value.get() {

@@ -1,6 +1,6 @@
-"""A client of the old kind: it reads the record and writes it back in two steps.
+"""A legacy writer: it reads the record and writes it back in two steps.
 
-usage: old_writer.py ENDPOINT CA USER:PASSWORD PROCESS RECORD REST_MS
+usage: legacy_writer.py ENDPOINT CA USER:PASSWORD PROCESS RECORD REST_MS
 
 Two of them that read the same record give the same time twice. It records its calls as the clocks
 do, with an instance, so a checker that is worth its name says so.

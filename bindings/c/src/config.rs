@@ -1,0 +1,85 @@
+//! Settings that are given one by one.
+
+use std::ffi::c_char;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lamport_clock::Config;
+use lamport_clock_host as host;
+
+use crate::border::{self, Failure};
+use crate::error::ErrorObject;
+use crate::status::Status;
+
+/// Settings of a clock: the library's table, by name.
+///
+/// "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key",
+/// "user", "password_file", "allow_plaintext": README.md says what each is. What is not given comes
+/// from the environment.
+#[derive(Debug, Default)]
+pub struct Settings(Mutex<lamport_clock::Settings>);
+
+impl Settings {
+    pub(crate) fn load(&self) -> Result<Config, Failure> {
+        load(&self.given())
+    }
+
+    fn given(&self) -> MutexGuard<'_, lamport_clock::Settings> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What settings come to. From here on the process's forks are known of.
+pub(crate) fn load(settings: &lamport_clock::Settings) -> Result<Config, Failure> {
+    host::settle()?;
+    Ok(Config::load(settings)?)
+}
+
+/// Settings of which none is given yet: give them back with lamport_config_free(). Never NULL.
+///
+/// Does not block. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lamport_config_new() -> *mut Settings {
+    border::handed_over(Settings::default())
+}
+
+/// Gives the setting `name` the text `value`, in place of what it was given before; NULL: as if it had
+/// not been given. A name that is no setting, and a value that it does not take, are told of where a
+/// clock is made.
+///
+/// Does not block. Errors: NULL_POINTER (config, name), INVALID_UTF8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_config_set(
+    config: *const Settings,
+    name: *const c_char,
+    value: *const c_char,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let body = || {
+        // SAFETY: the header's contract.
+        let (config, name, value) = unsafe {
+            (
+                border::lent(config, "config")?,
+                border::text(name, "name")?,
+                border::optional_text(value, "value")?,
+            )
+        };
+        match value {
+            Some(value) => config.given().set(name, value),
+            None => config.given().remove(name),
+        }
+        Ok(())
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::guarded(error, body) }
+}
+
+/// Takes settings back; NULL is allowed. Clocks that were made from them go on.
+///
+/// Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_config_free(config: *mut Settings) {
+    border::value_or((), || {
+        // SAFETY: the header's contract: it came from us and is freed once.
+        drop(unsafe { border::given_back(config) });
+    });
+}
