@@ -561,11 +561,11 @@ class clock {
         clock_.reset(made);
     }
 
-    template <typename Open>
-    clock(Open open, const std::optional<std::string> &store,
+    template <typename Make>
+    clock(Make make, const std::optional<std::string> &store,
           const std::optional<std::string> &process, std::chrono::milliseconds timeout) {
         lamport_clock_t *opened = nullptr;
-        detail::call(open, detail::text(store), detail::text(process), detail::count(timeout),
+        detail::call(make, detail::text(store), detail::text(process), detail::count(timeout),
                      &opened);
         clock_.reset(opened);
     }
