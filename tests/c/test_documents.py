@@ -63,6 +63,7 @@ SHOWN = {
     "c": [
         "1 < 58 < 60\n",
         "",
+        "",
         "received at 2@billing\n",
         "",
         "2 by itself, 0 failed, stopped\n",
