@@ -689,9 +689,9 @@ impl World {
             && slot.lost == 0
         {
             let rule = slot.local.max(start.clock).max(start.record) + 1;
-            // A local clock that ran ahead takes more than it needs, once others wrote.
+            // A local clock that ran ahead of what was known takes more than it needs, once others wrote.
             let knew = slot.knew.unwrap_or(0);
-            let ahead = slot.local > start.clock && start.clock > knew;
+            let ahead = slot.local > knew + 1 && start.clock > knew;
             must(
                 first == rule || (ahead && first > rule),
                 format!("the rule says {rule}"),

@@ -1,7 +1,7 @@
 //! The rule, where it can be computed: first = max(local + 1, previous) + 1, to the digit where one
 //! transaction was enough. Where a local clock ran ahead while others wrote it may be higher.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::entries::Entries;
 use super::history::{History, Operation};
@@ -25,17 +25,21 @@ pub(super) fn check(history: &History, entries: Option<&Entries<'_>>, verdict: &
     }
 }
 
-/// Each life with its own newest times: a local clock that stands there has not run ahead.
-struct Calm(HashSet<(Option<Instance>, u64)>);
+/// The times of each instance, and when it had them: a local clock that stands at one has not run ahead.
+struct Calm(HashMap<(Option<Instance>, u64), u64>);
 
 impl Calm {
     fn of(history: &History) -> Calm {
-        let own = |op: &Operation| (op.call.instance, op.last());
-        Calm(history.acknowledged().map(own).collect())
+        let own = |op: &Operation| {
+            let returned = op.call.returned?;
+            Some(((op.call.instance, op.last()), returned))
+        };
+        Calm(history.acknowledged().filter_map(own).collect())
     }
 
     fn is(&self, op: &Operation, local: u64) -> bool {
-        local == 0 || self.0.contains(&(op.call.instance, local))
+        let had = self.0.get(&(op.call.instance, local));
+        local == 0 || had.is_some_and(|returned| *returned <= op.call.called)
     }
 }
 
