@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lamport_clock::protocol::{At, KeyRange, Reply, Transaction};
 use lamport_clock::store::{Changes, MemoryStore, Store, StoreFuture};
-use lamport_clock::{Config, ErrorKind, SharedClock, Update};
+use lamport_clock::{Config, ErrorKind, SharedClock, Update, WatchEvent};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
@@ -214,4 +214,73 @@ fn the_deadline_holds_without_a_runtime_of_the_callers() {
         block_on(clock.update()).unwrap_err().kind(),
         ErrorKind::Timeout
     );
+}
+
+/// The value in the record.
+fn recorded(store: &MemoryStore, runtime: &Runtime) -> u64 {
+    let key = KeyRange::key(Config::DEFAULT_KEY.as_bytes());
+    let read = store.read(&key, At::Now, Duration::from_secs(1));
+    let reply = runtime.block_on(read).unwrap();
+    let record = reply.entries.first().map(|entry| &*entry.value);
+    record.map_or(0, |bytes| {
+        lamport_clock::Record::parse(bytes).unwrap().value.get()
+    })
+}
+
+#[test]
+fn a_runtime_that_ends_before_the_rest_takes_no_later_fold_along() {
+    let store = Arc::new(MemoryStore::new());
+    let clock = |process| {
+        SharedClock::with_store(store.clone(), &Config::memory(process).unwrap()).unwrap()
+    };
+    let (a, b) = (clock("a"), clock("b"));
+    let two_threads = || {
+        Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+    };
+    let first = two_threads().unwrap();
+    first.block_on(async {
+        a.update().await.unwrap();
+        b.update().await.unwrap();
+        // A take, which is to be folded after a rest.
+        assert_eq!(a.update().await.unwrap().round_trips, 1);
+    });
+    first.shutdown_background();
+
+    let second = two_threads().unwrap();
+    let last = second.block_on(async {
+        b.update().await.unwrap();
+        a.update().await.unwrap().value.get()
+    });
+    for _ in 0..1_000 {
+        if recorded(&store, &second) == last {
+            return;
+        }
+        second.block_on(async { tokio::time::sleep(Duration::from_millis(10)).await });
+    }
+    panic!("the record never showed {last}");
+}
+
+#[test]
+fn a_watch_goes_on_where_the_runtime_that_polled_it_has_ended() {
+    let clock = SharedClock::memory("a").unwrap();
+    let one_thread = || Builder::new_current_thread().enable_all().build().unwrap();
+    let first = one_thread();
+    let mut watch = first.block_on(async {
+        let mut watch = clock.watch().await.unwrap();
+        let nothing = tokio::time::timeout(Duration::from_millis(1), watch.next()).await;
+        assert!(nothing.is_err());
+        watch
+    });
+    drop(first);
+    one_thread().block_on(async {
+        let update = clock.update().await.unwrap();
+        let event = tokio::time::timeout(Duration::from_secs(20), watch.next()).await;
+        let WatchEvent::Updated(seen) = event.unwrap().unwrap() else {
+            panic!("an update");
+        };
+        assert_eq!(seen.value, update.value);
+    });
 }

@@ -5,8 +5,7 @@ use std::fmt;
 use once_cell::sync::OnceCell;
 
 use crate::clock;
-use crate::clock::Time;
-use crate::clock::{Instance, ProcessId, Stamp};
+use crate::clock::{Instance, ProcessId, Stamp, Time};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fork::{Generation, PerGeneration};

@@ -12,8 +12,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use crate::clock::Time;
-use crate::clock::{Instance, ProcessId, Stamp};
+use crate::clock::{Instance, ProcessId, Stamp, Time};
 use crate::config::{Config, check_timeout};
 use crate::error::{ErrorKind, Result};
 use crate::fork::{OfGeneration, PerGeneration};

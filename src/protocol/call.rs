@@ -8,8 +8,7 @@ use super::snapshot::{Holder, Snapshot, is_void};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Verdict;
 use super::{Answer, Protocol, Question, read_all};
-use crate::clock::Time;
-use crate::clock::check_jump;
+use crate::clock::{Time, check_jump};
 use crate::error::{Error, ErrorKind, Result};
 
 /// One update under way, for one time or several.
@@ -215,8 +214,11 @@ impl Protocol {
                 },
             }),
             extra: match call.attempt {
-                // If it takes at all, somebody else took.
-                1 if self.runs_ahead => above.ahead_of(counted).saturating_sub(1),
+                // If it takes at all, somebody else took, and above the record.
+                1 if self.runs_ahead => {
+                    let known = counted.max(recorded);
+                    call.local.ahead_of(known).saturating_sub(1)
+                }
                 1 => 0,
                 _ => above.ahead_of(counted),
             },
@@ -309,8 +311,12 @@ impl Protocol {
         answer: &Answer,
     ) -> Result<Outcome> {
         let (before, after) = (&answer.before, &answer.after);
+        // Its own step is not what makes it run ahead.
+        let known = seen.clock().ok().flatten().unwrap_or_default();
+        let ahead = call.local.ahead_of(known) > 1;
         if let (true, Some(ruled)) = (answer.succeeded, &offer.ruled) {
             self.others = 0;
+            self.runs_ahead &= ahead;
             let first = Time::saturating(ruled.value.get() - call.count + 1);
             let came = (ruled.previous.clone(), ruled.regressed);
             return self.hand_out(call, first, offer, came, answer);
@@ -328,7 +334,7 @@ impl Protocol {
         let first = clock.after(offer.extra)?.after(1)?;
         first.after(call.count - 1)?;
         self.others = before.taken().0.saturating_sub(seen.taken().0);
-        self.runs_ahead = clock < call.local;
+        self.runs_ahead = ahead && clock < call.local;
         if !is_void(first, call.local, call.attempt, recorded) {
             let came = (previous(before), before.set_back_from());
             return self.hand_out(call, first, offer, came, answer);

@@ -10,8 +10,7 @@ use super::keys::to_json;
 use super::snapshot::Snapshot;
 use super::transaction::{Compare, Operation, Reply, Transaction};
 use super::{Protocol, Question, read_all};
-use crate::clock::Time;
-use crate::clock::check_jump;
+use crate::clock::{Time, check_jump};
 
 /// When to fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

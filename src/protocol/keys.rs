@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::transaction::KeyRange;
-use crate::clock::Instance;
-use crate::clock::Time;
+use crate::clock::{Instance, Time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::excerpt;
 

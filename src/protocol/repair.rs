@@ -13,8 +13,7 @@ use super::snapshot::{Observed, Snapshot};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Watermark;
 use super::{Protocol, read_all};
-use crate::clock::Time;
-use crate::clock::check_jump;
+use crate::clock::{Time, check_jump};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What lies in the store, and what a repair would make of it.

@@ -1,8 +1,7 @@
 //! The protocol step by step: races as transcripts, and what tells a loss from a stale or late answer.
 
 use super::*;
-use crate::clock::LocalClock;
-use crate::clock::Time;
+use crate::clock::{LocalClock, Time};
 use crate::error::{ErrorKind, Result};
 use crate::store::mvcc::Mvcc;
 
@@ -179,6 +178,21 @@ fn who_ran_ahead_while_others_wrote_takes_enough_the_next_time() {
     assert_eq!((times.last.get(), times.round_trips), (21, 1));
     // Alone it is exact.
     assert_eq!(update(&mut a, &mut store, 30).unwrap().last.get(), 31);
+}
+
+#[test]
+fn a_legacy_record_is_no_running_ahead() {
+    let mut store = Mvcc::default();
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    assert_eq!(update(&mut b, &mut store, 1).unwrap().last.get(), 3);
+    assert_eq!(update(&mut a, &mut store, 9).unwrap().last.get(), 10);
+    let record = br#"{"value": 200, "process_id": "old", "real_timestamp": 1.0}"#;
+    write(&mut store, Operation::Put(b"/c".to_vec(), record.to_vec()));
+    look(&mut a, &store).unwrap();
+    assert_eq!(update(&mut b, &mut store, 4).unwrap().last.get(), 201);
+    let times = update(&mut a, &mut store, 11).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (202, 1));
 }
 
 #[test]

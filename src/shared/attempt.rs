@@ -57,11 +57,11 @@ impl Attempts<'_> {
 }
 
 impl Session {
-    pub(super) fn attempts(&self, deadline: Instant, timeout: Duration) -> Attempts<'_> {
+    pub(super) fn attempts(&self, deadline: Instant) -> Attempts<'_> {
         Attempts {
             inner: &self.inner,
             deadline,
-            timeout,
+            timeout: self.timeout,
             failures: 0,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             jitter: Jitter::of(self.inner.local.instance()),
@@ -87,7 +87,7 @@ impl Session {
         transaction: &Transaction,
         deadline: Instant,
     ) -> Result<Reply> {
-        let mut attempts = self.attempts(deadline, self.timeout);
+        let mut attempts = self.attempts(deadline);
         loop {
             match self.send(transaction, deadline).await {
                 Ok(reply) => return Ok(reply),
@@ -103,7 +103,7 @@ impl Session {
         at: At,
         deadline: Instant,
     ) -> Result<Reply> {
-        let mut attempts = self.attempts(deadline, self.timeout);
+        let mut attempts = self.attempts(deadline);
         loop {
             match self.read_once(range, at, deadline).await {
                 Ok(reply) => return Ok(reply),
@@ -118,7 +118,7 @@ impl Session {
     /// loss is looked at more than once.
     pub(super) async fn look(&self, deadline: Instant) -> Result<Arc<Snapshot>> {
         let mut losses = 0;
-        let mut attempts = self.attempts(deadline, self.timeout);
+        let mut attempts = self.attempts(deadline);
         loop {
             let failure = match self.look_once(losses, deadline).await {
                 Ok(snapshot) => return Ok(snapshot),

@@ -171,11 +171,11 @@ impl Driver {
 
     /// Runs the protocol for one batch.
     async fn carry(&self, batch: &Batch) -> Result<Times> {
-        let session = &self.session;
+        let session = &self.session.within(batch.timeout);
         let inner = &session.inner;
         let local = inner.local.advance()?;
         let mut call = inner.protocol().begin(local, batch.count);
-        let mut attempts = session.attempts(batch.deadline, batch.timeout);
+        let mut attempts = session.attempts(batch.deadline);
         loop {
             let step = inner.protocol().poll(&mut call, real_timestamp());
             let transaction = match step {

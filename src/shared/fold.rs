@@ -9,17 +9,21 @@ use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::carrier::Carrier;
-use super::{Session, real_timestamp};
+use super::{Inner, Session, real_timestamp};
 use crate::protocol::{At, Fold, Snapshot};
 
 /// How long after an update it is looked whether the process rests: soon, and less often while it goes
 /// on calling.
 const REST: Duration = Duration::from_millis(5);
 const LONGEST_REST: Duration = Duration::from_millis(160);
+/// After two seconds of that it folds all the same.
+const MOST_RESTS: usize = 16;
 
 /// After an update: sees to it that what it took is folded.
 pub(super) fn when_due(session: &Session) {
     let inner = &session.inner;
+    // Whoever began this driver may have a deadline of its own.
+    let session = &session.within(inner.timeout);
     let due = inner.protocol().fold_due();
     match due {
         None => {}
@@ -32,7 +36,9 @@ pub(super) fn when_due(session: &Session) {
         // One task looks after all takes until the process rests.
         Some(Fold::AtRest) if inner.resting.swap(true, Ordering::AcqRel) => {}
         Some(Fold::AtRest) => {
-            keeper(session).spawn(at_rest);
+            let taker = session.carrier.clone();
+            let resting = Resting(session.inner.clone());
+            keeper(session).spawn(|session| at_rest(session, taker, resting));
         }
     }
 }
@@ -43,9 +49,8 @@ fn keeper(session: &Session) -> Session {
     let own = session.inner.carriers.own();
     match (flavor, own) {
         (RuntimeFlavor::CurrentThread, Ok(carrier)) => Session {
-            inner: session.inner.clone(),
             carrier,
-            timeout: session.timeout,
+            ..session.clone()
         },
         _ => session.clone(),
     }
@@ -64,17 +69,26 @@ async fn fold_known(session: &Session, forms: [Fold; 2]) {
     }
 }
 
-async fn at_rest(session: Session) {
+/// That a task looks after what was taken. It may end early, with its runtime.
+struct Resting(Arc<Inner>);
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        self.0.resting.store(false, Ordering::Release);
+    }
+}
+
+async fn at_rest(session: Session, taker: Arc<Carrier>, resting: Resting) {
     let inner = &session.inner;
-    let is_idle = |carrier: &Arc<Carrier>| carrier.queue.is_idle();
     let mut rest = Backoff::new(REST, LONGEST_REST);
-    loop {
+    // A runtime that fell asleep in the midst of a call is busy for ever.
+    for _ in 0..MOST_RESTS {
         sleep(rest.pause()).await;
-        if inner.carriers.all().iter().all(is_idle) {
+        if taker.queue.is_idle() || *inner.closed.borrow() {
             break;
         }
     }
-    inner.resting.store(false, Ordering::Release);
+    drop(resting);
     // A closed clock folds as it closes.
     if *inner.closed.borrow() {
         return;

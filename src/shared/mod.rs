@@ -1,18 +1,16 @@
 //! The shared clock: drives the protocol over a store.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch as watch_channel};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use self::attempt::closed;
-use crate::clock::LocalClock;
-use crate::clock::Time;
-use crate::clock::{Instance, ProcessId, Stamp};
+use crate::clock::{Instance, LocalClock, ProcessId, Stamp, Time};
 use crate::config::{Config, StoreUri, check_timeout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Keys, Protocol};
@@ -29,10 +27,12 @@ mod names;
 mod queue;
 mod repair;
 pub(crate) mod runtime;
+mod update;
 mod watch;
 
 pub use self::background::{Notices, SyncNotice, SyncStats};
 pub use self::history::History;
+pub use self::update::{Reservation, Update};
 pub use self::watch::{Watch, WatchEvent};
 pub use crate::protocol::{Holder, Observed, RepairPlan};
 pub use crate::store::Server;
@@ -66,6 +66,8 @@ struct Inner {
     local: LocalClock,
     carriers: carrier::Carriers,
     timeout: Duration,
+    /// The longest deadline that any handle has, in nanoseconds.
+    longest: AtomicU64,
     /// Locked for a moment at a time, never across an await.
     protocol: Mutex<Protocol>,
     /// Why the newest attempt failed, for callers whose time runs out.
@@ -150,6 +152,9 @@ impl SharedClock {
                 local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
                 carriers: carrier::Carriers::of(store),
                 timeout: config.timeout,
+                longest: AtomicU64::new(
+                    u64::try_from(config.timeout.as_nanos()).unwrap_or(u64::MAX),
+                ),
                 protocol: Mutex::new(protocol),
                 last_failure: Mutex::default(),
                 resting: AtomicBool::new(false),
@@ -172,9 +177,12 @@ impl SharedClock {
     /// # }).unwrap();
     /// ```
     pub fn within(&self, timeout: Duration) -> Result<SharedClock> {
+        let timeout = check_timeout(timeout)?;
+        let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        self.inner.longest.fetch_max(nanos, Ordering::Relaxed);
         Ok(SharedClock {
             inner: self.inner.clone(),
-            timeout: check_timeout(timeout)?,
+            timeout,
         })
     }
 
@@ -253,8 +261,21 @@ impl SharedClock {
             timeout: session.timeout,
             answer,
         };
+        // A driver keeps the deadlines of those whom it carries. Behind callers who have longer ones this
+        // call may still stand in the queue.
+        let late = session
+            .may_be_overdue()
+            .then(|| session.sleep_until(caller.deadline));
         driver::enqueue(session, caller)?;
-        answered.await.unwrap_or_else(|_| Err(cut_off()))
+        let answer = async { answered.await.unwrap_or_else(|_| Err(cut_off())) };
+        match late {
+            None => answer.await,
+            Some(late) => tokio::select! {
+                biased;
+                answer = answer => answer,
+                () = late => Err(self.inner.out_of_time(self.timeout)),
+            },
+        }
     }
 
     /// The newest update by anyone; `None` if there is none yet.
@@ -459,101 +480,6 @@ impl std::fmt::Debug for SharedClock {
     }
 }
 
-/// One time of the shared clock.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Update {
-    /// The time. Nobody else has it.
-    pub value: Time,
-    /// This process.
-    pub process: ProcessId,
-    /// This life of it.
-    pub instance: Instance,
-    /// The holder of the newest time before; `None` if there was none.
-    pub previous: Option<Holder>,
-    /// When, by the wall clock of the process that wrote the record (Unix seconds). It is for
-    /// looking at only.
-    pub real_timestamp: f64,
-    /// The store's revision of the update.
-    pub revision: u64,
-    /// How many transactions the update took.
-    pub round_trips: u32,
-    /// The highest time known, if the record stood below it: a writer that does not follow the
-    /// rule had moved it back. The update started above it all the same.
-    pub regressed: Option<Time>,
-}
-
-impl Update {
-    /// The update as a point in the total order.
-    pub fn stamp(&self) -> Stamp {
-        Stamp {
-            time: self.value,
-            process: self.process.clone(),
-            instance: self.instance,
-        }
-    }
-}
-
-/// Consecutive times of the shared clock, from `first` through `last`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reservation {
-    /// The first time.
-    pub first: Time,
-    /// The last time, the one in the record.
-    pub last: Time,
-    /// This process.
-    pub process: ProcessId,
-    /// This life of it.
-    pub instance: Instance,
-    /// As for [`Update::previous`].
-    pub previous: Option<Holder>,
-    /// As for [`Update::real_timestamp`].
-    pub real_timestamp: f64,
-    /// As for [`Update::revision`].
-    pub revision: u64,
-    /// As for [`Update::round_trips`].
-    pub round_trips: u32,
-    /// As for [`Update::regressed`].
-    pub regressed: Option<Time>,
-}
-
-impl Reservation {
-    /// How many times it holds.
-    #[allow(clippy::len_without_is_empty, reason = "a reservation is never empty")]
-    pub fn len(&self) -> u64 {
-        self.last.ahead_of(self.first) + 1
-    }
-
-    /// The times, in order.
-    pub fn times(&self) -> <&Reservation as IntoIterator>::IntoIter {
-        self.into_iter()
-    }
-}
-
-/// Its times, in order.
-impl IntoIterator for &Reservation {
-    type Item = Time;
-    type IntoIter = std::iter::Map<std::ops::RangeInclusive<u64>, fn(u64) -> Time>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        (self.first.get()..=self.last.get()).map(Time::saturating)
-    }
-}
-
-impl From<Reservation> for Update {
-    fn from(reservation: Reservation) -> Update {
-        Update {
-            value: reservation.last,
-            process: reservation.process,
-            instance: reservation.instance,
-            previous: reservation.previous,
-            real_timestamp: reservation.real_timestamp,
-            revision: reservation.revision,
-            round_trips: reservation.round_trips,
-            regressed: reservation.regressed,
-        }
-    }
-}
-
 impl Inner {
     fn protocol(&self) -> MutexGuard<'_, Protocol> {
         self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
@@ -580,6 +506,24 @@ impl Session {
         Instant::now() + self.timeout
     }
 
+    /// Whether callers who came before may have a later deadline.
+    fn may_be_overdue(&self) -> bool {
+        self.timeout.as_nanos() < self.inner.longest.load(Ordering::Relaxed).into()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        let _inside = self.carrier.runtime.enter();
+        tokio::time::sleep_until(deadline)
+    }
+
+    /// The same with another deadline.
+    fn within(&self, timeout: Duration) -> Session {
+        Session {
+            timeout,
+            ..self.clone()
+        }
+    }
+
     fn spawn<W>(&self, work: impl FnOnce(Session) -> W) -> JoinHandle<W::Output>
     where
         W: Future<Output: Send> + Send + 'static,
@@ -592,7 +536,7 @@ impl Session {
     async fn first_look(&self) -> Result<()> {
         let deadline = self.deadline();
         let mut refusals = 0;
-        let mut attempts = self.attempts(deadline, self.timeout);
+        let mut attempts = self.attempts(deadline);
         loop {
             let mut failure = match self.look_once(0, deadline).await {
                 Ok(_) => return Ok(()),

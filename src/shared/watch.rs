@@ -8,11 +8,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
 use super::attempt::{LOOKS, closed};
 use super::backoff::Backoff;
-use super::{Observed, Session, SharedClock, cut_off};
+use super::{Observed, Session, SharedClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, Change, Snapshot};
 use crate::store::{Changes, Failure};
@@ -36,6 +37,9 @@ use crate::store::{Changes, Failure};
 /// # }).unwrap();
 /// ```
 pub struct Watch {
+    clock: SharedClock,
+    /// How many repairs had been accepted when it began.
+    repairs: u64,
     /// `None` only while it is polled.
     state: Option<State>,
     next_revision: u64,
@@ -45,15 +49,20 @@ pub struct Watch {
 
 enum State {
     Resting(Box<Follower>),
-    Waiting(Next),
+    /// What is under way, and on which runtime: it can't go on on another one.
+    Waiting(Next, Option<Id>),
 }
 
 type Next = Pin<Box<dyn Future<Output = (Box<Follower>, Result<WatchEvent>)> + Send>>;
 
 impl Watch {
     pub(super) fn from_revision(clock: SharedClock, from: u64) -> Watch {
+        let repairs = clock.inner.protocol().repairs();
+        let follower = Follower::new(clock.clone(), from, repairs);
         Watch {
-            state: Some(State::Resting(Box::new(Follower::new(clock, from)))),
+            clock,
+            repairs,
+            state: Some(State::Resting(Box::new(follower))),
             next_revision: from,
             over: false,
         }
@@ -75,16 +84,18 @@ impl Watch {
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Result<WatchEvent>> {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
         let mut waiting = match self.state.take() {
-            Some(State::Waiting(waiting)) => waiting,
-            Some(State::Resting(mut follower)) => Box::pin(async move {
-                let event = follower.next().await;
-                (follower, event)
-            }),
-            None => return Poll::Ready(Err(cut_off())),
+            Some(State::Waiting(waiting, there)) if there == here => waiting,
+            Some(State::Resting(follower)) => followed(follower),
+            // What was under way on another runtime begins anew here, with what was not told yet.
+            _ => {
+                let (clock, from) = (self.clock.clone(), self.next_revision);
+                followed(Box::new(Follower::new(clock, from, self.repairs)))
+            }
         };
         let (state, event) = match waiting.as_mut().poll(context) {
-            Poll::Pending => (State::Waiting(waiting), Poll::Pending),
+            Poll::Pending => (State::Waiting(waiting, here), Poll::Pending),
             Poll::Ready((follower, event)) => {
                 self.next_revision = follower.next_revision();
                 (State::Resting(follower), Poll::Ready(event))
@@ -147,6 +158,13 @@ pub enum WatchEvent {
     Interrupted(Error),
 }
 
+fn followed(mut follower: Box<Follower>) -> Next {
+    Box::pin(async move {
+        let event = follower.next().await;
+        (follower, event)
+    })
+}
+
 /// Follows the store for a [`Watch`].
 struct Follower {
     clock: SharedClock,
@@ -168,8 +186,7 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(clock: SharedClock, from: u64) -> Follower {
-        let repairs = clock.inner.protocol().repairs();
+    fn new(clock: SharedClock, from: u64, repairs: u64) -> Follower {
         Follower {
             repairs,
             clock,

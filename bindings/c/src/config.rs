@@ -20,7 +20,9 @@ pub struct Settings(Mutex<lamport_clock::Settings>);
 
 impl Settings {
     pub(crate) fn load(&self) -> Result<Config, Failure> {
-        load(&self.given())
+        // Not under the lock: files are read, and a child of a fork would find it held.
+        let given = self.given().clone();
+        load(&given)
     }
 
     fn given(&self) -> MutexGuard<'_, lamport_clock::Settings> {

@@ -1,0 +1,99 @@
+//! What an update gives.
+
+use crate::clock::{Instance, ProcessId, Stamp, Time};
+use crate::protocol::Holder;
+
+/// One time of the shared clock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    /// The time. Nobody else has it.
+    pub value: Time,
+    /// This process.
+    pub process: ProcessId,
+    /// This life of it.
+    pub instance: Instance,
+    /// The holder of the newest time before; `None` if there was none.
+    pub previous: Option<Holder>,
+    /// When, by the wall clock of the process that wrote the record (Unix seconds). It is for
+    /// looking at only.
+    pub real_timestamp: f64,
+    /// The store's revision of the update.
+    pub revision: u64,
+    /// How many transactions the update took.
+    pub round_trips: u32,
+    /// The highest time known, if the record stood below it: a writer that does not follow the
+    /// rule had moved it back. The update started above it all the same.
+    pub regressed: Option<Time>,
+}
+
+impl Update {
+    /// The update as a point in the total order.
+    pub fn stamp(&self) -> Stamp {
+        Stamp {
+            time: self.value,
+            process: self.process.clone(),
+            instance: self.instance,
+        }
+    }
+}
+
+/// Consecutive times of the shared clock, from `first` through `last`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reservation {
+    /// The first time.
+    pub first: Time,
+    /// The last time, the one in the record.
+    pub last: Time,
+    /// This process.
+    pub process: ProcessId,
+    /// This life of it.
+    pub instance: Instance,
+    /// As for [`Update::previous`].
+    pub previous: Option<Holder>,
+    /// As for [`Update::real_timestamp`].
+    pub real_timestamp: f64,
+    /// As for [`Update::revision`].
+    pub revision: u64,
+    /// As for [`Update::round_trips`].
+    pub round_trips: u32,
+    /// As for [`Update::regressed`].
+    pub regressed: Option<Time>,
+}
+
+impl Reservation {
+    /// How many times it holds.
+    #[allow(clippy::len_without_is_empty, reason = "a reservation is never empty")]
+    pub fn len(&self) -> u64 {
+        self.last.ahead_of(self.first) + 1
+    }
+
+    /// The times, in order.
+    pub fn times(&self) -> <&Reservation as IntoIterator>::IntoIter {
+        self.into_iter()
+    }
+}
+
+/// Its times, in order.
+impl IntoIterator for &Reservation {
+    type Item = Time;
+    type IntoIter = std::iter::Map<std::ops::RangeInclusive<u64>, fn(u64) -> Time>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        (self.first.get()..=self.last.get()).map(Time::saturating)
+    }
+}
+
+impl From<Reservation> for Update {
+    fn from(reservation: Reservation) -> Update {
+        Update {
+            value: reservation.last,
+            process: reservation.process,
+            instance: reservation.instance,
+            previous: reservation.previous,
+            real_timestamp: reservation.real_timestamp,
+            revision: reservation.revision,
+            round_trips: reservation.round_trips,
+            regressed: reservation.regressed,
+        }
+    }
+}
