@@ -247,7 +247,7 @@ pub(super) struct Check {
     pub(super) deadline: Option<Duration>,
 }
 
-/// Who this process is and where the record lives: the library's table of settings, as flags.
+/// The flags for the settings of a clock, one for each row of the library's table.
 pub(super) struct Connection {
     pub(super) settings: Settings,
 }

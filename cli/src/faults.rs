@@ -50,7 +50,7 @@ const FAULTS: [Fault; 5] = [
 
 const OLDEST_MENDED_MINOR: u32 = 5;
 
-/// What is known against the version of a server. Empty also for what is no version of etcd 3.
+/// The known faults of a server's version. A text that is no version of etcd 3 has none.
 pub(crate) fn known(server: &Server) -> Vec<String> {
     faults_of(&server.version, server.as_user)
 }

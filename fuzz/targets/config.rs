@@ -16,21 +16,6 @@ use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tempfile::TempDir;
 
-const VARIABLES: [&str; 13] = [
-    "NODE_NAME",
-    "LAMPORT_NODES",
-    "LAMPORT_STORE",
-    "LAMPORT_KEY",
-    "LAMPORT_TIMEOUT",
-    "LAMPORT_MAX_JUMP",
-    "LAMPORT_CONFIG",
-    "LAMPORT_TLS_CA",
-    "LAMPORT_TLS_CERT",
-    "LAMPORT_TLS_KEY",
-    "LAMPORT_USER",
-    "LAMPORT_PASSWORD_FILE",
-    "LAMPORT_ALLOW_PLAINTEXT",
-];
 const NODE: usize = 0;
 const TIMEOUT: usize = 4;
 const MAX_JUMP: usize = 5;
@@ -48,7 +33,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// What one source says of each setting, in the order of [`VARIABLES`].
+/// What one source says of each setting, in the order of [`Setting::ALL`].
 type Said = [Option<String>; 13];
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
@@ -78,7 +63,9 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
     };
     let not_text = variables[NODE].as_deref() == Some("not-text");
     let resolved = Config::resolve(&settings(&arguments), &|name| {
-        let at = VARIABLES.iter().position(|variable| *variable == name)?;
+        let at = Setting::ALL
+            .iter()
+            .position(|setting| setting.variable == name)?;
         if at == NODE && not_text {
             return Some(OsString::from_vec(vec![0xff, b'a']));
         }
@@ -178,12 +165,11 @@ fn settings(said: &Said) -> Settings {
 /// A file that says so, under the names of the file or of the environment.
 fn toml(said: &Said, as_variables: bool) -> String {
     let mut file = String::new();
-    for (variable, text) in VARIABLES.iter().zip(said) {
+    for (setting, text) in Setting::ALL.iter().zip(said) {
         let Some(text) = text else { continue };
-        let name = match *variable {
-            variable if as_variables => variable.to_owned(),
-            "NODE_NAME" => "node".to_owned(),
-            variable => variable["LAMPORT_".len()..].to_lowercase(),
+        let name = match as_variables {
+            true => setting.variable,
+            false => setting.name,
         };
         // What stands between quotes in JSON does so in TOML too, but for DEL.
         let text = serde_json::to_string(text)

@@ -281,8 +281,7 @@ impl SharedClock {
         let clock = self.clock()?;
         let _switch = self.origin.switch();
         clock.start(interval)?;
-        // It ends at a day.
-        let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = shared::nanos(interval);
         self.origin.interval.store(nanos, Ordering::SeqCst);
         Ok(())
     }

@@ -151,7 +151,7 @@ impl Settings {
         self.0.retain(|(given, _)| given != name);
     }
 
-    /// What was given, by name.
+    /// The settings that were given: each with its name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (&**name, value))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::keys::{Base, Keys, Taken, to_json};
 use super::record::Record;
-use super::snapshot::{Holder, Snapshot, is_void};
+use super::snapshot::{Holder, Observed, Snapshot, is_void};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Verdict;
 use super::{Answer, Protocol, Question, read_all};
@@ -50,8 +50,27 @@ struct Offer {
 #[derive(Clone, Debug)]
 struct Ruled {
     value: Time,
+    came: Came,
+}
+
+/// What came right before the times of a call.
+#[derive(Clone, Debug)]
+struct Came {
     previous: Option<Holder>,
     regressed: Option<Time>,
+}
+
+impl Came {
+    fn before(snapshot: &Snapshot) -> Came {
+        let holder = |newest: Observed| Holder {
+            value: newest.value,
+            process: newest.process,
+        };
+        Came {
+            previous: snapshot.newest().map(holder),
+            regressed: snapshot.set_back_from(),
+        }
+    }
 }
 
 /// A take whose times are nobody's: as long as nothing followed it, it is as if it had not been.
@@ -62,8 +81,7 @@ struct Void {
     repairs: u64,
     /// The clock before it.
     clock: Time,
-    previous: Option<Holder>,
-    regressed: Option<Time>,
+    came: Came,
 }
 
 /// The times that a call was given: `first` to `last`, consecutive, nobody else's.
@@ -204,13 +222,9 @@ impl Protocol {
         let offer = Offer {
             ruled: (!in_a_crowd).then_some(Ruled {
                 value: ruled.after(call.count)?,
-                previous: match void {
-                    Some(void) => void.previous.clone(),
-                    None => previous(snapshot),
-                },
-                regressed: match void {
-                    Some(void) => void.regressed,
-                    None => snapshot.set_back_from(),
+                came: match void {
+                    Some(void) => void.came.clone(),
+                    None => Came::before(snapshot),
                 },
             }),
             extra: match call.attempt {
@@ -318,8 +332,7 @@ impl Protocol {
             self.others = 0;
             self.runs_ahead &= ahead;
             let first = Time::saturating(ruled.value.get() - call.count + 1);
-            let came = (ruled.previous.clone(), ruled.regressed);
-            return self.hand_out(call, first, offer, came, answer);
+            return self.hand_out(call, first, offer, ruled.came.clone(), answer);
         }
         self.note_take(after);
         let recorded = before.recorded()?;
@@ -336,8 +349,7 @@ impl Protocol {
         self.others = before.taken().0.saturating_sub(seen.taken().0);
         self.runs_ahead = ahead && clock < call.local;
         if !is_void(first, call.local, call.attempt, recorded) {
-            let came = (previous(before), before.set_back_from());
-            return self.hand_out(call, first, offer, came, answer);
+            return self.hand_out(call, first, offer, Came::before(before), answer);
         }
         if call.attempt > 1 {
             return Err(Error::new(
@@ -352,8 +364,7 @@ impl Protocol {
             revision: after.revision,
             repairs: self.losses.repairs(),
             clock,
-            previous: previous(before),
-            regressed: before.set_back_from(),
+            came: Came::before(before),
         }))
     }
 
@@ -362,7 +373,7 @@ impl Protocol {
         call: &Call,
         first: Time,
         offer: &Offer,
-        (previous, regressed): (Option<Holder>, Option<Time>),
+        came: Came,
         answer: &Answer,
     ) -> Result<Outcome> {
         let last = first.after(call.count - 1)?;
@@ -374,8 +385,8 @@ impl Protocol {
         Ok(Outcome::Times(Times {
             first,
             last,
-            previous,
-            regressed,
+            previous: came.previous,
+            regressed: came.regressed,
             revision,
             real_timestamp: offer.real_timestamp,
             round_trips: call.round_trips,
@@ -401,15 +412,6 @@ impl Call {
             Err(error) => State::Finished(Err(error)),
         };
     }
-}
-
-/// The holder of the newest time.
-fn previous(snapshot: &Snapshot) -> Option<Holder> {
-    let newest = snapshot.newest()?;
-    Some(Holder {
-        value: newest.value,
-        process: newest.process,
-    })
 }
 
 /// A base accounts for the weights, so its writer deletes them.

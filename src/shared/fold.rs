@@ -22,23 +22,22 @@ const MOST_RESTS: usize = 16;
 /// After an update: sees to it that what it took is folded.
 pub(super) fn when_due(session: &Session) {
     let inner = &session.inner;
-    // Whoever began this driver may have a deadline of its own.
-    let session = &session.within(inner.timeout);
     let due = inner.protocol().fold_due();
+    let Some(due) = due else { return };
+    // Not the deadline of the handle that was used: a fold has the clock's own.
+    let session = session.within(inner.timeout);
     match due {
-        None => {}
-        Some(Fold::InACrowd) => {
-            let session = session.clone();
+        Fold::InACrowd => {
             tokio::spawn(async move {
                 fold_known(&session, [Fold::InACrowd, Fold::AtRest]).await;
             });
         }
         // One task looks after all takes until the process rests.
-        Some(Fold::AtRest) if inner.resting.swap(true, Ordering::AcqRel) => {}
-        Some(Fold::AtRest) => {
+        Fold::AtRest if inner.resting.swap(true, Ordering::AcqRel) => {}
+        Fold::AtRest => {
             let taker = session.carrier.clone();
             let resting = Resting(session.inner.clone());
-            keeper(session).spawn(|session| at_rest(session, taker, resting));
+            keeper(&session).spawn(|session| at_rest(session, taker, resting));
         }
     }
 }

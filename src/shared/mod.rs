@@ -152,9 +152,7 @@ impl SharedClock {
                 local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
                 carriers: carrier::Carriers::of(store),
                 timeout: config.timeout,
-                longest: AtomicU64::new(
-                    u64::try_from(config.timeout.as_nanos()).unwrap_or(u64::MAX),
-                ),
+                longest: AtomicU64::new(nanos(config.timeout)),
                 protocol: Mutex::new(protocol),
                 last_failure: Mutex::default(),
                 resting: AtomicBool::new(false),
@@ -178,8 +176,9 @@ impl SharedClock {
     /// ```
     pub fn within(&self, timeout: Duration) -> Result<SharedClock> {
         let timeout = check_timeout(timeout)?;
-        let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        self.inner.longest.fetch_max(nanos, Ordering::Relaxed);
+        self.inner
+            .longest
+            .fetch_max(nanos(timeout), Ordering::Relaxed);
         Ok(SharedClock {
             inner: self.inner.clone(),
             timeout,
@@ -508,7 +507,7 @@ impl Session {
 
     /// Whether callers who came before may have a later deadline.
     fn may_be_overdue(&self) -> bool {
-        self.timeout.as_nanos() < self.inner.longest.load(Ordering::Relaxed).into()
+        nanos(self.timeout) < self.inner.longest.load(Ordering::Relaxed)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
@@ -562,6 +561,11 @@ fn cut_off() -> Error {
         ErrorKind::Internal,
         "the task that carried this call has ended before it had an answer",
     )
+}
+
+/// A length of time as a number that can be atomic: more than five hundred years are these.
+pub(crate) fn nanos(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The wall clock, Unix seconds: for people to look at, never compared.

@@ -98,7 +98,7 @@ impl<C: Waits> Queue<C> {
         mem::take(&mut state.waiting).into()
     }
 
-    /// Nobody is taken any more: all who wait.
+    /// From now on no caller is taken. Gives those who wait.
     pub(super) fn close(&self) -> Vec<C> {
         let mut state = self.state();
         state.closed = true;

@@ -49,7 +49,7 @@ pub struct Watch {
 
 enum State {
     Resting(Box<Follower>),
-    /// What is under way, and on which runtime: it can't go on on another one.
+    /// The next event is under way, on this runtime. It can't be moved to another one.
     Waiting(Next, Option<Id>),
 }
 

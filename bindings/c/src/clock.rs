@@ -57,20 +57,10 @@ pub unsafe extern "C" fn lamport_clock_connect(
     clock: *mut *mut Clock,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (output, config) = unsafe {
-            (
-                Output::new(clock, "clock")?,
-                configured(store, process, timeout_ms)?,
-            )
-        };
-        let clock = Clock(SharedClock::connect(config)?);
-        output.write(border::handed_over(clock));
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    let config = || unsafe { configured(store, process, timeout_ms) };
+    // SAFETY: the same.
+    unsafe { made(clock, error, config, SharedClock::connect) }
 }
 
 /// Makes a clock as lamport_clock_connect() does, without asking whether its store is there: for
@@ -88,20 +78,10 @@ pub unsafe extern "C" fn lamport_clock_open(
     clock: *mut *mut Clock,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (output, config) = unsafe {
-            (
-                Output::new(clock, "clock")?,
-                configured(store, process, timeout_ms)?,
-            )
-        };
-        let clock = Clock(SharedClock::open(&config)?);
-        output.write(border::handed_over(clock));
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    let config = || unsafe { configured(store, process, timeout_ms) };
+    // SAFETY: the same.
+    unsafe { made(clock, error, config, |config| SharedClock::open(&config)) }
 }
 
 /// Makes a clock from settings, once its store has answered. What they do not give comes from the
@@ -118,20 +98,10 @@ pub unsafe extern "C" fn lamport_clock_connect_with(
     clock: *mut *mut Clock,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (config, output) = unsafe {
-            (
-                border::lent(config, "config")?,
-                Output::new(clock, "clock")?,
-            )
-        };
-        let clock = Clock(SharedClock::connect(config.load()?)?);
-        output.write(border::handed_over(clock));
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    let config = || unsafe { border::lent(config, "config") }?.load();
+    // SAFETY: the same.
+    unsafe { made(clock, error, config, SharedClock::connect) }
 }
 
 /// Makes a clock from settings as lamport_clock_connect_with() does, without asking whether its store
@@ -145,20 +115,10 @@ pub unsafe extern "C" fn lamport_clock_open_with(
     clock: *mut *mut Clock,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (config, output) = unsafe {
-            (
-                border::lent(config, "config")?,
-                Output::new(clock, "clock")?,
-            )
-        };
-        let clock = Clock(SharedClock::open(&config.load()?)?);
-        output.write(border::handed_over(clock));
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    let config = || unsafe { border::lent(config, "config") }?.load();
+    // SAFETY: the same.
+    unsafe { made(clock, error, config, |config| SharedClock::open(&config)) }
 }
 
 /// A local event, or a message that is sent: moves the local clock on by one and gives the new time.
@@ -419,6 +379,27 @@ pub unsafe extern "C" fn lamport_clock_free(clock: *mut Clock) {
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_clock_version() -> *const c_char {
     VERSION.as_ptr()
+}
+
+/// A clock of what `config` gives, written to `clock`.
+///
+/// # Safety
+/// `clock` and `error` follow the header's contract.
+unsafe fn made(
+    clock: *mut *mut Clock,
+    error: *mut *mut ErrorObject,
+    config: impl FnOnce() -> Result<Config, Failure>,
+    make: impl FnOnce(Config) -> lamport_clock::Result<SharedClock>,
+) -> Status {
+    let body = || {
+        // SAFETY: the contract of this function.
+        let output = unsafe { Output::new(clock, "clock")? };
+        let clock = Clock(make(config()?)?);
+        output.write(border::handed_over(clock));
+        Ok(())
+    };
+    // SAFETY: the contract of this function.
+    unsafe { border::guarded(error, body) }
 }
 
 /// The settings of an open. From here on the process's forks are known of.

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use lamport_clock::Setting;
 use serde_json::Value;
 
 /// Far longer than anything here takes; past it the test fails instead of hanging.
@@ -17,24 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn lamport(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lamport"));
     command.args(arguments).stdin(Stdio::null());
-    for variable in [
-        "NODE_NAME",
-        "LAMPORT_NODES",
-        "LAMPORT_STORE",
-        "LAMPORT_KEY",
-        "LAMPORT_TIMEOUT",
-        "LAMPORT_MAX_JUMP",
-        "LAMPORT_CONFIG",
-        "LAMPORT_TLS_CA",
-        "LAMPORT_TLS_CERT",
-        "LAMPORT_TLS_KEY",
-        "LAMPORT_USER",
-        "LAMPORT_PASSWORD_FILE",
-        "LAMPORT_ALLOW_PLAINTEXT",
-        "LC_ALL",
-        "LC_CTYPE",
-        "LANG",
-    ] {
+    let settings = Setting::ALL.iter().map(|setting| setting.variable);
+    for variable in settings.chain(["LC_ALL", "LC_CTYPE", "LANG"]) {
         command.env_remove(variable);
     }
     command
