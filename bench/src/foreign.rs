@@ -18,8 +18,8 @@ pub(crate) fn measure_c(options: &Options, report: &mut Report) -> Result<(), Fa
     }
     let target = Some(Target::AtMost(2.0));
     report.ratio(
-        "C tick / fetch_add",
-        "lamport_clock_tick",
+        "C advance / fetch_add",
+        "lamport_clock_advance",
         "atomic_fetch_add",
         target,
     );

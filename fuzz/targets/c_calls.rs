@@ -110,7 +110,7 @@ impl Host {
         if self.clocks.is_empty() {
             return self.open(bytes);
         }
-        match bytes.int_in_range(0..=26)? {
+        match bytes.int_in_range(0..=25)? {
             0 if self.clocks.len() < 4 => self.open(bytes),
             0 | 1 => self.open_anything(bytes),
             2..=4 => self.tick(bytes),
@@ -123,12 +123,11 @@ impl Host {
             17 => self.close(bytes),
             18 => self.free(bytes),
             19 => nothing_but_null(bytes),
-            20 => self.take(bytes),
-            21 => self.history(bytes),
-            22 => self.watch(bytes),
-            23 => self.stamp(bytes),
-            24 => parse_anything(bytes),
-            25 => order(bytes),
+            20 => self.history(bytes),
+            21 => self.watch(bytes),
+            22 => self.stamp(bytes),
+            23 => parse_anything(bytes),
+            24 => order(bytes),
             _ => local(bytes),
         }
     }
@@ -166,6 +165,8 @@ impl Host {
             closed: false,
         };
         assert_ne!(handle.instance(), 0);
+        // SAFETY: the clock is opened and not freed, and the text lives as long.
+        assert_eq!(unsafe { text(lamport_clock_process(clock)) }, handle.name);
         self.clocks.push(handle);
         Ok(())
     }
@@ -231,10 +232,15 @@ impl Host {
         let handle = self.any(bytes)?;
         let expected = after(handle.local, 1);
         let clock = handle.clock;
-        // SAFETY: a clock that was opened and not freed; the output is a place of `time_of`.
-        let time = time_of(bytes, expected, |time, error| unsafe {
-            lamport_clock_tick(clock, time, error)
-        })?;
+        // SAFETY: a clock that was opened and not freed; the outputs are places of the two functions.
+        let time = match bytes.arbitrary()? {
+            true => time_of(bytes, expected, |time, error| unsafe {
+                lamport_clock_advance(clock, time, error)
+            })?,
+            false => stamp_of(bytes, expected, handle, |stamp, error| unsafe {
+                lamport_clock_tick(clock, stamp, error)
+            })?,
+        };
         handle.local = time.unwrap_or(handle.local);
         handle.assert_now();
         Ok(())
@@ -262,9 +268,14 @@ impl Host {
         };
         let clock = handle.clock;
         // SAFETY: as in `tick`.
-        let time = time_of(bytes, expected, |time, error| unsafe {
-            lamport_clock_receive(clock, message, time, error)
-        })?;
+        let time = match bytes.arbitrary()? {
+            true => time_of(bytes, expected, |time, error| unsafe {
+                lamport_clock_advance_past(clock, message, time, error)
+            })?,
+            false => stamp_of(bytes, expected, handle, |stamp, error| unsafe {
+                lamport_clock_receive(clock, message, stamp, error)
+            })?,
+        };
         handle.local = time.unwrap_or(handle.local);
         handle.assert_now();
         Ok(())
@@ -274,17 +285,24 @@ impl Host {
         let at = bytes.choose_index(self.clocks.len())?;
         let expected = self.times(at, 1);
         let clock = self.clocks[at].clock;
-        let mut value = UNTOUCHED;
-        // SAFETY: as in `tick`.
+        if bytes.ratio(7, 8)? {
+            // SAFETY: as in `tick`.
+            return self.takes(bytes, at, expected, |update, error| unsafe {
+                lamport_clock_update(clock, update, error)
+            });
+        }
+        // Nobody asks what it took, so the local clock has to tell.
+        // SAFETY: as in `tick`, and NULL is allowed.
         let status = call(bytes, |error| unsafe {
-            lamport_clock_update(clock, &mut value, error)
+            lamport_clock_update(clock, ptr::null_mut(), error)
         })?;
-        match expected {
-            Ok(times) => {
-                assert_eq!(status, LAMPORT_STATUS_OK);
-                self.given(at, times, (value, value));
-            }
-            Err(expected) => assert_eq!((status, value), (expected, UNTOUCHED)),
+        assert_eq!(
+            status,
+            expected.map_or_else(|failed| failed, |_| LAMPORT_STATUS_OK)
+        );
+        if let Ok(times) = expected {
+            let now = self.clocks[at].now();
+            self.given(at, times, (now, now));
         }
         self.clocks[at].assert_now();
         Ok(())
@@ -302,45 +320,31 @@ impl Host {
             self.times(at, count)
         };
         let clock = self.clocks[at].clock;
-        let (mut first, mut last) = (UNTOUCHED, UNTOUCHED);
         // SAFETY: as in `tick`.
-        let status = call(bytes, |error| unsafe {
-            lamport_clock_reserve(clock, count, &mut first, &mut last, error)
-        })?;
-        match expected {
-            Ok(times) => {
-                assert_eq!(status, LAMPORT_STATUS_OK);
-                self.given(at, times, (first, last));
-            }
-            Err(expected) => {
-                assert_eq!((status, first, last), (expected, UNTOUCHED, UNTOUCHED));
-            }
-        }
-        self.clocks[at].assert_now();
-        Ok(())
+        self.takes(bytes, at, expected, |update, error| unsafe {
+            lamport_clock_reserve(clock, count, update, error)
+        })
     }
 
-    fn take(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
-        let at = bytes.choose_index(self.clocks.len())?;
-        let count = u64::from(bytes.arbitrary::<u8>()?);
+    /// A call that gives an update of clock `at` if it succeeds.
+    fn takes(
+        &mut self,
+        bytes: &mut Unstructured<'_>,
+        at: usize,
+        expected: std::result::Result<(u64, u64), Status>,
+        function: impl FnOnce(*mut *mut Update, *mut *mut ErrorObject) -> Status,
+    ) -> Result<()> {
         let before = self.stores[self.clocks[at].store].newest.clone();
-        let expected = match count {
-            0 => Err(LAMPORT_STATUS_INVALID_ARGUMENT),
-            count => self.times(at, count),
-        };
-        let clock = self.clocks[at].clock;
         let mut update = ptr::null_mut();
-        // SAFETY: as in `tick`.
-        let status = call(bytes, |error| unsafe {
-            lamport_clock_take(clock, count, &mut update, error)
-        })?;
+        let status = call(bytes, |error| function(&mut update, error))?;
         match expected {
             Ok(times) => {
                 assert_eq!(status, LAMPORT_STATUS_OK);
-                // SAFETY: what the call gave, not freed yet.
-                let given = unsafe { (lamport_update_first(update), lamport_update_value(update)) };
-                // SAFETY: the same; the text lives as long.
-                unsafe {
+                // SAFETY: what the call gave, not freed yet; what it lends lives as long.
+                let given = unsafe {
+                    let stamp = lamport_update_stamp(update);
+                    assert_eq!(lamport_stamp_time(stamp), lamport_update_value(update));
+                    self.clocks[at].assert_made(stamp);
                     let process = lamport_update_previous_process(update);
                     let value = lamport_update_previous_value(update);
                     let previous = (!process.is_null()).then(|| (text(process), value));
@@ -348,7 +352,8 @@ impl Host {
                     assert!(lamport_update_revision(update) > 0);
                     assert!(lamport_update_round_trips(update) > 0);
                     assert_eq!(lamport_update_regressed(update), 0);
-                }
+                    (lamport_update_first(update), lamport_update_value(update))
+                };
                 self.given(at, times, given);
             }
             Err(expected) => assert_eq!((status, update), (expected, ptr::null_mut())),
@@ -414,9 +419,8 @@ impl Host {
         };
         let asked = next(bytes, 0, &mut event);
         let updated = self.times(at, 1).ok();
-        let mut value = UNTOUCHED;
         // SAFETY: as in `tick`.
-        let status = unsafe { lamport_clock_update(clock, &mut value, ptr::null_mut()) };
+        let (status, value) = unsafe { value_of_update(clock) };
         assert_eq!(updated.is_some(), status == LAMPORT_STATUS_OK);
         let mut heard = Ok(LAMPORT_STATUS_OK);
         if let Some(times) = updated {
@@ -445,7 +449,7 @@ impl Host {
         Ok(())
     }
 
-    /// A stamp of a clock, as text and back.
+    /// A stamp of a clock's process, as text and back.
     fn stamp(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
         let handle = self.any(bytes)?;
         let time = match bytes.arbitrary()? {
@@ -455,7 +459,8 @@ impl Host {
         let mut stamp = ptr::null_mut();
         // SAFETY: as in `tick`.
         let status = call(bytes, |error| unsafe {
-            lamport_clock_stamp(handle.clock, time, &mut stamp, error)
+            let process = lamport_clock_process(handle.clock);
+            lamport_stamp_new(time, process, handle.instance(), &mut stamp, error)
         })?;
         if time > Time::MAX.get() {
             assert_eq!(
@@ -573,15 +578,14 @@ impl Host {
         Ok(())
     }
 
-    /// The two texts of a clock, into a buffer of any size.
+    /// A text that is composed, of a clock or of a stamp, into a buffer of any size.
     fn text(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
         let handle = self.any(bytes)?;
-        let (function, text): (unsafe extern "C" fn(_, _, _, _, _) -> _, _) =
-            if bytes.arbitrary()? {
-                (lamport_clock_process, &*handle.name)
-            } else {
-                (lamport_clock_location, "memory:")
-            };
+        let of_a_stamp = bytes.arbitrary()?;
+        let text = match of_a_stamp {
+            true => format!("7@{}", handle.name),
+            false => "memory:".to_owned(),
+        };
         let size = if bytes.arbitrary()? {
             text.len() + bytes.int_in_range(0..=2)?
         } else {
@@ -601,9 +605,17 @@ impl Host {
             ptr::null_mut()
         };
         let clock = handle.clock;
-        // SAFETY: `size` bytes are there or the buffer is NULL; the rest as in `tick`.
+        // SAFETY: `size` bytes are there or the buffer is NULL; the stamp is freed once, the rest as
+        // in `tick`.
         let status = call(bytes, |error| unsafe {
-            function(clock, pointer, size, needed_at, error)
+            if !of_a_stamp {
+                return lamport_clock_location(clock, pointer, size, needed_at, error);
+            }
+            let (mut stamp, none) = (ptr::null_mut(), ptr::null_mut());
+            lamport_stamp_new(7, lamport_clock_process(clock), 0, &mut stamp, none);
+            let status = lamport_stamp_text(stamp, pointer, size, needed_at, error);
+            lamport_stamp_free(stamp);
+            status
         })?;
         let fits = !no_buffer && text.len() < size;
         assert_eq!(needed, if asks { text.len() + 1 } else { usize::MAX });
@@ -641,11 +653,9 @@ impl Host {
                 // An address, since a pointer is not sent to another thread.
                 let clock = self.clocks[at].clock.expose_provenance();
                 scope.spawn(move || {
-                    let mut value = UNTOUCHED;
                     let clock = ptr::with_exposed_provenance::<Clock>(clock);
                     // SAFETY: the clock is opened, and any thread may use it.
-                    let status =
-                        unsafe { lamport_clock_update(clock, &mut value, ptr::null_mut()) };
+                    let (status, value) = unsafe { value_of_update(clock) };
                     assert_eq!(status, LAMPORT_STATUS_OK);
                     value
                 })
@@ -695,19 +705,25 @@ impl Host {
 
 impl Handle {
     fn now(&self) -> u64 {
-        let mut now = UNTOUCHED;
         // SAFETY: the clock is opened and not freed.
-        let status = unsafe { lamport_clock_now(self.clock, &mut now, ptr::null_mut()) };
-        assert_eq!(status, LAMPORT_STATUS_OK);
-        now
+        unsafe { lamport_clock_now(self.clock) }
     }
 
     fn instance(&self) -> u64 {
-        let mut instance = 0;
         // SAFETY: the clock is opened and not freed.
-        let status = unsafe { lamport_clock_instance(self.clock, &mut instance, ptr::null_mut()) };
-        assert_eq!(status, LAMPORT_STATUS_OK);
-        instance
+        unsafe { lamport_clock_instance(self.clock) }
+    }
+
+    /// The stamp is one of this clock.
+    ///
+    /// # Safety
+    /// `stamp` is live.
+    unsafe fn assert_made(&self, stamp: *const Stamp) {
+        // SAFETY: the contract of this function; the text lives as long.
+        unsafe {
+            assert_eq!(text(lamport_stamp_process(stamp)), self.name);
+            assert_eq!(lamport_stamp_instance(stamp), self.instance());
+        }
     }
 
     fn assert_now(&self) {
@@ -802,8 +818,8 @@ fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
         // SAFETY: the clock is freed below, the outputs are places of `time_of`.
         let time = time_of(bytes, expected, |time, error| unsafe {
             match ticks {
-                true => lamport_local_tick(clock, time, error),
-                false => lamport_local_receive(clock, message, time, error),
+                true => lamport_local_advance(clock, time, error),
+                false => lamport_local_advance_past(clock, message, time, error),
             }
         });
         match time {
@@ -811,8 +827,20 @@ fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
             Err(spent) => lived = Err(spent),
         }
     }
-    // SAFETY: freed once.
-    unsafe { lamport_local_free(clock) };
+    let mut stamp = ptr::null_mut();
+    // SAFETY: each is freed once, and the stamp outlives its clock.
+    unsafe {
+        let status = lamport_local_tick(clock, &mut stamp, ptr::null_mut());
+        assert_eq!(status == LAMPORT_STATUS_OK, after(now, 1).is_ok());
+        let instance = lamport_local_instance(clock);
+        lamport_local_free(clock);
+        if status == LAMPORT_STATUS_OK {
+            assert_eq!(lamport_stamp_time(stamp), now + 1);
+            assert_eq!(text(lamport_stamp_process(stamp)), "local");
+            assert_eq!(lamport_stamp_instance(stamp), instance);
+        }
+        lamport_stamp_free(stamp);
+    }
     lived
 }
 
@@ -820,31 +848,38 @@ fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
 fn nothing_but_null(bytes: &mut Unstructured<'_>) -> Result<()> {
     let clock = ptr::null();
     let mut out = UNTOUCHED;
-    let which = bytes.int_in_range(0..=11)?;
+    let (mut stamp, mut update) = (ptr::null_mut(), ptr::null_mut());
+    let which = bytes.int_in_range(0..=10)?;
     let number: i32 = bytes.arbitrary()?;
     // SAFETY: NULL everywhere, or places of this function.
     let status = call(bytes, |error| unsafe {
         match which {
-            0 => lamport_clock_tick(clock, &mut out, error),
-            1 => lamport_clock_receive(clock, 7, &mut out, error),
-            2 => lamport_clock_now(clock, &mut out, error),
-            3 => lamport_clock_update(clock, &mut out, error),
-            4 => lamport_clock_reserve(clock, 1, &mut out, ptr::null_mut(), error),
-            5 => lamport_clock_read(clock, ptr::null_mut(), error),
-            6 => lamport_clock_process(clock, ptr::null_mut(), 9, ptr::null_mut(), error),
+            0 => lamport_clock_tick(clock, &mut stamp, error),
+            1 => lamport_clock_receive(clock, 7, &mut stamp, error),
+            2 => lamport_clock_advance(clock, &mut out, error),
+            3 => lamport_clock_advance_past(clock, 7, &mut out, error),
+            4 => lamport_clock_update(clock, &mut update, error),
+            5 => lamport_clock_reserve(clock, 1, &mut update, error),
+            6 => lamport_clock_read(clock, ptr::null_mut(), error),
             7 => lamport_clock_location(clock, ptr::null_mut(), 9, ptr::null_mut(), error),
-            8 => lamport_clock_instance(clock, &mut out, error),
-            9 => lamport_clock_close(clock, error),
-            10 => lamport_clock_tick(clock, ptr::null_mut(), error),
+            8 => lamport_clock_close(clock, error),
+            9 => lamport_clock_tick(clock, ptr::null_mut(), error),
             _ => lamport_clock_connect(ptr::null(), ptr::null(), 0, ptr::null_mut(), error),
         }
     })?;
     assert_eq!((status, out), (LAMPORT_STATUS_NULL_POINTER, UNTOUCHED));
+    assert!(stamp.is_null() && update.is_null());
     // SAFETY: NULL is allowed, and static texts are not freed.
     unsafe {
         lamport_clock_free(ptr::null_mut());
         lamport_error_free(ptr::null_mut());
         lamport_observed_free(ptr::null_mut());
+        lamport_stamp_free(stamp);
+        lamport_update_free(update);
+        assert_eq!(lamport_clock_now(clock), 0);
+        assert_eq!(lamport_clock_instance(clock), 0);
+        assert!(text(lamport_clock_process(clock)).is_empty());
+        assert!(lamport_update_stamp(update).is_null());
         assert_eq!(lamport_error_status(ptr::null()), LAMPORT_STATUS_OK);
         assert!(text(lamport_error_message(ptr::null())).is_empty());
         assert!(!text(lamport_status_name(number)).is_empty());
@@ -871,6 +906,45 @@ fn time_of(
             assert_eq!((status, time), (expected, UNTOUCHED));
             Ok(None)
         }
+    }
+}
+
+/// A call that gives a stamp of `owner` if it succeeds: its time.
+fn stamp_of(
+    bytes: &mut Unstructured<'_>,
+    expected: std::result::Result<u64, Status>,
+    owner: &Handle,
+    function: impl FnOnce(*mut *mut Stamp, *mut *mut ErrorObject) -> Status,
+) -> Result<Option<u64>> {
+    let mut stamp = ptr::null_mut();
+    let time = time_of(bytes, expected, |time, error| {
+        let status = function(&mut stamp, error);
+        // SAFETY: `time` is a place of `time_of`; the stamp is NULL, or what the call gave.
+        unsafe {
+            if !stamp.is_null() {
+                owner.assert_made(stamp);
+                time.write(lamport_stamp_time(stamp));
+            }
+        }
+        status
+    });
+    // SAFETY: NULL, or what the call gave, freed once.
+    unsafe { lamport_stamp_free(stamp) };
+    time
+}
+
+/// An update with a status alone for its failure: that, and the value.
+///
+/// # Safety
+/// `clock` is live.
+unsafe fn value_of_update(clock: *const Clock) -> (Status, u64) {
+    let mut update = ptr::null_mut();
+    // SAFETY: the contract of this function; what the call gave is freed once.
+    unsafe {
+        let status = lamport_clock_update(clock, &mut update, ptr::null_mut());
+        let value = lamport_update_value(update);
+        lamport_update_free(update);
+        (status, value)
     }
 }
 

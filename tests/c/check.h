@@ -81,4 +81,14 @@ static inline lamport_clock_t *opened(const char *store, const char *process) {
     return clock;
 }
 
+/* The value of an update, or 0: a time that no update has. */
+static inline uint64_t updated(const lamport_clock_t *clock) {
+    lamport_update_t *update = NULL;
+    uint64_t value;
+    CHECK_OK(lamport_clock_update(clock, &update, NULL));
+    value = lamport_update_value(update);
+    lamport_update_free(update);
+    return value;
+}
+
 #endif

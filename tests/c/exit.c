@@ -16,11 +16,10 @@ static pthread_barrier_t begun;
 static int ends_it;
 
 static void *calls(void *clock) {
-    uint64_t value;
     int count = 0;
 
     pthread_barrier_wait(&begun);
-    while (lamport_clock_update(clock, &value, NULL) == LAMPORT_STATUS_OK)
+    while (lamport_clock_update(clock, NULL, NULL) == LAMPORT_STATUS_OK)
         if (ends_it && ++count == 10)
             exit(0);
     return NULL;
@@ -39,14 +38,13 @@ static void *waits(void *silent) {
 static void hears(const lamport_event_t *event, void *clock) {
     uint64_t time;
     if (lamport_event_kind(event) == LAMPORT_EVENT_UPDATED)
-        lamport_clock_tick(clock, &time, NULL);
+        lamport_clock_advance(clock, &time, NULL);
 }
 
 static void on_exit_of_the_program(void) {
     /* The library may be called as late as this. */
     lamport_clock_t *clock = opened("memory:", "goodbye");
-    uint64_t value = 0;
-    if (lamport_clock_update(clock, &value, NULL) != LAMPORT_STATUS_OK || value != 2)
+    if (updated(clock) != 2)
         abort();
     lamport_clock_free(clock);
 }

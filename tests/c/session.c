@@ -17,13 +17,13 @@ static lamport_watch_t *watch = NULL;
 static pthread_t thread;
 static struct {
     lamport_status_t status;
-    uint64_t value;
+    lamport_update_t *update;
     lamport_error_t *error;
 } begun;
 
 static void *update(void *unused) {
     (void)unused;
-    begun.status = lamport_clock_update(clock_, &begun.value, &begun.error);
+    begun.status = lamport_clock_update(clock_, &begun.update, &begun.error);
     return NULL;
 }
 
@@ -39,15 +39,17 @@ static void answer(lamport_status_t status, uint64_t result, lamport_error_t *er
 static void updates(unsigned long count) {
     lamport_error_t *error = NULL;
     lamport_status_t status = LAMPORT_STATUS_OK;
-    uint64_t value;
+    lamport_update_t *taken = NULL;
 
     printf("ok");
     while (count-- > 0 && status == LAMPORT_STATUS_OK) {
-        status = lamport_clock_update(clock_, &value, &error);
+        status = lamport_clock_update(clock_, &taken, &error);
         if (status == LAMPORT_STATUS_OK)
-            printf(" %" PRIu64, value);
+            printf(" %" PRIu64, lamport_update_value(taken));
         else
             printf(" %s %s", lamport_status_name(status), lamport_error_message(error));
+        lamport_update_free(taken);
+        taken = NULL;
     }
     printf("\n");
     lamport_error_free(error);
@@ -74,6 +76,7 @@ static void next(void) {
 static void obey(const char *line) {
     lamport_error_t *error = NULL;
     lamport_observed_t *observed = NULL;
+    lamport_update_t *taken = NULL;
     lamport_status_t status = LAMPORT_STATUS_OK;
     uint64_t value = 0;
     char word[32] = "", store[512] = "", process[512] = "";
@@ -93,7 +96,7 @@ static void obey(const char *line) {
         sscanf(line, "%*s %511s %511s %lu", store, process, &number);
         status = lamport_clock_connect(store, process, (uint32_t)number, &clock_, &error);
     } else if (strcmp(word, "update") == 0) {
-        status = lamport_clock_update(clock_, &value, &error);
+        status = lamport_clock_update(clock_, &taken, &error);
     } else if (strcmp(word, "read") == 0) {
         status = lamport_clock_read(clock_, &observed, &error);
         value = lamport_observed_value(observed);
@@ -102,7 +105,7 @@ static void obey(const char *line) {
         sscanf(line, "%*s %lu", &number);
         status = lamport_clock_watch(clock_, number, &watch, &error);
     } else if (strcmp(word, "now") == 0) {
-        status = lamport_clock_now(clock_, &value, &error);
+        value = lamport_clock_now(clock_);
     } else if (strcmp(word, "close") == 0) {
         status = lamport_clock_close(clock_, &error);
     } else if (strcmp(word, "free") == 0) {
@@ -114,13 +117,15 @@ static void obey(const char *line) {
     } else if (strcmp(word, "join") == 0) {
         pthread_join(thread, NULL);
         status = begun.status;
-        value = begun.value;
+        taken = begun.update;
         error = begun.error;
+        begun.update = NULL;
         begun.error = NULL;
     } else {
         abort();
     }
-    answer(status, value, error);
+    answer(status, taken == NULL ? value : lamport_update_value(taken), error);
+    lamport_update_free(taken);
 }
 
 int main(void) {

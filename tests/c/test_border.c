@@ -49,7 +49,6 @@ static void test_statuses(void) {
 static void test_constants(void) {
     CHECK_TEXT(lamport_clock_version(), EXPECTED_VERSION);
     CHECK_TIME(LAMPORT_TIME_MAX, (UINT64_C(1) << 53) - 1);
-    CHECK(LAMPORT_PROCESS_SIZE == 256);
     CHECK(sizeof(lamport_status_t) == 4);
 }
 
@@ -58,28 +57,27 @@ static void test_null_everywhere(void) {
     lamport_clock_t *clock = opened("memory:", "api");
     lamport_error_t *error = NULL;
     lamport_observed_t *observed = NULL;
-    uint64_t a = UNTOUCHED, b = UNTOUCHED;
+    lamport_stamp_t *stamp = NULL;
+    lamport_update_t *update = NULL;
+    uint64_t time = UNTOUCHED;
     size_t needed = UNTOUCHED;
     char buffer[8] = "before";
 
     CHECK_FAILS(lamport_clock_connect("memory:", "api", 0, NULL, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_tick(NULL, &a, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_tick(clock, NULL, &error), &error, null, "'time'");
-    CHECK_FAILS(lamport_clock_receive(NULL, 1, &a, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_receive(clock, 1, NULL, &error), &error, null, "'time'");
-    CHECK_FAILS(lamport_clock_now(NULL, &a, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_now(clock, NULL, &error), &error, null, "'time'");
-    CHECK_FAILS(lamport_clock_update(NULL, &a, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_update(clock, NULL, &error), &error, null, "'value'");
-    CHECK_FAILS(lamport_clock_reserve(NULL, 1, &a, &b, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_reserve(clock, 1, NULL, &b, &error), &error, null, "'first'");
-    CHECK_FAILS(lamport_clock_reserve(clock, 1, &a, NULL, &error), &error, null, "'last'");
+    CHECK_FAILS(lamport_clock_tick(NULL, &stamp, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_tick(clock, NULL, &error), &error, null, "'stamp'");
+    CHECK_FAILS(lamport_clock_receive(NULL, 1, &stamp, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_receive(clock, 1, NULL, &error), &error, null, "'stamp'");
+    CHECK_FAILS(lamport_clock_advance(NULL, &time, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_advance(clock, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_clock_advance_past(NULL, 1, &time, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_advance_past(clock, 1, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_clock_update(NULL, &update, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_update(NULL, NULL, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_reserve(NULL, 1, &update, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_reserve(clock, 1, NULL, &error), &error, null, "'update'");
     CHECK_FAILS(lamport_clock_read(NULL, &observed, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_read(clock, NULL, &error), &error, null, "'observed'");
-    CHECK_FAILS(lamport_clock_process(NULL, buffer, sizeof buffer, &needed, &error), &error, null,
-                "'clock'");
-    CHECK_FAILS(lamport_clock_instance(NULL, &a, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_instance(clock, NULL, &error), &error, null, "'instance'");
     CHECK_FAILS(lamport_clock_location(NULL, buffer, sizeof buffer, &needed, &error), &error, null,
                 "'clock'");
     CHECK_FAILS(lamport_clock_close(NULL, &error), &error, null, "'clock'");
@@ -88,26 +86,28 @@ static void test_null_everywhere(void) {
     CHECK_STATUS(lamport_clock_connect(NULL, NULL, 0, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_tick(NULL, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_receive(NULL, 0, NULL, NULL), null);
-    CHECK_STATUS(lamport_clock_now(NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_advance(NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_advance_past(NULL, 0, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_update(NULL, NULL, NULL), null);
-    CHECK_STATUS(lamport_clock_reserve(NULL, 0, NULL, NULL, NULL), null);
+    CHECK_STATUS(lamport_clock_reserve(NULL, 0, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_read(NULL, NULL, NULL), null);
-    CHECK_STATUS(lamport_clock_process(NULL, NULL, 0, NULL, NULL), null);
-    CHECK_STATUS(lamport_clock_instance(NULL, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_location(NULL, NULL, 0, NULL, NULL), null);
     CHECK_STATUS(lamport_clock_close(NULL, NULL), null);
 
     /* Nothing was written, and nothing was done: a NULL output is noticed before the work. */
-    CHECK(a == UNTOUCHED && b == UNTOUCHED && needed == UNTOUCHED && observed == NULL);
+    CHECK(time == UNTOUCHED && needed == UNTOUCHED);
+    CHECK(stamp == NULL && update == NULL && observed == NULL);
     CHECK_TEXT(buffer, "before");
-    CHECK_OK(lamport_clock_now(clock, &a, NULL));
-    CHECK_TIME(a, 0);
+    CHECK_TIME(lamport_clock_now(clock), 0);
     CHECK_OK(lamport_clock_read(clock, &observed, &error));
     CHECK(observed == NULL && error == NULL);
 
     lamport_clock_free(NULL);
     lamport_error_free(NULL);
     lamport_observed_free(NULL);
+    CHECK_TIME(lamport_clock_now(NULL), 0);
+    CHECK_TIME(lamport_clock_instance(NULL), 0);
+    CHECK_TEXT(lamport_clock_process(NULL), "");
     CHECK_STATUS(lamport_error_status(NULL), LAMPORT_STATUS_OK);
     CHECK_TEXT(lamport_error_message(NULL), "");
     CHECK_TIME(lamport_observed_value(NULL), 0);
@@ -144,9 +144,8 @@ static void test_texts_of_open(void) {
     lamport_clock_t *const before = (lamport_clock_t *)(void *)&checks_made;
     lamport_clock_t *clock = before;
     lamport_error_t *error = NULL;
-    char buffer[LAMPORT_PROCESS_SIZE];
     char longest[257];
-    size_t i, needed = 0;
+    size_t i;
 
     for (i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_FAILS(lamport_clock_connect(bad[i].store, bad[i].process, 0, &clock, &error), &error,
@@ -165,46 +164,46 @@ static void test_texts_of_open(void) {
 
     longest[255] = '\0';
     CHECK_OK(lamport_clock_connect("memory:", longest, 86400000, &clock, &error));
-    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, &needed, &error));
-    CHECK(needed == LAMPORT_PROCESS_SIZE);
-    CHECK_TEXT(buffer, longest);
+    CHECK_TEXT(lamport_clock_process(clock), longest);
     lamport_clock_free(clock);
 
     /* A text ends at its first NUL. */
     CHECK_OK(lamport_clock_connect("memory:", "api\0ignored", 1, &clock, &error));
-    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, &needed, &error));
-    CHECK_TEXT(buffer, "api");
+    CHECK_TEXT(lamport_clock_process(clock), "api");
     lamport_clock_free(clock);
     CHECK(error == NULL);
 }
 
 static void test_buffers(void) {
     const lamport_status_t too_small = LAMPORT_STATUS_BUFFER_TOO_SMALL;
-    lamport_clock_t *clock = opened("memory:", "z\xc3\xbcrich"); /* 7 bytes of UTF-8 */
+    lamport_clock_t *clock = opened("memory:", "z\xc3\xbcrich");
+    lamport_stamp_t *stamp = NULL;
     lamport_error_t *error = NULL;
-    char buffer[8];
+    char buffer[10]; /* "1@", 7 bytes of UTF-8, NUL */
     char *location;
     size_t size, needed;
 
-    for (size = 0; size < 8; size++) {
+    CHECK_OK(lamport_clock_tick(clock, &stamp, &error));
+    for (size = 0; size < sizeof buffer; size++) {
         memset(buffer, '#', sizeof buffer);
         needed = 0;
-        CHECK_FAILS(lamport_clock_process(clock, buffer, size, &needed, &error), &error, too_small,
-                    "8 bytes");
-        CHECK(needed == 8);
-        CHECK(memcmp(buffer, "########", 8) == 0);
+        CHECK_FAILS(lamport_stamp_text(stamp, buffer, size, &needed, &error), &error, too_small,
+                    "10 bytes");
+        CHECK(needed == sizeof buffer);
+        CHECK(memcmp(buffer, "##########", sizeof buffer) == 0);
     }
     needed = 0;
-    CHECK_FAILS(lamport_clock_process(clock, NULL, 100, &needed, &error), &error, too_small,
-                "8 bytes");
-    CHECK(needed == 8);
-    CHECK_STATUS(lamport_clock_process(clock, NULL, 0, NULL, NULL), too_small);
-    CHECK_OK(lamport_clock_process(clock, buffer, 8, &needed, &error));
-    CHECK(needed == 8);
-    CHECK_TEXT(buffer, "z\xc3\xbcrich");
+    CHECK_FAILS(lamport_stamp_text(stamp, NULL, 100, &needed, &error), &error, too_small,
+                "10 bytes");
+    CHECK(needed == sizeof buffer);
+    CHECK_STATUS(lamport_stamp_text(stamp, NULL, 0, NULL, NULL), too_small);
+    CHECK_OK(lamport_stamp_text(stamp, buffer, sizeof buffer, &needed, &error));
+    CHECK(needed == sizeof buffer);
+    CHECK_TEXT(buffer, "1@z\xc3\xbcrich");
     memset(buffer, '#', sizeof buffer);
-    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
-    CHECK_TEXT(buffer, "z\xc3\xbcrich");
+    CHECK_OK(lamport_stamp_text(stamp, buffer, sizeof buffer, NULL, NULL));
+    CHECK_TEXT(buffer, "1@z\xc3\xbcrich");
+    lamport_stamp_free(stamp);
 
     needed = 0;
     CHECK_STATUS(lamport_clock_location(clock, NULL, 0, &needed, NULL), too_small);
@@ -225,7 +224,7 @@ static void test_errors_outlive_the_clock(void) {
     lamport_error_t *error = NULL;
     uint64_t time = UNTOUCHED;
 
-    CHECK_STATUS(lamport_clock_receive(clock, UINT64_MAX, &time, &error),
+    CHECK_STATUS(lamport_clock_advance_past(clock, UINT64_MAX, &time, &error),
                  LAMPORT_STATUS_INVALID_ARGUMENT);
     CHECK(time == UNTOUCHED);
     lamport_clock_free(clock);
@@ -237,7 +236,6 @@ static void test_errors_outlive_the_clock(void) {
 static void test_environment(void) {
     lamport_clock_t *clock = NULL;
     lamport_error_t *error = NULL;
-    char buffer[LAMPORT_PROCESS_SIZE];
     uint64_t time = UNTOUCHED;
 
     unsetenv("LAMPORT_STORE");
@@ -249,13 +247,11 @@ static void test_environment(void) {
                 LAMPORT_STATUS_UNKNOWN_NODE, "mx-nodel2");
     setenv("LAMPORT_STORE", "memory:", 1);
     CHECK_OK(lamport_clock_connect(NULL, NULL, 0, &clock, &error));
-    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
-    CHECK_TEXT(buffer, "nobody");
+    CHECK_TEXT(lamport_clock_process(clock), "nobody");
     lamport_clock_free(clock);
     unsetenv("NODE_NAME");
     CHECK_OK(lamport_clock_connect(NULL, NULL, 0, &clock, &error));
-    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
-    CHECK(strncmp(buffer, "pid-", 4) == 0);
+    CHECK(strncmp(lamport_clock_process(clock), "pid-", 4) == 0);
     lamport_clock_free(clock);
     clock = NULL;
 
@@ -270,10 +266,10 @@ static void test_environment(void) {
 
     setenv("LAMPORT_MAX_JUMP", "10", 1);
     CHECK_OK(lamport_clock_connect(NULL, NULL, 0, &clock, &error));
-    CHECK_FAILS(lamport_clock_receive(clock, 11, &time, &error), &error,
+    CHECK_FAILS(lamport_clock_advance_past(clock, 11, &time, &error), &error,
                 LAMPORT_STATUS_TOO_FAR_AHEAD, "LAMPORT_MAX_JUMP");
     CHECK(time == UNTOUCHED);
-    CHECK_OK(lamport_clock_receive(clock, 10, &time, &error));
+    CHECK_OK(lamport_clock_advance_past(clock, 10, &time, &error));
     CHECK_TIME(time, 11);
     lamport_clock_free(clock);
     unsetenv("LAMPORT_MAX_JUMP");
@@ -284,22 +280,24 @@ static void test_the_end_of_time(void) {
     const lamport_status_t exhausted = LAMPORT_STATUS_EXHAUSTED;
     lamport_clock_t *clock = NULL;
     lamport_error_t *error = NULL;
-    uint64_t time = UNTOUCHED, first = UNTOUCHED, last = UNTOUCHED;
+    lamport_stamp_t *stamp = NULL;
+    lamport_update_t *update = NULL;
+    uint64_t time = UNTOUCHED;
 
     setenv("LAMPORT_MAX_JUMP", "9007199254740991", 1);
     CHECK_OK(lamport_clock_connect("memory:", "api", 0, &clock, &error));
     unsetenv("LAMPORT_MAX_JUMP");
-    CHECK_OK(lamport_clock_receive(clock, LAMPORT_TIME_MAX - 1, &time, &error));
+    CHECK_OK(lamport_clock_advance_past(clock, LAMPORT_TIME_MAX - 1, &time, &error));
     CHECK_TIME(time, LAMPORT_TIME_MAX);
     time = UNTOUCHED;
-    CHECK_FAILS(lamport_clock_tick(clock, &time, &error), &error, exhausted, "9007199254740991");
-    CHECK_FAILS(lamport_clock_receive(clock, 1, &time, &error), &error, exhausted, "no time");
-    CHECK_FAILS(lamport_clock_update(clock, &time, &error), &error, exhausted, "no time");
-    CHECK_FAILS(lamport_clock_reserve(clock, 1, &first, &last, &error), &error, exhausted,
-                "no time");
-    CHECK(time == UNTOUCHED && first == UNTOUCHED && last == UNTOUCHED);
-    CHECK_OK(lamport_clock_now(clock, &time, &error));
-    CHECK_TIME(time, LAMPORT_TIME_MAX);
+    CHECK_FAILS(lamport_clock_advance(clock, &time, &error), &error, exhausted, "9007199254740991");
+    CHECK_FAILS(lamport_clock_advance_past(clock, 1, &time, &error), &error, exhausted, "no time");
+    CHECK_FAILS(lamport_clock_tick(clock, &stamp, &error), &error, exhausted, "no time");
+    CHECK_FAILS(lamport_clock_receive(clock, 1, &stamp, &error), &error, exhausted, "no time");
+    CHECK_FAILS(lamport_clock_update(clock, &update, &error), &error, exhausted, "no time");
+    CHECK_FAILS(lamport_clock_reserve(clock, 1, &update, &error), &error, exhausted, "no time");
+    CHECK(time == UNTOUCHED && stamp == NULL && update == NULL);
+    CHECK_TIME(lamport_clock_now(clock), LAMPORT_TIME_MAX);
     lamport_clock_free(clock);
 }
 
@@ -312,7 +310,7 @@ static void test_settings_by_name(void) {
     CHECK_OK(lamport_config_set(config, "node", "api", NULL));
     CHECK_OK(lamport_config_set(config, "max_jump", "5", NULL));
     CHECK_OK(lamport_clock_connect_with(config, &clock, NULL));
-    CHECK_STATUS(lamport_clock_receive(clock, 100, &time, NULL), LAMPORT_STATUS_TOO_FAR_AHEAD);
+    CHECK_STATUS(lamport_clock_advance_past(clock, 100, &time, NULL), LAMPORT_STATUS_TOO_FAR_AHEAD);
     lamport_clock_free(clock);
 
     CHECK_OK(lamport_config_set(config, "timeout", "soon", NULL));

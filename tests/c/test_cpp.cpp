@@ -57,21 +57,24 @@ static void test_verbs() {
     lamport::clock clock = shared("verbs"), other = shared("verbs", "other");
 
     CHECK(!clock.read());
-    CHECK_TIME(clock.update(), 2);
-    CHECK_TIME(other.update(), 3);
-    CHECK_TIME(clock.tick(), 3);
-    CHECK_TIME(clock.receive(10), 11);
+    CHECK_TIME(clock.update().value, 2);
+    CHECK_TIME(other.update().value, 3);
+    CHECK_TIME(clock.tick().time(), 3);
+    CHECK_TIME(clock.receive(8).time(), 9);
+    CHECK_TIME(clock.advance(), 10);
+    CHECK_TIME(clock.advance_past(3), 11);
     CHECK_TIME(clock.now(), 11);
-    const lamport::range times = clock.reserve(3);
-    CHECK(times.first == 13 && times.last == 15);
-    const lamport::taken taken = other.take();
-    CHECK(taken.first == 16 && taken.value == 16);
-    CHECK(taken.previous && taken.previous->process == "api" && taken.previous->value == 15);
-    CHECK(!taken.regressed && taken.round_trips >= 1 && taken.real_timestamp > 1e9);
+    const lamport::update times = clock.reserve(3);
+    CHECK(times.first == 13 && times.value == 15);
+    const lamport::update update = other.update();
+    CHECK(update.first == 16 && update.value == 16);
+    CHECK(update.previous && update.previous->process == "api" && update.previous->value == 15);
+    CHECK(!update.regressed && update.round_trips >= 1 && update.real_timestamp > 1e9);
+    CHECK(update.stamp == lamport::stamp(16, other.process(), other.instance()));
 
     const std::optional<lamport::observed> seen = clock.read();
     CHECK(seen && seen->value == 16 && seen->process == "other");
-    CHECK(seen && seen->instance == other.instance() && seen->revision == taken.revision);
+    CHECK(seen && seen->instance == other.instance() && seen->revision == update.revision);
     CHECK(seen && seen->real_timestamp && *seen->real_timestamp > 1e9);
     const lamport::history history = clock.history(2);
     CHECK(history.updates.size() == 2 && history.unreadable == 0);
@@ -104,8 +107,9 @@ static void test_errors() {
                  [&] { clock.receive(UINT64_MAX); });
     lamport::clock moved = std::move(clock);
     check_throws(LAMPORT_STATUS_NULL_POINTER, "'clock'", [&] { clock.tick(); });
+    CHECK(clock.now() == 0 && clock.instance() == 0 && clock.process().empty());
     clock = std::move(moved);
-    CHECK_TIME(clock.tick(), 1);
+    CHECK_TIME(clock.tick().time(), 1);
     clock.close();
     check_throws(LAMPORT_STATUS_CLOSED, "closed", [&] { clock.update(); });
     check_throws(LAMPORT_STATUS_CLOSED, "closed", [&] { (void)clock.follow([](auto &) {}); });
@@ -119,18 +123,20 @@ static void test_environment() {
     unsetenv("LAMPORT_STORE");
     unsetenv("NODE_NAME");
     CHECK(clock.process() == "mx-nodel3");
-    CHECK(local.stamp(1).process() == "mx-nodel3");
+    CHECK(local.process() == "mx-nodel3");
 }
 
 static void test_stamps() {
     lamport::local local("api");
-    const lamport::stamp sent = local.stamp(local.tick());
+    const lamport::stamp sent = local.tick();
     lamport::local other("worker");
-    const lamport::stamp received = other.stamp(other.receive(sent));
+    const lamport::stamp received = other.receive(sent);
     std::ostringstream out;
 
     out << sent << ' ' << received;
     CHECK(out.str() == "1@api 2@worker");
+    CHECK(sent.instance() == local.instance() && other.now() == 2);
+    CHECK(other.advance() == 3 && other.advance_past(7) == 8);
     CHECK(sent < received && received > sent && sent <= sent && sent >= sent && sent != received);
     CHECK(lamport::stamp::parse(sent.long_text()) == sent);
     CHECK(lamport::stamp::parse("1@api") == lamport::stamp(1, "api"));

@@ -43,7 +43,7 @@ static void check_distinct(void) {
 static void take(lamport_clock_t *clock, int count, int pipe) {
     uint64_t before = 0, value = 0;
     while (count-- > 0) {
-        CHECK_OK(lamport_clock_update(clock, &value, NULL));
+        value = updated(clock);
         CHECK(value > before);
         before = value;
         CHECK(write(pipe, &value, sizeof value) == (ssize_t)sizeof value);
@@ -101,34 +101,52 @@ static void opens_its_own(lamport_clock_t *none, int pipe) {
 }
 
 static uint64_t before_fork, parents_instance;
+static const char *parents_name;
+static lamport_update_t *parents_update;
 
 static void tries_every_verb(lamport_clock_t *clock, int pipe) {
     lamport_observed_t *observed = NULL;
     lamport_error_t *error = NULL;
-    uint64_t time = 0, instance = 0, first = 0, last = 0;
-    char buffer[LAMPORT_PROCESS_SIZE];
+    lamport_stamp_t *stamp = NULL;
+    lamport_update_t *times = NULL;
+    uint64_t time = 0, instance;
+    char buffer[512];
 
-    CHECK_OK(lamport_clock_now(clock, &time, NULL));
-    CHECK_TIME(time, before_fork);
-    CHECK_OK(lamport_clock_tick(clock, &time, NULL));
-    CHECK_TIME(time, before_fork + 1);
-    CHECK_OK(lamport_clock_receive(clock, 1, &time, NULL));
-    CHECK_TIME(time, before_fork + 2);
-    CHECK_OK(lamport_clock_instance(clock, &instance, NULL));
+    CHECK_TIME(lamport_clock_now(clock), before_fork);
+    instance = lamport_clock_instance(clock);
     CHECK(instance != 0 && instance != parents_instance);
-    CHECK_OK(lamport_clock_process(clock, buffer, sizeof buffer, NULL, NULL));
-    CHECK_TEXT(buffer, "parent");
+    CHECK_OK(lamport_clock_tick(clock, &stamp, NULL));
+    CHECK_TIME(lamport_stamp_time(stamp), before_fork + 1);
+    CHECK_TIME(lamport_stamp_instance(stamp), instance);
+    lamport_stamp_free(stamp);
+    CHECK_OK(lamport_clock_receive(clock, 1, &stamp, NULL));
+    CHECK_TIME(lamport_stamp_time(stamp), before_fork + 2);
+    CHECK_TIME(lamport_stamp_instance(stamp), instance);
+    CHECK_OK(lamport_clock_advance(clock, &time, NULL));
+    CHECK_TIME(time, before_fork + 3);
+    CHECK_OK(lamport_clock_advance_past(clock, 1, &time, NULL));
+    CHECK_TIME(time, before_fork + 4);
+    CHECK(lamport_clock_process(clock) == parents_name);
+    CHECK_TEXT(parents_name, "parent");
     CHECK_OK(lamport_clock_location(clock, buffer, sizeof buffer, NULL, NULL));
     take(clock, 2, pipe);
-    CHECK_OK(lamport_clock_reserve(clock, 3, &first, &last, NULL));
-    CHECK(last == first + 2 && first > before_fork + 2);
+    CHECK_OK(lamport_clock_reserve(clock, 3, &times, NULL));
+    CHECK_TIME(lamport_update_value(times), lamport_update_first(times) + 2);
+    CHECK(lamport_update_first(times) > before_fork + 4);
+    CHECK_TIME(lamport_stamp_instance(lamport_update_stamp(times)), instance);
     CHECK_OK(lamport_clock_read(clock, &observed, NULL));
-    CHECK_TIME(lamport_observed_value(observed), last);
+    CHECK_TIME(lamport_observed_value(observed), lamport_update_value(times));
     CHECK(lamport_observed_instance(observed) == instance);
     lamport_observed_free(observed);
+    lamport_update_free(times);
+    /* What the parent was given stays what it is. */
+    CHECK_TIME(lamport_stamp_instance(lamport_update_stamp(parents_update)), parents_instance);
+    lamport_update_free(parents_update);
     CHECK_OK(lamport_clock_close(clock, NULL));
-    CHECK_FAILS(lamport_clock_update(clock, &time, &error), &error, LAMPORT_STATUS_CLOSED, "closed");
+    CHECK_FAILS(lamport_clock_update(clock, NULL, &error), &error, LAMPORT_STATUS_CLOSED, "closed");
     lamport_clock_free(clock);
+    CHECK_TEXT(lamport_stamp_process(stamp), "parent");
+    lamport_stamp_free(stamp);
 }
 
 static int generations = 4;
@@ -152,8 +170,8 @@ static void has_children_of_its_own(lamport_clock_t *clock, int pipe) {
 static void finds_it_closed(lamport_clock_t *clock, int pipe) {
     uint64_t time;
     CHECK(pipe >= 0);
-    CHECK_STATUS(lamport_clock_update(clock, &time, NULL), LAMPORT_STATUS_CLOSED);
-    CHECK_OK(lamport_clock_tick(clock, &time, NULL));
+    CHECK_STATUS(lamport_clock_update(clock, NULL, NULL), LAMPORT_STATUS_CLOSED);
+    CHECK_OK(lamport_clock_advance(clock, &time, NULL));
     lamport_clock_free(clock);
 }
 
@@ -163,14 +181,17 @@ static void test_what_a_child_can_do(void) {
     /* Before this process has opened any. */
     CHECK(ended(begun(opens_its_own, NULL, 0)) == 1);
     clock = opened(store, "parent");
-    CHECK_OK(lamport_clock_update(clock, &before_fork, NULL));
-    CHECK_OK(lamport_clock_instance(clock, &parents_instance, NULL));
+    CHECK_OK(lamport_clock_update(clock, &parents_update, NULL));
+    before_fork = lamport_update_value(parents_update);
+    parents_instance = lamport_clock_instance(clock);
+    parents_name = lamport_clock_process(clock);
     note(before_fork);
     CHECK(ended(begun(tries_every_verb, clock, 0)) == 2);
     CHECK(ended(begun(tries_every_verb, clock, 1)) == 2);
     CHECK(ended(begun(has_children_of_its_own, clock, 0)) == 12);
     CHECK_OK(lamport_clock_close(clock, NULL));
     CHECK(ended(begun(finds_it_closed, clock, 0)) == 0);
+    lamport_update_free(parents_update);
     lamport_clock_free(clock);
     check_distinct();
 }
@@ -182,16 +203,13 @@ static void works(lamport_clock_t *clock, int pipe) {
 static void test_workers_of_a_server_that_connected_first(void) {
     lamport_clock_t *clock = opened(store, "server");
     child_t workers[WORKERS];
-    uint64_t value;
     int i;
 
-    CHECK_OK(lamport_clock_update(clock, &value, NULL));
+    updated(clock);
     for (i = 0; i < WORKERS; i++)
         workers[i] = begun(works, clock, i % 2);
-    for (i = 0; i < EACH; i++) {
-        CHECK_OK(lamport_clock_update(clock, &value, NULL));
-        note(value);
-    }
+    for (i = 0; i < EACH; i++)
+        note(updated(clock));
     for (i = 0; i < WORKERS; i++)
         CHECK(ended(workers[i]) == EACH);
     lamport_clock_free(clock);
@@ -210,8 +228,7 @@ static void *goes_on(void *argument) {
     thread_t *own = argument;
     int over = 0;
     while (!over && own->count < MOST / 10) {
-        if (lamport_clock_update(own->clock, &own->values[own->count], NULL) != LAMPORT_STATUS_OK)
-            abort();
+        own->values[own->count] = updated(own->clock);
         own->count++;
         pthread_mutex_lock(&own->lock);
         over = own->over;
@@ -222,7 +239,7 @@ static void *goes_on(void *argument) {
 
 static void works_a_little(lamport_clock_t *clock, int pipe) {
     uint64_t time;
-    CHECK_OK(lamport_clock_tick(clock, &time, NULL));
+    CHECK_OK(lamport_clock_advance(clock, &time, NULL));
     take(clock, 2, pipe);
     lamport_clock_free(clock);
 }
@@ -254,9 +271,8 @@ static void test_forks_while_updates_are_under_way(void) {
 
 static void *opens_and_uses(void *unused) {
     lamport_clock_t *clock = opened("memory:shared", "a-name-that-is-too-long-to-stay-in-place");
-    uint64_t value;
     (void)unused;
-    if (lamport_clock_update(clock, &value, NULL) != LAMPORT_STATUS_OK)
+    if (lamport_clock_update(clock, NULL, NULL) != LAMPORT_STATUS_OK)
         abort();
     lamport_clock_free(clock);
     return NULL;

@@ -21,12 +21,6 @@ static lamport_watch_t *watching(const lamport_clock_t *clock) {
     return watch;
 }
 
-static uint64_t updated(const lamport_clock_t *clock) {
-    uint64_t value = 0;
-    CHECK_OK(lamport_clock_update(clock, &value, NULL));
-    return value;
-}
-
 /* Forks, and says in the child that it is one. What hangs there ends. */
 static pid_t forked(void) {
     pid_t child;
@@ -51,29 +45,37 @@ static void ended_well(pid_t child) {
 
 static void test_a_childs_stamps_are_its_own(void) {
     lamport_local_t *local = NULL;
-    lamport_stamp_t *parents = NULL, *childs = NULL, *again = NULL;
-    uint64_t time = 0;
+    lamport_stamp_t *parents = NULL, *childs = NULL, *later = NULL;
+    const char *name;
+    uint64_t instance;
     pid_t child;
 
     CHECK_OK(lamport_local_open("api", &local, NULL));
-    CHECK_OK(lamport_local_tick(local, &time, NULL));
-    CHECK_OK(lamport_local_stamp(local, 2, &parents, NULL));
+    CHECK_OK(lamport_local_tick(local, &parents, NULL));
+    name = lamport_local_process(local);
+    instance = lamport_local_instance(local);
     child = forked();
     if (child == 0) {
-        CHECK_OK(lamport_local_tick(local, &time, NULL));
-        CHECK_TIME(time, 2);
-        CHECK_OK(lamport_local_stamp(local, time, &childs, NULL));
-        CHECK_OK(lamport_local_stamp(local, time, &again, NULL));
-        CHECK(lamport_stamp_instance(childs) != 0);
-        CHECK(lamport_stamp_compare(parents, childs) != 0);
-        CHECK(lamport_stamp_compare(childs, again) == 0);
+        CHECK_TIME(lamport_local_now(local), 1);
+        CHECK(lamport_local_instance(local) != 0 && lamport_local_instance(local) != instance);
+        CHECK_OK(lamport_local_tick(local, &childs, NULL));
+        CHECK_OK(lamport_local_receive(local, lamport_stamp_time(parents), &later, NULL));
+        CHECK_TIME(lamport_stamp_time(childs), 2);
+        CHECK_TIME(lamport_stamp_time(later), 3);
+        CHECK_TIME(lamport_stamp_instance(childs), lamport_local_instance(local));
+        CHECK_TIME(lamport_stamp_instance(later), lamport_local_instance(local));
+        /* What the parent was given is the child's to read and to free. */
+        CHECK_TIME(lamport_stamp_instance(parents), instance);
         lamport_stamp_free(parents);
-        lamport_stamp_free(childs);
-        lamport_stamp_free(again);
+        CHECK(name == lamport_local_process(local));
         lamport_local_free(local);
+        CHECK_TEXT(lamport_stamp_process(later), "api");
+        lamport_stamp_free(childs);
+        lamport_stamp_free(later);
         leave();
     }
     ended_well(child);
+    CHECK_TEXT(name, "api");
     lamport_stamp_free(parents);
     lamport_local_free(local);
 }
@@ -210,7 +212,7 @@ static void test_a_childs_background_is_its_own(void) {
         if (child == 0) {
             /* Its first use of the clock. */
             watch = watching(clock);
-            CHECK_OK(lamport_clock_instance(clock, &instance, NULL));
+            instance = lamport_clock_instance(clock);
             while (seen != instance) {
                 CHECK_OK(lamport_watch_next(watch, PATIENCE, &event, NULL));
                 seen = lamport_observed_instance(lamport_event_update(event));

@@ -21,30 +21,41 @@ static void test_lamports_two_rules(void) {
     const uint64_t max_jump = UINT64_C(1) << 48;
     lamport_local_t *local = local_of("api");
     lamport_error_t *error = NULL;
+    lamport_stamp_t *sent = NULL, *received = NULL, *none = NULL;
     uint64_t time = UNTOUCHED;
 
-    CHECK_OK(lamport_local_now(local, &time, &error));
-    CHECK_TIME(time, 0);
-    CHECK_OK(lamport_local_tick(local, &time, &error));
-    CHECK_TIME(time, 1);
-    CHECK_OK(lamport_local_receive(local, 10, &time, &error));
-    CHECK_TIME(time, 11);
-    CHECK_OK(lamport_local_receive(local, 3, &time, &error));
+    CHECK_TIME(lamport_local_now(local), 0);
+    CHECK_OK(lamport_local_tick(local, &sent, &error));
+    CHECK_TIME(lamport_stamp_time(sent), 1);
+    CHECK_OK(lamport_local_receive(local, 10, &received, &error));
+    CHECK_TIME(lamport_stamp_time(received), 11);
+    CHECK_OK(lamport_local_advance_past(local, 3, &time, &error));
     CHECK_TIME(time, 12);
+    CHECK_OK(lamport_local_advance(local, &time, &error));
+    CHECK_TIME(time, 13);
     time = UNTOUCHED;
-    CHECK_FAILS(lamport_local_receive(local, 12 + max_jump + 1, &time, &error), &error,
+    CHECK_FAILS(lamport_local_advance_past(local, 13 + max_jump + 1, &time, &error), &error,
                 LAMPORT_STATUS_TOO_FAR_AHEAD, "unchanged");
-    CHECK_FAILS(lamport_local_receive(local, UINT64_MAX, &time, &error), &error,
+    CHECK_FAILS(lamport_local_receive(local, 13 + max_jump + 1, &none, &error), &error,
+                LAMPORT_STATUS_TOO_FAR_AHEAD, "unchanged");
+    CHECK_FAILS(lamport_local_advance_past(local, UINT64_MAX, &time, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "18446744073709551615");
+    CHECK_FAILS(lamport_local_receive(local, UINT64_MAX, &none, &error), &error,
                 LAMPORT_STATUS_INVALID_ARGUMENT, "18446744073709551615");
     CHECK_TIME(time, UNTOUCHED);
-    CHECK_OK(lamport_local_now(local, &time, &error));
-    CHECK_TIME(time, 12);
-    lamport_local_free(local);
+    CHECK(none == NULL);
+    CHECK_TIME(lamport_local_now(local), 13);
+    CHECK_TIME(lamport_stamp_instance(received), lamport_local_instance(local));
+    CHECK_TEXT(lamport_local_process(local), "api");
+    lamport_local_free(local); /* stamps outlive it */
+    CHECK_TEXT(lamport_stamp_process(received), "api");
+    CHECK(lamport_stamp_compare(sent, received) == -1);
+    lamport_stamp_free(sent);
+    lamport_stamp_free(received);
 }
 
 static void test_local_settings(void) {
     lamport_local_t *local = NULL;
-    lamport_stamp_t *stamp = NULL;
     lamport_error_t *error = NULL;
     uint64_t time = UNTOUCHED;
 
@@ -62,48 +73,29 @@ static void test_local_settings(void) {
     unsetenv("LAMPORT_STORE");
     unsetenv("NODE_NAME");
     unsetenv("LAMPORT_MAX_JUMP");
-    CHECK_FAILS(lamport_local_receive(local, 11, &time, &error), &error,
+    CHECK_FAILS(lamport_local_advance_past(local, 11, &time, &error), &error,
                 LAMPORT_STATUS_TOO_FAR_AHEAD, "LAMPORT_MAX_JUMP");
-    CHECK_OK(lamport_local_stamp(local, 0, &stamp, &error));
-    CHECK_TEXT(lamport_stamp_process(stamp), "mx-nodel2");
-    lamport_stamp_free(stamp);
+    CHECK_TEXT(lamport_local_process(local), "mx-nodel2");
     lamport_local_free(local);
 
     local = local_of(NULL);
-    CHECK_OK(lamport_local_stamp(local, 0, &stamp, &error));
-    CHECK(strncmp(lamport_stamp_process(stamp), "pid-", 4) == 0);
-    lamport_stamp_free(stamp);
+    CHECK(strncmp(lamport_local_process(local), "pid-", 4) == 0);
     lamport_local_free(local);
 }
 
-static void test_stamps_of_clocks(void) {
+static void test_two_lives_under_one_name(void) {
     lamport_local_t *local = local_of("api"), *again = local_of("api");
-    lamport_clock_t *clock = opened("memory:", "api");
     lamport_stamp_t *a = NULL, *b = NULL;
-    lamport_error_t *error = NULL;
-    uint64_t time, instance = 0;
-
-    CHECK_OK(lamport_clock_tick(clock, &time, NULL));
-    CHECK_OK(lamport_clock_stamp(clock, time, &a, &error));
-    CHECK_OK(lamport_clock_instance(clock, &instance, NULL));
-    lamport_clock_free(clock); /* a stamp outlives its clock */
-    CHECK_TIME(lamport_stamp_time(a), 1);
-    CHECK_TEXT(lamport_stamp_process(a), "api");
-    CHECK(lamport_stamp_instance(a) == instance);
-    lamport_stamp_free(a);
 
     /* Two lives under one name never make the same stamp. */
-    CHECK_OK(lamport_local_stamp(local, 7, &a, &error));
-    CHECK_OK(lamport_local_stamp(again, 7, &b, &error));
+    CHECK_OK(lamport_local_tick(local, &a, NULL));
+    CHECK_OK(lamport_local_tick(again, &b, NULL));
+    CHECK_TIME(lamport_stamp_time(a), lamport_stamp_time(b));
     CHECK(lamport_stamp_instance(a) != 0 && lamport_stamp_instance(b) != 0);
     CHECK(lamport_stamp_compare(a, b) == -lamport_stamp_compare(b, a));
     CHECK(lamport_stamp_compare(a, b) != 0);
     lamport_stamp_free(a);
     lamport_stamp_free(b);
-    a = NULL;
-    CHECK_FAILS(lamport_local_stamp(local, LAMPORT_TIME_MAX + 1, &a, &error), &error,
-                LAMPORT_STATUS_INVALID_ARGUMENT, "9007199254740992");
-    CHECK(a == NULL);
     lamport_local_free(local);
     lamport_local_free(again);
 }
@@ -115,7 +107,7 @@ static void test_stamps_as_texts(void) {
     const lamport_status_t too_small = LAMPORT_STATUS_BUFFER_TOO_SMALL;
     lamport_stamp_t *stamp = parsed(full);
     lamport_error_t *error = NULL;
-    char buffer[LAMPORT_STAMP_SIZE], name[LAMPORT_PROCESS_SIZE];
+    char buffer[LAMPORT_STAMP_SIZE], name[256];
     size_t i, needed = UNTOUCHED;
 
     CHECK_TIME(lamport_stamp_time(stamp), 42);
@@ -190,15 +182,14 @@ static void test_null_everywhere(void) {
     char buffer[8] = "before";
 
     CHECK_FAILS(lamport_local_open("api", NULL, &error), &error, null, "'local'");
-    CHECK_FAILS(lamport_local_tick(NULL, &time, &error), &error, null, "'local'");
-    CHECK_FAILS(lamport_local_tick(local, NULL, &error), &error, null, "'time'");
-    CHECK_FAILS(lamport_local_receive(NULL, 1, &time, &error), &error, null, "'local'");
-    CHECK_FAILS(lamport_local_receive(local, 1, NULL, &error), &error, null, "'time'");
-    CHECK_FAILS(lamport_local_now(NULL, &time, &error), &error, null, "'local'");
-    CHECK_FAILS(lamport_local_now(local, NULL, &error), &error, null, "'time'");
-    CHECK_FAILS(lamport_local_stamp(NULL, 1, &stamp, &error), &error, null, "'local'");
-    CHECK_FAILS(lamport_local_stamp(local, 1, NULL, &error), &error, null, "'stamp'");
-    CHECK_FAILS(lamport_clock_stamp(NULL, 1, &stamp, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_local_tick(NULL, &stamp, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_tick(local, NULL, &error), &error, null, "'stamp'");
+    CHECK_FAILS(lamport_local_receive(NULL, 1, &stamp, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_receive(local, 1, NULL, &error), &error, null, "'stamp'");
+    CHECK_FAILS(lamport_local_advance(NULL, &time, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_advance(local, NULL, &error), &error, null, "'time'");
+    CHECK_FAILS(lamport_local_advance_past(NULL, 1, &time, &error), &error, null, "'local'");
+    CHECK_FAILS(lamport_local_advance_past(local, 1, NULL, &error), &error, null, "'time'");
     CHECK_FAILS(lamport_stamp_new(1, NULL, 0, &stamp, &error), &error, null, "'process'");
     CHECK_FAILS(lamport_stamp_new(1, "a", 0, NULL, &error), &error, null, "'stamp'");
     CHECK_FAILS(lamport_stamp_parse(NULL, &stamp, &error), &error, null, "'text'");
@@ -210,8 +201,10 @@ static void test_null_everywhere(void) {
     CHECK_TIME(time, UNTOUCHED);
     CHECK(stamp == NULL);
     CHECK_TEXT(buffer, "before");
-    CHECK_OK(lamport_local_now(local, &time, NULL));
-    CHECK_TIME(time, 0);
+    CHECK_TIME(lamport_local_now(local), 0);
+    CHECK_TIME(lamport_local_now(NULL), 0);
+    CHECK_TIME(lamport_local_instance(NULL), 0);
+    CHECK_TEXT(lamport_local_process(NULL), "");
     CHECK_TIME(lamport_stamp_time(NULL), 0);
     CHECK_TIME(lamport_stamp_instance(NULL), 0);
     CHECK_TEXT(lamport_stamp_process(NULL), "");
@@ -223,7 +216,7 @@ static void test_null_everywhere(void) {
 int main(void) {
     test_lamports_two_rules();
     test_local_settings();
-    test_stamps_of_clocks();
+    test_two_lives_under_one_name();
     test_stamps_as_texts();
     test_the_total_order();
     test_null_everywhere();

@@ -13,7 +13,6 @@
 
 #include "check.h"
 
-#define UNTOUCHED 77u
 #define PATIENCE 60000
 #define READERS 4
 #define UPDATES 40
@@ -27,10 +26,13 @@ static const char *store(const char *name) {
     return uri;
 }
 
-static uint64_t updated(const lamport_clock_t *clock) {
-    uint64_t value = 0;
-    CHECK_OK(lamport_clock_update(clock, &value, NULL));
-    return value;
+/* Takes the times from `first` through `last`. */
+static void reserved(const lamport_clock_t *clock, uint64_t first, uint64_t last) {
+    lamport_update_t *times = NULL;
+    CHECK_OK(lamport_clock_reserve(clock, last - first + 1, &times, NULL));
+    CHECK_TIME(lamport_update_first(times), first);
+    CHECK_TIME(lamport_update_value(times), last);
+    lamport_update_free(times);
 }
 
 static lamport_watch_t *watching(const lamport_clock_t *clock, uint64_t from) {
@@ -48,15 +50,13 @@ static lamport_event_t *next(const lamport_watch_t *watch) {
 }
 
 static void test_what_an_update_found(void) {
-    lamport_clock_t *a = opened(store("take"), "a");
-    lamport_clock_t *b = opened(store("take"), "b");
+    lamport_clock_t *a = opened(store("found"), "a");
+    lamport_clock_t *b = opened(store("found"), "b");
     lamport_update_t *update = NULL, *later = NULL;
     lamport_error_t *error = NULL;
+    uint64_t instance;
 
-    CHECK_FAILS(lamport_clock_take(a, 0, &update, &error), &error, LAMPORT_STATUS_INVALID_ARGUMENT,
-                "from 1 to 2^32");
-    CHECK(update == NULL);
-    CHECK_OK(lamport_clock_take(a, 1, &update, &error));
+    CHECK_OK(lamport_clock_update(a, &update, &error));
     CHECK_TIME(lamport_update_first(update), 2);
     CHECK_TIME(lamport_update_value(update), 2);
     CHECK(lamport_update_previous_process(update) == NULL);
@@ -65,11 +65,16 @@ static void test_what_an_update_found(void) {
     CHECK_TIME(lamport_update_regressed(update), 0);
     CHECK(lamport_update_real_timestamp(update) > 1e9);
 
-    CHECK_OK(lamport_clock_take(b, 3, &later, &error));
+    CHECK_OK(lamport_clock_reserve(b, 3, &later, &error));
+    instance = lamport_clock_instance(b);
     lamport_clock_free(a);
     lamport_clock_free(b); /* what was taken outlives the clock */
     CHECK_TIME(lamport_update_first(later), 3);
     CHECK_TIME(lamport_update_value(later), 5);
+    CHECK_TIME(lamport_stamp_time(lamport_update_stamp(later)), 5);
+    CHECK_TEXT(lamport_stamp_process(lamport_update_stamp(later)), "b");
+    CHECK_TIME(lamport_stamp_instance(lamport_update_stamp(later)), instance);
+    CHECK(lamport_stamp_compare(lamport_update_stamp(update), lamport_update_stamp(later)) == -1);
     CHECK_TEXT(lamport_update_previous_process(later), "a");
     CHECK_TIME(lamport_update_previous_value(later), 2);
     CHECK(lamport_update_revision(later) > lamport_update_revision(update));
@@ -80,7 +85,6 @@ static void test_what_an_update_found(void) {
 static void test_history(void) {
     lamport_clock_t *clock = opened(store("history"), "api");
     lamport_history_t *history = NULL;
-    uint64_t first, last;
     size_t i;
 
     CHECK_OK(lamport_clock_history(clock, 10, &history, NULL));
@@ -88,14 +92,14 @@ static void test_history(void) {
     lamport_history_free(history);
     for (i = 0; i < 4; i++)
         updated(clock); /* 2, 4, 6, 8 */
-    CHECK_OK(lamport_clock_reserve(clock, 5, &first, &last, NULL));
+    reserved(clock, 10, 14);
     CHECK_OK(lamport_clock_history(clock, 3, &history, NULL));
     lamport_clock_free(clock); /* what was read outlives the clock */
     CHECK(lamport_history_count(history) == 3);
     CHECK_TIME(lamport_observed_value(lamport_history_at(history, 0)), 6);
     CHECK_TIME(lamport_observed_value(lamport_history_at(history, 1)), 8);
-    CHECK_TIME(lamport_observed_first(lamport_history_at(history, 2)), first);
-    CHECK_TIME(lamport_observed_value(lamport_history_at(history, 2)), last);
+    CHECK_TIME(lamport_observed_first(lamport_history_at(history, 2)), 10);
+    CHECK_TIME(lamport_observed_value(lamport_history_at(history, 2)), 14);
     CHECK_TEXT(lamport_observed_process(lamport_history_at(history, 2)), "api");
     CHECK(lamport_history_at(history, 3) == NULL && lamport_history_at(history, SIZE_MAX) == NULL);
     CHECK(lamport_history_unreadable(history) == 0);
@@ -105,7 +109,7 @@ static void test_history(void) {
 static void test_open_lazily(void) {
     lamport_clock_t *clock = NULL;
     lamport_error_t *error = NULL;
-    uint64_t value = UNTOUCHED;
+    uint64_t time = 0;
 
     CHECK_OK(lamport_clock_open(store("lazy"), "api", PATIENCE, &clock, &error));
     CHECK_TIME(updated(clock), 2);
@@ -113,9 +117,9 @@ static void test_open_lazily(void) {
 
     /* Nobody is there, and nobody was asked. */
     CHECK_OK(lamport_clock_open("etcd://127.0.0.1:1", "api", 1000, &clock, &error));
-    CHECK_OK(lamport_clock_tick(clock, &value, &error));
-    CHECK_TIME(value, 1);
-    CHECK_FAILS(lamport_clock_update(clock, &value, &error), &error, LAMPORT_STATUS_UNAVAILABLE,
+    CHECK_OK(lamport_clock_advance(clock, &time, &error));
+    CHECK_TIME(time, 1);
+    CHECK_FAILS(lamport_clock_update(clock, NULL, &error), &error, LAMPORT_STATUS_UNAVAILABLE,
                 "127.0.0.1:1");
     lamport_clock_free(clock);
     clock = NULL;
@@ -129,7 +133,7 @@ static void test_poll(void) {
     lamport_watch_t *watch = watching(clock, 0), *again;
     lamport_event_t *event = (lamport_event_t *)(void *)&base;
     const lamport_observed_t *update;
-    uint64_t revision, noted, first, last;
+    uint64_t revision, noted;
 
     /* Nothing has happened yet: an answer all the same. */
     CHECK_OK(lamport_watch_next(watch, 0, &event, NULL));
@@ -140,7 +144,7 @@ static void test_poll(void) {
     noted = lamport_watch_next_revision(watch);
     CHECK(noted > 0);
     updated(clock);
-    CHECK_OK(lamport_clock_reserve(clock, 5, &first, &last, NULL));
+    reserved(clock, 4, 8);
     event = next(watch);
     CHECK(lamport_event_kind(event) == LAMPORT_EVENT_UPDATED);
     update = lamport_event_update(event);
@@ -153,8 +157,8 @@ static void test_poll(void) {
     CHECK_TEXT(lamport_event_message(event), "");
     lamport_event_free(event);
     event = next(watch);
-    CHECK_TIME(lamport_observed_first(lamport_event_update(event)), first);
-    CHECK_TIME(lamport_observed_value(lamport_event_update(event)), last);
+    CHECK_TIME(lamport_observed_first(lamport_event_update(event)), 4);
+    CHECK_TIME(lamport_observed_value(lamport_event_update(event)), 8);
     lamport_watch_free(watch); /* an event outlives its watch */
     CHECK(lamport_event_revision(event) > revision);
     lamport_event_free(event);
@@ -283,7 +287,6 @@ static void listen(struct listener *listener, const char *name) {
 static void hear(const lamport_event_t *event, void *context) {
     struct listener *listener = context;
     lamport_observed_t *seen = NULL;
-    uint64_t time;
 
     pthread_mutex_lock(&listener->lock);
     CHECK(++listener->under_way == 1); /* one at a time */
@@ -293,7 +296,6 @@ static void hear(const lamport_event_t *event, void *context) {
         CHECK(lamport_observed_value(lamport_event_update(event)) > listener->newest);
         listener->newest = lamport_observed_value(lamport_event_update(event));
         /* It may call the library. (The update that it hears of may not have returned yet.) */
-        CHECK_OK(lamport_clock_now(listener->clock, &time, NULL));
         CHECK_OK(lamport_clock_read(listener->clock, &seen, NULL));
         CHECK(lamport_observed_value(seen) >= listener->newest);
         lamport_observed_free(seen);
@@ -430,13 +432,10 @@ static void test_null_everywhere(void) {
     lamport_watch_t *watch = watching(clock, 0), *no_watch = NULL;
     lamport_follower_t *follower = NULL;
     lamport_history_t *history = NULL;
-    lamport_update_t *update = NULL;
     lamport_event_t *event = NULL;
     lamport_error_t *error = NULL;
 
     CHECK_FAILS(lamport_clock_open("memory:", "api", 0, NULL, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_take(NULL, 1, &update, &error), &error, null, "'clock'");
-    CHECK_FAILS(lamport_clock_take(clock, 1, NULL, &error), &error, null, "'update'");
     CHECK_FAILS(lamport_clock_history(NULL, 1, &history, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_history(clock, 1, NULL, &error), &error, null, "'history'");
     CHECK_FAILS(lamport_clock_watch(NULL, 0, &no_watch, &error), &error, null, "'clock'");
@@ -449,9 +448,9 @@ static void test_null_everywhere(void) {
                 "'callback'");
     CHECK_FAILS(lamport_clock_follow(clock, 0, hear, NULL, NULL, &error), &error, null, "'follower'");
     CHECK_FAILS(lamport_follower_stop(NULL, &error), &error, null, "'follower'");
-    CHECK(update == NULL && history == NULL && no_watch == NULL && event == NULL && follower == NULL);
+    CHECK(history == NULL && no_watch == NULL && event == NULL && follower == NULL);
 
-    CHECK(lamport_update_previous_process(NULL) == NULL);
+    CHECK(lamport_update_previous_process(NULL) == NULL && lamport_update_stamp(NULL) == NULL);
     CHECK_TIME(lamport_update_first(NULL) + lamport_update_value(NULL), 0);
     CHECK_TIME(lamport_update_previous_value(NULL) + lamport_update_revision(NULL), 0);
     CHECK_TIME(lamport_update_round_trips(NULL) + lamport_update_regressed(NULL), 0);

@@ -72,7 +72,7 @@ static void call(lamport_clock_t *clock, const char *process, uint64_t instance,
     const int dice = rand() % 10;
     const char *operation = dice < 8 ? "update" : dice < 9 ? "reserve" : "read";
     lamport_error_t *error = NULL;
-    lamport_update_t *taken = NULL;
+    lamport_update_t *update = NULL;
     lamport_observed_t *seen = NULL;
     lamport_status_t status;
     uint64_t returned;
@@ -80,8 +80,10 @@ static void call(lamport_clock_t *clock, const char *process, uint64_t instance,
 
     head(text, sizeof text, process, instance, operation, now());
     write_line(record, "%s}\n", text);
-    if (dice < 9)
-        status = lamport_clock_take(clock, dice < 8 ? 1 : (uint64_t)(rand() % 8 + 2), &taken, &error);
+    if (dice < 8)
+        status = lamport_clock_update(clock, &update, &error);
+    else if (dice < 9)
+        status = lamport_clock_reserve(clock, (uint64_t)(rand() % 8 + 2), &update, &error);
     else
         status = lamport_clock_read(clock, &seen, &error);
     returned = now();
@@ -95,17 +97,17 @@ static void call(lamport_clock_t *clock, const char *process, uint64_t instance,
                    "%s,\"returned\":%" PRIu64 ",\"outcome\":\"ok\",\"first\":%" PRIu64
                    ",\"value\":%" PRIu64 ",\"previous\":%s,\"revision\":%" PRIu64
                    ",\"round_trips\":%" PRIu32 ",\"regressed\":%s}\n",
-                   text, returned, lamport_update_first(taken), lamport_update_value(taken),
-                   number(lamport_update_previous_value(taken), first), lamport_update_revision(taken),
-                   lamport_update_round_trips(taken),
-                   number(lamport_update_regressed(taken), second));
+                   text, returned, lamport_update_first(update), lamport_update_value(update),
+                   number(lamport_update_previous_value(update), first), lamport_update_revision(update),
+                   lamport_update_round_trips(update),
+                   number(lamport_update_regressed(update), second));
     } else {
         write_line(record,
                    "%s,\"returned\":%" PRIu64 ",\"outcome\":\"ok\",\"value\":%s,\"revision\":%s}\n",
                    text, returned, number(lamport_observed_value(seen), first),
                    number(lamport_observed_revision(seen), second));
     }
-    lamport_update_free(taken);
+    lamport_update_free(update);
     lamport_observed_free(seen);
     lamport_error_free(error);
 }
@@ -113,7 +115,7 @@ static void call(lamport_clock_t *clock, const char *process, uint64_t instance,
 int main(int count, char **words) {
     struct sigaction action;
     lamport_clock_t *clock = NULL;
-    uint64_t instance = 0;
+    uint64_t instance;
     long milliseconds;
     int record;
 
@@ -136,8 +138,7 @@ int main(int count, char **words) {
             rest(250);
         }
     }
-    if (clock != NULL)
-        lamport_clock_instance(clock, &instance, NULL);
+    instance = lamport_clock_instance(clock);
     while (!stopped) {
         call(clock, words[2], instance, record);
         rest(milliseconds / 2 + rand() % (milliseconds + 1));

@@ -56,14 +56,14 @@ int main(int argc, char **argv) {
     lamport_clock_t *clock = NULL;
     lamport_follower_t *follower = NULL;
     lamport_error_t *error = NULL;
-    uint64_t value, last;
+    lamport_update_t *times = NULL;
     int done;
 
     done = lamport_clock_connect(store, "api", 10000, &clock, &error) == LAMPORT_STATUS_OK &&
            lamport_clock_follow(clock, 0, hear, &heard, &follower, &error) == LAMPORT_STATUS_OK &&
-           lamport_clock_update(clock, &value, &error) == LAMPORT_STATUS_OK &&
-           lamport_clock_update(clock, &value, &error) == LAMPORT_STATUS_OK &&
-           lamport_clock_reserve(clock, 3, &value, &last, &error) == LAMPORT_STATUS_OK;
+           lamport_clock_update(clock, NULL, &error) == LAMPORT_STATUS_OK &&
+           lamport_clock_update(clock, NULL, &error) == LAMPORT_STATUS_OK &&
+           lamport_clock_reserve(clock, 3, &times, &error) == LAMPORT_STATUS_OK;
     if (done) {
         pthread_mutex_lock(&heard.lock);
         while (heard.updates < 3 && !heard.ended)
@@ -76,6 +76,7 @@ int main(int argc, char **argv) {
 
     /* After this the callback is not called any more, so `heard` may go. */
     lamport_follower_free(follower);
+    lamport_update_free(times);
     lamport_clock_free(clock);
     if (done)
         printf("%d updates were heard of\n", heard.updates);

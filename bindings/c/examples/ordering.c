@@ -6,7 +6,7 @@
  *     ./ordering etcd://127.0.0.1:2379/example     the record in etcd
  *
  * Both "processes" live in this one program to keep it short. In yours each would open its own clock,
- * on the same etcd:// store, and the time would travel inside the message.
+ * on the same etcd:// store, and the stamp would travel inside the message.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,37 +27,49 @@ static int failed(lamport_status_t status, const char *what, lamport_error_t **e
 /* The local clock needs no store and does no I/O: it orders a message after its sending. */
 static int send_and_receive(const lamport_clock_t *api, const lamport_clock_t *worker) {
     lamport_error_t *error = NULL;
-    uint64_t sent, received;
+    lamport_stamp_t *sent = NULL, *received = NULL;
+    int done;
 
     if (failed(lamport_clock_tick(api, &sent, &error), "tick", &error))
         return 0;
-    printf("api sends a message at %" PRIu64 "\n", sent);
+    printf("api sends a message at %" PRIu64 "\n", lamport_stamp_time(sent));
 
     /* Whoever sent the message chose that number: one too far ahead is refused, and the clock stays
      * where it was. */
-    if (failed(lamport_clock_receive(worker, sent, &received, &error), "receive", &error))
+    done = !failed(lamport_clock_receive(worker, lamport_stamp_time(sent), &received, &error),
+                   "receive", &error);
+    if (done)
+        printf("worker receives it at %" PRIu64 "\n", lamport_stamp_time(received));
+    lamport_stamp_free(received);
+    lamport_stamp_free(sent);
+    return done;
+}
+
+static int update(const lamport_clock_t *clock) {
+    lamport_error_t *error = NULL;
+    lamport_update_t *update = NULL;
+
+    if (failed(lamport_clock_update(clock, &update, &error), "update", &error))
         return 0;
-    printf("worker receives it at %" PRIu64 "\n", received);
+    printf("%s updates to %" PRIu64 "\n", lamport_clock_process(clock), lamport_update_value(update));
+    lamport_update_free(update);
     return 1;
 }
 
 /* The shared clock gives every time once, to one process, in the order of the calls. */
 static int take_turns(const lamport_clock_t *api, const lamport_clock_t *worker) {
     lamport_error_t *error = NULL;
-    uint64_t value, first, last;
+    lamport_update_t *times = NULL;
     int round;
 
-    for (round = 0; round < 3; round++) {
-        if (failed(lamport_clock_update(api, &value, &error), "update", &error))
+    for (round = 0; round < 3; round++)
+        if (!update(api) || !update(worker))
             return 0;
-        printf("api updates to %" PRIu64 "\n", value);
-        if (failed(lamport_clock_update(worker, &value, &error), "update", &error))
-            return 0;
-        printf("worker updates to %" PRIu64 "\n", value);
-    }
-    if (failed(lamport_clock_reserve(api, 100, &first, &last, &error), "reserve", &error))
+    if (failed(lamport_clock_reserve(api, 100, &times, &error), "reserve", &error))
         return 0;
-    printf("api reserves %" PRIu64 " to %" PRIu64 "\n", first, last);
+    printf("api reserves %" PRIu64 " to %" PRIu64 "\n", lamport_update_first(times),
+           lamport_update_value(times));
+    lamport_update_free(times);
     return 1;
 }
 

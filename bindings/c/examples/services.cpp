@@ -22,14 +22,14 @@ class service {
 
     // Does something, and sends on when it was: the header of a message.
     std::string does(const std::string &text) {
-        log_.push_back({clock_.stamp(clock_.tick()), text});
+        log_.push_back({clock_.tick(), text});
         return log_.back().stamp.long_text();
     }
 
     // Does something because a message came.
     void receives(const std::string &header, const std::string &text) {
         const lamport::stamp message = lamport::stamp::parse(header);
-        log_.push_back({clock_.stamp(clock_.receive(message)), text});
+        log_.push_back({clock_.receive(message), text});
     }
 
     const std::vector<line> &log() const { return log_; }

@@ -3,13 +3,15 @@
  *
  *     lamport_clock_t *clock = NULL;
  *     lamport_error_t *error = NULL;
- *     uint64_t value;
+ *     lamport_update_t *update = NULL;
  *
  *     if (lamport_clock_connect("memory:", "api", 0, &clock, &error) != LAMPORT_STATUS_OK ||
- *         lamport_clock_update(clock, &value, &error) != LAMPORT_STATUS_OK) {
+ *         lamport_clock_update(clock, &update, &error) != LAMPORT_STATUS_OK)
  *         fprintf(stderr, "%s\n", lamport_error_message(error));
- *         lamport_error_free(error);
- *     }
+ *     else
+ *         printf("%" PRIu64 "\n", lamport_update_value(update));
+ *     lamport_error_free(error);
+ *     lamport_update_free(update);
  *     lamport_clock_free(clock);
  *
  * Link with -llamport_clock; docs/C.md is the guide. What holds for every function here:
@@ -27,26 +29,43 @@
  *
  * Texts. UTF-8 that ends at the first NUL, in and out. The library copies what it keeps.
  *
+ * Getters. What an object has is returned by a function that takes the object: a number, a text or
+ * another object. A text or an object belongs to the object that was asked, and lives until that is
+ * freed; a text that belongs to none is static. NULL in the object's place gives what stands for
+ * nothing: 0, NAN for the time of a wall clock, "" for a text, NULL for an object. The same stands for
+ * what an object does not have.
+ *
+ * Buffers. A text that has to be composed is written into `size` bytes at `buffer`, whole with its NUL
+ * or not at all. `*needed`, unless `needed` is NULL, gets the bytes that it takes, NUL included, also
+ * with BUFFER_TOO_SMALL; `buffer` may be NULL to ask for that.
+ *
+ * Freeing. An object that is written to your pointer is yours, until you give it to the function of
+ * its type that ends in _free. That takes NULL too, and cannot fail. No other call on the object may be
+ * under way, and none may follow. What tells of something (errors, stamps, updates, histories, events,
+ * statistics) never changes, and may outlive the clock or the watch that it came from.
+ *
  * Times. Logical times are integers from 0 to LAMPORT_TIME_MAX; a clock starts at 0.
  *
- * Threads. Every function may be called from any thread, and one clock from many at once, except
- * that nothing else may use an object while it is freed. The library runs one thread of its own,
- * from the first call on that needs it, and one for each follower, with all signals blocked, SIGPIPE
- * included; it installs no signal handler, so never call it from one of yours. Do not dlclose() the
- * library.
+ * Threads. Every function may be called from any thread, and with one object from many at once. The
+ * library runs one thread of its own, from the first call on that needs it, and one for each follower,
+ * with all signals blocked, SIGPIPE included; it installs no signal handler, so never call it from one
+ * of yours. Do not dlclose() the library.
  *
- * Blocking. A function that blocks says so. None blocks longer than the deadline of its clock, or
- * the timeout that it is given; stopping a follower waits for its callback.
+ * Blocking. A function that blocks says so ("Blocks ..."). No other blocks or does I/O, except to read
+ * the files that settings name. None blocks longer than the deadline of its clock, or the timeout that
+ * it is given; stopping a follower waits for its callback.
  *
  * Fork. A child of fork() may go on with every clock that it inherits, and free it: the handle then
  * stands for a clock of the child's own, a new instance with its own connection, made at its first
  * use (not yet in a handler of pthread_atfork()); its local clock begins where the parent's stood at
  * the fork. A closed clock stays closed. The parent's clock is neither touched nor repeated, and goes
  * on. Watches and followers stay with the parent: a child frees those that it inherits and begins its
- * own. Stores in memory are private to a process: the child's begins empty. As long as the child lives
- * it holds the parent's connections open, so a server may notice only then that the parent has ended.
+ * own. Other objects, and the texts of all, are plain memory: the child has them as well. Stores in
+ * memory are private to a process: the child's begins empty. As long as the child lives it holds the
+ * parent's connections open, so a server may notice only then that the parent has ended.
  *
- * Panics. A defect of the library is caught and returned as LAMPORT_STATUS_PANIC.
+ * Panics. A defect of the library is caught and returned as LAMPORT_STATUS_PANIC; a getter then gives
+ * what it gives for NULL.
  *
  * Numbers of statuses and the functions' signatures never change their meaning within one soname.
  */
@@ -72,11 +91,6 @@
  The last logical time there is, 2^53 - 1: the largest integer that every JSON reader takes exactly.
  */
 #define LAMPORT_TIME_MAX 9007199254740991
-
-/*
- A buffer of this many bytes holds the name of any process, its NUL included.
- */
-#define LAMPORT_PROCESS_SIZE 256
 
 /*
  A buffer of this many bytes holds the text of any stamp, in either form, its NUL included.
@@ -243,14 +257,13 @@ typedef struct lamport_clock_t lamport_clock_t;
 
 /*
  Why a call failed, for the person who has to act on it. Yours: free it with
- lamport_error_free(). It holds no tie to the clock and may outlive it; any thread may read it.
+ lamport_error_free().
  */
 typedef struct lamport_error_t lamport_error_t;
 
 /*
- Something that a watch saw. It never changes and holds no tie to the watch; any thread may read
- it. What lamport_watch_next() gave is yours: free it with lamport_event_free(). What a callback is
- called with lives as long as that call.
+ Something that a watch saw. What lamport_watch_next() gave is yours: free it with
+ lamport_event_free(). What a callback is called with lives as long as that call.
  */
 typedef struct lamport_event_t lamport_event_t;
 
@@ -260,8 +273,7 @@ typedef struct lamport_event_t lamport_event_t;
 typedef struct lamport_follower_t lamport_follower_t;
 
 /*
- The newest updates of the record, oldest first. Yours: free it with lamport_history_free(). It
- never changes, holds no tie to the clock and may outlive it; any thread may read it.
+ The newest updates of the record, oldest first. Yours: free it with lamport_history_free().
  */
 typedef struct lamport_history_t lamport_history_t;
 
@@ -275,8 +287,7 @@ typedef struct lamport_history_t lamport_history_t;
 typedef struct lamport_local_t lamport_local_t;
 
 /*
- An update by anyone, as it was found in the store. It never changes, holds no tie to the clock
- and may outlive it; any thread may read it. Free what lamport_clock_read() gave you with
+ An update by anyone, as it was found in the store. Free what lamport_clock_read() gave you with
  lamport_observed_free(); one that belongs to an event or to a history is freed with that.
  */
 typedef struct lamport_observed_t lamport_observed_t;
@@ -294,22 +305,21 @@ typedef struct lamport_config_t lamport_config_t;
  A point in the total order of all events: time, then process, then instance. The order never
  contradicts causality, but two stamps in order need not be cause and effect.
 
- Yours: free it with lamport_stamp_free(). It never changes, holds no tie to a clock and may
- outlive it; any thread may read it.
+ A clock gives one for each event (lamport_clock_tick(), lamport_clock_receive() and those of
+ lamport_local_t): free it with lamport_stamp_free(). One that belongs to an update is freed with
+ that.
  */
 typedef struct lamport_stamp_t lamport_stamp_t;
 
 /*
  What the updates in the background have come to, at one moment. Yours: free it with
- lamport_stats_free(). It never changes, holds no tie to the clock and may outlive it; any thread
- may read it.
+ lamport_stats_free().
  */
 typedef struct lamport_stats_t lamport_stats_t;
 
 /*
- Times that one of your updates took, and what it found. Yours: free it with
- lamport_update_free(). It never changes, holds no tie to the clock and may outlive it; any thread
- may read it.
+ Times that one of your updates took, and what it found. lamport_clock_update() and
+ lamport_clock_reserve() give it; yours: free it with lamport_update_free().
  */
 typedef struct lamport_update_t lamport_update_t;
 
@@ -346,7 +356,7 @@ extern "C" {
  The name of a status in a log, for instance "timeout"; the same word as in the JSON output of
  the `lamport` command. "unknown" for a number that this version does not know.
 
- A static text; never NULL; must not be freed. Any thread; does not block.
+ A static text.
  */
 const char *lamport_status_name(int32_t status);
 
@@ -354,33 +364,27 @@ const char *lamport_status_name(int32_t status);
  What a status means, in one sentence. An error's own message says more: prefer
  lamport_error_message() where there is an error.
 
- A static text; never NULL; must not be freed. Any thread; does not block.
+ A static text.
  */
 const char *lamport_status_text(int32_t status);
 
 /*
- The status that came with the error; LAMPORT_STATUS_OK if `error` is NULL.
-
- Does not block.
+ The status that came with the error.
  */
 lamport_status_t lamport_error_status(const struct lamport_error_t *error);
 
 /*
- What was tried, where, what came back and what to change. "" if `error` is NULL.
-
- Never NULL. It belongs to the error and lives until that is freed. Does not block.
+ What was tried, where, what came back and what to change.
  */
 const char *lamport_error_message(const struct lamport_error_t *error);
 
 /*
- Frees an error. NULL is allowed and does nothing. Does not block.
+ Frees an error.
  */
 void lamport_error_free(struct lamport_error_t *error);
 
 /*
  Settings of which none is given yet: give them back with lamport_config_free(). Never NULL.
-
- Does not block. Any thread.
  */
 struct lamport_config_t *lamport_config_new(void);
 
@@ -389,7 +393,7 @@ struct lamport_config_t *lamport_config_new(void);
  not been given. A name that is no setting, and a value that it does not take, are told of where a
  clock is made.
 
- Does not block. Errors: NULL_POINTER (config, name), INVALID_UTF8.
+ Errors: INVALID_UTF8.
  */
 lamport_status_t lamport_config_set(const struct lamport_config_t *config,
                                     const char *name,
@@ -397,9 +401,7 @@ lamport_status_t lamport_config_set(const struct lamport_config_t *config,
                                     struct lamport_error_t **error);
 
 /*
- Takes settings back; NULL is allowed. Clocks that were made from them go on.
-
- Does not block.
+ Takes settings back. Clocks that were made from them go on.
  */
 void lamport_config_free(struct lamport_config_t *config);
 
@@ -424,9 +426,8 @@ void lamport_config_free(struct lamport_config_t *config);
 
  On success `*clock` is yours: give it back with lamport_clock_free().
 
- Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
- (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED,
- INTERNAL.
+ Blocks until the store has answered, at most for the deadline. Errors: INVALID_UTF8,
+ INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED, INTERNAL.
  */
 lamport_status_t lamport_clock_connect(const char *store,
                                        const char *process,
@@ -440,8 +441,7 @@ lamport_status_t lamport_clock_connect(const char *store,
 
  The parameters and what is yours are those of lamport_clock_connect().
 
- Does not block, does no I/O but to read the files that the settings name. Any thread. Errors:
- NULL_POINTER (clock), INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
+ Errors: INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
  */
 lamport_status_t lamport_clock_open(const char *store,
                                     const char *process,
@@ -456,8 +456,8 @@ lamport_status_t lamport_clock_open(const char *store,
  `config` stays yours, and may be freed at once. On success `*clock` is yours: give it back with
  lamport_clock_free().
 
- Blocks until the store has answered, at most for the deadline. Any thread. Errors: NULL_POINTER
- (config, clock), INVALID_ARGUMENT, UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED, INTERNAL.
+ Blocks until the store has answered, at most for the deadline. Errors: INVALID_ARGUMENT,
+ UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED, INTERNAL.
  */
 lamport_status_t lamport_clock_connect_with(const struct lamport_config_t *config,
                                             struct lamport_clock_t **clock,
@@ -467,117 +467,76 @@ lamport_status_t lamport_clock_connect_with(const struct lamport_config_t *confi
  Makes a clock from settings as lamport_clock_connect_with() does, without asking whether its store
  is there.
 
- Does not block, does no I/O but to read the files that the settings name. Any thread. Errors:
- NULL_POINTER (config, clock), INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
+ Errors: INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
  */
 lamport_status_t lamport_clock_open_with(const struct lamport_config_t *config,
                                          struct lamport_clock_t **clock,
                                          struct lamport_error_t **error);
 
 /*
- A local event, or a message that is sent: moves the local clock on by one and gives the new time.
+ A local event, or a message that is sent: moves the local clock on by one and gives the stamp of
+ that event. On success `*stamp` is yours.
 
- Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), EXHAUSTED.
+ Errors: EXHAUSTED, INTERNAL (in a forked child whose clock can't be made).
  */
 lamport_status_t lamport_clock_tick(const struct lamport_clock_t *clock,
-                                    uint64_t *time,
+                                    struct lamport_stamp_t **stamp,
                                     struct lamport_error_t **error);
 
 /*
  A message arrived that was sent at logical time `message`: moves the local clock past it, to
- max(local, message) + 1, and gives the new time.
+ max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours.
 
- Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time), INVALID_ARGUMENT
- (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies more than the jump bound, 2^48 unless
- LAMPORT_MAX_JUMP says otherwise, ahead of the local clock), EXHAUSTED.
- After an error the clock is unchanged.
+ Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies more than
+ the jump bound, 2^48 unless LAMPORT_MAX_JUMP says otherwise, ahead of the local clock), EXHAUSTED,
+ INTERNAL (in a forked child whose clock can't be made). After an error the clock is unchanged.
  */
 lamport_status_t lamport_clock_receive(const struct lamport_clock_t *clock,
                                        uint64_t message,
+                                       struct lamport_stamp_t **stamp,
+                                       struct lamport_error_t **error);
+
+/*
+ As lamport_clock_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
+
+ Errors as for lamport_clock_tick().
+ */
+lamport_status_t lamport_clock_advance(const struct lamport_clock_t *clock,
                                        uint64_t *time,
                                        struct lamport_error_t **error);
 
 /*
+ As lamport_clock_receive(), for the time alone.
+
+ Errors as for lamport_clock_receive().
+ */
+lamport_status_t lamport_clock_advance_past(const struct lamport_clock_t *clock,
+                                            uint64_t message,
+                                            uint64_t *time,
+                                            struct lamport_error_t **error);
+
+/*
  Where the local clock stands. Changes nothing, and names no event.
-
- Does not block, does no I/O. Any thread. Errors: NULL_POINTER (clock, time).
  */
-lamport_status_t lamport_clock_now(const struct lamport_clock_t *clock,
-                                   uint64_t *time,
-                                   struct lamport_error_t **error);
+uint64_t lamport_clock_now(const struct lamport_clock_t *clock);
 
 /*
- Takes the next time of the shared clock. Nobody else has it or will ever get it, and it is larger
- than the value of every update, anywhere, that returned before this one was called.
-
- Blocks for a round trip to the store, three (seldom four) under contention, and no longer than the
- deadline. Any thread; threads that call at once share a round trip. Errors: NULL_POINTER (clock,
- value), UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED, TOO_FAR_AHEAD (of the record), DENIED, NO_SPACE,
- REGRESSED, OVERLOADED, CLOSED, INTERNAL. After an error no time was handed out; whether the record
- moved is unknown. Calling again is safe.
+ The name of the process that the clock belongs to; a forked child's is its parent's.
  */
-lamport_status_t lamport_clock_update(const struct lamport_clock_t *clock,
-                                      uint64_t *value,
-                                      struct lamport_error_t **error);
-
-/*
- Takes `count` consecutive times of the shared clock in one update: `*first` through `*last`.
-
- They are ordered as one event at the moment of the call: handed out later they are still unique,
- but no longer in real-time order with other updates. They are plain numbers, which the library
- can't take away: fork, and either the parent or the child may hand out what is left, not both.
-
- `count` goes from 1 to 2^32. Blocking, threads and errors as for lamport_clock_update(), and
- NULL_POINTER (clock, first, last), INVALID_ARGUMENT (count).
- */
-lamport_status_t lamport_clock_reserve(const struct lamport_clock_t *clock,
-                                       uint64_t count,
-                                       uint64_t *first,
-                                       uint64_t *last,
-                                       struct lamport_error_t **error);
-
-/*
- Looks at the newest update of the record by anyone. `*observed` is yours: free it with
- lamport_observed_free(). It is NULL, with status OK, if there is no record yet.
-
- Blocks for a round trip to the store, no longer than the deadline. Any thread. Errors:
- NULL_POINTER (clock, observed), UNAVAILABLE, TIMEOUT, CORRUPT, DENIED, CLOSED, INTERNAL.
- */
-lamport_status_t lamport_clock_read(const struct lamport_clock_t *clock,
-                                    struct lamport_observed_t **observed,
-                                    struct lamport_error_t **error);
-
-/*
- The name of the process that the clock belongs to, into `buffer` of `size` bytes.
-
- The text with its NUL is written whole or not at all. `*needed`, unless `needed` is NULL, gets
- the bytes it takes, NUL included, also with BUFFER_TOO_SMALL; `buffer` may be NULL to ask for
- that. LAMPORT_PROCESS_SIZE bytes are always enough.
-
- Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL.
- */
-lamport_status_t lamport_clock_process(const struct lamport_clock_t *clock,
-                                       char *buffer,
-                                       size_t size,
-                                       size_t *needed,
-                                       struct lamport_error_t **error);
+const char *lamport_clock_process(const struct lamport_clock_t *clock);
 
 /*
  The life of the process that the clock belongs to: 64 random bits, drawn when it was opened and
- never 0. They tell apart two lives under one name. A forked child has others than its parent.
-
- Does not block. Any thread. Errors: NULL_POINTER (clock, instance).
+ never 0. They tell apart two lives under one name. A forked child has others than its parent, and
+ 0 only if its clock can't be made, which the other calls then say.
  */
-lamport_status_t lamport_clock_instance(const struct lamport_clock_t *clock,
-                                        uint64_t *instance,
-                                        struct lamport_error_t **error);
+uint64_t lamport_clock_instance(const struct lamport_clock_t *clock);
 
 /*
- Where updates go at present, for people to read: "memory:" or the endpoint in use. Its form may
- change. Into `buffer` of `size` bytes, as for lamport_clock_process(), but of any length; between
- two calls it may change and need more.
+ Where updates go at present, for people to read: "memory:" or the endpoint in use. Of any length;
+ its form may change, and between two calls it may need more.
 
- Does not block. Any thread. Errors: NULL_POINTER (clock), BUFFER_TOO_SMALL.
+ Errors: BUFFER_TOO_SMALL.
  */
 lamport_status_t lamport_clock_location(const struct lamport_clock_t *clock,
                                         char *buffer,
@@ -586,165 +545,159 @@ lamport_status_t lamport_clock_location(const struct lamport_clock_t *clock,
                                         struct lamport_error_t **error);
 
 /*
+ Takes the next time of the shared clock. Nobody else has it or will ever get it, and it is larger
+ than the value of every update, anywhere, that returned before this one was called.
+
+ On success `*update` is yours, with the time and what the update found. `update` may be NULL, for
+ programs that only move the clocks on.
+
+ Blocks for a round trip to the store, two in rare cases, and no longer than the deadline; threads
+ that call at once share a round trip. Errors: UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED,
+ TOO_FAR_AHEAD (of the record), DENIED, NO_SPACE, REGRESSED, OVERLOADED, CLOSED, INTERNAL. After an
+ error no time was handed out; whether the record moved is unknown. Calling again is safe.
+ */
+lamport_status_t lamport_clock_update(const struct lamport_clock_t *clock,
+                                      struct lamport_update_t **update,
+                                      struct lamport_error_t **error);
+
+/*
+ Takes `count` consecutive times of the shared clock, from 1 to 2^32, in one update. On success
+ `*update` is yours: the times go from lamport_update_first() through lamport_update_value().
+
+ They are ordered as one event at the moment of the call: handed out later they are still unique,
+ but no longer in real-time order with other updates. They are plain numbers, which the library
+ can't take away: fork, and either the parent or the child may hand out what is left, not both.
+
+ Blocks as lamport_clock_update() does. Its errors, and INVALID_ARGUMENT (count).
+ */
+lamport_status_t lamport_clock_reserve(const struct lamport_clock_t *clock,
+                                       uint64_t count,
+                                       struct lamport_update_t **update,
+                                       struct lamport_error_t **error);
+
+/*
+ Looks at the newest update of the record by anyone. `*observed` is yours, and NULL, with status
+ OK, if there is no record yet.
+
+ Blocks for a round trip to the store, no longer than the deadline. Errors: UNAVAILABLE, TIMEOUT,
+ CORRUPT, DENIED, CLOSED, INTERNAL.
+ */
+lamport_status_t lamport_clock_read(const struct lamport_clock_t *clock,
+                                    struct lamport_observed_t **observed,
+                                    struct lamport_error_t **error);
+
+/*
  Ends the clock: later calls that need the store (update, reserve, read) return CLOSED, and so, at
  once, do threads that wait in one. The local clock (tick, receive, now) goes on. To close again
  does nothing.
 
- Then it waits until the record shows what this clock took last, so that legacy writers see it, at
- most as long as the clock's deadline.
-
  The handle stays valid until it is freed: to end a clock that other threads use, close it, join
  them, then free it.
 
- Blocks. Any thread. Errors: NULL_POINTER (clock).
+ Blocks until the record shows what this clock took last, so that legacy writers see it, and no
+ longer than the deadline.
  */
 lamport_status_t lamport_clock_close(const struct lamport_clock_t *clock,
                                      struct lamport_error_t **error);
 
 /*
- Frees a clock, closed or not. NULL is allowed and does nothing. Nothing can fail here, and
- nothing waits: what lamport_clock_close() waits for is left to the library's thread.
-
- No other call on this handle may be under way, and none may follow. Does not block. Any thread. A
- forked child frees its own handles; that leaves the parent's clock alone.
+ Frees a clock, closed or not. What lamport_clock_close() waits for is left to the library's thread.
+ A forked child frees its own handles; that leaves the parent's clock alone.
  */
 void lamport_clock_free(struct lamport_clock_t *clock);
 
 /*
- The version of the library that is loaded, for instance "0.1.0".
-
- A static text; never NULL; must not be freed. Any thread; does not block.
+ The version of the library that is loaded, for instance "0.1.0". A static text.
  */
 const char *lamport_clock_version(void);
 
 /*
- The last time that the update took, the one in the record; 0 if `observed` is NULL.
-
- Does not block.
+ The last time that the update took, the one in the record.
  */
 uint64_t lamport_observed_value(const struct lamport_observed_t *observed);
 
 /*
- The first time that the update took: the value itself, unless it reserved several. 0 if
- `observed` is NULL.
-
- Does not block.
+ The first time that the update took: the value itself, unless it reserved several.
  */
 uint64_t lamport_observed_first(const struct lamport_observed_t *observed);
 
 /*
  Who took it, as its writer wrote it: UTF-8, of any length, for programs of other makes write
- this too. "" if `observed` is NULL.
-
- Never NULL. It belongs to `observed` and lives until that is freed. Does not block.
+ this too.
  */
 const char *lamport_observed_process(const struct lamport_observed_t *observed);
 
 /*
- Which life of that process it was; 0 if its writer does not say, or if `observed` is NULL.
-
- Does not block.
+ Which life of that process it was; 0 if its writer does not say.
  */
 uint64_t lamport_observed_instance(const struct lamport_observed_t *observed);
 
 /*
  When, by the wall clock of its writer: Unix time in seconds, to look at and never to compare.
- Not a number if its writer does not say, or if `observed` is NULL.
-
- Does not block.
+ Not a number if its writer does not say.
  */
 double lamport_observed_real_timestamp(const struct lamport_observed_t *observed);
 
 /*
- The store's revision of the update; updates that were served together share it. 0 if `observed`
- is NULL.
-
- Does not block.
+ The store's revision of the update; updates that were served together share it.
  */
 uint64_t lamport_observed_revision(const struct lamport_observed_t *observed);
 
 /*
- Frees what lamport_clock_read() gave. NULL is allowed and does nothing. Does not block.
+ Frees what lamport_clock_read() gave.
  */
 void lamport_observed_free(struct lamport_observed_t *observed);
 
 /*
- Takes `count` times as lamport_clock_reserve() does, 1 for a plain update, and tells all about
- it. On success `*update` is yours.
-
- Blocking, threads and errors as for lamport_clock_update(), and NULL_POINTER (clock, update),
- INVALID_ARGUMENT (count).
- */
-lamport_status_t lamport_clock_take(const struct lamport_clock_t *clock,
-                                    uint64_t count,
-                                    struct lamport_update_t **update,
-                                    struct lamport_error_t **error);
-
-/*
- The first time that was taken; 0 if `update` is NULL.
-
- Does not block.
+ The first time that was taken.
  */
 uint64_t lamport_update_first(const struct lamport_update_t *update);
 
 /*
- The last time that was taken, which the record then held: the only one where one was taken. 0 if
- `update` is NULL.
-
- Does not block.
+ The last time that was taken, which the record then held: the only one where one was taken.
  */
 uint64_t lamport_update_value(const struct lamport_update_t *update);
 
 /*
- Who held the record before, as its writer wrote it: UTF-8, of any length. NULL if there was no
- record, or if `update` is NULL.
+ The update as a point in the total order, at lamport_update_value(). It belongs to `update`.
+ */
+const struct lamport_stamp_t *lamport_update_stamp(const struct lamport_update_t *update);
 
- It belongs to `update` and lives until that is freed. Does not block.
+/*
+ Who held the record before, as its writer wrote it: UTF-8, of any length. NULL if there was no
+ record.
  */
 const char *lamport_update_previous_process(const struct lamport_update_t *update);
 
 /*
- At what value; 0 if there was no record, or if `update` is NULL.
-
- Does not block.
+ At what value; 0 if there was no record.
  */
 uint64_t lamport_update_previous_value(const struct lamport_update_t *update);
 
 /*
- The store's revision of the update; updates that were served together share it. 0 if `update` is
- NULL.
-
- Does not block.
+ The store's revision of the update; updates that were served together share it.
  */
 uint64_t lamport_update_revision(const struct lamport_update_t *update);
 
 /*
- How many transactions it took; 0 if `update` is NULL.
-
- Does not block.
+ How many transactions it took.
  */
 uint32_t lamport_update_round_trips(const struct lamport_update_t *update);
 
 /*
  The highest time known, if the record stood below it: a writer that does not follow the rule had
- moved it back, and the update started above it all the same. 0 if nobody had, or if `update` is
- NULL.
-
- Does not block.
+ moved it back, and the update started above it all the same. 0 if nobody had.
  */
 uint64_t lamport_update_regressed(const struct lamport_update_t *update);
 
 /*
  When, by the wall clock of the process that wrote the record: Unix time in seconds, to look at
- and never to compare. Not a number if `update` is NULL.
-
- Does not block.
+ and never to compare.
  */
 double lamport_update_real_timestamp(const struct lamport_update_t *update);
 
 /*
- Frees what lamport_clock_take() gave; the times stay taken. NULL is allowed and does nothing. Does
- not block.
+ Frees an update; its times stay taken.
  */
 void lamport_update_free(struct lamport_update_t *update);
 
@@ -755,9 +708,8 @@ void lamport_update_free(struct lamport_update_t *update);
  The watch may outlive the clock's handle, but ends when the clock is closed or freed. On success
  `*watch` is yours.
 
- Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Any
- thread. Errors: NULL_POINTER (clock, watch), UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED,
- INTERNAL.
+ Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Errors:
+ UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED, INTERNAL.
  */
 lamport_status_t lamport_clock_watch(const struct lamport_clock_t *clock,
                                      uint64_t from,
@@ -765,14 +717,13 @@ lamport_status_t lamport_clock_watch(const struct lamport_clock_t *clock,
                                      struct lamport_error_t **error);
 
 /*
- Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours: free it with
- lamport_event_free(). It is NULL, with status OK, if none came in that time; nothing is lost by
- giving up and asking again.
+ Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours, and NULL, with
+ status OK, if none came in that time; nothing is lost by giving up and asking again.
 
- Blocks for the timeout, whatever the deadline of the clock; 0 does not block. Any thread. Errors:
- NULL_POINTER (watch, event); CLOSED (the watch or its clock was closed, or belongs to the process
- that this one was forked from); where going on is pointless until somebody mends the store,
- DENIED, REGRESSED (also after a repair: begin a new watch then) and the like; INTERNAL.
+ Blocks for the timeout, whatever the deadline of the clock; 0 only looks. Errors: CLOSED (the watch
+ or its clock was closed, or belongs to the process that this one was forked from); where going on
+ is pointless until somebody mends the store, DENIED, REGRESSED (also after a repair: begin a new
+ watch then) and the like; INTERNAL.
  */
 lamport_status_t lamport_watch_next(const struct lamport_watch_t *watch,
                                     uint32_t timeout_ms,
@@ -782,31 +733,24 @@ lamport_status_t lamport_watch_next(const struct lamport_watch_t *watch,
 /*
  The revision from which a new watch would go on where this one stands, for programs that note how
  far they came: nothing is missed. Updates that were served together share a revision, so after some
- of them it tells those again. 0 if `watch` is NULL.
-
- Does not block. Any thread.
+ of them it tells those again.
  */
 uint64_t lamport_watch_next_revision(const struct lamport_watch_t *watch);
 
 /*
  Ends the watch: later calls of lamport_watch_next() return CLOSED, and so, at once, do threads that
  wait in one. To close again does nothing. The handle stays valid until it is freed.
-
- Does not block. Any thread. Errors: NULL_POINTER (watch).
  */
 lamport_status_t lamport_watch_close(const struct lamport_watch_t *watch,
                                      struct lamport_error_t **error);
 
 /*
- Frees a watch, closed or not. NULL is allowed and does nothing. No other call on it may be under
- way, and none may follow. Does not block. Any thread, and a forked child too.
+ Frees a watch, closed or not. A forked child frees those that it inherits.
  */
 void lamport_watch_free(struct lamport_watch_t *watch);
 
 /*
- What the event is about; LAMPORT_EVENT_NONE if `event` is NULL.
-
- Does not block.
+ What the event is about.
  */
 lamport_event_kind_t lamport_event_kind(const struct lamport_event_t *event);
 
@@ -814,49 +758,39 @@ lamport_event_kind_t lamport_event_kind(const struct lamport_event_t *event);
  The name of a kind of events in a log, for instance "updated"; the same word as in the JSON output
  of `lamport watch`. "unknown" for a number that this version does not know.
 
- A static text; never NULL; must not be freed. Any thread; does not block.
+ A static text.
  */
 const char *lamport_event_kind_name(int32_t kind);
 
 /*
- The update, if the event is one (LAMPORT_EVENT_UPDATED); otherwise NULL.
-
- It belongs to the event and lives as long; don't free it. Does not block.
+ The update, if the event is one (LAMPORT_EVENT_UPDATED); otherwise NULL. It belongs to the event.
  */
 const struct lamport_observed_t *lamport_event_update(const struct lamport_event_t *event);
 
 /*
  The store's revision of an update, a deletion or a record that can't be read, and the first one
- that was missed. 0 for the other kinds, or if `event` is NULL.
-
- Does not block.
+ that was missed. 0 for the other kinds.
  */
 uint64_t lamport_event_revision(const struct lamport_event_t *event);
 
 /*
- Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds, or if `event` is NULL.
-
- Does not block.
+ Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds.
  */
 uint64_t lamport_event_until(const struct lamport_event_t *event);
 
 /*
  Why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
- other kinds, or if `event` is NULL.
-
- Does not block.
+ other kinds.
  */
 lamport_status_t lamport_event_status(const struct lamport_event_t *event);
 
 /*
- The same for people. "" for the other kinds, or if `event` is NULL.
-
- Never NULL. It belongs to the event and lives as long. Does not block.
+ The same for people. "" for the other kinds.
  */
 const char *lamport_event_message(const struct lamport_event_t *event);
 
 /*
- Frees what lamport_watch_next() gave. NULL is allowed and does nothing. Does not block.
+ Frees what lamport_watch_next() gave.
  */
 void lamport_event_free(struct lamport_event_t *event);
 
@@ -865,14 +799,14 @@ void lamport_event_free(struct lamport_event_t *event);
  with `from` does, on a thread of its own that has all signals blocked.
 
  The first call may come before this function has returned. If the watch ends by itself (the clock
- is closed or freed, the store refuses), the last one tells LAMPORT_EVENT_ENDED. What `context` points to must live until the follower is stopped; the library
- does nothing with it. On success `*follower` is yours.
+ is closed or freed, the store refuses), the last one tells LAMPORT_EVENT_ENDED. What `context`
+ points to must live until the follower is stopped; the library does nothing with it. On success
+ `*follower` is yours.
 
  A follower stays with its process: in a forked child it calls nobody, and is to be freed. Stop it
  before the program's end destroys what `callback` uses.
 
- Blocking, threads and errors as for lamport_clock_watch(), and NULL_POINTER (clock, callback,
- follower).
+ Blocks as lamport_clock_watch() does, with its errors.
  */
 lamport_status_t lamport_clock_follow(const struct lamport_clock_t *clock,
                                       uint64_t from,
@@ -887,15 +821,14 @@ lamport_status_t lamport_clock_follow(const struct lamport_clock_t *clock,
  nothing.
 
  Blocks until a call under way has returned, so hold no lock that the callback waits for, and let no
- two callbacks stop each other. Any thread. Errors: NULL_POINTER (follower).
+ two callbacks stop each other.
  */
 lamport_status_t lamport_follower_stop(const struct lamport_follower_t *follower,
                                        struct lamport_error_t **error);
 
 /*
- Stops a follower as lamport_follower_stop() does, and frees it. NULL is allowed and does nothing.
- No other call on it may be under way, and none may follow. Any thread, its callback and a forked
- child included.
+ Stops a follower as lamport_follower_stop() does, which blocks, and frees it. Its own callback may
+ do that, and a forked child does it with those that it inherits.
  */
 void lamport_follower_free(struct lamport_follower_t *follower);
 
@@ -904,8 +837,7 @@ void lamport_follower_free(struct lamport_follower_t *follower);
  yours.
 
  Blocks for a round trip for each transaction in the history, all of them together no longer than
- the deadline. Any thread. Errors: NULL_POINTER (clock, history), UNAVAILABLE, TIMEOUT, DENIED,
- CLOSED, INTERNAL.
+ the deadline. Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
  */
 lamport_status_t lamport_clock_history(const struct lamport_clock_t *clock,
                                        size_t limit,
@@ -913,37 +845,29 @@ lamport_status_t lamport_clock_history(const struct lamport_clock_t *clock,
                                        struct lamport_error_t **error);
 
 /*
- How many updates there are; 0 if `history` is NULL.
-
- Does not block.
+ How many updates there are.
  */
 size_t lamport_history_count(const struct lamport_history_t *history);
 
 /*
- The update at `index`, from 0, the oldest, up. NULL past the end, or if `history` is NULL.
-
- It belongs to `history` and lives until that is freed. Does not block.
+ The update at `index`, from 0, the oldest, up; NULL past the end. It belongs to `history`.
  */
 const struct lamport_observed_t *lamport_history_at(const struct lamport_history_t *history,
                                                     size_t index);
 
 /*
  The store no longer keeps what came before this revision: the history was cut there. 0 if it was
- not, but ends at `limit` or at the first update, or if `history` is NULL.
-
- Does not block.
+ not, but ends at `limit` or at the first update.
  */
 uint64_t lamport_history_compacted_before(const struct lamport_history_t *history);
 
 /*
- How many revisions held a record that can't be read; they are left out. 0 if `history` is NULL.
-
- Does not block.
+ How many revisions held a record that can't be read; they are left out.
  */
 size_t lamport_history_unreadable(const struct lamport_history_t *history);
 
 /*
- Frees a history and the updates in it. NULL is allowed and does nothing. Does not block.
+ Frees a history and the updates in it.
  */
 void lamport_history_free(struct lamport_history_t *history);
 
@@ -957,8 +881,7 @@ void lamport_history_free(struct lamport_history_t *history);
  lamport_clock_stop(), and when the clock is closed or freed. In a forked child it goes on from the
  child's first use of the clock.
 
- Does not block; the library's thread does the work. Any thread. Errors: NULL_POINTER (clock),
- INVALID_ARGUMENT (interval_ms), CLOSED, INTERNAL.
+ The library's thread does the work. Errors: INVALID_ARGUMENT (interval_ms), CLOSED, INTERNAL.
  */
 lamport_status_t lamport_clock_start(const struct lamport_clock_t *clock,
                                      uint64_t interval_ms,
@@ -967,8 +890,6 @@ lamport_status_t lamport_clock_start(const struct lamport_clock_t *clock,
 /*
  Stops the updates in the background: once this has returned none begins, and one that is under way
  is given up. To stop again does nothing; to start again goes on.
-
- Does not block. Any thread. Errors: NULL_POINTER (clock).
  */
 lamport_status_t lamport_clock_stop(const struct lamport_clock_t *clock,
                                     struct lamport_error_t **error);
@@ -976,128 +897,79 @@ lamport_status_t lamport_clock_stop(const struct lamport_clock_t *clock,
 /*
  What the updates in the background have come to, over the whole life of the clock, however often
  they were started and stopped (a forked child counts its own). On success `*stats` is yours.
-
- Does not block. Any thread. Errors: NULL_POINTER (clock, stats).
  */
 lamport_status_t lamport_clock_stats(const struct lamport_clock_t *clock,
                                      struct lamport_stats_t **stats,
                                      struct lamport_error_t **error);
 
 /*
- Whether updates go on: 1 if they do, else 0, also if `stats` is NULL.
-
- Does not block.
+ Whether updates go on: 1 if they do, else 0.
  */
 int32_t lamport_stats_running(const struct lamport_stats_t *stats);
 
 /*
- For how long they have gone on, in milliseconds; 0 if they don't, or if `stats` is NULL.
-
- Does not block.
+ For how long they have gone on, in milliseconds; 0 if they don't.
  */
 uint64_t lamport_stats_running_for_ms(const struct lamport_stats_t *stats);
 
 /*
- The interval that was asked for last, in milliseconds; 0 if none was, or if `stats` is NULL.
-
- Does not block.
+ The interval that was asked for last, in milliseconds; 0 if none was.
  */
 uint64_t lamport_stats_interval_ms(const struct lamport_stats_t *stats);
 
 /*
- How many updates succeeded; 0 if `stats` is NULL.
-
- Does not block.
+ How many updates succeeded.
  */
 uint64_t lamport_stats_updates(const struct lamport_stats_t *stats);
 
 /*
- How many failed; 0 if `stats` is NULL.
-
- Does not block.
+ How many failed.
  */
 uint64_t lamport_stats_failures(const struct lamport_stats_t *stats);
 
 /*
- How many failed with this status; 0 for one that no update fails with, or if `stats` is NULL.
-
- Does not block.
+ How many failed with this status; 0 for one that no update fails with.
  */
 uint64_t lamport_stats_failures_with(const struct lamport_stats_t *stats,
                                      int32_t status);
 
 /*
- How many failed since one succeeded last: 0 while all is well, or if `stats` is NULL.
-
- Does not block.
+ How many failed since one succeeded last: 0 while all is well.
  */
 uint64_t lamport_stats_failing(const struct lamport_stats_t *stats);
 
 /*
- The newest time that an update of the background took; 0 before the first, or if `stats` is NULL.
-
- Does not block.
+ The newest time that an update of the background took; 0 before the first.
  */
 uint64_t lamport_stats_last_value(const struct lamport_stats_t *stats);
 
 /*
- How long ago that was, in milliseconds; 0 before the first, or if `stats` is NULL.
-
- Does not block.
+ How long ago that was, in milliseconds; 0 before the first.
  */
 uint64_t lamport_stats_since_update_ms(const struct lamport_stats_t *stats);
 
 /*
  Why the newest one that failed did; it stays when all is well again. LAMPORT_STATUS_OK if none
- did, or if `stats` is NULL.
-
- Does not block.
+ did.
  */
 lamport_status_t lamport_stats_last_status(const struct lamport_stats_t *stats);
 
 /*
- The same for people; "" if none failed, or if `stats` is NULL.
-
- Never NULL. It belongs to `stats` and lives until that is freed. Does not block.
+ The same for people; "" if none failed.
  */
 const char *lamport_stats_last_message(const struct lamport_stats_t *stats);
 
 /*
- Frees what lamport_clock_stats() gave. NULL is allowed and does nothing. Does not block.
+ Frees what lamport_clock_stats() gave.
  */
 void lamport_stats_free(struct lamport_stats_t *stats);
 
 /*
- The stamp of an event of this clock at logical time `time`, which one of its calls has given:
- tick, receive, update, reserve.
+ A stamp of anybody's, from its parts. `instance` is 0 where it is not known. On success
+ `*stamp` is yours.
 
- In a forked child it is a stamp of the child's, so make those of the parent's times before you
- fork. On success `*stamp` is yours.
-
- Does not block. Any thread. Errors: NULL_POINTER (clock, stamp), INVALID_ARGUMENT (`time` is past
- LAMPORT_TIME_MAX).
- */
-lamport_status_t lamport_clock_stamp(const struct lamport_clock_t *clock,
-                                     uint64_t time,
-                                     struct lamport_stamp_t **stamp,
-                                     struct lamport_error_t **error);
-
-/*
- The stamp of an event of this local clock at logical time `time`: as lamport_clock_stamp().
-
- Does not block. Any thread. Errors: NULL_POINTER (local, stamp), INVALID_ARGUMENT (`time` is past
- LAMPORT_TIME_MAX), INTERNAL (in a forked child that gets no random number).
- */
-lamport_status_t lamport_local_stamp(const struct lamport_local_t *local,
-                                     uint64_t time,
-                                     struct lamport_stamp_t **stamp,
-                                     struct lamport_error_t **error);
-
-/*
- A stamp of anybody's, from its parts. `instance` is 0 where it is not known.
-
- Does not block. Any thread. Errors: NULL_POINTER (process, stamp), INVALID_UTF8, INVALID_ARGUMENT
- (`time` is past LAMPORT_TIME_MAX, or `process` can't be the name of a process).
+ Errors: INVALID_UTF8, INVALID_ARGUMENT (`time` is past LAMPORT_TIME_MAX, or `process` can't be the
+ name of a process).
  */
 lamport_status_t lamport_stamp_new(uint64_t time,
                                    const char *process,
@@ -1109,38 +981,32 @@ lamport_status_t lamport_stamp_new(uint64_t time,
  The stamp that a text stands for: "42@mx-nodel", which leaves the instance at 0, or
  "42@mx-nodel;instance=00000000000000ff".
 
- Does not block. Any thread. Errors: NULL_POINTER (text, stamp), INVALID_UTF8, INVALID_ARGUMENT.
+ On success `*stamp` is yours. Errors: INVALID_UTF8, INVALID_ARGUMENT.
  */
 lamport_status_t lamport_stamp_parse(const char *text,
                                      struct lamport_stamp_t **stamp,
                                      struct lamport_error_t **error);
 
 /*
- When, in logical time; 0 if `stamp` is NULL.
-
- Does not block.
+ When, in logical time.
  */
 uint64_t lamport_stamp_time(const struct lamport_stamp_t *stamp);
 
 /*
- Which process; "" if `stamp` is NULL.
-
- Never NULL. It belongs to `stamp` and lives until that is freed. Does not block.
+ Which process.
  */
 const char *lamport_stamp_process(const struct lamport_stamp_t *stamp);
 
 /*
- Which life of that process; 0 if it is not known, or if `stamp` is NULL.
-
- Does not block.
+ Which life of that process; 0 if it is not known.
  */
 uint64_t lamport_stamp_instance(const struct lamport_stamp_t *stamp);
 
 /*
- The short text of a stamp, "42@mx-nodel", for people and logs. Into `buffer` of `size` bytes, as
- for lamport_clock_process(); LAMPORT_STAMP_SIZE bytes are always enough.
+ The short text of a stamp, "42@mx-nodel", for people and logs. LAMPORT_STAMP_SIZE bytes are always
+ enough.
 
- Does not block. Errors: NULL_POINTER (stamp), BUFFER_TOO_SMALL.
+ Errors: BUFFER_TOO_SMALL.
  */
 lamport_status_t lamport_stamp_text(const struct lamport_stamp_t *stamp,
                                     char *buffer,
@@ -1150,9 +1016,9 @@ lamport_status_t lamport_stamp_text(const struct lamport_stamp_t *stamp,
 
 /*
  The long text of a stamp, "42@mx-nodel;instance=00000000000000ff", which says all of it: for
- messages (the value of the header `lamport`). Buffer and errors as for lamport_stamp_text().
+ messages (the value of the header `lamport`). LAMPORT_STAMP_SIZE bytes are always enough.
 
- Does not block.
+ Errors: BUFFER_TOO_SMALL.
  */
 lamport_status_t lamport_stamp_long_text(const struct lamport_stamp_t *stamp,
                                          char *buffer,
@@ -1163,14 +1029,12 @@ lamport_status_t lamport_stamp_long_text(const struct lamport_stamp_t *stamp,
 /*
  Compares two stamps by the total order: -1 if `a` comes before `b`, 0 if they are the same, 1 if
  it comes after. NULL comes before every stamp.
-
- Does not block.
  */
 int32_t lamport_stamp_compare(const struct lamport_stamp_t *a,
                               const struct lamport_stamp_t *b);
 
 /*
- Frees a stamp. NULL is allowed and does nothing. Does not block.
+ Frees a stamp that is yours, and none that an update lends.
  */
 void lamport_stamp_free(struct lamport_stamp_t *stamp);
 
@@ -1179,49 +1043,74 @@ void lamport_stamp_free(struct lamport_stamp_t *stamp);
 
  `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else "pid-" and
  the process's number. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is
- a new instance of that process.
+ a new instance of that process. No other thread may change the environment meanwhile.
 
  On success `*local` is yours: give it back with lamport_local_free().
 
- Does not block. Any thread, while none changes the environment. Errors: NULL_POINTER (local),
- INVALID_UTF8, INVALID_ARGUMENT, INTERNAL.
+ Errors: INVALID_UTF8, INVALID_ARGUMENT, INTERNAL.
  */
 lamport_status_t lamport_local_open(const char *process,
                                     struct lamport_local_t **local,
                                     struct lamport_error_t **error);
 
 /*
- A local event, or a message that is sent: moves the clock on by one and gives the new time.
+ A local event, or a message that is sent: moves the clock on by one and gives the stamp of that
+ event. On success `*stamp` is yours.
 
- Does not block. Any thread. Errors: NULL_POINTER (local, time), EXHAUSTED.
+ Errors: EXHAUSTED, INTERNAL (in a forked child that gets no random number).
  */
 lamport_status_t lamport_local_tick(const struct lamport_local_t *local,
-                                    uint64_t *time,
+                                    struct lamport_stamp_t **stamp,
                                     struct lamport_error_t **error);
 
 /*
  A message arrived that was sent at logical time `message`: as lamport_clock_receive().
 
- Does not block. Any thread. Errors: NULL_POINTER (local, time), INVALID_ARGUMENT, TOO_FAR_AHEAD,
- EXHAUSTED. After an error the clock is unchanged.
+ Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED, INTERNAL (in a forked child that gets no random
+ number). After an error the clock is unchanged.
  */
 lamport_status_t lamport_local_receive(const struct lamport_local_t *local,
                                        uint64_t message,
+                                       struct lamport_stamp_t **stamp,
+                                       struct lamport_error_t **error);
+
+/*
+ As lamport_local_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
+
+ Errors: EXHAUSTED.
+ */
+lamport_status_t lamport_local_advance(const struct lamport_local_t *local,
                                        uint64_t *time,
                                        struct lamport_error_t **error);
 
 /*
- Where the clock stands. Changes nothing, and names no event.
+ As lamport_local_receive(), for the time alone.
 
- Does not block. Any thread. Errors: NULL_POINTER (local, time).
+ Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED. After an error the clock is unchanged.
  */
-lamport_status_t lamport_local_now(const struct lamport_local_t *local,
-                                   uint64_t *time,
-                                   struct lamport_error_t **error);
+lamport_status_t lamport_local_advance_past(const struct lamport_local_t *local,
+                                            uint64_t message,
+                                            uint64_t *time,
+                                            struct lamport_error_t **error);
 
 /*
- Frees a local clock. NULL is allowed and does nothing. No other call on it may be under way, and
- none may follow. Does not block. Any thread, and a forked child too.
+ Where the clock stands. Changes nothing, and names no event.
+ */
+uint64_t lamport_local_now(const struct lamport_local_t *local);
+
+/*
+ The name of the process that the clock belongs to; a forked child's is its parent's.
+ */
+const char *lamport_local_process(const struct lamport_local_t *local);
+
+/*
+ The life of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
+ random number.
+ */
+uint64_t lamport_local_instance(const struct lamport_local_t *local);
+
+/*
+ Frees a local clock. A forked child frees its own handles.
  */
 void lamport_local_free(struct lamport_local_t *local);
 

@@ -4,14 +4,14 @@
 //     #include <lamport_clock.hpp>
 //
 //     lamport::clock clock{"etcd://10.0.0.5:2379", "api"};   // or "memory:"; {}: the environment
-//     std::uint64_t value = clock.update();                  // nobody else has it
-//     std::cout << clock.stamp(clock.tick()) << '\n';        // 7@api
+//     std::uint64_t value = clock.update().value;            // nobody else has it
+//     std::cout << clock.tick() << '\n';                     // 7@api
 //
 // What lamport_clock.h says of threads, blocking, texts and forks holds here. What it says of
 // ownership is done for you: a handle (clock, local, watch, follower) can be moved and not copied, and
 // frees what it holds; all other types are values. A function that can fail throws lamport::error,
-// with the status and the message of the C function of the same name; a handle that was moved from
-// throws NULL_POINTER. Link as for C: this file holds all of the C++.
+// with the status and the message of the C function of the same name. A handle that was moved from is
+// NULL to it: that throws NULL_POINTER, and getters give 0 and "". Link as for C: this file holds all of the C++.
 
 #ifndef LAMPORT_CLOCK_HPP
 #define LAMPORT_CLOCK_HPP
@@ -90,6 +90,14 @@ inline std::uint32_t count(std::chrono::milliseconds length) {
     return static_cast<std::uint32_t>(length.count() < most ? length.count() : most);
 }
 
+// The time that a function gives for these arguments.
+template <typename Function, typename... Arguments>
+std::uint64_t time(Function function, Arguments... arguments) {
+    std::uint64_t time = 0;
+    call(function, arguments..., &time);
+    return time;
+}
+
 // A text that is written into a buffer of the caller's.
 template <typename Function, typename Object>
 std::string copied(Function function, const Object *object) {
@@ -124,15 +132,17 @@ class stamp {
   public:
     // A stamp of anybody's.
     stamp(std::uint64_t time, const std::string &process, std::uint64_t instance = 0)
-        : stamp(made([&](lamport_stamp_t **place) {
-              detail::call(lamport_stamp_new, time, detail::text(process), instance, place);
-          })) {}
+        : stamp(made(lamport_stamp_new, time, detail::text(process), instance)) {}
+
+    // A copy of one of C's, which is not NULL.
+    static stamp of(const lamport_stamp_t *given) {
+        return stamp(lamport_stamp_time(given), lamport_stamp_process(given),
+                     lamport_stamp_instance(given));
+    }
 
     // From "42@mx-nodel" or "42@mx-nodel;instance=00000000000000ff".
     static stamp parse(const std::string &text) {
-        return stamp(made([&](lamport_stamp_t **place) {
-            detail::call(lamport_stamp_parse, detail::text(text), place);
-        }));
+        return made(lamport_stamp_parse, detail::text(text));
     }
 
     std::uint64_t time() const noexcept { return lamport_stamp_time(stamp_.get()); }
@@ -165,12 +175,14 @@ class stamp {
 
     explicit stamp(shared made) : stamp_(std::move(made)) {}
 
-    template <typename Make> static shared made(Make make) {
+    // What a function of C gives for these arguments.
+    template <typename Make, typename... Arguments>
+    static stamp made(Make make, Arguments... arguments) {
         lamport_stamp_t *made = nullptr;
-        make(&made);
-        return shared(made, [](const lamport_stamp_t *stamp) {
+        detail::call(make, arguments..., &made);
+        return stamp(shared(made, [](const lamport_stamp_t *stamp) {
             lamport_stamp_free(const_cast<lamport_stamp_t *>(stamp));
-        });
+        }));
     }
 
     static int order(const stamp &a, const stamp &b) noexcept {
@@ -205,29 +217,44 @@ struct observed {
     }
 };
 
-// Consecutive times of the shared clock.
-struct range {
-    std::uint64_t first;
-    std::uint64_t last;
-};
-
 // Who held the record, and at what value.
 struct holder {
     std::string process;
     std::uint64_t value;
 };
 
-// Times that one update took, and what it found.
-struct taken {
+// Times that one of your updates took, and what it found.
+struct update {
+    // The first and the last time that it took; the last one then stood in the record.
     std::uint64_t first;
     std::uint64_t value;
+    // The update as a point in the total order, at its value.
+    lamport::stamp stamp;
     // Nobody, if there was no record.
     std::optional<holder> previous;
+    // The store's revision; updates that were served together share it.
     std::uint64_t revision;
+    // How many transactions it took.
     std::uint32_t round_trips;
     // The highest time known, if a writer that does not follow the rule had moved the record below it.
     std::optional<std::uint64_t> regressed;
+    // When, by the wall clock of the process that wrote the record, in seconds of Unix time.
     double real_timestamp;
+
+    static update of(const lamport_update_t *taken) {
+        const char *previous = lamport_update_previous_process(taken);
+        update update{lamport_update_first(taken),
+                      lamport_update_value(taken),
+                      lamport::stamp::of(lamport_update_stamp(taken)),
+                      std::nullopt,
+                      lamport_update_revision(taken),
+                      lamport_update_round_trips(taken),
+                      detail::unless_zero(lamport_update_regressed(taken)),
+                      lamport_update_real_timestamp(taken)};
+        if (previous != nullptr)
+            update.previous = holder{previous, lamport_update_previous_value(taken)};
+        return update;
+    }
 };
 
 // The newest updates that the store still keeps, oldest first.
@@ -442,43 +469,29 @@ class clock {
     explicit clock(const config &settings) : clock(lamport_clock_connect_with, settings) {}
     static clock open(const config &settings) { return clock(lamport_clock_open_with, settings); }
 
-    // A local event, or a message that is sent. No I/O.
-    std::uint64_t tick() { return time(lamport_clock_tick); }
+    // A local event, or a message that is sent.
+    stamp tick() { return stamp::made(lamport_clock_tick, get()); }
 
-    // A message arrived that was sent at this time, or with this stamp. No I/O.
-    std::uint64_t receive(std::uint64_t message) { return time(lamport_clock_receive, message); }
-    std::uint64_t receive(const lamport::stamp &message) { return receive(message.time()); }
+    // A message arrived that was sent at this time, or with this stamp.
+    stamp receive(std::uint64_t message) {
+        return stamp::made(lamport_clock_receive, get(), message);
+    }
+    stamp receive(const stamp &message) { return receive(message.time()); }
+
+    // Both for the time alone, which allocates nothing.
+    std::uint64_t advance() { return detail::time(lamport_clock_advance, get()); }
+    std::uint64_t advance_past(std::uint64_t message) {
+        return detail::time(lamport_clock_advance_past, get(), message);
+    }
 
     // Where the local clock stands. Changes nothing.
-    std::uint64_t now() const { return time(lamport_clock_now); }
+    std::uint64_t now() const noexcept { return lamport_clock_now(get()); }
 
     // Takes the next time of the shared clock, which nobody else has. Blocks.
-    std::uint64_t update() { return time(lamport_clock_update); }
+    lamport::update update() { return taken(lamport_clock_update); }
 
-    // Takes consecutive times. Blocks.
-    range reserve(std::uint64_t count) {
-        range times{};
-        detail::call(lamport_clock_reserve, get(), count, &times.first, &times.last);
-        return times;
-    }
-
-    // Takes times, and tells all about it. Blocks.
-    taken take(std::uint64_t count = 1) {
-        lamport_update_t *update = nullptr;
-        detail::call(lamport_clock_take, get(), count, &update);
-        const detail::handle<lamport_update_t, lamport_update_free> owned{update};
-        const char *previous = lamport_update_previous_process(update);
-        taken taken{lamport_update_first(update),
-                    lamport_update_value(update),
-                    std::nullopt,
-                    lamport_update_revision(update),
-                    lamport_update_round_trips(update),
-                    detail::unless_zero(lamport_update_regressed(update)),
-                    lamport_update_real_timestamp(update)};
-        if (previous != nullptr)
-            taken.previous = holder{previous, lamport_update_previous_value(update)};
-        return taken;
-    }
+    // Takes consecutive times, `first` through `value`. Blocks.
+    lamport::update reserve(std::uint64_t count) { return taken(lamport_clock_reserve, count); }
 
     // The newest update by anyone; nothing if there is no record yet. Blocks.
     std::optional<observed> read() const {
@@ -537,18 +550,12 @@ class clock {
                 lamport_stats_last_message(found)};
     }
 
-    // The stamp of an event of this clock at a time that it gave.
-    lamport::stamp stamp(std::uint64_t time) const {
-        return lamport::stamp(lamport::stamp::made([&](lamport_stamp_t **place) {
-            detail::call(lamport_clock_stamp, get(), time, place);
-        }));
-    }
-
-    std::string process() const { return detail::copied(lamport_clock_process, get()); }
+    std::string process() const { return lamport_clock_process(get()); }
+    std::uint64_t instance() const noexcept { return lamport_clock_instance(get()); }
     std::string location() const { return detail::copied(lamport_clock_location, get()); }
-    std::uint64_t instance() const { return time(lamport_clock_instance); }
 
     // Ends it: threads that wait in a call of the store get CLOSED at once. The local clock goes on.
+    // Blocks until the record is up to date.
     void close() { detail::call(lamport_clock_close, get()); }
 
     // The handle of C, which stays this object's.
@@ -571,10 +578,11 @@ class clock {
     }
 
     template <typename Function, typename... Arguments>
-    std::uint64_t time(Function function, Arguments... arguments) const {
-        std::uint64_t time = 0;
-        detail::call(function, get(), arguments..., &time);
-        return time;
+    lamport::update taken(Function function, Arguments... arguments) {
+        lamport_update_t *taken = nullptr;
+        detail::call(function, get(), arguments..., &taken);
+        const detail::handle<lamport_update_t, lamport_update_free> owned{taken};
+        return lamport::update::of(taken);
     }
 
     detail::handle<lamport_clock_t, lamport_clock_free> clock_;
@@ -590,29 +598,24 @@ class local {
         local_.reset(opened);
     }
 
-    std::uint64_t tick() { return time(lamport_local_tick); }
-    std::uint64_t receive(std::uint64_t message) { return time(lamport_local_receive, message); }
-    std::uint64_t receive(const lamport::stamp &message) { return receive(message.time()); }
-    std::uint64_t now() const { return time(lamport_local_now); }
-
-    // The stamp of an event of this clock at a time that it gave.
-    lamport::stamp stamp(std::uint64_t time) const {
-        return lamport::stamp(lamport::stamp::made([&](lamport_stamp_t **place) {
-            detail::call(lamport_local_stamp, get(), time, place);
-        }));
+    // As those of clock.
+    stamp tick() { return stamp::made(lamport_local_tick, get()); }
+    stamp receive(std::uint64_t message) {
+        return stamp::made(lamport_local_receive, get(), message);
     }
+    stamp receive(const stamp &message) { return receive(message.time()); }
+    std::uint64_t advance() { return detail::time(lamport_local_advance, get()); }
+    std::uint64_t advance_past(std::uint64_t message) {
+        return detail::time(lamport_local_advance_past, get(), message);
+    }
+    std::uint64_t now() const noexcept { return lamport_local_now(get()); }
+    std::string process() const { return lamport_local_process(get()); }
+    std::uint64_t instance() const noexcept { return lamport_local_instance(get()); }
 
     // The handle of C, which stays this object's.
     lamport_local_t *get() const noexcept { return local_.get(); }
 
   private:
-    template <typename Function, typename... Arguments>
-    std::uint64_t time(Function function, Arguments... arguments) const {
-        std::uint64_t time = 0;
-        detail::call(function, get(), arguments..., &time);
-        return time;
-    }
-
     detail::handle<lamport_local_t, lamport_local_free> local_;
 };
 

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crate::error::ErrorObject;
 use crate::status::Status;
@@ -98,14 +98,108 @@ pub(crate) fn value_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     })
 }
 
+/// What C holds by a pointer.
+pub(crate) trait Object {
+    /// Of every parameter that is one.
+    const NAME: &'static str;
+}
+
 /// An object of ours that the caller lends.
 ///
 /// # Safety
 /// `pointer` follows the header's contract.
 #[inline]
-pub(crate) unsafe fn lent<'a, T>(pointer: *const T, name: &str) -> Result<&'a T, Failure> {
+pub(crate) unsafe fn lent<'a, T: Object>(pointer: *const T) -> Result<&'a T, Failure> {
     // SAFETY: NULL or live, by the contract of this function; `as_ref` tells the two apart.
-    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(name))
+    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(T::NAME))
+}
+
+/// Runs the body of a function that fails only if there is nobody to tell.
+///
+/// # Safety
+/// Both pointers follow the header's contract.
+pub(crate) unsafe fn told<T: Object>(
+    object: *const T,
+    error: *mut *mut ErrorObject,
+    body: impl FnOnce(&T),
+) -> Status {
+    // SAFETY: the contract of this function.
+    unsafe { guarded(error, || lent(object).map(body)) }
+}
+
+/// Runs the body of a function that gives a value: `output`, which `name` is for messages, is checked
+/// before the body runs, and written only if it succeeds.
+///
+/// # Safety
+/// `output` and `error` follow the header's contract; what `output` points to need not be initialised.
+#[inline]
+pub(crate) unsafe fn given<T>(
+    output: *mut T,
+    name: &str,
+    error: *mut *mut ErrorObject,
+    body: impl FnOnce() -> Result<T, Failure>,
+) -> Status {
+    let body = || {
+        let output = NonNull::new(output).ok_or_else(|| Failure::null(name))?;
+        let value = body()?;
+        // SAFETY: not NULL, so by the contract of this function it may be written.
+        unsafe { output.write(value) };
+        Ok(())
+    };
+    // SAFETY: the contract of this function.
+    unsafe { guarded(error, body) }
+}
+
+/// The same for an object that the caller is going to own. `None` gives NULL.
+///
+/// # Safety
+/// As for [`given`].
+pub(crate) unsafe fn made<T: Object, M: Into<Option<T>>>(
+    output: *mut *mut T,
+    error: *mut *mut ErrorObject,
+    body: impl FnOnce() -> Result<M, Failure>,
+) -> Status {
+    let body = || Ok(body()?.into().map_or(ptr::null_mut(), handed_over));
+    // SAFETY: the contract of this function.
+    unsafe { given(output, T::NAME, error, body) }
+}
+
+/// The same for a text that has to be composed: into `size` bytes at `buffer`, the whole of it with
+/// its NUL or nothing. `needed`, unless it is NULL, gets the bytes that the text takes.
+///
+/// # Safety
+/// All pointers follow the header's contract.
+pub(crate) unsafe fn composed(
+    buffer: *mut c_char,
+    size: usize,
+    needed: *mut usize,
+    error: *mut *mut ErrorObject,
+    body: impl FnOnce() -> Result<String, Failure>,
+) -> Status {
+    let body = || {
+        let text = owned_text(&body()?);
+        let bytes = text.as_bytes_with_nul();
+        if let Some(needed) = NonNull::new(needed) {
+            // SAFETY: not NULL, so by the contract of this function it may be written.
+            unsafe { needed.write(bytes.len()) };
+        }
+        let has = if buffer.is_null() { 0 } else { size };
+        if has < bytes.len() {
+            return Err(Failure::new(
+                Status::LAMPORT_STATUS_BUFFER_TOO_SMALL,
+                format!(
+                    "the text needs {} bytes with its NUL, the buffer has {has}",
+                    bytes.len()
+                ),
+            ));
+        }
+        // SAFETY: `size` bytes are there by the contract of this function, and the text, which is
+        // ours and so no part of them, has at most that many.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), bytes.len()) };
+        Ok(())
+    };
+    // SAFETY: the contract of this function.
+    unsafe { guarded(error, body) }
 }
 
 /// What an object of ours answers; `otherwise` if it is NULL.
@@ -124,17 +218,21 @@ pub(crate) unsafe fn look<T, A: Copy>(
 }
 
 /// An object of ours that the caller is going to own.
-pub(crate) fn handed_over<T>(object: T) -> *mut T {
+fn handed_over<T>(object: T) -> *mut T {
     Box::into_raw(Box::new(object))
 }
 
-/// An object of ours that the caller gives back; `None` if there is none.
+/// An object of ours that the caller gives back, if it is one: `end` has the last word on it.
 ///
 /// # Safety
 /// `pointer` is NULL, or it came from `handed_over` and is given back for the first time.
-pub(crate) unsafe fn given_back<T>(pointer: *mut T) -> Option<Box<T>> {
-    // SAFETY: not NULL here, so the rest is the contract of this function.
-    NonNull::new(pointer).map(|pointer| unsafe { Box::from_raw(pointer.as_ptr()) })
+pub(crate) unsafe fn given_back<T>(pointer: *mut T, end: impl FnOnce(Box<T>)) {
+    value_or((), || {
+        if let Some(pointer) = NonNull::new(pointer) {
+            // SAFETY: not NULL here, so the rest is the contract of this function.
+            end(unsafe { Box::from_raw(pointer.as_ptr()) });
+        }
+    });
 }
 
 /// A text that is required.
@@ -166,68 +264,6 @@ pub(crate) unsafe fn optional_text<'a>(
             format!("byte {} of '{name}' is not UTF-8", error.valid_up_to()),
         )
     })
-}
-
-/// Where a result goes: checked before any work is done, written only on success.
-pub(crate) struct Output<T>(NonNull<T>);
-
-impl<T> Output<T> {
-    /// # Safety
-    /// `pointer` follows the header's contract; it need not be initialised.
-    #[inline]
-    pub(crate) unsafe fn new(pointer: *mut T, name: &str) -> Result<Output<T>, Failure> {
-        NonNull::new(pointer)
-            .map(Output)
-            .ok_or_else(|| Failure::null(name))
-    }
-
-    pub(crate) fn write(self, value: T) {
-        // SAFETY: by the contract of `new` it may be written until the call returns.
-        unsafe { self.0.write(value) };
-    }
-}
-
-/// The caller's buffer for a text, and where the size that the text needs goes.
-pub(crate) struct Buffer {
-    bytes: Option<NonNull<u8>>,
-    size: usize,
-    needed: Option<NonNull<usize>>,
-}
-
-impl Buffer {
-    /// # Safety
-    /// Both pointers follow the header's contract, with `size` bytes behind `buffer`.
-    pub(crate) unsafe fn new(buffer: *mut c_char, size: usize, needed: *mut usize) -> Buffer {
-        Buffer {
-            bytes: NonNull::new(buffer.cast()),
-            size,
-            needed: NonNull::new(needed),
-        }
-    }
-
-    /// Writes the whole text with its NUL, or nothing of it.
-    pub(crate) fn write(self, text: &str) -> Result<(), Failure> {
-        let text = owned_text(text);
-        let bytes = text.as_bytes_with_nul();
-        if let Some(needed) = self.needed {
-            // SAFETY: by the contract of `new` it may be written until the call returns.
-            unsafe { needed.write(bytes.len()) };
-        }
-        let room = self.bytes.filter(|_| bytes.len() <= self.size);
-        let Some(room) = room else {
-            let (needs, has) = (bytes.len(), self.bytes.map_or(0, |_| self.size));
-            return Err(Failure::new(
-                Status::LAMPORT_STATUS_BUFFER_TOO_SMALL,
-                format!("the text needs {needs} bytes with its NUL, the buffer has {has}"),
-            ));
-        };
-        // SAFETY: `size` bytes are there by the contract of `new`, and the text, which is ours and
-        // so no part of them, has at most that many.
-        unsafe {
-            room.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
-        }
-        Ok(())
-    }
 }
 
 /// A text for C. A NUL inside, which a foreign writer's record may hold, would cut it short.
@@ -279,10 +315,11 @@ mod tests {
     fn a_text_is_written_whole_or_not_at_all() {
         for size in 0..6 {
             let mut bytes = vec![0xaa_u8; size].into_boxed_slice();
-            let mut needed = 0;
+            let (buffer, mut needed) = (bytes.as_mut_ptr().cast(), 0);
+            let text = || Ok("abc".to_owned());
             // SAFETY: `size` bytes are there, and `needed` is a place of this function.
-            let buffer = unsafe { Buffer::new(bytes.as_mut_ptr().cast(), size, &mut needed) };
-            let written = buffer.write("abc").is_ok();
+            let status = unsafe { composed(buffer, size, &mut needed, ptr::null_mut(), text) };
+            let written = status == Status::LAMPORT_STATUS_OK;
             assert_eq!((written, needed), (size >= 4, 4));
             let (text, rest) = bytes.split_at(if written { 4 } else { 0 });
             assert!(text.is_empty() || text == b"abc\0");
@@ -290,24 +327,47 @@ mod tests {
         }
     }
 
+    impl Object for String {
+        const NAME: &'static str = "string";
+    }
+
     #[test]
-    fn what_is_lent_is_still_the_callers_and_what_is_given_back_is_not() {
-        let object = Box::into_raw(Box::new(String::from("a")));
-        // SAFETY: the object is live until it is given back, once; NULL is allowed.
+    fn what_is_made_is_the_callers_until_it_is_given_back() {
+        let mut object = ptr::null_mut();
+        let mut back = None;
+        // SAFETY: `object` is a place of this function, NULL or live until it is given back, once.
         unsafe {
-            assert_eq!(lent(object, "object").unwrap(), "a");
-            assert_eq!(lent(object, "object").unwrap(), "a");
-            assert_eq!(*given_back(object).unwrap(), "a");
-            assert!(lent(ptr::null::<String>(), "object").is_err());
-            assert!(given_back(ptr::null_mut::<String>()).is_none());
+            let status = made(&mut object, ptr::null_mut(), || Ok(String::from("a")));
+            assert_eq!(status, Status::LAMPORT_STATUS_OK);
+            assert_eq!(lent(object).unwrap(), "a");
+            assert_eq!(lent(object).unwrap(), "a");
+            given_back(object, |object| back = Some(object));
+            assert_eq!(*back.unwrap(), "a");
+            let status = made::<String, _>(&mut object, ptr::null_mut(), || Ok(None::<String>));
+            assert_eq!(status, Status::LAMPORT_STATUS_OK);
+            assert!(object.is_null());
+            let refused = lent(object).unwrap_err();
+            assert!(refused.message.starts_with("'string' is NULL"));
+            given_back(object, |_| panic!("there is none"));
         }
+    }
+
+    #[test]
+    fn an_output_is_looked_at_before_the_work() {
         let mut place = std::mem::MaybeUninit::uninit();
         // SAFETY: a place of this function, which need not be initialised, and is afterwards.
         let written = unsafe {
-            Output::new(place.as_mut_ptr(), "place").unwrap().write(7);
+            given(place.as_mut_ptr(), "place", ptr::null_mut(), || Ok(7));
             place.assume_init()
         };
         assert_eq!(written, 7);
+        // SAFETY: NULL is allowed.
+        let status = unsafe {
+            given(ptr::null_mut::<u64>(), "place", ptr::null_mut(), || {
+                panic!("no work without an output")
+            })
+        };
+        assert_eq!(status, Status::LAMPORT_STATUS_NULL_POINTER);
     }
 
     #[test]

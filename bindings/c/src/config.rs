@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lamport_clock::Config;
 use lamport_clock_host as host;
@@ -17,6 +18,10 @@ use crate::status::Status;
 /// from the environment.
 #[derive(Debug, Default)]
 pub struct Settings(Mutex<lamport_clock::Settings>);
+
+impl border::Object for Settings {
+    const NAME: &'static str = "config";
+}
 
 impl Settings {
     pub(crate) fn load(&self) -> Result<Config, Failure> {
@@ -36,19 +41,46 @@ pub(crate) fn load(settings: &lamport_clock::Settings) -> Result<Config, Failure
     Ok(Config::load(settings)?)
 }
 
-/// Settings of which none is given yet: give them back with lamport_config_free(). Never NULL.
+/// What the arguments of an open come to.
 ///
-/// Does not block. Any thread.
+/// # Safety
+/// `store` and `process` follow the header's contract.
+pub(crate) unsafe fn of(
+    store: *const c_char,
+    process: *const c_char,
+    timeout_ms: u32,
+) -> Result<Config, Failure> {
+    // SAFETY: the contract of this function.
+    let (store, process) = unsafe {
+        (
+            border::optional_text(store, "store")?,
+            border::optional_text(process, "process")?,
+        )
+    };
+    let mut settings = lamport_clock::Settings::default();
+    for (name, text) in [("store", store), ("node", process)] {
+        if let Some(text) = text {
+            settings.set(name, text);
+        }
+    }
+    if timeout_ms > 0 {
+        let timeout = Duration::from_millis(timeout_ms.into());
+        settings.set("timeout", timeout);
+    }
+    load(&settings)
+}
+
+/// Settings of which none is given yet: give them back with lamport_config_free(). Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_config_new() -> *mut Settings {
-    border::handed_over(Settings::default())
+    Box::into_raw(Box::default())
 }
 
 /// Gives the setting `name` the text `value`, in place of what it was given before; NULL: as if it had
 /// not been given. A name that is no setting, and a value that it does not take, are told of where a
 /// clock is made.
 ///
-/// Does not block. Errors: NULL_POINTER (config, name), INVALID_UTF8.
+/// Errors: INVALID_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_config_set(
     config: *const Settings,
@@ -56,32 +88,23 @@ pub unsafe extern "C" fn lamport_config_set(
     value: *const c_char,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (config, name, value) = unsafe {
-            (
-                border::lent(config, "config")?,
-                border::text(name, "name")?,
-                border::optional_text(value, "value")?,
-            )
-        };
-        match value {
-            Some(value) => config.given().set(name, value),
-            None => config.given().remove(name),
-        }
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe {
+        border::guarded(error, || {
+            let config = border::lent(config)?;
+            let name = border::text(name, "name")?;
+            match border::optional_text(value, "value")? {
+                Some(value) => config.given().set(name, value),
+                None => config.given().remove(name),
+            }
+            Ok(())
+        })
+    }
 }
 
-/// Takes settings back; NULL is allowed. Clocks that were made from them go on.
-///
-/// Does not block.
+/// Takes settings back. Clocks that were made from them go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_config_free(config: *mut Settings) {
-    border::value_or((), || {
-        // SAFETY: the header's contract: it came from us and is freed once.
-        drop(unsafe { border::given_back(config) });
-    });
+    // SAFETY: the header's contract: it came from us and is freed once.
+    unsafe { border::given_back(config, drop) }
 }

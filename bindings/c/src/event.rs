@@ -42,9 +42,8 @@ pub enum EventKind {
     LAMPORT_EVENT_ENDED = 6,
 }
 
-/// Something that a watch saw. It never changes and holds no tie to the watch; any thread may read
-/// it. What lamport_watch_next() gave is yours: free it with lamport_event_free(). What a callback is
-/// called with lives as long as that call.
+/// Something that a watch saw. What lamport_watch_next() gave is yours: free it with
+/// lamport_event_free(). What a callback is called with lives as long as that call.
 #[derive(Debug)]
 pub struct Event {
     kind: EventKind,
@@ -55,9 +54,7 @@ pub struct Event {
     message: CString,
 }
 
-/// What the event is about; LAMPORT_EVENT_NONE if `event` is NULL.
-///
-/// Does not block.
+/// What the event is about.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_event_kind(event: *const Event) -> EventKind {
     // SAFETY: the header's contract.
@@ -67,7 +64,7 @@ pub unsafe extern "C" fn lamport_event_kind(event: *const Event) -> EventKind {
 /// The name of a kind of events in a log, for instance "updated"; the same word as in the JSON output
 /// of `lamport watch`. "unknown" for a number that this version does not know.
 ///
-/// A static text; never NULL; must not be freed. Any thread; does not block.
+/// A static text.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_event_kind_name(kind: i32) -> *const c_char {
     border::value_or(UNKNOWN.as_ptr(), || {
@@ -76,9 +73,7 @@ pub extern "C" fn lamport_event_kind_name(kind: i32) -> *const c_char {
     })
 }
 
-/// The update, if the event is one (LAMPORT_EVENT_UPDATED); otherwise NULL.
-///
-/// It belongs to the event and lives as long; don't free it. Does not block.
+/// The update, if the event is one (LAMPORT_EVENT_UPDATED); otherwise NULL. It belongs to the event.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_event_update(event: *const Event) -> *const Observed {
     // SAFETY: the header's contract.
@@ -90,18 +85,14 @@ pub unsafe extern "C" fn lamport_event_update(event: *const Event) -> *const Obs
 }
 
 /// The store's revision of an update, a deletion or a record that can't be read, and the first one
-/// that was missed. 0 for the other kinds, or if `event` is NULL.
-///
-/// Does not block.
+/// that was missed. 0 for the other kinds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_event_revision(event: *const Event) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(event, 0, |this| this.revision) }
 }
 
-/// Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds, or if `event` is NULL.
-///
-/// Does not block.
+/// Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_event_until(event: *const Event) -> u64 {
     // SAFETY: the header's contract.
@@ -109,31 +100,25 @@ pub unsafe extern "C" fn lamport_event_until(event: *const Event) -> u64 {
 }
 
 /// Why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
-/// other kinds, or if `event` is NULL.
-///
-/// Does not block.
+/// other kinds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_event_status(event: *const Event) -> Status {
     // SAFETY: the header's contract.
     unsafe { border::look(event, Status::LAMPORT_STATUS_OK, |this| this.status) }
 }
 
-/// The same for people. "" for the other kinds, or if `event` is NULL.
-///
-/// Never NULL. It belongs to the event and lives as long. Does not block.
+/// The same for people. "" for the other kinds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_event_message(event: *const Event) -> *const c_char {
     // SAFETY: the header's contract.
     unsafe { border::look(event, c"".as_ptr(), |this| this.message.as_ptr()) }
 }
 
-/// Frees what lamport_watch_next() gave. NULL is allowed and does nothing. Does not block.
+/// Frees what lamport_watch_next() gave.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_event_free(event: *mut Event) {
-    border::value_or((), || {
-        // SAFETY: the header's contract: it came from us and is freed once.
-        drop(unsafe { border::given_back(event) });
-    });
+    // SAFETY: the header's contract: it came from us and is freed once.
+    unsafe { border::given_back(event, drop) }
 }
 
 impl Event {
@@ -180,6 +165,10 @@ impl Event {
             ..self
         }
     }
+}
+
+impl border::Object for Event {
+    const NAME: &'static str = "event";
 }
 
 const NAMES: [(EventKind, &CStr); 7] = [

@@ -8,7 +8,7 @@ use lamport_clock::blocking::{self, Closer};
 use lamport_clock::fork::Generation;
 use lamport_clock_host as host;
 
-use crate::border::{self, Failure, Output};
+use crate::border::{self, Failure};
 use crate::clock::Clock;
 use crate::error::ErrorObject;
 use crate::event::Event;
@@ -36,14 +36,14 @@ pub struct Follower {
 /// with `from` does, on a thread of its own that has all signals blocked.
 ///
 /// The first call may come before this function has returned. If the watch ends by itself (the clock
-/// is closed or freed, the store refuses), the last one tells LAMPORT_EVENT_ENDED. What `context` points to must live until the follower is stopped; the library
-/// does nothing with it. On success `*follower` is yours.
+/// is closed or freed, the store refuses), the last one tells LAMPORT_EVENT_ENDED. What `context`
+/// points to must live until the follower is stopped; the library does nothing with it. On success
+/// `*follower` is yours.
 ///
 /// A follower stays with its process: in a forked child it calls nobody, and is to be freed. Stop it
 /// before the program's end destroys what `callback` uses.
 ///
-/// Blocking, threads and errors as for lamport_clock_watch(), and NULL_POINTER (clock, callback,
-/// follower).
+/// Blocks as lamport_clock_watch() does, with its errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_follow(
     clock: *const Clock,
@@ -53,24 +53,23 @@ pub unsafe extern "C" fn lamport_clock_follow(
     follower: *mut *mut Follower,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (clock, output) = unsafe { (Clock::lent(clock)?, Output::new(follower, "follower")?) };
-        let callback = callback.ok_or_else(|| Failure::null("callback"))?;
-        let watch = watch::begin(clock, from)?;
-        let closer = watch.closer();
-        let listener = Listener { callback, context };
-        let thread = host::spawn("lamport-follow", move || follow(watch, listener))?;
-        output.write(border::handed_over(Follower {
-            closer,
-            id: thread.thread().id(),
-            thread: Mutex::new(Some(thread)),
-            generation: Generation::current(),
-        }));
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe {
+        border::made(follower, error, || {
+            let clock = border::lent(clock)?;
+            let callback = callback.ok_or_else(|| Failure::null("callback"))?;
+            let watch = watch::begin(clock, from)?;
+            let closer = watch.closer();
+            let listener = Listener { callback, context };
+            let thread = host::spawn("lamport-follow", move || follow(watch, listener))?;
+            Ok(Follower {
+                closer,
+                id: thread.thread().id(),
+                thread: Mutex::new(Some(thread)),
+                generation: Generation::current(),
+            })
+        })
+    }
 }
 
 /// Stops a follower: once this has returned, its callback is not under way and is not called again.
@@ -78,38 +77,34 @@ pub unsafe extern "C" fn lamport_clock_follow(
 /// nothing.
 ///
 /// Blocks until a call under way has returned, so hold no lock that the callback waits for, and let no
-/// two callbacks stop each other. Any thread. Errors: NULL_POINTER (follower).
+/// two callbacks stop each other.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_follower_stop(
     follower: *const Follower,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        unsafe { border::lent(follower, "follower")? }.stop();
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe { border::told(follower, error, |follower| follower.stop()) }
 }
 
-/// Stops a follower as lamport_follower_stop() does, and frees it. NULL is allowed and does nothing.
-/// No other call on it may be under way, and none may follow. Any thread, its callback and a forked
-/// child included.
+/// Stops a follower as lamport_follower_stop() does, which blocks, and frees it. Its own callback may
+/// do that, and a forked child does it with those that it inherits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_follower_free(follower: *mut Follower) {
-    border::value_or((), || {
-        // SAFETY: the header's contract: it came from us and is freed once.
-        let Some(follower) = (unsafe { border::given_back(follower) }) else {
-            return;
-        };
+    let end = |follower: Box<Follower>| {
         if follower.generation.is_current() {
             follower.stop();
         } else {
             // Its thread stayed in the parent.
             std::mem::forget(follower);
         }
-    });
+    };
+    // SAFETY: the header's contract: it came from us and is freed once.
+    unsafe { border::given_back(follower, end) }
+}
+
+impl border::Object for Follower {
+    const NAME: &'static str = "follower";
 }
 
 impl Follower {

@@ -1,13 +1,15 @@
 //! The local clock alone, without any store.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
+use std::sync::Arc;
 
 use lamport_clock::blocking::LocalClock;
-use lamport_clock::{Settings, Time};
+use lamport_clock::{Settings, Stamp as CoreStamp, Time};
 
-use crate::border::{self, Failure, Output};
+use crate::border;
 use crate::config;
 use crate::error::ErrorObject;
+use crate::stamp::Stamp;
 use crate::status::Status;
 
 /// A local clock alone: Lamport's clock in memory, for programs that order their events by the
@@ -15,120 +17,158 @@ use crate::status::Status;
 ///
 /// Any number of threads may use one at once. lamport_local_open() gives it, and
 /// lamport_local_free() takes it back.
-pub struct Local(LocalClock);
+pub struct Local {
+    clock: LocalClock,
+    process: Arc<CStr>,
+}
 
 /// Makes a local clock, which starts at 0. It needs no store, no connection and no thread.
 ///
 /// `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else "pid-" and
 /// the process's number. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is
-/// a new instance of that process.
+/// a new instance of that process. No other thread may change the environment meanwhile.
 ///
 /// On success `*local` is yours: give it back with lamport_local_free().
 ///
-/// Does not block. Any thread, while none changes the environment. Errors: NULL_POINTER (local),
-/// INVALID_UTF8, INVALID_ARGUMENT, INTERNAL.
+/// Errors: INVALID_UTF8, INVALID_ARGUMENT, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_open(
     process: *const c_char,
     local: *mut *mut Local,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (output, process) = unsafe {
-            (
-                Output::new(local, "local")?,
-                border::optional_text(process, "process")?,
-            )
-        };
-        // Whatever LAMPORT_STORE says: nothing is stored.
-        let mut settings = Settings::from([("store", "memory:")]);
-        if let Some(process) = process {
-            settings.set("node", process);
-        }
-        let config = config::load(&settings)?;
-        output.write(border::handed_over(Local(LocalClock::new(&config)?)));
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe {
+        border::made(local, error, || {
+            // Whatever LAMPORT_STORE says: nothing is stored.
+            let mut settings = Settings::from([("store", "memory:")]);
+            if let Some(process) = border::optional_text(process, "process")? {
+                settings.set("node", process);
+            }
+            let clock = LocalClock::new(&config::load(&settings)?)?;
+            Ok(Local {
+                process: border::owned_text(clock.process().as_str()).into(),
+                clock,
+            })
+        })
+    }
 }
 
-/// A local event, or a message that is sent: moves the clock on by one and gives the new time.
+/// A local event, or a message that is sent: moves the clock on by one and gives the stamp of that
+/// event. On success `*stamp` is yours.
 ///
-/// Does not block. Any thread. Errors: NULL_POINTER (local, time), EXHAUSTED.
+/// Errors: EXHAUSTED, INTERNAL (in a forked child that gets no random number).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_tick(
     local: *const Local,
-    time: *mut u64,
+    stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (local, time) = unsafe { (Local::lent(local)?, Output::new(time, "time")?) };
-        time.write(local.advance()?.get());
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe {
+        border::made(stamp, error, || {
+            let local = border::lent(local)?;
+            Ok(Stamp::of(local.clock.tick()?, &local.process))
+        })
+    }
 }
 
 /// A message arrived that was sent at logical time `message`: as lamport_clock_receive().
 ///
-/// Does not block. Any thread. Errors: NULL_POINTER (local, time), INVALID_ARGUMENT, TOO_FAR_AHEAD,
-/// EXHAUSTED. After an error the clock is unchanged.
+/// Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED, INTERNAL (in a forked child that gets no random
+/// number). After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_receive(
+    local: *const Local,
+    message: u64,
+    stamp: *mut *mut Stamp,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::made(stamp, error, || {
+            let Local { clock, process } = border::lent(local)?;
+            // Before the clock moves: it may fail.
+            let instance = clock.instance()?;
+            let stamp = CoreStamp {
+                time: clock.advance_past(Time::new(message)?)?,
+                process: clock.process().clone(),
+                instance,
+            };
+            Ok(Stamp::of(stamp, process))
+        })
+    }
+}
+
+/// As lamport_local_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
+///
+/// Errors: EXHAUSTED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_local_advance(
+    local: *const Local,
+    time: *mut u64,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::given(time, "time", error, || {
+            Ok(border::lent(local)?.clock.advance()?.get())
+        })
+    }
+}
+
+/// As lamport_local_receive(), for the time alone.
+///
+/// Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED. After an error the clock is unchanged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_local_advance_past(
     local: *const Local,
     message: u64,
     time: *mut u64,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (local, time) = unsafe { (Local::lent(local)?, Output::new(time, "time")?) };
-        time.write(local.advance_past(Time::new(message)?)?.get());
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe {
+        border::given(time, "time", error, || {
+            let clock = &border::lent(local)?.clock;
+            Ok(clock.advance_past(Time::new(message)?)?.get())
+        })
+    }
 }
 
 /// Where the clock stands. Changes nothing, and names no event.
-///
-/// Does not block. Any thread. Errors: NULL_POINTER (local, time).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_local_now(
-    local: *const Local,
-    time: *mut u64,
-    error: *mut *mut ErrorObject,
-) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (local, time) = unsafe { (Local::lent(local)?, Output::new(time, "time")?) };
-        time.write(local.now().get());
-        Ok(())
-    };
+pub unsafe extern "C" fn lamport_local_now(local: *const Local) -> u64 {
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe { border::look(local, 0, |this| this.clock.now().get()) }
 }
 
-/// Frees a local clock. NULL is allowed and does nothing. No other call on it may be under way, and
-/// none may follow. Does not block. Any thread, and a forked child too.
+/// The name of the process that the clock belongs to; a forked child's is its parent's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_local_process(local: *const Local) -> *const c_char {
+    // SAFETY: the header's contract.
+    unsafe { border::look(local, c"".as_ptr(), |this| this.process.as_ptr()) }
+}
+
+/// The life of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
+/// random number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_local_instance(local: *const Local) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::look(local, 0, |this| {
+            this.clock.instance().unwrap_or_default().get()
+        })
+    }
+}
+
+/// Frees a local clock. A forked child frees its own handles.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_free(local: *mut Local) {
-    border::value_or((), || {
-        // SAFETY: the header's contract: it came from us and is freed once.
-        drop(unsafe { border::given_back(local) });
-    });
+    // SAFETY: the header's contract: it came from us and is freed once.
+    unsafe { border::given_back(local, drop) }
 }
 
-impl Local {
-    /// # Safety
-    /// `local` follows the header's contract.
-    pub(crate) unsafe fn lent<'a>(local: *const Local) -> Result<&'a LocalClock, Failure> {
-        // SAFETY: the contract of this function.
-        let local = unsafe { border::lent(local, "local")? };
-        Ok(&local.0)
-    }
+impl border::Object for Local {
+    const NAME: &'static str = "local";
 }

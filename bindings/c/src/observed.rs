@@ -6,8 +6,7 @@ use lamport_clock::Observed as CoreObserved;
 
 use crate::border;
 
-/// An update by anyone, as it was found in the store. It never changes, holds no tie to the clock
-/// and may outlive it; any thread may read it. Free what lamport_clock_read() gave you with
+/// An update by anyone, as it was found in the store. Free what lamport_clock_read() gave you with
 /// lamport_observed_free(); one that belongs to an event or to a history is freed with that.
 #[derive(Debug)]
 pub struct Observed {
@@ -15,19 +14,14 @@ pub struct Observed {
     process: CString,
 }
 
-/// The last time that the update took, the one in the record; 0 if `observed` is NULL.
-///
-/// Does not block.
+/// The last time that the update took, the one in the record.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_value(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(observed, 0, |this| this.observed.value.get()) }
 }
 
-/// The first time that the update took: the value itself, unless it reserved several. 0 if
-/// `observed` is NULL.
-///
-/// Does not block.
+/// The first time that the update took: the value itself, unless it reserved several.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_first(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.
@@ -35,18 +29,14 @@ pub unsafe extern "C" fn lamport_observed_first(observed: *const Observed) -> u6
 }
 
 /// Who took it, as its writer wrote it: UTF-8, of any length, for programs of other makes write
-/// this too. "" if `observed` is NULL.
-///
-/// Never NULL. It belongs to `observed` and lives until that is freed. Does not block.
+/// this too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_process(observed: *const Observed) -> *const c_char {
     // SAFETY: the header's contract.
     unsafe { border::look(observed, c"".as_ptr(), |this| this.process.as_ptr()) }
 }
 
-/// Which life of that process it was; 0 if its writer does not say, or if `observed` is NULL.
-///
-/// Does not block.
+/// Which life of that process it was; 0 if its writer does not say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_instance(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.
@@ -58,9 +48,7 @@ pub unsafe extern "C" fn lamport_observed_instance(observed: *const Observed) ->
 }
 
 /// When, by the wall clock of its writer: Unix time in seconds, to look at and never to compare.
-/// Not a number if its writer does not say, or if `observed` is NULL.
-///
-/// Does not block.
+/// Not a number if its writer does not say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_real_timestamp(observed: *const Observed) -> f64 {
     // SAFETY: the header's contract.
@@ -71,23 +59,22 @@ pub unsafe extern "C" fn lamport_observed_real_timestamp(observed: *const Observ
     }
 }
 
-/// The store's revision of the update; updates that were served together share it. 0 if `observed`
-/// is NULL.
-///
-/// Does not block.
+/// The store's revision of the update; updates that were served together share it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_revision(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(observed, 0, |this| this.observed.revision) }
 }
 
-/// Frees what lamport_clock_read() gave. NULL is allowed and does nothing. Does not block.
+/// Frees what lamport_clock_read() gave.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_free(observed: *mut Observed) {
-    border::value_or((), || {
-        // SAFETY: the header's contract: it came from us and is freed once.
-        drop(unsafe { border::given_back(observed) });
-    });
+    // SAFETY: the header's contract: it came from us and is freed once.
+    unsafe { border::given_back(observed, drop) }
+}
+
+impl border::Object for Observed {
+    const NAME: &'static str = "observed";
 }
 
 impl Observed {

@@ -63,7 +63,7 @@ pub enum Status {
 /// The name of a status in a log, for instance "timeout"; the same word as in the JSON output of
 /// the `lamport` command. "unknown" for a number that this version does not know.
 ///
-/// A static text; never NULL; must not be freed. Any thread; does not block.
+/// A static text.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_status_name(status: i32) -> *const c_char {
     border::value_or(c"unknown".as_ptr(), || {
@@ -76,7 +76,7 @@ pub extern "C" fn lamport_status_name(status: i32) -> *const c_char {
 /// What a status means, in one sentence. An error's own message says more: prefer
 /// lamport_error_message() where there is an error.
 ///
-/// A static text; never NULL; must not be freed. Any thread; does not block.
+/// A static text.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_status_text(status: i32) -> *const c_char {
     border::value_or(UNKNOWN_TEXT.as_ptr(), || {

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use lamport_clock::{ErrorKind, SyncStats};
 
-use crate::border::{self, Output};
+use crate::border;
 use crate::clock::Clock;
 use crate::error::ErrorObject;
 use crate::status::Status;
 
 /// What the updates in the background have come to, at one moment. Yours: free it with
-/// lamport_stats_free(). It never changes, holds no tie to the clock and may outlive it; any thread
-/// may read it.
+/// lamport_stats_free().
 #[derive(Debug)]
 pub struct Stats {
     stats: SyncStats,
@@ -28,119 +27,89 @@ pub struct Stats {
 /// lamport_clock_stop(), and when the clock is closed or freed. In a forked child it goes on from the
 /// child's first use of the clock.
 ///
-/// Does not block; the library's thread does the work. Any thread. Errors: NULL_POINTER (clock),
-/// INVALID_ARGUMENT (interval_ms), CLOSED, INTERNAL.
+/// The library's thread does the work. Errors: INVALID_ARGUMENT (interval_ms), CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_start(
     clock: *const Clock,
     interval_ms: u64,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let clock = unsafe { Clock::lent(clock)? };
-        clock.start(match interval_ms {
-            0 => DEPLOYED_INTERVAL,
-            interval_ms => Duration::from_millis(interval_ms),
-        })?;
-        Ok(())
+    let interval = match interval_ms {
+        0 => DEPLOYED_INTERVAL,
+        interval_ms => Duration::from_millis(interval_ms),
     };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe { border::guarded(error, || Ok(border::lent(clock)?.shared.start(interval)?)) }
 }
 
 /// Stops the updates in the background: once this has returned none begins, and one that is under way
 /// is given up. To stop again does nothing; to start again goes on.
-///
-/// Does not block. Any thread. Errors: NULL_POINTER (clock).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_stop(
     clock: *const Clock,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let clock = unsafe { Clock::lent(clock)? };
-        clock.stop();
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe { border::told(clock, error, |clock| clock.shared.stop()) }
 }
 
 /// What the updates in the background have come to, over the whole life of the clock, however often
 /// they were started and stopped (a forked child counts its own). On success `*stats` is yours.
-///
-/// Does not block. Any thread. Errors: NULL_POINTER (clock, stats).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_stats(
     clock: *const Clock,
     stats: *mut *mut Stats,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (clock, output) = unsafe { (Clock::lent(clock)?, Output::new(stats, "stats")?) };
-        let stats = clock.stats();
-        let message = stats.last_error.as_ref().map(ToString::to_string);
-        output.write(border::handed_over(Stats {
-            message: border::owned_text(&message.unwrap_or_default()),
-            stats,
-        }));
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe {
+        border::made(stats, error, || {
+            let stats = border::lent(clock)?.shared.stats();
+            let message = stats.last_error.as_ref().map(ToString::to_string);
+            Ok(Stats {
+                message: border::owned_text(&message.unwrap_or_default()),
+                stats,
+            })
+        })
+    }
 }
 
-/// Whether updates go on: 1 if they do, else 0, also if `stats` is NULL.
-///
-/// Does not block.
+/// Whether updates go on: 1 if they do, else 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_running(stats: *const Stats) -> i32 {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, 0, |this| i32::from(this.stats.running)) }
 }
 
-/// For how long they have gone on, in milliseconds; 0 if they don't, or if `stats` is NULL.
-///
-/// Does not block.
+/// For how long they have gone on, in milliseconds; 0 if they don't.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_running_for_ms(stats: *const Stats) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, 0, |this| milliseconds(this.stats.running_for)) }
 }
 
-/// The interval that was asked for last, in milliseconds; 0 if none was, or if `stats` is NULL.
-///
-/// Does not block.
+/// The interval that was asked for last, in milliseconds; 0 if none was.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_interval_ms(stats: *const Stats) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, 0, |this| milliseconds(this.stats.interval)) }
 }
 
-/// How many updates succeeded; 0 if `stats` is NULL.
-///
-/// Does not block.
+/// How many updates succeeded.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_updates(stats: *const Stats) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, 0, |this| this.stats.updates) }
 }
 
-/// How many failed; 0 if `stats` is NULL.
-///
-/// Does not block.
+/// How many failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_failures(stats: *const Stats) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, 0, |this| this.stats.failures) }
 }
 
-/// How many failed with this status; 0 for one that no update fails with, or if `stats` is NULL.
-///
-/// Does not block.
+/// How many failed with this status; 0 for one that no update fails with.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_failures_with(stats: *const Stats, status: i32) -> u64 {
     // SAFETY: the header's contract.
@@ -153,18 +122,14 @@ pub unsafe extern "C" fn lamport_stats_failures_with(stats: *const Stats, status
     }
 }
 
-/// How many failed since one succeeded last: 0 while all is well, or if `stats` is NULL.
-///
-/// Does not block.
+/// How many failed since one succeeded last: 0 while all is well.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_failing(stats: *const Stats) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, 0, |this| this.stats.failing) }
 }
 
-/// The newest time that an update of the background took; 0 before the first, or if `stats` is NULL.
-///
-/// Does not block.
+/// The newest time that an update of the background took; 0 before the first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_last_value(stats: *const Stats) -> u64 {
     // SAFETY: the header's contract.
@@ -175,9 +140,7 @@ pub unsafe extern "C" fn lamport_stats_last_value(stats: *const Stats) -> u64 {
     }
 }
 
-/// How long ago that was, in milliseconds; 0 before the first, or if `stats` is NULL.
-///
-/// Does not block.
+/// How long ago that was, in milliseconds; 0 before the first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_since_update_ms(stats: *const Stats) -> u64 {
     // SAFETY: the header's contract.
@@ -185,9 +148,7 @@ pub unsafe extern "C" fn lamport_stats_since_update_ms(stats: *const Stats) -> u
 }
 
 /// Why the newest one that failed did; it stays when all is well again. LAMPORT_STATUS_OK if none
-/// did, or if `stats` is NULL.
-///
-/// Does not block.
+/// did.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_last_status(stats: *const Stats) -> Status {
     // SAFETY: the header's contract.
@@ -199,28 +160,28 @@ pub unsafe extern "C" fn lamport_stats_last_status(stats: *const Stats) -> Statu
     }
 }
 
-/// The same for people; "" if none failed, or if `stats` is NULL.
-///
-/// Never NULL. It belongs to `stats` and lives until that is freed. Does not block.
+/// The same for people; "" if none failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_last_message(stats: *const Stats) -> *const c_char {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, c"".as_ptr(), |this| this.message.as_ptr()) }
 }
 
-/// Frees what lamport_clock_stats() gave. NULL is allowed and does nothing. Does not block.
+/// Frees what lamport_clock_stats() gave.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stats_free(stats: *mut Stats) {
-    border::value_or((), || {
-        // SAFETY: the header's contract: it came from us and is freed once.
-        drop(unsafe { border::given_back(stats) });
-    });
+    // SAFETY: the header's contract: it came from us and is freed once.
+    unsafe { border::given_back(stats, drop) }
 }
 
 fn milliseconds(length: Option<Duration>) -> u64 {
     length.map_or(0, |length| {
         u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
     })
+}
+
+impl border::Object for Stats {
+    const NAME: &'static str = "stats";
 }
 
 const DEPLOYED_INTERVAL: Duration = Duration::from_secs(2);

@@ -1,15 +1,14 @@
 //! Following the record, by asking.
 
-use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lamport_clock::blocking::{self, Closer, SharedClock};
+use lamport_clock::blocking::{self, Closer};
 use lamport_clock::fork::Generation;
 use lamport_clock::{Error, WatchEvent};
 
-use crate::border::{self, Output};
+use crate::border;
 use crate::clock::Clock;
 use crate::error::ErrorObject;
 use crate::event::Event;
@@ -39,9 +38,8 @@ pub struct Watch {
 /// The watch may outlive the clock's handle, but ends when the clock is closed or freed. On success
 /// `*watch` is yours.
 ///
-/// Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Any
-/// thread. Errors: NULL_POINTER (clock, watch), UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED,
-/// INTERNAL.
+/// Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Errors:
+/// UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_watch(
     clock: *const Clock,
@@ -49,31 +47,28 @@ pub unsafe extern "C" fn lamport_clock_watch(
     watch: *mut *mut Watch,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (clock, output) = unsafe { (Clock::lent(clock)?, Output::new(watch, "watch")?) };
-        let begun = begin(clock, from)?;
-        output.write(border::handed_over(Watch {
-            closer: begun.closer(),
-            next_revision: AtomicU64::new(begun.next_revision()),
-            resting: Mutex::new(Some(begun)),
-            rests: Condvar::new(),
-            generation: Generation::current(),
-        }));
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe {
+        border::made(watch, error, || {
+            let begun = begin(border::lent(clock)?, from)?;
+            Ok(Watch {
+                closer: begun.closer(),
+                next_revision: AtomicU64::new(begun.next_revision()),
+                resting: Mutex::new(Some(begun)),
+                rests: Condvar::new(),
+                generation: Generation::current(),
+            })
+        })
+    }
 }
 
-/// Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours: free it with
-/// lamport_event_free(). It is NULL, with status OK, if none came in that time; nothing is lost by
-/// giving up and asking again.
+/// Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours, and NULL, with
+/// status OK, if none came in that time; nothing is lost by giving up and asking again.
 ///
-/// Blocks for the timeout, whatever the deadline of the clock; 0 does not block. Any thread. Errors:
-/// NULL_POINTER (watch, event); CLOSED (the watch or its clock was closed, or belongs to the process
-/// that this one was forked from); where going on is pointless until somebody mends the store,
-/// DENIED, REGRESSED (also after a repair: begin a new watch then) and the like; INTERNAL.
+/// Blocks for the timeout, whatever the deadline of the clock; 0 only looks. Errors: CLOSED (the watch
+/// or its clock was closed, or belongs to the process that this one was forked from); where going on
+/// is pointless until somebody mends the store, DENIED, REGRESSED (also after a repair: begin a new
+/// watch then) and the like; INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_next(
     watch: *const Watch,
@@ -81,25 +76,18 @@ pub unsafe extern "C" fn lamport_watch_next(
     event: *mut *mut Event,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let (watch, output) =
-            unsafe { (border::lent(watch, "watch")?, Output::new(event, "event")?) };
-        let next = watch.next(Duration::from_millis(timeout_ms.into()))?;
-        output.write(next.map_or(ptr::null_mut(), |event| {
-            border::handed_over(Event::of(event))
-        }));
-        Ok(())
-    };
+    let patience = Duration::from_millis(timeout_ms.into());
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe {
+        border::made(event, error, || {
+            Ok(border::lent(watch)?.next(patience)?.map(Event::of))
+        })
+    }
 }
 
 /// The revision from which a new watch would go on where this one stands, for programs that note how
 /// far they came: nothing is missed. Updates that were served together share a revision, so after some
-/// of them it tells those again. 0 if `watch` is NULL.
-///
-/// Does not block. Any thread.
+/// of them it tells those again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_next_revision(watch: *const Watch) -> u64 {
     // SAFETY: the header's contract.
@@ -108,45 +96,38 @@ pub unsafe extern "C" fn lamport_watch_next_revision(watch: *const Watch) -> u64
 
 /// Ends the watch: later calls of lamport_watch_next() return CLOSED, and so, at once, do threads that
 /// wait in one. To close again does nothing. The handle stays valid until it is freed.
-///
-/// Does not block. Any thread. Errors: NULL_POINTER (watch).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_close(
     watch: *const Watch,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let body = || {
-        // SAFETY: the header's contract.
-        let watch = unsafe { border::lent(watch, "watch")? };
-        watch.closer.close();
-        Ok(())
-    };
     // SAFETY: the header's contract.
-    unsafe { border::guarded(error, body) }
+    unsafe { border::told(watch, error, |watch| watch.closer.close()) }
 }
 
-/// Frees a watch, closed or not. NULL is allowed and does nothing. No other call on it may be under
-/// way, and none may follow. Does not block. Any thread, and a forked child too.
+/// Frees a watch, closed or not. A forked child frees those that it inherits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_free(watch: *mut Watch) {
-    border::value_or((), || {
-        // SAFETY: the header's contract: it came from us and is freed once.
-        let watch = unsafe { border::given_back(watch) };
-        if let Some(watch) = watch
-            && !watch.generation.is_current()
-        {
+    let end = |watch: Box<Watch>| {
+        if !watch.generation.is_current() {
             // Its lock may be held for ever, by a thread that stayed in the parent.
             std::mem::forget(watch);
         }
-    });
+    };
+    // SAFETY: the header's contract: it came from us and is freed once.
+    unsafe { border::given_back(watch, end) }
 }
 
 /// What both kinds of watches begin with.
-pub(crate) fn begin(clock: &SharedClock, from: u64) -> Result<blocking::Watch, Error> {
+pub(crate) fn begin(clock: &Clock, from: u64) -> Result<blocking::Watch, Error> {
     match from {
-        0 => clock.watch(),
-        from => clock.watch_from(from),
+        0 => clock.shared.watch(),
+        from => clock.shared.watch_from(from),
     }
+}
+
+impl border::Object for Watch {
+    const NAME: &'static str = "watch";
 }
 
 impl Watch {
