@@ -1,16 +1,20 @@
 //! The one error type of the library.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+
+use crate::excerpt::escape;
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed: a [kind](ErrorKind) for the program, a message for the person.
 ///
-/// The message says what was tried, where, what came back and what to change. A clone is cheap and
-/// shares the same content: callers that travelled in one transaction get the same error.
+/// The message says what was tried, where, what came back and what to change. It is one line, and shows
+/// by its code what can't be seen: it may quote a server, a file or a name that anybody wrote. A clone
+/// is cheap and shares the same content: callers that travelled in one transaction get the same error.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -25,7 +29,7 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error(Arc::new(Inner {
             kind,
-            message: message.into(),
+            message: one_line(message.into()),
             source: None,
         }))
     }
@@ -38,7 +42,7 @@ impl Error {
     ) -> Self {
         Error(Arc::new(Inner {
             kind,
-            message: message.into(),
+            message: one_line(message.into()),
             source: Some(source.into()),
         }))
     }
@@ -46,6 +50,14 @@ impl Error {
     /// What went wrong, for a program to act on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+}
+
+/// The one door through which foreign text gets into messages, logs and exceptions.
+fn one_line(message: String) -> String {
+    match escape(&message) {
+        Cow::Borrowed(_) => message,
+        Cow::Owned(escaped) => escaped,
     }
 }
 
@@ -162,6 +174,19 @@ mod tests {
         let names: std::collections::HashSet<_> =
             ErrorKind::all().iter().map(|kind| kind.name()).collect();
         assert_eq!(names.len(), ErrorKind::all().len());
+    }
+
+    #[test]
+    fn a_message_is_one_line_of_what_can_be_seen() {
+        let foreign = "no\r\nlamport: fine\u{1b}[2J\u{9b}31m\u{202e}";
+        let shown = r"no\r\nlamport: fine\u{1b}[2J\u{9b}31m\u{202e}";
+        let io = std::io::Error::other("boom");
+        for error in [
+            Error::new(ErrorKind::Unavailable, foreign),
+            Error::with_source(ErrorKind::Unavailable, foreign, io),
+        ] {
+            assert_eq!(error.to_string(), shown);
+        }
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Err(error) => {
             let message = error.render().to_string();
             let message = message.strip_prefix("error: ").unwrap_or(&message);
-            let error = Error::new(ErrorKind::InvalidArgument, message.trim_end());
-            return report(&Output::new(json), Ending::Usage(error));
+            Output::new(json).usage(message.trim_end());
+            return 2;
         }
     };
     let output = Output::new(cli.json);

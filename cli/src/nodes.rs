@@ -9,6 +9,7 @@ use super::output::{Look, Output};
 use super::stop::Stop;
 use crate::faults;
 use lamport_clock::blocking::{Call, SharedClock};
+use lamport_clock::excerpt::escape;
 use lamport_clock::{Address, Config, Error, ErrorKind, Server, Settings, StoreUri};
 
 /// A node that has not answered by then does not count as answering, whatever the deadline of
@@ -142,7 +143,7 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
         let version = row
             .version
             .iter()
-            .map(|version| format!("  etcd {version}"));
+            .map(|version| format!("  etcd {}", escape(version)));
         let state = match &row.error {
             None => {
                 let answers = output.paint(Look::Green, "answers");
@@ -169,7 +170,10 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
         };
         told.push(version);
         for advice in &row.advice {
-            let line = output.paint(Look::Yellow, format_args!("etcd {version}: {advice}"));
+            let line = output.paint(
+                Look::Yellow,
+                format_args!("etcd {}: {advice}", escape(version)),
+            );
             output.line(line)?;
         }
     }

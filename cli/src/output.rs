@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Ending, environment};
+use lamport_clock::excerpt::{escape, escape_json};
 use lamport_clock::{Error, ErrorKind, Holder, Observed, Time, Update};
 
 /// Where a command's words go.
@@ -53,7 +54,7 @@ impl Output {
             let message = format!("the output can't be put into JSON: {error}");
             Error::with_source(ErrorKind::Internal, message, error)
         })?;
-        self.line(text)
+        self.line(escape_json(text))
     }
 
     /// Something beside the results: among them for people, apart from them for programs.
@@ -81,6 +82,18 @@ impl Output {
             let _ = self.object(&Failure::from(error));
         }
         self.complain(error);
+    }
+
+    /// What is wrong with the arguments, in several lines with a way on.
+    pub(super) fn usage(&self, message: &str) {
+        if self.json {
+            let _ = self.object(&Failure {
+                error: message.to_owned(),
+                kind: ErrorKind::InvalidArgument.name(),
+            });
+        }
+        let lines: Vec<_> = message.lines().map(escape).collect();
+        self.complain(lines.join("\n"));
     }
 
     /// A line on standard error.
@@ -207,7 +220,7 @@ pub(super) fn observed_line(output: &Output, observed: &Observed) -> String {
     format!(
         "{}  {:<12}  {}",
         output.paint(Look::Bold, format_args!("{times:>8}")),
-        printable(&observed.process),
+        escape(&observed.process),
         output.paint(
             Look::Faint,
             format_args!(
@@ -224,14 +237,9 @@ pub(super) fn observed_line(output: &Output, observed: &Observed) -> String {
 /// Who held the record before: `after 41@mx-nodel2`.
 pub(super) fn after(previous: Option<&Holder>) -> String {
     match previous {
-        Some(holder) => format!("after {}@{}", holder.value, printable(&holder.process)),
+        Some(holder) => format!("after {}@{}", holder.value, escape(&holder.process)),
         None => "the first record".to_owned(),
     }
-}
-
-/// Names in the record are anybody's text: none of it reaches the terminal as a command.
-pub(super) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// Unix seconds as `2025-06-16 23:15:44.920 UTC`.
@@ -287,11 +295,6 @@ mod tests {
         ] {
             assert_eq!(wall_time(seconds), text);
         }
-    }
-
-    #[test]
-    fn names_do_not_drive_the_terminal() {
-        assert_eq!(printable("a\x1b[31mb\nc"), "a\u{fffd}[31mb\u{fffd}c");
     }
 
     #[test]

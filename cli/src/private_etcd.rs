@@ -168,7 +168,7 @@ impl PrivateEtcd {
         for member in &self.members {
             let log = fs::read_to_string(&member.log).unwrap_or_default();
             if let Some(line) = log.lines().last() {
-                message += &format!("\n  {}: {line}", member.address);
+                message += &format!("; {}: {line}", member.address);
             }
         }
         Ending::Failed(Error::new(ErrorKind::Unavailable, message))

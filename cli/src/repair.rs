@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::args;
-use super::output::{Look, Output, observed_line, printable};
+use super::output::{Look, Output, observed_line};
 use super::stop::Stop;
 use super::{Ending, connect, environment};
+use lamport_clock::excerpt::escape;
 use lamport_clock::{Error, ErrorKind, Observed, RepairPlan, Settings, Time};
 
 pub(super) fn repair(
@@ -61,7 +62,7 @@ fn show(plan: &RepairPlan, location: &str, output: &Output) -> Result<(), Ending
     let record = match found.record() {
         Ok(None) => "none".to_owned(),
         Ok(Some(record)) => {
-            format!("{} by {}", record.value, printable(&record.process_id))
+            format!("{} by {}", record.value, escape(&record.process_id))
         }
         Err(_) => "can't be read".to_owned(),
     };

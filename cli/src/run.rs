@@ -10,6 +10,7 @@ use super::stop::Stop;
 use super::{Ending, configuration, usage};
 use crate::faults;
 use lamport_clock::blocking::SharedClock;
+use lamport_clock::excerpt::escape;
 use lamport_clock::{Config, Result, Settings, Time, Update};
 
 /// The least rest after failures, since some of them come at once.
@@ -130,7 +131,7 @@ fn warn_of_the_server(clock: &SharedClock, output: &Output, stop: &Stop) -> Resu
     if !faults.is_empty() {
         output.complain(format_args!(
             "etcd {} is known for this: {}",
-            server.version,
+            escape(&server.version),
             faults.join("; ")
         ));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
-use lamport_clock::excerpt::{excerpt, short};
+use lamport_clock::excerpt::{escape, excerpt, short};
 use lamport_clock::{Error, ErrorKind};
 
 /// A line of a file, as it stands there.
@@ -28,7 +28,8 @@ fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.text)
+        let (file, text) = (escape(&self.file), escape(&self.text));
+        write!(f, "{file}:{}: {text}", self.line)
     }
 }
 

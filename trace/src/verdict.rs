@@ -9,6 +9,7 @@ use super::Options;
 use super::history::{History, Operation, Outcome};
 use super::lines::Line;
 use super::log::Log;
+use lamport_clock::excerpt::escape;
 
 /// What the checker found, and how much it looked at.
 #[derive(Clone, Debug, Default)]
@@ -185,7 +186,7 @@ impl Verdict {
         if self.violations.len() < Verdict::KEPT {
             self.violations.push(Violation {
                 kind,
-                message: message(),
+                message: escape(&message()).into_owned(),
                 lines: lines.into_iter().cloned().collect(),
             });
         }
@@ -238,7 +239,12 @@ impl fmt::Display for Verdict {
             )?;
         }
         if let Some((lasted, line)) = &self.longest {
-            write!(f, "longest call: {lasted:?}, {}:{}", line.file, line.line)?;
+            write!(
+                f,
+                "longest call: {lasted:?}, {}:{}",
+                escape(&line.file),
+                line.line
+            )?;
             match self.overran {
                 Some(overran) => writeln!(f, "; {overran} overran the deadline")?,
                 None => writeln!(f)?,

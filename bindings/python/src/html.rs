@@ -42,17 +42,7 @@ pub(crate) fn columns<const N: usize>(
 }
 
 /// A text as one line.
-pub(crate) fn plain(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || is_direction(c) {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
+pub(crate) use lamport_clock::excerpt::escape as plain;
 
 fn open(title: &str) -> String {
     format!(
@@ -74,9 +64,4 @@ fn escaped(text: &str) -> String {
         }
     }
     html
-}
-
-/// Turns the text that follows around, so that it reads as another one.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
