@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use super::time::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::{quote, quote_without_secrets};
+use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets};
 
 /// A point in the total order of events: time, then process, then instance.
 ///
@@ -73,7 +73,8 @@ impl FromStr for Stamp {
     }
 }
 
-/// The name of a process: 1 to 255 bytes of UTF-8 without white space, control characters and `;`.
+/// The name of a process: 1 to 255 bytes of UTF-8 without `;`, white space, control characters and
+/// invisible ones, and not in quotes, so that two names that look alike are one.
 ///
 /// Up to 23 bytes are kept in place, so a copy of an everyday name allocates nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,11 +101,12 @@ impl ProcessId {
         if text.len() > ProcessId::MAX_BYTES {
             return refused("it is longer than 255 bytes");
         }
-        if let Some(c) = text
-            .chars()
-            .find(|&c| c == ';' || c.is_whitespace() || c.is_control())
-        {
-            return refused(&format!("it contains {c:?}"));
+        if is_quoted(text) {
+            return refused("it stands in quotes, which some env files keep: leave them away");
+        }
+        let bad = |c: &char| *c == ';' || c.is_whitespace() || is_hidden(*c);
+        if let Some(c) = text.chars().find(bad) {
+            return refused(&format!("it contains '{}'", c.escape_default()));
         }
         Ok(ProcessId(SmolStr::new(text)))
     }
@@ -248,6 +250,21 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{text:?}");
         }
         assert!(ProcessId::new(&"x".repeat(256)).is_err());
-        assert!(ProcessId::new("a\0b").is_err());
+        for (text, part) in [
+            ("a\0b", r"\u{0}"),
+            ("api\r", r"\r"),
+            ("a\u{202e}b", r"\u{202e}"),
+            ("api\u{200b}", r"\u{200b}"),
+            ("\u{feff}api", r"\u{feff}"),
+            ("a\u{ad}b", r"\u{ad}"),
+            ("a\u{9b}b", r"\u{9b}"),
+            ("\"api\"", "quotes"),
+            ("'api'", "quotes"),
+        ] {
+            let message = ProcessId::new(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{text:?}: {message}");
+            assert!(!message.contains(is_hidden), "{message:?}");
+        }
+        assert_eq!(ProcessId::new("o'neill").unwrap().as_str(), "o'neill");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::files;
 use super::secrets::{Credentials, Secret, Tls};
 use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::{quote, quote_without_secrets, short};
+use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets, short};
 
 /// A row of the table of settings. Command line, environment, file, Python's arguments and C take what
 /// stands here, and nothing else.
@@ -77,7 +77,7 @@ impl Setting {
     /// All of them.
     pub const ALL: &'static [Setting] = ALL;
 
-    fn named(name: &str) -> Option<&'static Setting> {
+    pub(super) fn named(name: &str) -> Option<&'static Setting> {
         let is_it = |setting: &&Setting| name == setting.name || name == setting.variable;
         Setting::ALL.iter().find(is_it)
     }
@@ -269,7 +269,12 @@ impl Sources {
         let Some(source) = self.find(name) else {
             return Ok(None);
         };
-        read(&source.value)
+        let checked = match &source.value {
+            Value::Text(text) => check_text(name, text),
+            _ => Ok(()),
+        };
+        checked
+            .and_then(|()| read(&source.value))
             .map(Some)
             .map_err(|error| Error::new(error.kind(), format!("{}: {error}", source.origin)))
     }
@@ -362,6 +367,27 @@ fn unknown(name: &str) -> Error {
             names.join(", ")
         ),
     )
+}
+
+/// What no text of a setting holds, whatever its form: it comes from an env file that is read otherwise
+/// than it was meant, or from a document that it was copied from.
+fn check_text(name: &str, text: &str) -> Result<()> {
+    let refused = |why: &str| {
+        let message = format!("{} {why}", quote_without_secrets(text));
+        Err(Error::new(ErrorKind::InvalidArgument, message))
+    };
+    if is_quoted(text) {
+        return refused("stands in quotes, which some env files keep: leave them away");
+    }
+    if name != "nodes" && text != text.trim() {
+        return refused("begins or ends with a blank");
+    }
+    // The entries of a map may stand in lines of their own.
+    let allowed = |c: char| name == "nodes" && c.is_ascii_whitespace();
+    match text.chars().find(|c| is_hidden(*c) && !allowed(*c)) {
+        Some(c) => refused(&format!("contains '{}'", c.escape_default())),
+        None => Ok(()),
+    }
 }
 
 fn no_flag(text: &str) -> Error {

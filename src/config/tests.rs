@@ -67,7 +67,7 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
         ("LAMPORT_STORE", "etcd://h,h", "twice"),
         ("LAMPORT_STORE", "etcd://h:99999/k", "65535"),
         ("LAMPORT_STORE", "etcd://h/k/", "key"),
-        ("LAMPORT_STORE", "memory:a b", "spaces"),
+        ("LAMPORT_STORE", "memory:a b", "' '"),
         ("LAMPORT_KEY", "clock", "/name"),
         ("LAMPORT_TIMEOUT", "soon", "500ms"),
         ("LAMPORT_TIMEOUT", "0s", "1ms"),
@@ -90,6 +90,155 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
         refusal(&[("NODE_NAME", "x")]).kind(),
         ErrorKind::UnknownNode
     );
+}
+
+#[test]
+fn a_key_belongs_to_one_clock() {
+    for (key, part) in [
+        ("/a/base", "'base'"),
+        ("/a/taken", "'taken'"),
+        ("/a/taken/01", "'taken'"),
+        ("/base", "'base'"),
+        ("/a/base/b", "'base'"),
+        ("//team", "empty"),
+        ("/team/", "empty"),
+        ("/a//b", "empty"),
+        ("/", "empty"),
+        ("/./team", "'.'"),
+        ("/a/..", "'..'"),
+        ("/team?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
+        ("/team?max-jump=5", "use LAMPORT_MAX_JUMP or max_jump"),
+        ("/team?x=1", "'?x'"),
+        ("/team#a", "'#'"),
+        ("/te am", "' '"),
+        ("/te\u{a0}am", r"\u{a0}"),
+        ("/te\u{200b}am", r"\u{200b}"),
+        ("/te\u{202e}am", r"\u{202e}"),
+        ("/te\u{9b}am", r"\u{9b}"),
+    ] {
+        let in_uri = format!("etcd://h{key}");
+        let direct = Config::memory("a").unwrap().with_key(key).unwrap_err();
+        let mut errors = vec![
+            direct,
+            refusal(&[("LAMPORT_STORE", "memory:"), ("LAMPORT_KEY", key)]),
+        ];
+        if key != "/" {
+            errors.push(refusal(&[("LAMPORT_STORE", &in_uri)]));
+        }
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{key:?}");
+            assert!(error.to_string().contains(part), "{key:?}: {error}");
+        }
+    }
+    for key in [
+        "/orders",
+        "/a/waiting/b",
+        "/a/based",
+        "/a/taken-over",
+        "/zürich",
+        "/a.b/..c",
+    ] {
+        let store = format!("etcd://h{key}");
+        let config = Config::new("a", &store).unwrap();
+        assert_eq!(config.key(), key);
+        assert_eq!(config.store().to_string(), format!("etcd://h:2379{key}"));
+    }
+}
+
+#[test]
+fn a_stores_uri_has_no_parameters() {
+    for (store, part) in [
+        ("etcd://h?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
+        ("etcd://h/?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
+        ("etcd://h#a", "'#'"),
+        ("etcd://h\u{200b}", r"\u{200b}"),
+        ("memory:team?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
+        ("memory:te\u{202e}am", r"\u{202e}"),
+        ("memory:a/b", "'/'"),
+    ] {
+        let message = store.parse::<StoreUri>().unwrap_err().to_string();
+        assert!(message.contains(part), "{store}: {message}");
+    }
+    let message = refusal(&[("LAMPORT_STORE", "etcd://h/k?password=swordfish")]).to_string();
+    assert!(!message.contains("swordfish"), "{message}");
+}
+
+#[test]
+fn a_value_in_quotes_or_with_what_cannot_be_seen_is_refused_wherever_it_comes_from() {
+    let values = [
+        ("node", "NODE_NAME", "mx-nodel"),
+        ("nodes", "LAMPORT_NODES", "a=h"),
+        ("store", "LAMPORT_STORE", "memory:"),
+        ("key", "LAMPORT_KEY", "/orders"),
+        ("timeout", "LAMPORT_TIMEOUT", "5s"),
+        ("max_jump", "LAMPORT_MAX_JUMP", "1000"),
+        ("config", "LAMPORT_CONFIG", "/etc/lamport.toml"),
+        ("tls_ca", "LAMPORT_TLS_CA", "/etc/ca.pem"),
+        ("user", "LAMPORT_USER", "root"),
+        ("password_file", "LAMPORT_PASSWORD_FILE", "/run/secrets/p"),
+        ("allow_plaintext", "LAMPORT_ALLOW_PLAINTEXT", "true"),
+    ];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    for (name, variable, value) in values {
+        let other = match name {
+            "store" => ("NODE_NAME", "mx-nodel"),
+            _ => ("LAMPORT_STORE", "memory:"),
+        };
+        for (bad, part) in [
+            (format!("\"{value}\""), "stands in quotes"),
+            (format!("'{value}'"), "stands in quotes"),
+            (format!("{value}\u{202e}"), r"\u{202e}"),
+            (format!("{value}\u{200b}"), r"\u{200b}"),
+            (format!("\u{feff}{value}"), r"\u{feff}"),
+            (format!("{value}\u{1b}[2J"), r"\u{1b}"),
+            (format!("{value}\u{9b}"), r"\u{9b}"),
+        ] {
+            let message = refusal(&[(variable, &bad), other]).to_string();
+            for part in [variable, part] {
+                assert!(message.contains(part), "{variable}={bad:?}: {message}");
+            }
+            assert!(!message.contains(crate::excerpt::is_hidden), "{message:?}");
+            let message = resolve(Settings::from([(name, &*bad)]), &[other]).unwrap_err();
+            assert!(
+                message.to_string().contains(part),
+                "{name}={bad:?}: {message}"
+            );
+            if name != "config" {
+                let content = format!("{name} = {}", serde_json::to_string(&bad).unwrap());
+                std::fs::write(file.path(), content).unwrap();
+                let message = refusal(&[("LAMPORT_CONFIG", path), other]).to_string();
+                let origin = format!("{name} in '{path}'");
+                for part in [&*origin, part] {
+                    assert!(message.contains(part), "{name}={bad:?}: {message}");
+                }
+            }
+        }
+        if name != "nodes" {
+            let message = refusal(&[(variable, &format!("{value}\r")), other]).to_string();
+            assert!(
+                message.contains(variable) && message.contains(r"\r"),
+                "{message}"
+            );
+        }
+    }
+    // A map may have an entry a line, as documents write it.
+    let nodes: Nodes = "a=h,\r\n b=i\r\n".parse().unwrap();
+    assert_eq!(nodes.iter().count(), 2);
+    let both = [("NODE_NAME", "a"), ("LAMPORT_NODES", "a=h,\n b=i\n")];
+    assert_eq!(
+        resolve(Settings::default(), &both)
+            .unwrap()
+            .nodes
+            .iter()
+            .count(),
+        2
+    );
+    // Two names that look alike are told apart in the message.
+    for map in ["a=h,a\u{200f}=i", "a=h,\"a\"=i", "a=h,b=i\u{200b}"] {
+        let message = map.parse::<Nodes>().unwrap_err().to_string();
+        assert!(!message.contains(crate::excerpt::is_hidden), "{message:?}");
+    }
 }
 
 #[test]

@@ -4,13 +4,19 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::nodes::Address;
+use super::settings::Setting;
 use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::quote_without_secrets;
+use crate::excerpt::{is_hidden, quote, quote_without_secrets};
 
 /// Where the record lives.
 ///
 /// Text form: `memory:` (private to one clock), `memory:name` (shared by the clocks of this process
-/// that use the name), or `etcd://host:port,host:port/key` with ports and key optional.
+/// that use the name), or `etcd://host:port,host:port/key` with ports and key optional. It has no
+/// parameters: each has a [setting](Setting::ALL).
+///
+/// A key is taken as it stands, and belongs to one clock. `base` and `taken` as parts of its path, empty
+/// parts, `.`, `..`, `?`, `#`, blanks and what can't be seen are refused: they would name another key
+/// than they seem to, or one that another clock uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreUri {
@@ -43,8 +49,11 @@ impl FromStr for StoreUri {
             ))
         };
         if let Some(name) = text.strip_prefix("memory:") {
-            if name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-                return refused("the name of a store in memory has no spaces and no '/'");
+            if name.contains('/') {
+                return refused("the name of a store in memory has no '/'");
+            }
+            if let Some(flaw) = foreign_part(name) {
+                return refused(&flaw);
             }
             let name = (!name.is_empty()).then(|| name.to_owned());
             return Ok(StoreUri::Memory { name });
@@ -68,6 +77,9 @@ impl FromStr for StoreUri {
                 "a store takes no user or password in its URI: use LAMPORT_USER and \
                  LAMPORT_PASSWORD_FILE",
             ));
+        }
+        if let Some(flaw) = foreign_part(rest) {
+            return refused(&flaw);
         }
         let mut endpoints = Vec::new();
         for host in hosts.split(',') {
@@ -106,19 +118,64 @@ impl fmt::Display for StoreUri {
     }
 }
 
-/// The record's key.
+/// The record's key: `/name` or `/path/name`, taken as it stands, byte for byte. So what is no part of a
+/// key, or looks like another one, is refused.
 pub(super) fn parse_key(text: &str) -> Result<String> {
-    let bad = |c: char| c.is_control() || c.is_whitespace();
-    let well_formed = text.len() <= 512 && text.len() > 1 && !text.ends_with('/');
-    if !text.starts_with('/') || !well_formed || text.contains(bad) {
-        return Err(Error::new(
+    match flaw(text) {
+        None => Ok(text.to_owned()),
+        Some(why) => Err(Error::new(
             ErrorKind::InvalidArgument,
             format!(
-                "{} is not a key for the record: it takes the form /name or /path/name, at most 512 \
-                 bytes, without spaces",
+                "{} is not a key for the record: {why}; it takes the form /name or /path/name, at most \
+                 512 bytes, without spaces",
                 quote_without_secrets(text)
             ),
+        )),
+    }
+}
+
+/// What is wrong with a key.
+fn flaw(key: &str) -> Option<String> {
+    let Some(path) = key.strip_prefix('/') else {
+        return Some("it does not begin with '/'".to_owned());
+    };
+    if key.len() > 512 {
+        return Some(format!("it has {} bytes", key.len()));
+    }
+    if let Some(flaw) = foreign_part(key) {
+        return Some(flaw);
+    }
+    path.split('/').find_map(|segment| match segment {
+        "" => Some("a part of its path is empty".to_owned()),
+        "." | ".." => Some(format!(
+            "'{segment}' is no step in it, and would be a key of its own"
+        )),
+        "base" | "taken" => Some(format!(
+            "'{segment}' is where the clock above keeps its own keys: name it otherwise"
+        )),
+        _ => None,
+    })
+}
+
+/// What stands in a store's URI or a key, and belongs elsewhere or can't be seen.
+fn foreign_part(text: &str) -> Option<String> {
+    if let Some((_, query)) = text.split_once('?') {
+        // One part, without what follows: that may be a password.
+        let name = query.split(['=', '&', '#']).next().unwrap_or_default();
+        let instead = match Setting::named(&name.replace('-', "_")) {
+            Some(setting) => format!("use {} or {}", setting.variable, setting.name),
+            None => "what else there is to say has a setting of its own, such as LAMPORT_TIMEOUT"
+                .to_owned(),
+        };
+        return Some(format!(
+            "{} is no part of it: {instead}",
+            quote(&format!("?{name}"))
         ));
     }
-    Ok(text.to_owned())
+    if text.contains('#') {
+        return Some("it contains '#'".to_owned());
+    }
+    let bad = |c: &char| c.is_whitespace() || is_hidden(*c);
+    let c = text.chars().find(bad)?;
+    Some(format!("it contains '{}'", c.escape_default()))
 }
