@@ -145,7 +145,7 @@ impl Base {
     }
 
     /// The format that a later version of this library wrote, if one did.
-    pub(super) fn later_format(bytes: &[u8]) -> Option<u64> {
+    fn later_format(bytes: &[u8]) -> Option<u64> {
         #[derive(Deserialize)]
         struct Format {
             format: u64,
@@ -174,16 +174,7 @@ impl Base {
             ));
         }
         parsed.map_err(|error| {
-            Error::with_source(
-                ErrorKind::Corrupt,
-                format!(
-                    "what lies under {} can't be read: {}. Did another program write it? Name \
-                     another key (LAMPORT_KEY), or see lamport repair",
-                    key(),
-                    excerpt(bytes)
-                ),
-                error,
-            )
+            Error::with_source(ErrorKind::Corrupt, foreign(&keys.base, bytes), error)
         })
     }
 }
@@ -211,6 +202,18 @@ impl Taken {
     pub fn parse(bytes: &[u8]) -> Option<Taken> {
         serde_json::from_slice(bytes).ok()
     }
+}
+
+/// What is said of a key of the clock that holds something else than a clock writes there. Nothing may
+/// write over it: it is another program's, or a person should see it first.
+pub(super) fn foreign(key: &[u8], bytes: &[u8]) -> String {
+    let key = String::from_utf8_lossy(key);
+    format!(
+        "what lies under {key} can't be read: {}. Did another program write it? Then name another key \
+         (LAMPORT_KEY). If nobody needs it, delete that key by hand (etcdctl del {key}), and see lamport \
+         repair",
+        excerpt(bytes)
+    )
 }
 
 /// The JSON of something of ours.

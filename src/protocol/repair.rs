@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use super::call::delete_weights;
-use super::keys::{Base, Repaired, Taken, to_json};
+use super::keys::{Repaired, Taken, to_json};
 use super::record::Record;
 use super::snapshot::{Observed, Snapshot};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Watermark;
 use super::{Protocol, read_all};
 use crate::clock::{Time, check_jump};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// What lies in the store, and what a repair would make of it.
 #[derive(Clone, Debug)]
@@ -27,8 +27,6 @@ pub struct RepairPlan {
     /// Where a repair would move the clock: above everything that is found, and above what it was
     /// told of.
     pub to: Time,
-    /// Whether somebody named a time.
-    told: bool,
 }
 
 impl Protocol {
@@ -70,7 +68,6 @@ impl Protocol {
             to: above.after(1)?,
             found: Arc::new(found),
             problems,
-            told: at_least > Time::ZERO,
         })
     }
 
@@ -78,8 +75,8 @@ impl Protocol {
     /// shows it: first the plan's own snapshot, then what [`repair_went_on`](Protocol::repair_went_on)
     /// gives.
     ///
-    /// [`ErrorKind::InvalidArgument`] if the store can't say how far it had come, and nobody else did;
-    /// [`ErrorKind::Corrupt`] if a later version of this library wrote it.
+    /// [`ErrorKind::Corrupt`] if one of the keys holds what no clock writes, or what a later version of
+    /// this library wrote.
     pub fn repair(
         &self,
         plan: &RepairPlan,
@@ -87,16 +84,7 @@ impl Protocol {
         real_timestamp: f64,
     ) -> Result<Transaction> {
         let keys = &self.keys;
-        if Base::later_format(seen.base_bytes()).is_some() {
-            Base::parse(seen.base_bytes(), keys)?;
-        }
-        if seen.created() != 0 && seen.base().is_none() && !plan.told {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "how far the clock had come can't be read, so it must be told: lamport repair \
-                 --at-least N, with the highest time that anybody has seen",
-            ));
-        }
+        seen.refuse_foreign()?;
         let process = format!("{REPAIR_PREFIX}{}", self.process);
         let (taken, created) = seen.taken();
         let then = if created == 0 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::keys::{Base, Keys, Repaired, Taken};
+use super::keys::{Base, Keys, Repaired, Taken, foreign};
 use super::record::Record;
 use super::transaction::{Change, Compare, Entry, Operation, Reply};
 use crate::clock::Time;
@@ -145,15 +145,23 @@ impl Snapshot {
     /// [`ErrorKind::Regressed`] if anybody can see that the store lost something,
     /// [`ErrorKind::Corrupt`] if the base can't be read, [`ErrorKind::Exhausted`] past the last time.
     pub fn clock(&self) -> Result<Option<Time>> {
-        let (base, taken) = match (&self.base, &self.taken) {
+        if let Some(weight) = self.weights().find(|entry| !entry.value.is_empty()) {
+            return Err(is_foreign(weight));
+        }
+        let written = match &self.base {
+            Some(base) => Some(base.content.as_ref().map_err(Error::clone)?),
+            None => None,
+        };
+        let (written, taken) = match (written, &self.taken) {
             (None, None) => return Ok(None),
-            (Some(base), Some(taken)) => (base, &taken.entry),
+            (Some(written), Some(taken)) => (written, taken),
             (Some(_), None) => return Err(self.lost("is gone", &self.keys.taken)),
+            (None, Some(taken)) if taken.content.is_none() => return Err(is_foreign(&taken.entry)),
             (None, Some(_)) => return Err(self.lost("is gone", &self.keys.base)),
         };
-        let written = base.content.as_ref().map_err(Error::clone)?;
+        let taken = &taken.entry;
         let created_with = match written.created {
-            0 => base.entry.create_revision,
+            0 => self.created(),
             created => created,
         };
         if taken.create_revision != created_with {
@@ -166,6 +174,18 @@ impl Snapshot {
         let clock = u128::from(written.value.get()) + u128::from(takes) + self.sum_of_weights();
         let clock = u64::try_from(clock).unwrap_or(u64::MAX);
         Ok(Some(Time::ZERO.after(clock)?))
+    }
+
+    /// [`ErrorKind::Corrupt`] where a key holds what no clock writes there: nothing of it may be written
+    /// over or deleted, however the clock stands.
+    pub(super) fn refuse_foreign(&self) -> Result<()> {
+        self.record()?;
+        match (self.clock(), &self.taken) {
+            (Err(error), _) if error.kind() == ErrorKind::Corrupt => Err(error),
+            // Without a base that knows it, nothing says whose it is.
+            (Err(_), Some(taken)) if taken.content.is_none() => Err(is_foreign(&taken.entry)),
+            _ => Ok(()),
+        }
     }
 
     fn sum_of_weights(&self) -> u128 {
@@ -315,6 +335,10 @@ impl fmt::Debug for Snapshot {
             .entries(entries.chain(self.weights()))
             .finish()
     }
+}
+
+fn is_foreign(entry: &Entry) -> Error {
+    Error::new(ErrorKind::Corrupt, foreign(&entry.key, &entry.value))
 }
 
 /// What the record says; the error names its key.

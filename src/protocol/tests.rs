@@ -488,19 +488,6 @@ fn a_repair_shows_what_it_finds_and_only_moves_forward() {
     assert_eq!(value(&mut a, &mut store), Err(ErrorKind::Regressed));
     assert_eq!(repair(&mut store, 7), 8);
     assert_eq!(value(&mut a, &mut store), Ok(9));
-    // A base that can't be read is overwritten only by one who is told how far the clock had come.
-    write(
-        &mut store,
-        Operation::Put(b"/c/base".to_vec(), b"hello".to_vec()),
-    );
-    let reply = store.read(&operator.keys().all(), At::Now).unwrap();
-    for (told, kind) in [(0, Some(ErrorKind::InvalidArgument)), (20, None)] {
-        let plan = operator
-            .plan_repair(operator.known(), &reply, time(told))
-            .unwrap();
-        let repair = operator.repair(&plan, &plan.found, 1.5);
-        assert_eq!(repair.err().map(|error| error.kind()), kind);
-    }
     // One of a later version is never overwritten.
     write(
         &mut store,
@@ -513,6 +500,84 @@ fn a_repair_shows_what_it_finds_and_only_moves_forward() {
     let error = operator.repair(&plan, &plan.found, 1.5).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("upgrade"), "{error}");
+}
+
+#[test]
+fn nothing_is_written_over_what_another_program_keeps_there() {
+    let foreign = |key: &str| Operation::Put(key.into(), b"{\"order\":17}".to_vec());
+    for (keys, named) in [
+        (&["/c"][..], "/c"),
+        (&["/c/base"], "/c/base"),
+        (&["/c/taken"], "/c/taken"),
+        (&["/c/taken/00"], "/c/taken/00"),
+        (&["/c/taken/52"], "/c/taken/52"),
+        (&["/c/base", "/c/taken"], "/c/base"),
+        (&["/c/base", "/c/taken", "/c/taken/00"], "/c/taken/00"),
+    ] {
+        // Before any clock, and beside one that had it all.
+        for clock in [false, true] {
+            let mut store = Mvcc::default();
+            let mut a = process("a", 1);
+            if clock {
+                for _ in 0..3 {
+                    value(&mut a, &mut store).unwrap();
+                }
+                for key in keys {
+                    write(&mut store, Operation::Delete(key.as_bytes().to_vec()));
+                }
+            }
+            for key in keys {
+                write(&mut store, foreign(key));
+            }
+            let before = store.read(&a.keys().all(), At::Now).unwrap();
+            let error = update(&mut process("b", 2), &mut store, 1).unwrap_err();
+            let expected = match (clock, named) {
+                // That a base of ours misses its own is the first to be seen.
+                (true, "/c/taken") => ErrorKind::Regressed,
+                _ => ErrorKind::Corrupt,
+            };
+            assert_eq!(error.kind(), expected, "{keys:?}: {error}");
+            assert!(error.to_string().contains(named), "{keys:?}: {error}");
+            let operator = process("operator", 99);
+            let reply = store.read(&operator.keys().all(), At::Now).unwrap();
+            let plan = operator
+                .plan_repair(operator.known(), &reply, time(20))
+                .unwrap();
+            let error = operator.repair(&plan, &plan.found, 1.5).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{keys:?}: {error}");
+            assert!(error.to_string().contains(named), "{keys:?}: {error}");
+            let after = store.read(&a.keys().all(), At::Now).unwrap();
+            assert_eq!(after.entries, before.entries, "{keys:?}");
+        }
+    }
+    // What only looks like a key of the clock is passed over.
+    let mut store = Mvcc::default();
+    let neighbours = [
+        "/c/waiting/1",
+        "/c/b",
+        "/c/taken/0",
+        "/c/taken/99",
+        "/c/taken/00/x",
+        "/c-old",
+    ];
+    for key in neighbours {
+        write(&mut store, foreign(key));
+    }
+    let mut a = process("a", 1);
+    for expected in [2, 3, 4] {
+        assert_eq!(value(&mut a, &mut store), Ok(expected));
+    }
+    assert_eq!(repair(&mut store, 7), 8);
+    let everything = KeyRange {
+        start: b"/".to_vec(),
+        end: b"0".to_vec(),
+    };
+    let reply = store.read(&everything, At::Now).unwrap();
+    let kept = |key: &str| {
+        let mut entries = reply.entries.iter();
+        entries.any(|entry| entry.key == key.as_bytes() && entry.version == 1)
+    };
+    assert!(neighbours.into_iter().all(kept));
 }
 
 #[test]
