@@ -220,8 +220,8 @@ pub(super) struct Demo {
 /// that each time follows the rule. Calls of unknown outcome stay unknown.
 ///
 /// The first violation is shown with the lines that contradict each other. Exit status: 0 no promise
-/// is broken, 1 one is, 2 a file can't be read. With --json the verdict is an object with ok,
-/// acknowledged, failed, unknown, reads, log, cut_short, longest, overran, violated and
+/// is broken, 1 one is, 2 a file can't be read or nothing in them can be judged. With --json the
+/// verdict is an object with ok, acknowledged, failed, unknown, reads, log, cut_short, longest, overran, violated and
 /// first_violation.
 #[derive(Args)]
 pub(super) struct Check {

@@ -5,6 +5,7 @@ use std::fs;
 use super::Ending;
 use super::args::Check;
 use super::output::{Look, Output};
+use lamport_clock::excerpt::quote;
 use lamport_clock::{Error, ErrorKind, Settings};
 use lamport_trace::{History, Log, Options, check};
 
@@ -30,10 +31,10 @@ pub(super) fn check_histories(
     if output.json {
         output.object(&verdict)?;
     } else {
-        let look = if verdict.is_good() {
-            Look::Green
-        } else {
-            Look::Red
+        let look = match (verdict.is_good(), verdict.has_judged()) {
+            (false, _) => Look::Red,
+            (true, true) => Look::Green,
+            (true, false) => Look::Yellow,
         };
         let text = verdict.to_string();
         // The counts are there either way; what they come to catches the eye.
@@ -51,6 +52,12 @@ pub(super) fn check_histories(
             "the clock broke its promise",
         )));
     }
+    if !verdict.has_judged() {
+        return Err(Ending::Usage(Error::new(
+            ErrorKind::InvalidArgument,
+            "nothing was judged: the files tell of no call that was answered and of no update",
+        )));
+    }
     Ok(())
 }
 
@@ -58,7 +65,7 @@ fn read(file: &str) -> Result<Vec<u8>, Ending> {
     fs::read(file).map_err(|error| {
         Ending::Usage(Error::with_source(
             ErrorKind::InvalidArgument,
-            format!("'{file}' can't be read: {error}"),
+            format!("{} can't be read: {error}", quote(file)),
             error,
         ))
     })

@@ -133,6 +133,13 @@ impl Verdict {
         self.violated == 0
     }
 
+    /// Whether anything was told that could break a promise: without an answered call and an update in
+    /// the log, that none is broken says nothing.
+    pub fn has_judged(&self) -> bool {
+        let logged = self.log.as_ref().map_or(0, |log| log.entries);
+        self.acknowledged + self.reads + logged > 0
+    }
+
     /// The violation to look at first.
     pub fn first_violation(&self) -> Option<&Violation> {
         self.violations.first()
@@ -200,6 +207,8 @@ impl Verdict {
     }
 }
 
+const NOTHING_JUDGED: &str = "nothing was judged: no call was answered, and no update is logged";
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)?;
@@ -251,6 +260,7 @@ impl fmt::Display for Verdict {
             }
         }
         match self.first_violation() {
+            None if !self.has_judged() => f.write_str(NOTHING_JUDGED),
             None => f.write_str("no promise is broken"),
             Some(first) => write!(f, "VIOLATIONS: {}; the first is {first}", self.violated),
         }
@@ -270,7 +280,7 @@ impl Serialize for Verdict {
             line,
         });
         let mut object = serializer.serialize_struct("Verdict", 11)?;
-        object.serialize_field("ok", &self.is_good())?;
+        object.serialize_field("ok", &(self.is_good() && self.has_judged()))?;
         object.serialize_field("acknowledged", &self.acknowledged)?;
         object.serialize_field("failed", &self.failed)?;
         object.serialize_field("unknown", &self.unknown)?;

@@ -171,6 +171,58 @@ fn a_line_cut_short_is_told_of_and_no_more() {
     );
 }
 
+#[test]
+fn what_tells_nothing_is_not_judged() {
+    let begun = r#"{"process":"a","instance":"00000000000000ff","operation":"update","called":9}"#;
+    for rubbish in ["", "\n\n", "{\"pro", begun, "{", "{ \n{\n"] {
+        let (_folder, paths) = files(&[rubbish, rubbish]);
+        for arguments in [&["check", &paths[0]][..], &["check", &paths[0], &paths[1]]] {
+            let ended = run(arguments);
+            refused(&ended, 2, &["nothing was judged"]);
+            let told = ended.lines.join("\n");
+            assert!(!told.contains("no promise is broken"), "{told}");
+            let ended = run(&[arguments, &["--json"]].concat());
+            assert_eq!(
+                (ended.code, &ended.objects()[0]["ok"]),
+                (Some(2), &json!(false))
+            );
+        }
+    }
+    // Each alone is something to judge.
+    let (_folder, paths) = files(&[begun, &entry(2), &update("a", 1, 2)]);
+    assert_eq!(run(&["check", &paths[0], "--log", &paths[1]]).code, Some(0));
+    assert_eq!(run(&["check", &paths[2]]).code, Some(0));
+}
+
+#[test]
+fn what_a_history_says_cannot_change_the_verdict() {
+    let forged = "a\u{1b}[2J\r\nno promise is broken\u{9b}8m\u{202e}";
+    let (_folder, paths) = files(&[&update(forged, 1, 7), &update(forged, 10, 6)]);
+    // JSON escapes some of it by itself; other writers of histories do not.
+    let raw = fs::read_to_string(&paths[0]).unwrap();
+    assert!(raw.contains('\u{9b}') && raw.contains('\u{202e}'));
+    let named = format!("{}\u{9b}\u{202e}\r", paths[0]);
+    fs::copy(&paths[0], &named).unwrap();
+    for arguments in [
+        &["check", &paths[0], &paths[1]][..],
+        &["check", &paths[0], &paths[1], "--json"],
+        &["check", &named, &paths[1]],
+    ] {
+        let ended = run(arguments);
+        refused(&ended, 1, &["broke its promise"]);
+        let told = ended.lines.join("\n");
+        let hidden = |c: char| c != '\n' && lamport_clock::excerpt::is_hidden(c);
+        assert!(!told.contains(hidden), "{told:?}");
+        assert!(
+            ended
+                .lines
+                .iter()
+                .all(|line| !line.starts_with("no promise")),
+            "{told}"
+        );
+    }
+}
+
 /// What two runs append to `path`.
 fn recorded(path: &str) -> Ended {
     let arguments = "run --store memory: --node api --count 3 --interval 0s --json --record";
