@@ -1,8 +1,7 @@
 """The header that carries a stamp: how it is written, read, counted, and refused in silence.
 
-The value is `42@mx-nodel;instance=00000000000000ff`. The name of a process may hold what a header
-may not, so what is not visible ASCII is percent-encoded, and so are `%` and the comma, which some
-servers put between headers of one name.
+The value is the long form of a stamp, `42@mx-nodel;instance=00000000000000ff`, the same in every
+language. It is visible ASCII without a comma, which some servers put between headers of one name.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import quote, unquote
 
 from . import Stamp, TooFarAheadError
 from ._local import LocalClock
@@ -67,7 +65,7 @@ def sent(clock: LocalClock) -> tuple[Stamp, str] | None:
     """A message leaves: its stamp, and the header's value. None if the clock can't tick."""
     try:
         stamp = clock.tick()
-        value = _written(stamp)
+        value = f"{stamp:#}"
     except Exception as error:
         _ledger.ignore("failed", "sent a message without a stamp", error)
         return None
@@ -153,17 +151,6 @@ def is_ours(name: object) -> bool:
     return isinstance(name, str) and len(name) == len(HEADER) and name.lower() == HEADER
 
 
-def _written(stamp: Stamp) -> str:
-    process = stamp.process
-    if not process.isascii() or "%" in process or "," in process:
-        process = quote(process, safe=_SAFE)
-    return f"{stamp.time}@{process};instance={stamp.instance:016x}"
-
-
-# A name has no blanks, no control characters and no semicolon.
-_SAFE = "".join(map(chr, range(0x21, 0x7F))).translate({ord(c): None for c in "%,;"})
-
-
 def _stamps(values: Iterable[object]) -> Iterator[Stamp]:
     texts = _texts(islice(values, MOST + 1))
     for text in islice(texts, MOST):
@@ -190,19 +177,10 @@ def _texts(values: Iterable[object]) -> Iterator[str]:
 
 
 def _read(text: str) -> Stamp:
-    """The stamp; ValueError if there is none in it. Parameters that we don't know are skipped."""
+    """The stamp; ValueError if there is none in it."""
     if not text.isascii():
         raise ValueError(f"{text!a:.99} has characters that are not ASCII")
-    stamp, *parameters = text.split(";")
-    number, _, process = stamp.strip(" \t").partition("@")
-    instance = "0" * 16
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip(" \t").lower() == "instance":
-            instance = value.strip(" \t")
-    if "%" in process:
-        process = unquote(process, errors="strict")
-    return Stamp.parse(f"{number}@{process};instance={instance}")
+    return Stamp.parse(text)
 
 
 class _Ledger:

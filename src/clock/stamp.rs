@@ -1,5 +1,6 @@
 //! Who made an event, and the total order of all events.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,8 +16,12 @@ use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets};
 /// instance does the same between two lives of one process. The order never contradicts causality,
 /// but it says more than causality does: two stamps in order need not be cause and effect.
 ///
-/// Text form: `42@mx-nodel`, and with the instance (`{:#}`) `42@mx-nodel;instance=00000000000000ff`.
-/// Both parse; without an instance it is [`Instance::UNKNOWN`].
+/// Text form: `42@mx-nodel`, for people, and with the instance (`{:#}`)
+/// `42@mx-nodel;instance=00000000000000ff`, for programs: two lives of one process, such as two forked
+/// children, have the same plain form. The long form is also what messages carry. It is visible ASCII:
+/// of the name it writes every other character, `%` and `,` as `%` and two hexadecimal digits for each
+/// byte; the plain form so writes `%` alone. Both parse; without an instance it is
+/// [`Instance::UNKNOWN`]. Parameters other than the instance are skipped.
 ///
 /// ```
 /// use lamport_clock::Stamp;
@@ -40,9 +45,19 @@ pub struct Stamp {
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.time, self.process)?;
-        if f.alternate() {
-            write!(f, "{INSTANCE}{}", self.instance)?;
+        write!(f, "{}@", self.time)?;
+        let long = f.alternate();
+        // What a header may not hold, and what would be read as something else.
+        let is_encoded = |c: char| c == '%' || (long && (c == ',' || !c.is_ascii_graphic()));
+        for part in self.process.as_str().split_inclusive(is_encoded) {
+            let encoded = part.chars().next_back().filter(|&c| is_encoded(c));
+            f.write_str(&part[..part.len() - encoded.map_or(0, char::len_utf8)])?;
+            for byte in encoded.map(String::from).unwrap_or_default().bytes() {
+                write!(f, "%{byte:02X}")?;
+            }
+        }
+        if long {
+            write!(f, ";{INSTANCE}={}", self.instance)?;
         }
         Ok(())
     }
@@ -52,25 +67,58 @@ impl FromStr for Stamp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Stamp> {
-        let (stamp, instance) = match text.split_once(INSTANCE) {
-            Some((stamp, instance)) => (stamp, instance.parse()?),
-            None => (text, Instance::UNKNOWN),
-        };
-        let (time, process) = stamp.split_once('@').ok_or_else(|| {
+        let refused = |why: &str| {
             Error::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "{} is not a stamp: it takes the form 42@mx-nodel",
+                    "{} is not a stamp: {why}; it takes the form 42@mx-nodel",
                     quote(text)
                 ),
             )
+        };
+        let blank = [' ', '\t'];
+        let mut parts = text.split(';').map(|part| part.trim_matches(blank));
+        let (time, process) = match parts.next().unwrap_or_default().split_once('@') {
+            None => return Err(refused("it has no '@' between a time and a process")),
+            Some(("", _)) => return Err(refused("the time is missing before '@'")),
+            Some((_, "")) => return Err(refused("the name of the process is missing after '@'")),
+            Some(parts) => parts,
+        };
+        let mut instance = Instance::UNKNOWN;
+        for parameter in parts {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            if name.trim_matches(blank).eq_ignore_ascii_case(INSTANCE) {
+                let parsed = value.trim_matches(blank).parse();
+                instance = parsed.map_err(|error: Error| refused(&error.to_string()))?;
+            }
+        }
+        let process = decoded(process).ok_or_else(|| {
+            refused("after '%' it takes two hexadecimal digits, and together bytes of UTF-8")
         })?;
         Ok(Stamp {
-            time: time.parse()?,
-            process: process.parse()?,
+            time: time
+                .parse()
+                .map_err(|error: Error| refused(&error.to_string()))?,
+            process: ProcessId::new(&process).map_err(|error| refused(&error.to_string()))?,
             instance,
         })
     }
+}
+
+/// The text with the byte in place of each `%` and two hexadecimal digits.
+fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(text.into());
+    }
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.as_bytes().split_at_checked(2)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        bytes.push(u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()?);
+        bytes.extend_from_slice(rest);
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 /// The name of a process: 1 to 255 bytes of UTF-8 without `;`, white space, control characters and
@@ -117,13 +165,19 @@ impl ProcessId {
     }
 
     /// The same name, in a text that lives as long as the program if it is too long to be kept in
-    /// place: then a copy counts no references. `keep` gives that text.
+    /// place: then a copy counts no references. `keep` gives that text, if it has room for it.
     #[cfg(feature = "shared")]
-    pub(crate) fn kept_by(self, keep: impl FnOnce(&str) -> &'static str) -> ProcessId {
-        if self.0.is_heap_allocated() {
-            return ProcessId(SmolStr::new_static(keep(self.as_str())));
+    pub(crate) fn kept_by(self, keep: impl FnOnce(&str) -> Option<&'static str>) -> ProcessId {
+        match self.0.is_heap_allocated() {
+            true => keep(&self.0).map_or(self, |kept| ProcessId(SmolStr::new_static(kept))),
+            false => self,
         }
-        self
+    }
+
+    /// Whether a copy counts references.
+    #[cfg(all(test, feature = "shared"))]
+    pub(crate) fn is_counted(&self) -> bool {
+        self.0.is_heap_allocated()
     }
 }
 
@@ -195,8 +249,8 @@ impl FromStr for Instance {
     }
 }
 
-/// What stands between a stamp and its instance in the long text form.
-const INSTANCE: &str = ";instance=";
+/// The name of the instance in the long text form.
+const INSTANCE: &str = "instance";
 
 #[cfg(test)]
 mod tests {
@@ -244,10 +298,30 @@ mod tests {
             "1@a b",
             "1@a;instance=ff",
             "1@a;instance=00000000000000FF",
-            "1@a;b",
+            "1@a%",
+            "1@a%4",
+            "1@a%zz",
+            "1@a%ff",
+            "1@a%00",
+            "1@a%E2%80%AE",
         ] {
             let error = text.parse::<Stamp>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{text:?}");
+        }
+        for (text, part) in [
+            ("57@", "the name of the process is missing after '@'"),
+            ("@api", "the time is missing before '@'"),
+            ("57", "it has no '@'"),
+            ("x@api", "'x' is not a logical time"),
+            ("57@\"api\"", "quotes"),
+            ("57@a%zz", "two hexadecimal digits"),
+        ] {
+            let message = text.parse::<Stamp>().unwrap_err().to_string();
+            let quoted = format!("'{text}' is not a stamp");
+            assert!(
+                message.contains(part) && message.contains(&quoted),
+                "{message}"
+            );
         }
         assert!(ProcessId::new(&"x".repeat(256)).is_err());
         for (text, part) in [

@@ -10,19 +10,23 @@ use crate::fork::PerGeneration;
 /// stamp of a process, would cost its threads more than the tick itself.
 ///
 /// A name that is too long to be kept in place is kept for the life of the program, once however
-/// many clocks bear it.
+/// many clocks bear it. A program that makes up names without end keeps [so many](MOST); a stamp with
+/// any other counts its references.
 pub(super) fn kept(name: &ProcessId) -> ProcessId {
     static KEPT: PerGeneration<Mutex<BTreeSet<&'static str>>> = PerGeneration::new();
     let mut kept = KEPT.get().lock().unwrap_or_else(PoisonError::into_inner);
     name.clone().kept_by(|text| match kept.get(text) {
-        Some(name) => name,
+        Some(name) => Some(*name),
+        None if kept.len() >= MOST => None,
         None => {
             let name: &'static str = Box::leak(text.into());
             kept.insert(name);
-            name
+            Some(name)
         }
     })
 }
+
+const MOST: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -35,5 +39,14 @@ mod tests {
         assert_eq!(first, long());
         assert!(std::ptr::eq(first.as_str(), second.as_str()));
         assert_eq!(kept(&ProcessId::new("a").unwrap()).as_str(), "a");
+        // However many there are, the memory that they take for ever is bounded.
+        let mut lasting = 0;
+        for i in 0..1_000 {
+            let name = ProcessId::new(&format!("checkout-service-6d4cf56db6-{i}")).unwrap();
+            let [first, second] = [kept(&name), kept(&name)];
+            assert_eq!((&first, &second), (&name, &name));
+            lasting += usize::from(!first.is_counted());
+        }
+        assert!((1..=MOST).contains(&lasting), "{lasting}");
     }
 }

@@ -102,7 +102,7 @@ static void test_two_lives_under_one_name(void) {
 
 static void test_stamps_as_texts(void) {
     static const char *bad[] = {"",     "42",   "@a",   "42@",           "-1@a",
-                                "1.5@a", "1@a b", "1@a;b", "1@a;instance=ff", "9007199254740992@a"};
+                                "1.5@a", "1@a b", "1@a%", "1@a;instance=ff", "9007199254740992@a"};
     static const char *const full = "42@mx-nodel;instance=00000000000000ff";
     const lamport_status_t too_small = LAMPORT_STATUS_BUFFER_TOO_SMALL;
     lamport_stamp_t *stamp = parsed(full);
@@ -213,7 +213,73 @@ static void test_null_everywhere(void) {
     lamport_local_free(local);
 }
 
-int main(void) {
+/* The next column of a line, which ends there; `*line` is what follows. */
+static char *column(char **line) {
+    char *start = *line, *end = start + strcspn(start, "\t\n");
+
+    *line = *end == '\t' ? end + 1 : end;
+    *end = '\0';
+    return start;
+}
+
+/* The texts that every language reads and writes alike: tests/stamps.tsv. */
+static void test_the_shared_texts(const char *path) {
+    FILE *file = fopen(path, "r");
+    char line[2048], buffer[LAMPORT_STAMP_SIZE];
+    int count = 0;
+
+    if (!CHECK(file != NULL))
+        return;
+    while (fgets(line, sizeof line, file) != NULL) {
+        char *rest = line, *text, *time;
+        lamport_stamp_t *stamp = NULL;
+        lamport_error_t *error = NULL;
+
+        if (*line == '#')
+            continue;
+        count++;
+        text = column(&rest);
+        time = column(&rest);
+        if (strcmp(time, "refused") == 0) {
+            CHECK_FAILS(lamport_stamp_parse(text, &stamp, &error), &error,
+                        LAMPORT_STATUS_INVALID_ARGUMENT, column(&rest));
+            CHECK(stamp == NULL);
+            continue;
+        }
+        CHECK_OK(lamport_stamp_parse(text, &stamp, &error));
+        CHECK(lamport_stamp_time(stamp) == strtoull(time, NULL, 10));
+        CHECK_TEXT(lamport_stamp_process(stamp), column(&rest));
+        CHECK(lamport_stamp_instance(stamp) == strtoull(column(&rest), NULL, 16));
+        CHECK_OK(lamport_stamp_text(stamp, buffer, sizeof buffer, NULL, &error));
+        CHECK_TEXT(buffer, column(&rest));
+        CHECK_OK(lamport_stamp_long_text(stamp, buffer, sizeof buffer, NULL, &error));
+        CHECK_TEXT(buffer, column(&rest));
+        lamport_stamp_free(stamp);
+    }
+    CHECK(count > 40);
+    fclose(file);
+}
+
+/* The longest name there is fits where it is longest. */
+static void test_the_longest_text(void) {
+    char name[256], buffer[LAMPORT_STAMP_SIZE];
+    lamport_stamp_t *stamp = NULL;
+    size_t needed = 0;
+    int i;
+
+    for (i = 0; i < 85; i++)
+        memcpy(name + 3 * i, "\xe6\x9d\xb1", 3);
+    name[255] = '\0';
+    CHECK_OK(lamport_stamp_new(LAMPORT_TIME_MAX, name, 1, &stamp, NULL));
+    CHECK_OK(lamport_stamp_long_text(stamp, buffer, sizeof buffer, &needed, NULL));
+    CHECK(needed == LAMPORT_STAMP_SIZE);
+    lamport_stamp_free(stamp);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1)
+        test_the_shared_texts(argv[1]);
+    test_the_longest_text();
     test_lamports_two_rules();
     test_local_settings();
     test_two_lives_under_one_name();

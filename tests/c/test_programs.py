@@ -31,7 +31,7 @@ def checks(output: str) -> int:
         ("test_clock", ["memory:test"], 130),
         ("test_fork", ["memory:test"], 500),
         ("test_fork_watch", ["memory:test"], 90),
-        ("test_local", [], 150),
+        ("test_local", [str(ROOT / "tests/stamps.tsv")], 350),
         ("test_process", [], 15),
         ("test_watch", ["memory:test"], 300),
     ],

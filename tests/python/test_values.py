@@ -6,6 +6,7 @@ import copy
 import pickle
 import random
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import lamport_clock
@@ -24,7 +25,9 @@ from lamport_clock import (
     SyncStats,
     Unreadable,
     Update,
+    propagation,
 )
+from services import Recorder
 
 LAST = 2**53 - 1
 HOLDER = Holder(6, "mx-nodel2")
@@ -238,6 +241,28 @@ def test_stamps_have_two_text_forms() -> None:
     assert Stamp.parse(str(stamp)) == Stamp(42, "mx-nodel")
     assert int(stamp) == stamp.time == 42
     assert str(Stamp(1, "Knoten-ä")) == "1@Knoten-ä"
+
+
+def test_every_language_reads_and_writes_these_texts() -> None:
+    vectors = Path(__file__).parents[1] / "stamps.tsv"
+    lines = [line for line in vectors.read_text(encoding="utf-8").split("\n") if line]
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    assert len(rows) > 40
+    clock = SharedClock.memory("here")
+    for text, *row in rows:
+        if row[0] == "refused":
+            with pytest.raises(InvalidArgumentError) as caught:
+                Stamp.parse(text)
+            assert row[1] in str(caught.value)
+            assert propagation.extract({"lamport": text}, clock) is None
+            continue
+        time, process, instance, plain, long = row
+        stamp = Stamp.parse(text)
+        assert stamp == Stamp(int(time), process, int(instance, 16))
+        assert (str(stamp), f"{stamp:#}") == (plain, long)
+        received = Recorder()
+        propagation.extract({"lamport": text}, received)
+        assert received.received == [stamp]
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@
 /*
  A buffer of this many bytes holds the text of any stamp, in either form, its NUL included.
  */
-#define LAMPORT_STAMP_SIZE 299
+#define LAMPORT_STAMP_SIZE 809
 
 /*
  What a function returns: 0 if it did what it was asked, otherwise why not.

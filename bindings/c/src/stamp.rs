@@ -11,7 +11,7 @@ use crate::error::ErrorObject;
 use crate::status::Status;
 
 /// A buffer of this many bytes holds the text of any stamp, in either form, its NUL included.
-pub const LAMPORT_STAMP_SIZE: usize = 299;
+pub const LAMPORT_STAMP_SIZE: usize = 809;
 
 /// A point in the total order of all events: time, then process, then instance. The order never
 /// contradicts causality, but two stamps in order need not be cause and effect.
@@ -168,5 +168,5 @@ impl border::Object for Stamp {
     const NAME: &'static str = "stamp";
 }
 
-// 16 digits, '@', the process, ";instance=", 16 digits, NUL.
-const _: () = assert!(LAMPORT_STAMP_SIZE == 16 + 1 + ProcessId::MAX_BYTES + 10 + 16 + 1);
+// 16 digits, '@', the process with each byte as '%' and two digits, ";instance=", 16 digits, NUL.
+const _: () = assert!(LAMPORT_STAMP_SIZE == 16 + 1 + 3 * ProcessId::MAX_BYTES + 10 + 16 + 1);
