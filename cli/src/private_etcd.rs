@@ -6,9 +6,10 @@
 //! ends it when the demo is no more, and the guardian then kills the members and removes their
 //! folder. What remains is a SIGKILL to both at once.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -76,10 +77,7 @@ impl PrivateEtcd {
     }
 
     fn launch(program: &Path) -> Result<PrivateEtcd, Ending> {
-        let folder = tempfile::Builder::new()
-            .prefix("lamport-demo-")
-            .tempdir()
-            .map_err(|error| failed("no temporary folder can be made", &error))?;
+        let folder = folder().map_err(|error| failed("no temporary folder can be made", &error))?;
         let places = free_places()?;
         let cluster: Vec<String> = (1..)
             .zip(&places)
@@ -267,6 +265,26 @@ pub(super) fn config(process: &str, endpoints: Vec<Address>) -> Result<Config, E
     Ok(Config::memory(process)?.with_store(store))
 }
 
+/// The members' data, which nobody else may look at or change.
+fn folder() -> std::io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("lamport-demo-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+}
+
 fn failed(what: &str, error: &std::io::Error) -> Ending {
     Ending::Failed(Error::new(ErrorKind::Internal, format!("{what}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_gets_at_the_members_data() {
+        let folder = folder().unwrap();
+        let mode = fs::metadata(folder.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }

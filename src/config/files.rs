@@ -3,7 +3,8 @@
 //! A secret that others on the machine can read is none, so such a file is refused instead of used,
 //! by the rule of PostgreSQL's client for its keys (libpq, "SSL support"): one's own file has mode
 //! 600 or less; root's may be readable by a group (640), which is how a secret is handed to a
-//! process that is not root, Kubernetes with `fsGroup` among them. A certificate is no secret.
+//! process that is not root, Kubernetes with `fsGroup` among them. A certificate and a configuration are
+//! no secrets, but they are obeyed: nobody but the owner may write to them (as for OpenSSH's files).
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -16,7 +17,9 @@ const LARGEST: u64 = 1 << 20;
 
 /// What `file` holds.
 pub(super) fn read(file: &str) -> Result<Vec<u8>> {
-    open(file)?.contents()
+    let file = open(file)?;
+    file.refuse_if_others_may_write()?;
+    file.contents()
 }
 
 /// What `file` holds, which nobody else may read.
@@ -106,15 +109,66 @@ impl Opened<'_> {
         )))
     }
 
-    /// Elsewhere the mode does not say who may read a file.
+    #[cfg(unix)]
+    fn refuse_if_others_may_write(&self) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+
+        let mode = self.about.mode() & 0o777;
+        if mode & 0o022 == 0 {
+            return Ok(());
+        }
+        Err(self.refused(&format!(
+            "has mode {mode:03o}, so that others on this machine can write what is obeyed here: take \
+             that away (chmod go-w {})",
+            self.name
+        )))
+    }
+
+    /// Elsewhere the mode does not say who may read a file, or write it.
     #[cfg(not(unix))]
     fn refuse_if_others_may_read(&self) -> Result<()> {
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn refuse_if_others_may_write(&self) -> Result<()> {
         Ok(())
     }
 
     fn refused(&self, why: &str) -> Error {
         refused(self.name, why)
     }
+}
+
+/// Whether this program has rights that its caller has not, as where its file is set-user-ID: then the
+/// environment, which the caller made, names no file (as `secure_getenv` of the C library has it).
+#[cfg(target_os = "linux")]
+pub(super) fn has_more_rights_than_its_caller() -> bool {
+    // The kernel's own word (`AT_SECURE`), in pairs of a type and a value.
+    if let Ok(bytes) = std::fs::read("/proc/self/auxv") {
+        const SECURE: usize = 23;
+        let (words, _) = bytes.as_chunks::<{ size_of::<usize>() }>();
+        let mut pairs = words
+            .chunks_exact(2)
+            .map(|pair| [pair[0], pair[1]].map(usize::from_ne_bytes));
+        return pairs.any(|[kind, value]| kind == SECURE && value != 0);
+    }
+    // Such a program may not read that, unless it is root. Real and effective ids anybody may read.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut ids = status.lines().filter_map(|line| {
+        let ids = line
+            .strip_prefix("Uid:")
+            .or_else(|| line.strip_prefix("Gid:"))?;
+        let mut ids = ids.split_whitespace();
+        Some((ids.next(), ids.next()))
+    });
+    ids.any(|(real, effective)| real != effective)
+}
+
+/// Elsewhere nothing is known of it.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_more_rights_than_its_caller() -> bool {
+    false
 }
 
 fn refused(name: &str, why: &str) -> Error {
@@ -173,8 +227,17 @@ mod tests {
                 }
                 assert!(!message.contains("swordfish"), "{message}");
             }
-            // What is no secret may be read by all.
-            assert_eq!(read(&file).unwrap(), b"swordfish");
+            // What is no secret may be read by all, and written by its owner alone.
+            match read(&file) {
+                Ok(bytes) => assert_eq!((bytes.as_slice(), mode & 0o022), (&b"swordfish"[..], 0)),
+                Err(error) => {
+                    let message = error.to_string();
+                    for part in [&file, &format!("{mode:03o}"), &format!("chmod go-w {file}")] {
+                        assert!(message.contains(part), "{mode:o}: {message}");
+                    }
+                    assert_ne!(mode & 0o022, 0);
+                }
+            }
         }
         for mode in [0o600, 0o400] {
             let file = folder.file(b"swordfish", mode);

@@ -32,7 +32,8 @@ pub(crate) use self::settings::check_timeout;
 ///
 /// The files of the password and of the TLS key are refused where others can read them: mode 600 or
 /// less, or 640 where root owns them. A password is sent over TLS or to a loopback address alone,
-/// unless `allow_plaintext` says otherwise.
+/// unless `allow_plaintext` says otherwise. A configuration and a certificate are refused where others
+/// than their owner can write to them. A program that is set-user-ID takes no files from the environment.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,7 +86,11 @@ impl Config {
         reason = "the one place that reads the environment"
     )]
     pub fn load(settings: &Settings) -> Result<Config> {
-        Config::resolve(settings, &|variable| std::env::var_os(variable))
+        let environment = |variable: &str| std::env::var_os(variable);
+        if files::has_more_rights_than_its_caller() {
+            settings::refuse_files(&environment)?;
+        }
+        Config::resolve(settings, &environment)
     }
 
     /// The same on another store. A key in its URI is the key from now on.

@@ -357,6 +357,25 @@ impl Sources {
     }
 }
 
+/// Refuses the variables that name a file.
+pub(super) fn refuse_files(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<()> {
+    let is_set = |setting: &&Setting| {
+        let value = environment(setting.variable);
+        setting.kind == text("FILE") && value.is_some_and(|value| !value.is_empty())
+    };
+    let Some(setting) = Setting::ALL.iter().find(is_set) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::InvalidArgument,
+        format!(
+            "{} is set, but this program has rights that its caller has not (it is set-user-ID or the \
+             like): it takes files as arguments alone, not from the environment",
+            setting.variable
+        ),
+    ))
+}
+
 fn unknown(name: &str) -> Error {
     let names: Vec<_> = Setting::ALL.iter().map(|setting| setting.name).collect();
     Error::new(

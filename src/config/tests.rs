@@ -242,6 +242,57 @@ fn a_value_in_quotes_or_with_what_cannot_be_seen_is_refused_wherever_it_comes_fr
 }
 
 #[test]
+fn a_file_that_others_can_write_to_is_not_obeyed() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "store = 'memory:'").unwrap();
+    let path = file.path().to_str().unwrap();
+    for (mode, obeyed) in [(0o644, true), (0o600, true), (0o664, false), (0o646, false)] {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(file.path(), mode).unwrap();
+        assert_eq!(
+            resolve(Settings::default(), &[("LAMPORT_CONFIG", path)]).is_ok(),
+            obeyed
+        );
+        for variable in ["LAMPORT_CONFIG", "LAMPORT_TLS_CA", "LAMPORT_TLS_CERT"] {
+            let result = resolve(
+                Settings::default(),
+                &[(variable, path), ("LAMPORT_STORE", "memory:")],
+            );
+            let message = result
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            assert_eq!(
+                message.contains("chmod go-w"),
+                !obeyed,
+                "{variable}: {message}"
+            );
+            assert!(obeyed || message.contains(path), "{message}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_of_another_names_no_files() {
+    let files = [
+        "LAMPORT_CONFIG",
+        "LAMPORT_TLS_CA",
+        "LAMPORT_TLS_CERT",
+        "LAMPORT_TLS_KEY",
+        "LAMPORT_PASSWORD_FILE",
+    ];
+    for setting in Setting::ALL {
+        let environment = |name: &str| (name == setting.variable).then(|| OsString::from("x"));
+        let refused = settings::refuse_files(&environment);
+        let is_file = files.contains(&setting.variable);
+        assert_eq!(refused.is_err(), is_file, "{}", setting.variable);
+    }
+    assert!(!files::has_more_rights_than_its_caller());
+}
+
+#[test]
 fn nothing_set_at_all_says_what_to_set() {
     for variables in [&[][..], &[("NODE_NAME", "")]] {
         let message = refusal(variables).to_string();

@@ -1,7 +1,11 @@
 //! What the command refuses, and how: wrong arguments, wrong variables, stores that don't answer.
 
 use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use super::command::{Ended, Running, lamport, run};
 use super::{keys, nobody_listens, refused};
@@ -23,6 +27,38 @@ fn nobody_listening_is_named_with_its_cause() {
             _ => &[&store["etcd://".len()..], "Connection refused"],
         };
         refused(&ended, 1, parts);
+    }
+}
+
+/// As root, who alone can give a file to another user.
+#[test]
+fn a_set_user_id_program_takes_no_files_from_the_environment() {
+    let nobody = 65_534;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("lamport");
+    fs::copy(env!("CARGO_BIN_EXE_lamport"), &program).unwrap();
+    if chown(&program, Some(12_345), None).is_err() {
+        eprintln!("skipped: only root can make a set-user-ID program of another user");
+        return;
+    }
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let config = folder.path().join("lamport.toml");
+    fs::write(&config, "store = 'memory:'").unwrap();
+    for (mode, code) in [(0o755, 0), (0o4755, 2)] {
+        fs::set_permissions(&program, Permissions::from_mode(mode)).unwrap();
+        // As root reads what the kernel says of it, and as another user who may not.
+        for owner in [12_345, 0] {
+            chown(&program, Some(owner), None).unwrap();
+            fs::set_permissions(&program, Permissions::from_mode(mode)).unwrap();
+            let mut command = Command::new(&program);
+            command.args(["update"]).uid(nobody).gid(nobody).env_clear();
+            command.env("LAMPORT_CONFIG", &config);
+            let ended = Running::start(&mut command).finish();
+            assert_eq!(ended.code, Some(code), "{mode:o}: {}", ended.complaint());
+            if code == 2 {
+                refused(&ended, 2, &["LAMPORT_CONFIG", "set-user-ID"]);
+            }
+        }
     }
 }
 
