@@ -9,6 +9,7 @@ use tonic::{Code, ConnectError};
 use super::tls;
 use crate::config::Address;
 use crate::error::{Error, ErrorKind};
+use crate::excerpt::without_secret;
 use crate::store::{Failure, Outcome};
 
 /// Why an attempt at a member failed.
@@ -49,6 +50,14 @@ impl Cause {
         Cause {
             what,
             message: message.into(),
+        }
+    }
+
+    /// The same from a server that was told this secret, and may have repeated it.
+    pub(super) fn without(self, secret: &str) -> Cause {
+        Cause {
+            message: without_secret(&self.message, secret),
+            ..self
         }
     }
 

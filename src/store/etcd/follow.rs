@@ -101,6 +101,7 @@ impl Changes for Following {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             self.changes().await.map_err(|cause| {
+                let cause = self.member.discreet(cause);
                 if cause.is_the_members_fault() {
                     self.member.set_aside(&cause);
                 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::failure::{Cause, says_that_there_are_no_users};
 use super::tls;
 use crate::config::Address;
-use crate::config::{Config, Credentials};
+use crate::config::{Config, Credentials, Secret};
 use crate::error::Result;
 
 /// One member.
@@ -148,10 +148,19 @@ impl Member {
 
     /// What it means that the server wants a user: we may have one that it did not want before.
     pub(super) fn reconsider(&self, cause: Cause) -> Cause {
+        let cause = self.discreet(cause);
         if cause.wants_a_user() && self.state().anonymous {
             return Cause::users_were_switched_on();
         }
         cause
+    }
+
+    /// The same without our password, should the server have repeated it.
+    pub(super) fn discreet(&self, cause: Cause) -> Cause {
+        match &self.options.password {
+            Some(password) => cause.without(password.expose()),
+            None => cause,
+        }
     }
 
     /// It answered: whatever was held against it is over.
@@ -262,6 +271,7 @@ pub(super) struct Options {
     own: ConnectOptions,
     /// As nobody.
     anonymous: ConnectOptions,
+    password: Option<Secret>,
 }
 
 impl Options {
@@ -284,7 +294,12 @@ impl Options {
             }
             None => anonymous.clone(),
         };
-        Ok(Options { own, anonymous })
+        let password = config.credentials.as_ref().map(|it| it.password.clone());
+        Ok(Options {
+            own,
+            anonymous,
+            password,
+        })
     }
 }
 
@@ -292,7 +307,9 @@ impl Options {
 mod tests {
     use tokio::net::TcpListener;
 
+    use super::super::failure::of_cancelled_watch;
     use super::*;
+    use crate::excerpt::is_hidden;
 
     #[tokio::test]
     async fn who_loses_patience_with_an_authentication_leaves_it_to_the_next() {
@@ -301,6 +318,7 @@ mod tests {
         let options = Options {
             own: ConnectOptions::new().with_user("user", "password"),
             anonymous: ConnectOptions::new(),
+            password: None,
         };
         let member = Member::new(&address, false, options);
         let moment = Duration::from_millis(100);
@@ -309,5 +327,39 @@ mod tests {
         let _kept_open = first.unwrap();
         assert!(timeout(moment, member.client()).await.is_err());
         assert!(timeout(moment, server.accept()).await.is_err());
+    }
+    #[test]
+    fn a_server_that_repeats_the_password_does_not_get_it_into_an_error() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let options = Options {
+            own: ConnectOptions::new(),
+            anonymous: ConnectOptions::new(),
+            password: Some(Secret::new("swordfish")),
+        };
+        let member = Member::new(&address, false, options);
+        let says = "etcdserver: swordfish is wrong\r\nlamport: all is well\u{1b}[2J\u{9b}\u{202e}";
+        let status = tonic::Status::unauthenticated(says);
+        let cancelled = of_cancelled_watch(says);
+        for cause in [
+            Cause::from(etcd_client::Error::GRpcStatus(status)),
+            cancelled,
+        ] {
+            let cause = member.reconsider(cause);
+            member.set_aside(&cause);
+            let error = cause.at(&address).error;
+            for message in [error.to_string(), member.failure().unwrap()] {
+                assert!(message.contains("… is wrong"), "{message}");
+                assert!(!message.contains("swordfish"), "{message}");
+                assert!(!message.contains(is_hidden), "{message:?}");
+            }
+            let mut source: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(error) = source {
+                assert!(
+                    !format!("{error} {error:?}").contains("swordfish"),
+                    "{error}"
+                );
+                source = error.source();
+            }
+        }
     }
 }
