@@ -379,3 +379,61 @@ fn a_demo_that_is_killed_takes_its_etcd_along() {
         }
     }
 }
+
+#[test]
+fn what_others_wrote_reaches_no_terminal_as_it_is() {
+    let etcd = Etcd::start(1);
+    let forged = "a\u{1b}[2J\r\nall is well\u{80}\u{9b}8m\u{9f}\u{202e}\u{200b}";
+    let is_clean = |lines: &[String]| {
+        let text = lines.concat();
+        assert!(
+            !text.contains(lamport_clock::excerpt::is_hidden),
+            "{text:?}"
+        );
+        text
+    };
+    let store = |key: &str| format!("{}{key}", etcd.uri());
+    // Who wrote a record: its holder, the one before an update, a watch, the history, a repair.
+    let record = json!({"value": 5, "process_id": forged, "real_timestamp": 1.5}).to_string();
+    for (i, command) in [
+        &["read"][..],
+        &["run", "--count", "1", "--interval", "0s"],
+        &["watch", "--from", "1", "--count", "1"],
+        &["history"],
+        &["repair"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for json in [&[][..], &["--json"]] {
+            let key = format!("/name{i}{}", json.len());
+            etcd.control(&["put", &key, &record]);
+            let ended = run(&[command, &["--store", &store(&key), "--node", "a"], json].concat());
+            let text = is_clean(&ended.lines) + &is_clean(&ended.errors);
+            assert!(text.contains("all is well"), "{command:?}: {text}");
+            if !json.is_empty() {
+                let told = format!("{:?}", ended.objects());
+                assert!(told.contains("\\u{202e}"), "{told}");
+            }
+        }
+    }
+    // What can't be read at all.
+    for (key, part) in [
+        ("/record", ""),
+        ("/below", "/base"),
+        ("/weight", "/taken/00"),
+    ] {
+        etcd.control(&["put", &format!("/forged{key}{part}"), forged]);
+        let store = store(&format!("/forged{key}"));
+        for command in [&["update"][..], &["repair", "--at-least", "9", "--yes"]] {
+            for json in [&[][..], &["--json"]] {
+                let ended = run(&[command, &["--store", &store, "--node", "a"], json].concat());
+                let text = is_clean(&ended.lines) + &is_clean(&ended.errors);
+                assert!(text.contains("all is well"), "{command:?}: {text}");
+                assert_eq!(ended.code, Some(1), "{text}");
+            }
+        }
+        let kept = etcd.control(&["get", "--print-value-only", &format!("/forged{key}{part}")]);
+        assert_eq!(kept.trim_end_matches('\n'), forged);
+    }
+}
