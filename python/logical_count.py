@@ -34,6 +34,7 @@ from lamport_clock import (
     UnknownNodeError,
     Update,
 )
+from lamport_clock._native import escape
 
 INTERVAL = 2.0
 """The pause between two updates, in seconds."""
@@ -102,8 +103,8 @@ def _before(update: Update) -> str:
 
 
 def _say(text: str) -> None:
-    # A process id in the record, or an answer of the server, may hold a line break.
-    print(" ".join(text.split()), flush=True)
+    # A process id in the record is anybody's text: it may hold a line break, or drive a terminal.
+    print(escape(text), flush=True)
 
 
 if __name__ == "__main__":

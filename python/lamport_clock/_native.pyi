@@ -37,12 +37,14 @@ __all__ = [
     "Update",
     "Watch",
     "__version__",
+    "escape",
     "main",
 ]
 
 __version__: Final[str]
 
 def main(argv: Sequence[str]) -> int: ...
+def escape(text: str) -> str: ...
 
 @final
 class Stamp:

@@ -9,7 +9,7 @@ One line in a service that logs already:
 From then on every record of the standard logging, by anyone in the process, is stamped when it is
 made: a local tick, no I/O. It has four more attributes:
 
-    lamport             42@api              the stamp, as text
+    lamport             42@api              the stamp, as text; in a forked child with its instance
     lamport_time        42                  the logical time
     lamport_process     api                 who made it
     lamport_instance    00000000000000ff    in which life of that process
@@ -127,14 +127,17 @@ class _Factory:
 
 
 _top: _Factory | None = None
+_form = ""
 _lock = threading.RLock()
 _ticking = threading.local()
 
 
 def _renew_lock() -> None:
     # A thread of the parent may have been installing.
-    global _lock
+    # And a child shares its name with its parent and its siblings: the plain form tells none from another.
+    global _lock, _form
     _lock = threading.RLock()
+    _form = "#"
 
 
 os.register_at_fork(after_in_child=_renew_lock)
@@ -157,7 +160,7 @@ def _tick(clock: LocalClock) -> Mapping[str, object]:
 def _attributes(stamp: Stamp) -> dict[str, object]:
     # Plain values: records are pickled and sent to processes that know nothing of this library.
     return {
-        "lamport": str(stamp),
+        "lamport": format(stamp, _form),
         "lamport_time": stamp.time,
         "lamport_process": stamp.process,
         "lamport_instance": f"{stamp.instance:016x}",

@@ -61,6 +61,11 @@ static void test_local_settings(void) {
 
     CHECK_FAILS(lamport_local_open("a b", &local, &error), &error, LAMPORT_STATUS_INVALID_ARGUMENT,
                 "a b");
+    /* What drives a terminal, begins a line or turns the direction, C1 controls among it. */
+    CHECK_FAILS(lamport_local_open("a\x1b[2J\r\n\xc2\x9b\xe2\x80\xae", &local, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "'a\\u{1b}[2J\\r\\n\\u{9b}\\u{202e}'");
+    CHECK_FAILS(lamport_local_open("\"api\"", &local, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "quotes");
     CHECK_FAILS(lamport_local_open("a\xff", &local, &error), &error, LAMPORT_STATUS_INVALID_UTF8,
                 "'process'");
     CHECK(local == NULL);

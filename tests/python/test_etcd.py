@@ -324,3 +324,29 @@ def test_logical_count_may_start_before_its_etcd(own: Etcd, key: str) -> None:
         program.wait_for("Updated")
         values = [int(one.split()[4]) for one in program.lines if one.startswith("Updated")]
         assert values == sorted(set(values))
+
+
+def test_what_others_wrote_is_shown_escaped(etcd: Etcd) -> None:
+    forged = "a\x1b[2J\r\nall is well\x9b8m\u202e\u200b"
+    hidden = set("\x1b\r\n\x9b\u202e\u200b")
+    # A record, a base, a first take that no clock wrote; and one name that a legacy writer has.
+    for name, keys in [("record", [""]), ("base", ["/base"]), ("taken", ["/taken"])]:
+        key = f"/forged-{name}"
+        for part in keys:
+            etcd.put(key + part, forged)
+        clock = connect(etcd, key)
+        with pytest.raises(CorruptError) as caught:
+            clock.update()
+        for text in (str(caught.value), repr(caught.value)):
+            assert "all is well" in text and not hidden & set(text), ascii(text)
+        assert etcd.get(key + keys[0]) == forged
+    record = {"value": 5, "process_id": forged, "real_timestamp": 1.5}
+    etcd.put("/forged-name", json.dumps(record, ensure_ascii=False))
+    clock = connect(etcd, "/forged-name")
+    seen = clock.read()
+    assert seen is not None and seen.process == forged
+    update = clock.update()
+    assert update.previous == Holder(5, forged)
+    for value in (seen, update, update.previous, clock.history()):
+        for text in (str(value), repr(value)):
+            assert not hidden & set(text), ascii(text)

@@ -236,6 +236,32 @@ os.wait()
     assert int(child) > int(parent) and one != other, done.stderr
 
 
+def test_the_lines_of_two_children_are_told_apart() -> None:
+    script = """
+import logging, os, sys
+import lamport_clock.logging
+from lamport_clock import SharedClock
+lamport_clock.logging.install(SharedClock.memory("api"))
+handler = logging.StreamHandler(sys.stdout)
+handler.setFormatter(lamport_clock.logging.Formatter())
+logging.basicConfig(handlers=[handler], level="INFO")
+logging.info("parent")
+for child in "ab":
+    if os.fork() == 0:
+        logging.info(child)
+        sys.stdout.flush()
+        os._exit(0)
+    os.wait()
+"""
+    done = run("-c", script)
+    parent, a, b = done.stdout.splitlines()
+    assert parent == "parent 1@api", done.stderr
+    stamps = [Stamp.parse(line.split()[1]) for line in (a, b)]
+    assert stamps[0] != stamps[1] and stamps[0].time == stamps[1].time == 2
+    assert all(stamp.instance for stamp in stamps)
+    assert merge([b], [a], [parent])[0] == parent
+
+
 def test_a_forked_child_installs_although_a_thread_of_the_parent_was_installing() -> None:
     script = """
 import logging, os, threading

@@ -21,6 +21,7 @@ mod watch;
 // (tests/tidy.rs). A free-threaded Python need not switch the GIL on for it.
 #[pymodule(name = "_native", gil_used = false)]
 mod native {
+    use std::borrow::Cow;
     use std::ffi::OsString;
 
     use pyo3::prelude::*;
@@ -48,6 +49,12 @@ mod native {
     #[pyfunction]
     fn main(py: Python<'_>, argv: Vec<OsString>) -> u8 {
         py.detach(|| lamport_cli::run_main(argv))
+    }
+
+    /// The text as one line, with what can't be seen by its code. For what others wrote.
+    #[pyfunction]
+    fn escape(text: &str) -> Cow<'_, str> {
+        lamport_clock::excerpt::escape(text)
     }
 
     #[pymodule_init]
