@@ -783,7 +783,7 @@ impl World {
                 self.spoilt |= kind == 8;
                 let most = if kind == 8 { Keys::WEIGHTS } else { 6 };
                 let weight = keys.weight(bytes.int_in_range(0..=most - 1)?);
-                beside = Some(Operation::Put(weight, b"rubbish".to_vec()));
+                beside = Some(Operation::Put(weight, Vec::new()));
                 Operation::Put(keys.taken.clone(), Vec::new())
             }
             // How far the clock had come is gone with it.
