@@ -134,7 +134,8 @@ _ticking = threading.local()
 
 def _renew_lock() -> None:
     # A thread of the parent may have been installing.
-    # And a child shares its name with its parent and its siblings: the plain form tells none from another.
+    # And a child shares its name with its parent and its siblings, which the plain form does not
+    # tell apart.
     global _lock, _form
     _lock = threading.RLock()
     _form = "#"

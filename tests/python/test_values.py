@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,35 @@ def test_every_language_reads_and_writes_these_texts() -> None:
 def test_text_that_is_no_stamp_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgumentError):
         Stamp.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('"api"', "quotes"),
+        ("'api'", "quotes"),
+        ("api\r", r"\r"),
+        ("api\n", r"\n"),
+        ("a\x1b[2J", r"\u{1b}"),
+        ("a\x9b2J", r"\u{9b}"),
+        ("a\u202eb", r"\u{202e}"),
+        ("a\u200b", r"\u{200b}"),
+        ("\ufeffa", r"\u{feff}"),
+    ],
+)
+def test_a_name_that_looks_like_another_is_refused_and_shown(name: str, shown: str) -> None:
+    makers: list[Callable[[], object]] = [
+        lambda: Stamp(1, name),
+        lambda: Stamp.parse(f"1@{name}"),
+        lambda: SharedClock.memory(name),
+        lambda: SharedClock.open("memory:", node=name),
+        lambda: SharedClock.open("memory:", node="a", nodes=f"a=h,{name}=i"),
+    ]
+    for make in makers:
+        with pytest.raises(InvalidArgumentError) as caught:
+            make()
+        message = str(caught.value)
+        assert shown in message and message.isprintable(), ascii(message)
 
 
 # Python itself writes out no number of more than 4,300 digits.

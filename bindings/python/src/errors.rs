@@ -1,6 +1,7 @@
 //! Errors of the core as exceptions. The classes are written in Python, `lamport_clock/_errors.py`:
 //! each has two bases, which the stable ABI can't express.
 
+use lamport_clock::excerpt::escape;
 use lamport_clock::{Error, ErrorKind};
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
@@ -58,6 +59,7 @@ pub(crate) fn exception(error: &Error) -> PyErr {
 
 /// An exception that the binding itself has reason to raise.
 pub(crate) fn raise(kind: ErrorKind, message: String) -> PyErr {
+    let message = escape(&message).into_owned();
     Python::attach(|py| {
         let index = ErrorKind::all().iter().position(|&other| other == kind);
         match index.and_then(|index| CLASSES.get(py)?.get(index)) {
