@@ -404,7 +404,10 @@ fn check_text(name: &str, text: &str) -> Result<()> {
     // The entries of a map may stand in lines of their own.
     let allowed = |c: char| name == "nodes" && c.is_ascii_whitespace();
     match text.chars().find(|c| is_hidden(*c) && !allowed(*c)) {
-        Some(c) => refused(&format!("contains '{}'", c.escape_default())),
+        Some(c) => refused(&format!(
+            "contains '{}', which can't be seen: take it out",
+            c.escape_default()
+        )),
         None => Ok(()),
     }
 }
