@@ -23,7 +23,7 @@ fn time() -> impl Strategy<Value = Time> {
 }
 
 fn name() -> impl Strategy<Value = ProcessId> {
-    "[^\\s\\p{Cc};]{1,12}".prop_map(|name| ProcessId::new(&name).unwrap())
+    "[^\\s\\p{Cc};]{1,12}".prop_filter_map("no name", |name| ProcessId::new(&name).ok())
 }
 
 fn stamp() -> impl Strategy<Value = Stamp> {
@@ -472,7 +472,9 @@ fn plain_clock(
     let (base, created, taken) = match (base, taken) {
         (None, None) => return Ok(None),
         (Some((base, created)), Some(taken)) => (base, *created, taken),
-        _ => return Err(ErrorKind::Regressed),
+        // Nothing says that it is a clock's.
+        (None, Some(_)) => return Err(ErrorKind::Corrupt),
+        (Some(_), None) => return Err(ErrorKind::Regressed),
     };
     let with = if base.created == 0 {
         created
