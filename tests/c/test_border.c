@@ -135,7 +135,7 @@ static void test_texts_of_open(void) {
         {"etcd://", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "etcd://"},
         {"etcd://h:99999", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "99999"},
         {"etcd://h/k/", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "key"},
-        {"memory:a b", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "spaces"},
+        {"memory:a b", "api", LAMPORT_STATUS_INVALID_ARGUMENT, "contains ' '"},
         {"memory:", "", LAMPORT_STATUS_INVALID_ARGUMENT, "empty"},
         {"memory:", "a b", LAMPORT_STATUS_INVALID_ARGUMENT, "a b"},
         {"memory:", "a;b", LAMPORT_STATUS_INVALID_ARGUMENT, "';'"},
