@@ -18,8 +18,15 @@
 #                and no package installed). Both have the layout of the official releases:
 #                    <base>/v3.5.6/etcd-v3.5.6-linux-amd64.tar.gz
 #                    <base>/v3.5.6/SHA256SUMS
+# ETCD_SHA256    the checksum that the release's tarball must have. Without it: the one in this
+#                script (3.5.6 on amd64 and arm64), else the one in SHA256SUMS, which is as good as
+#                the source is and therefore read from a directory or over https alone
 # ETCD_DATA_DIR  /var/lib/etcd; a member that has data there rejoins with it
+#                and nobody else may write into it
 # ETCD_BIN_DIR   /usr/local/bin; where etcd, etcdctl and etcdutl are put
+#
+# Other ETCD_* variables go to etcd, but for those whose flag is given here already: etcd does not
+# start with both, so the variable is left out.
 #
 # Exit status: etcd's own once it runs; before that 2 for a wrong setting, 1 for anything else.
 
@@ -30,13 +37,14 @@ version=${version#v}
 mirror=${ETCD_MIRROR:-https://github.com/etcd-io/etcd/releases/download}
 mirror=${mirror#file://}
 mirror=${mirror%/}
+checksum=${ETCD_SHA256:-}
 data_dir=${ETCD_DATA_DIR:-/var/lib/etcd}
 bin_dir=${ETCD_BIN_DIR:-/usr/local/bin}
 nodes=${LAMPORT_NODES:-mx-nodel=172.21.0.10,mx-nodel2=172.21.0.11,mx-nodel3=172.21.0.12}
 node_name=${NODE_NAME:-}
 # etcd takes every ETCD_* variable for a flag: ETCD_VERSION alone would stop it
 # ("--version" wants true or false).
-unset ETCD_VERSION ETCD_MIRROR ETCD_DATA_DIR ETCD_BIN_DIR
+unset ETCD_VERSION ETCD_MIRROR ETCD_SHA256 ETCD_DATA_DIR ETCD_BIN_DIR
 
 token="etcd-cluster-1"
 peer_port=2380
@@ -53,6 +61,8 @@ work=
 child=
 
 say() { printf 'start_etcd: %s\n' "$*"; }
+
+warn() { printf 'start_etcd: warning: %s\n' "$*" >&2; }
 
 # die STATUS WHAT...
 die() {
@@ -165,6 +175,43 @@ find_node() {
     fi
 }
 
+# --- etcd's own variables -------------------------------------------------------------------
+
+# leave_out FLAG...: takes the variables of these flags out of the environment. A variable that is
+# set but empty stops etcd as well.
+leave_out() {
+    for flag in "$@"; do
+        variable=ETCD_$(printf '%s' "$flag" | tr 'a-z-' 'A-Z_')
+        case $variable in
+        *[!A-Z0-9_]*) continue ;;
+        esac
+        eval "set_to=\${$variable+anything}"
+        if [ -n "$set_to" ]; then
+            unset "$variable"
+            warn "$variable is left out, since it does not go with the flags that etcd gets" \
+                "here; an argument to this script does (--$flag=...)"
+        fi
+    done
+}
+
+# leave_out_variables ARGUMENT...: those of our flags, and of the flags among the arguments.
+leave_out_variables() {
+    leave_out name data-dir listen-client-urls advertise-client-urls listen-peer-urls \
+        initial-advertise-peer-urls initial-cluster initial-cluster-token \
+        initial-cluster-state auto-compaction-mode auto-compaction-retention quota-backend-bytes
+    # With a file etcd reads no flags, and with discovery it refuses the members given here.
+    leave_out config-file discovery discovery-srv
+    for argument in "$@"; do
+        case $argument in
+        -*)
+            argument=${argument#-}
+            argument=${argument#-}
+            leave_out "${argument%%=*}"
+            ;;
+        esac
+    done
+}
+
 # --- etcd at the wanted version -------------------------------------------------------------
 
 # version_of BINARY: prints "3.5.6", or nothing when that is no working etcd.
@@ -231,10 +278,16 @@ last_line() {
 # fetch NAME: brings NAME of this release into the work directory, or stops.
 fetch() {
     from=$mirror/v$version/$1
+    # A redirect must not leave https either. wget has nothing that sees to that.
+    case $mirror in
+    https://*) only="--proto =https --proto-redir =https" ;;
+    *) only= ;;
+    esac
     case $mirror in
     http://* | https://*)
         if command -v curl >/dev/null 2>&1; then
-            set -- "$1" curl -fsSL --retry 2 --connect-timeout 15 --speed-limit 1000 \
+            # shellcheck disable=SC2086  # the list is meant to split into words
+            set -- "$1" curl -fsSL $only --retry 2 --connect-timeout 15 --speed-limit 1000 \
                 --speed-time 30 -o "$work/$1" "$from"
         elif command -v wget >/dev/null 2>&1; then
             set -- "$1" wget -nv --tries=3 --timeout=30 -O "$work/$1" "$from"
@@ -270,9 +323,37 @@ pick_architecture() {
     esac
 }
 
-# Sets wanted to the checksum that the release's list has for NAME, or stops.
-read_checksum() {
-    wanted=
+# The checksums that came with this script: prints that of the wanted release, or nothing.
+known_checksum() {
+    case $version-$arch in
+    3.5.6-amd64) echo 4db32e3bc06dd0999e2171f76a87c1cffed8369475ec7aa7abee9023635670fb ;;
+    3.5.6-arm64) echo 888e25c9c94702ac1254c7655709b44bb3711ebaabd3cb05439f3dd1f2b51a87 ;;
+    esac
+}
+
+# choose_checksum NAME: sets wanted to the checksum that NAME must have and told_by to where it is
+# from, or stops. Whoever gives both the file and its checksum gives what he likes, so a list beside
+# the file counts only if nobody on the way can have written it.
+choose_checksum() {
+    wanted=$checksum told_by=ETCD_SHA256
+    [ -z "$wanted" ] || return 0
+    wanted=$(known_checksum) told_by="this script"
+    [ -z "$wanted" ] || return 0
+    told_by="$mirror/v$version/SHA256SUMS"
+    case $mirror in
+    http://*)
+        die 2 "ETCD_MIRROR='$mirror' can be read and changed by anybody on the way, and this" \
+            "script knows no checksum of $1; set ETCD_SHA256 to it, or use https"
+        ;;
+    https://*)
+        command -v curl >/dev/null 2>&1 ||
+            die 1 "curl is not here, wget follows a redirect out of https, and this script" \
+                "knows no checksum of $1; install curl, or set ETCD_SHA256 to the checksum"
+        ;;
+    esac
+    say "this script knows no checksum of $1: going by the list at the same source" \
+        "(ETCD_SHA256 gives one)"
+    fetch SHA256SUMS
     while read -r sum file; do
         # "*name" is how the list marks a file that was read as binary.
         if [ "${file#\*}" = "$1" ]; then
@@ -280,8 +361,8 @@ read_checksum() {
         fi
     done <"$work/SHA256SUMS"
     if [ -z "$wanted" ]; then
-        die 1 "$mirror/v$version/SHA256SUMS has no line for $1, so it cannot be checked;" \
-            "nothing was installed; set ETCD_MIRROR to a complete release"
+        die 1 "$told_by has no line for $1, so it cannot be checked; nothing was installed;" \
+            "set ETCD_MIRROR to a complete release, or ETCD_SHA256 to the checksum"
     fi
 }
 
@@ -307,15 +388,14 @@ install_etcd() {
     http://* | https://*) install_packages ;;
     esac
 
-    fetch SHA256SUMS
-    read_checksum "$tarball"
+    choose_checksum "$tarball"
     fetch "$tarball"
     actual=$(sha256sum "$work/$tarball")
     actual=${actual%% *}
     if [ "$actual" != "$wanted" ]; then
-        die 1 "wrong checksum of $mirror/v$version/$tarball: SHA256SUMS says $wanted," \
-            "the file has $actual; nothing was installed; try again or set ETCD_MIRROR to" \
-            "another source"
+        die 1 "wrong checksum of $mirror/v$version/$tarball: $told_by says $wanted," \
+            "the file has $actual; nothing was installed; try again, set ETCD_MIRROR to" \
+            "another source, or ETCD_SHA256 if this build is one of your own"
     fi
 
     tar -xzf "$work/$tarball" --no-same-owner -C "$work" >"$work/log" 2>&1 ||
@@ -340,17 +420,59 @@ install_etcd() {
     say "installed etcd $version in $bin_dir"
 }
 
+# The first release of the same minor version without a known fault, as in cli/src/faults.rs.
+advise() {
+    case $version in
+    3.[0-5].*) mended=3.5.33 ;;
+    3.6.*) mended=3.6.14 ;;
+    3.7.*) mended=3.7.1 ;;
+    *) return 0 ;;
+    esac
+    rest=${version#3.}
+    patch=${rest#*.}
+    patch=${patch%%[!0-9]*}
+    if [ "3.${rest%%.*}" != "${mended%.*}" ] || [ "${patch:-0}" -lt "${mended##*.}" ]; then
+        say "etcd $version has known faults: move to $mended or later, one member after the" \
+            "other (ETCD_VERSION=$mended; README.md says how, SECURITY.md what they are)"
+    fi
+}
+
 # --- the data -------------------------------------------------------------------------------
+
+# Makes the directory, or sees that nobody else can write into the one that is there: the votes of
+# this member and all that was agreed on lie in it.
+secure_data_dir() {
+    (umask 077 && mkdir -p "$data_dir") 2>/dev/null ||
+        die 1 "cannot make $data_dir; run as root or set ETCD_DATA_DIR to another directory"
+    # With a slash, since it may be a link.
+    read -r mode _ owner _ <<END
+$(LC_ALL=C ls -ldn -- "$data_dir/" 2>/dev/null)
+END
+    user=$(id -u)
+    if [ "$owner" != "$user" ]; then
+        die 1 "$data_dir belongs to user ${owner:-unknown}, and this runs as user $user: its" \
+            "owner could change what this member has stored; run as that user, give it away" \
+            "(chown -R $user $data_dir), or set ETCD_DATA_DIR to another directory"
+    fi
+    # An empty volume holds nothing yet that anybody could have changed.
+    if [ -z "$(ls -A "$data_dir")" ]; then
+        chmod 0700 "$data_dir"
+        return
+    fi
+    case $mode in
+    ?????w* | ????????w*)
+        die 1 "others can write into $data_dir ($mode) and could change what this member has" \
+            "stored; if you trust what lies there, chmod 0700 $data_dir; else set" \
+            "ETCD_DATA_DIR to another directory"
+        ;;
+    esac
+}
 
 # Sets state: with a write-ahead log etcd goes on as the member it was, whatever the cluster
 # flags say; without one, "existing" would wait for a cluster that is not there yet. So the log
 # decides, not the directory, which a start that was cut short leaves behind too.
 prepare_data() {
-    if [ ! -d "$data_dir" ] || [ -z "$(ls -A "$data_dir")" ]; then
-        if ! mkdir -p "$data_dir" 2>/dev/null || ! chmod 0700 "$data_dir" 2>/dev/null; then
-            die 1 "cannot make $data_dir; run as root or set ETCD_DATA_DIR to another directory"
-        fi
-    fi
+    secure_data_dir
     state=new
     for log in "$data_dir"/member/wal/*.wal; do
         [ ! -e "$log" ] || state=existing
@@ -365,11 +487,21 @@ prepare_data() {
 case $version in
 '' | *[!A-Za-z0-9.+-]*) die 2 "ETCD_VERSION='$version' is not a version; wanted: like 3.5.6" ;;
 esac
+case $checksum in
+*[!0-9a-f]*) checksum_length=0 ;;
+*) checksum_length=${#checksum} ;;
+esac
+if [ -n "$checksum" ] && [ "$checksum_length" -ne 64 ]; then
+    die 2 "ETCD_SHA256='$checksum' is no checksum; wanted: 64 digits from 0-9 and a-f, as" \
+        "sha256sum prints them"
+fi
 find_node
+leave_out_variables "$@"
 find_etcd || install_etcd
 prepare_data
 cleanup
 say "$node_name at $host: clients on http://$host:$port, members on http://$host:$peer_port"
+advise
 say "history kept: the newest $retention revisions, quota 2 GiB"
 [ $# -eq 0 ] || say "further arguments for etcd: $*"
 exec "$etcd" \

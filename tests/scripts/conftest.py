@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from machine import Machine, Server
 
 
@@ -26,7 +27,18 @@ def server(machine: Machine) -> Iterator[Server]:
     server = Server(machine.mirror)
     machine.env["ETCD_MIRROR"] = server.url
     yield server
-    if server.stall:
-        server.stall.set()
-    server.http.shutdown()
-    server.http.server_close()
+    server.close()
+
+
+@pytest.fixture
+def secure_server(machine: Machine, tmp_path: Path) -> Iterator[Server]:
+    """The same over TLS, by an authority that curl and wget are told to trust."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "wgetrc").write_text(f"ca_certificate = {tmp_path}/ca.pem\n")
+    machine.env["CURL_CA_BUNDLE"] = f"{tmp_path}/ca.pem"
+    machine.env["WGETRC"] = f"{tmp_path}/wgetrc"
+    server = Server(machine.mirror, authority)
+    machine.env["ETCD_MIRROR"] = server.url
+    yield server
+    server.close()

@@ -7,20 +7,25 @@ container (no package manager unless a test puts a fake one there), and its own 
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import shutil
+import ssl
 import subprocess
 import threading
 from pathlib import Path
 
+import trustme
 from release import BINARIES, architecture, make_release
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "start_etcd.sh"
 # What Debian's base image has and the script may use.
 BARE = (
-    *("sh", "cat", "chmod", "cp", "env", "gzip", "ls", "mkdir", "mktemp", "mv", "rm"),
-    *("sha256sum", "sleep", "tail", "tar", "timeout", "uname"),
+    *("sh", "cat", "chmod", "cp", "env", "gzip", "id", "ls", "mkdir", "mktemp", "mv", "rm"),
+    *("sha256sum", "sleep", "tail", "tar", "timeout", "tr", "uname"),
 )
+# A release of which the script knows no checksum.
+UNKNOWN = "3.5.9"
 DEFAULT_CLUSTER = (
     "mx-nodel=http://172.21.0.10:2380,mx-nodel2=http://172.21.0.11:2380,"
     "mx-nodel3=http://172.21.0.12:2380"
@@ -71,9 +76,13 @@ class Machine:
         (self.tools / name).symlink_to(found)
 
     def release(self, version: str = "3.5.6", arch: str | None = None) -> tuple[Path, Path]:
+        """Makes one of stand-ins; the script is told its checksum if it knows the real one's."""
         etcd = fake_etcd(version)
         binaries = {name: etcd for name in BINARIES}
-        return make_release(self.mirror, version, arch or architecture(), binaries)
+        tarball, sums = make_release(self.mirror, version, arch or architecture(), binaries)
+        if version != UNKNOWN:
+            self.env["ETCD_SHA256"] = hashlib.sha256(tarball.read_bytes()).hexdigest()
+        return tarball, sums
 
     def with_etcd(self, version: str = "3.5.6") -> Machine:
         """The same machine with an etcd on its PATH."""
@@ -98,18 +107,32 @@ class Machine:
 
 
 class Server:
-    """A release server on the loopback: the machine's mirror over HTTP."""
+    """A release server on the loopback: the machine's mirror over HTTP, or HTTPS."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authority: trustme.CA | None = None) -> None:
         self.asked: list[str] = []
+        # Set by a test: where everybody is sent on to.
+        self.elsewhere: str | None = None
         # Set by a test: the tarball then stops halfway, for ever or with a broken connection.
         self.stall: threading.Event | None = None
         self.cut_short = False
         handler = functools.partial(_Handler, self, folder)
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/releases"
+        scheme = "http"
+        if authority:
+            scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert("127.0.0.1").configure_cert(context)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+        self.url = f"{scheme}://127.0.0.1:{self.http.server_port}/releases"
         self.stalled = threading.Event()
         threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        if self.stall:
+            self.stall.set()
+        self.http.shutdown()
+        self.http.server_close()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -120,6 +143,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.mine.asked.append(self.path)
+        if self.mine.elsewhere:
+            self.send_response(302)
+            self.send_header("Location", self.mine.elsewhere + self.path.removeprefix("/releases"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         path = self.folder / self.path.removeprefix("/releases/")
         if not path.is_file():
             self.send_error(404)

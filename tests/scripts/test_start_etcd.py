@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 
@@ -12,6 +13,7 @@ from machine import (
     Machine,
     flag,
     refusal,
+    script_file,
     started_with,
 )
 
@@ -151,6 +153,61 @@ def test_etcd_sees_none_of_our_variables(machine: Machine) -> None:
     assert around == ["env ETCD_LOG_LEVEL=warn"]
 
 
+def test_variables_of_flags_that_are_given_are_left_out_with_a_word(machine: Machine) -> None:
+    """etcd refuses to start with both, also where the variable is empty."""
+    args = started_with(machine.with_etcd().run())
+    flags = [arg.removeprefix("--") for arg in args if arg.startswith("--")]
+    flags += ["config-file", "discovery", "discovery-srv"]
+    twins = [f"ETCD_{flag.upper().replace('-', '_')}" for flag in flags if flag != "data-dir"]
+    assert "ETCD_NAME" in twins and len(twins) == 14
+    for value in ("other", ""):
+        result = machine.run(**dict.fromkeys(twins, value))
+        assert result.returncode == 0
+        assert "env ETCD_" not in result.stdout
+        said = [line.split()[2] for line in result.stderr.splitlines()]
+        assert said == twins
+        assert "start_etcd: warning: ETCD_NAME is left out" in result.stderr
+
+
+@pytest.mark.parametrize("argument", ["--log-level=warn", "-log-level=warn", "--log-level"])
+def test_variables_of_further_arguments_are_left_out_as_well(
+    machine: Machine, argument: str
+) -> None:
+    result = machine.with_etcd().run(argument, ETCD_LOG_LEVEL="info", ETCD_PRE_VOTE="true")
+    around = [line for line in result.stdout.splitlines() if line.startswith("env ETCD_")]
+    assert around == ["env ETCD_PRE_VOTE=true"]
+    assert "ETCD_LOG_LEVEL is left out" in result.stderr
+
+
+def test_an_argument_that_is_no_flag_is_handed_on(machine: Machine) -> None:
+    args = started_with(machine.with_etcd().run("--a$(id)=b", "-", "--", "x;y"))
+    assert args[-4:] == ["--a$(id)=b", "-", "--", "x;y"]
+
+
+@pytest.mark.parametrize(
+    ("version", "mended"),
+    [
+        ("3.4.23", "3.5.33"),
+        ("3.5.6", "3.5.33"),
+        ("3.5.32", "3.5.33"),
+        ("3.5.33", None),
+        ("3.5.100", None),
+        ("3.6.0-rc.1", "3.6.14"),
+        ("3.6.14", None),
+        ("3.7.0", "3.7.1"),
+        ("3.8.0", None),
+    ],
+)
+def test_a_version_with_known_faults_says_which_one_to_move_to(
+    machine: Machine, version: str, mended: str | None
+) -> None:
+    result = machine.with_etcd(version).run(ETCD_VERSION=version)
+    started_with(result)
+    assert ("known faults" in result.stdout) == (mended is not None)
+    if mended:
+        assert f"etcd {version} has known faults: move to {mended} or later" in result.stdout
+
+
 def test_further_arguments_come_last(machine: Machine) -> None:
     args = started_with(machine.with_etcd().run("--log-level=warn", "--name=two words"))
     assert args[-2:] == ["--log-level=warn", "--name=two words"]
@@ -180,6 +237,30 @@ def test_an_empty_volume_is_made_private_and_a_used_one_left_alone(machine: Mach
     machine.data.chmod(0o750)
     started_with(machine.run())
     assert machine.data.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o702])
+def test_data_that_others_can_write_stops_it(machine: Machine, mode: int) -> None:
+    machine.data.mkdir()
+    (machine.data / "something").touch()
+    machine.data.chmod(mode)
+    line = refusal(machine.with_etcd().run())
+    assert f"others can write into {machine.data} (d" in line
+    assert f"chmod 0700 {machine.data}" in line
+    assert machine.data.stat().st_mode & 0o7777 == mode
+    # Not by way of a link either.
+    link = machine.tools.parent / "link"
+    link.symlink_to(machine.data)
+    assert "others can write" in refusal(machine.run(ETCD_DATA_DIR=str(link)))
+
+
+def test_data_of_another_user_stops_it(machine: Machine) -> None:
+    machine.data.mkdir()
+    (machine.tools / "id").unlink()
+    script_file(machine.tools / "id", "#!/bin/sh\necho 4711\n")
+    line = refusal(machine.with_etcd().run())
+    assert f"{machine.data} belongs to user {os.getuid()}, and this runs as user 4711" in line
+    assert "ETCD_DATA_DIR" in line
 
 
 def test_a_data_directory_that_cannot_be_made_stops_it(machine: Machine) -> None:

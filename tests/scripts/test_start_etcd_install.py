@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 
 import pytest
 from machine import (
+    UNKNOWN,
     Machine,
     Server,
     fake_apt,
@@ -49,7 +51,7 @@ def test_a_second_start_downloads_nothing(machine: Machine, server: Server) -> N
     machine.release()
     started_with(machine.run())
     asked = list(server.asked)
-    assert len(asked) == 2
+    assert len(asked) == 1
     result = machine.run()
     started_with(result)
     assert f"already here as {machine.bin}/etcd" in result.stdout
@@ -87,10 +89,7 @@ def test_over_http_with_either_tool(machine: Machine, server: Server, tool: str)
     machine.add_tool(tool)
     machine.release()
     started_with(machine.run(ETCD_MIRROR=server.url + "/"))
-    assert server.asked == [
-        "/releases/v3.5.6/SHA256SUMS",
-        f"/releases/v3.5.6/etcd-v3.5.6-linux-{architecture()}.tar.gz",
-    ]
+    assert server.asked == [f"/releases/v3.5.6/etcd-v3.5.6-linux-{architecture()}.tar.gz"]
     assert machine.left_over() == sorted(BINARIES)
 
 
@@ -98,7 +97,9 @@ def test_the_default_source_and_version_are_the_official_ones(machine: Machine) 
     """A curl that only says what it was asked for stands in for the network."""
     script_file(machine.tools / "curl", '#!/bin/sh\necho "offline: $*" >&2\nexit 6\n')
     line = refusal(machine.run(ETCD_MIRROR=None))
-    assert "https://github.com/etcd-io/etcd/releases/download/v3.5.6/SHA256SUMS" in line
+    at = "https://github.com/etcd-io/etcd/releases/download/v3.5.6"
+    assert f"could not download {at}/etcd-v3.5.6-linux-{architecture()}.tar.gz" in line
+    assert "--proto =https --proto-redir =https" in line
 
 
 @pytest.mark.parametrize(
@@ -129,9 +130,9 @@ def test_an_unknown_architecture_stops_it(machine: Machine) -> None:
     assert "x86_64, aarch64, ppc64le and s390x" in line
 
 
-@pytest.mark.parametrize("version", ["3.5.9", "v3.5.9"])
+@pytest.mark.parametrize("version", [UNKNOWN, f"v{UNKNOWN}"])
 def test_another_version(machine: Machine, version: str) -> None:
-    machine.release("3.5.9")
+    machine.release(UNKNOWN)
     result = machine.run(ETCD_VERSION=version)
     started_with(result)
     assert "installed etcd 3.5.9" in result.stdout
@@ -145,7 +146,7 @@ def test_a_version_that_is_none(machine: Machine, version: str) -> None:
 def test_a_missing_release_stops_it(machine: Machine, server: Server) -> None:
     machine.add_tool("curl")
     line = refusal(machine.run())
-    assert f"could not download {server.url}/v3.5.6/SHA256SUMS" in line
+    assert f"could not download {server.url}/v3.5.6/etcd-v3.5.6-linux" in line
     assert "404" in line
     assert "ETCD_MIRROR" in line
     nothing_installed(machine)
@@ -159,7 +160,7 @@ def test_nobody_listening_stops_it(machine: Machine, tool: str) -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         line = refusal(machine.run(ETCD_MIRROR=url))
-    assert f"could not download {url}/v3.5.6/SHA256SUMS" in line
+    assert f"could not download {url}/v3.5.6/etcd-v3.5.6-linux" in line
     nothing_installed(machine)
 
 
@@ -197,44 +198,128 @@ def test_no_download_tool_stops_it(machine: Machine, server: Server) -> None:
 
 
 def test_a_wrong_checksum_stops_it(machine: Machine) -> None:
-    tarball, sums = machine.release()
+    tarball, sums = machine.release(UNKNOWN)
     wrong = "1" * 64
     sums.write_text(f"{wrong}  {tarball.name}\n")
-    line = refusal(machine.run())
-    assert "wrong checksum" in line
-    assert wrong in line
+    line = refusal(machine.run(ETCD_VERSION=UNKNOWN))
+    assert f"wrong checksum of {tarball}: {sums} says {wrong}" in line
     nothing_installed(machine)
+
+
+@pytest.mark.parametrize(("word", "sum"), [("x86_64", "4db32e3b"), ("aarch64", "888e25c9")])
+def test_the_default_release_must_be_the_one_that_the_script_knows(
+    machine: Machine, word: str, sum: str
+) -> None:
+    """Not even a source that gives its own list of checksums can have another one run."""
+    (machine.tools / "uname").unlink()
+    script_file(machine.tools / "uname", f"#!/bin/sh\necho {word}\n")
+    machine.release(arch="amd64" if word == "x86_64" else "arm64")
+    line = refusal(machine.run(ETCD_SHA256=None))
+    assert "wrong checksum" in line
+    assert f"this script says {sum}" in line
+    nothing_installed(machine)
+
+
+def test_a_checksum_that_is_given_comes_before_any_other(machine: Machine) -> None:
+    _, sums = machine.release(UNKNOWN)
+    line = refusal(machine.run(ETCD_VERSION=UNKNOWN, ETCD_SHA256="2" * 64))
+    assert f"ETCD_SHA256 says {'2' * 64}" in line
+    nothing_installed(machine)
+    sums.unlink()
+    machine.release("3.5.8")
+    started_with(machine.run(ETCD_VERSION="3.5.8"))
+
+
+@pytest.mark.parametrize("given", ["4db32e3b", "4" * 6, "4" * 65, "G" * 64, "A" * 64, " " * 64])
+def test_a_checksum_that_is_none(machine: Machine, given: str) -> None:
+    line = refusal(machine.run(ETCD_SHA256=given), status=2)
+    assert f"ETCD_SHA256='{given}' is no checksum" in line
+
+
+def test_a_list_of_checksums_counts_over_https(machine: Machine, secure_server: Server) -> None:
+    machine.add_tool("curl")
+    machine.release(UNKNOWN)
+    result = machine.run(ETCD_VERSION=UNKNOWN)
+    started_with(result)
+    assert f"knows no checksum of etcd-v{UNKNOWN}-linux" in result.stdout
+    assert [path.rpartition("/")[2][:10] for path in secure_server.asked] == [
+        "SHA256SUMS",
+        "etcd-v3.5.",
+    ]
+
+
+@pytest.mark.parametrize("tool", ["curl", "wget"])
+def test_a_list_of_checksums_from_plain_http_does_not(
+    machine: Machine, server: Server, tool: str
+) -> None:
+    machine.add_tool(tool)
+    machine.release(UNKNOWN)
+    line = refusal(machine.run(ETCD_VERSION=UNKNOWN), status=2)
+    assert "anybody on the way" in line
+    assert "ETCD_SHA256" in line
+    assert server.asked == []
+    nothing_installed(machine)
+
+
+@pytest.mark.parametrize("version", ["3.5.6", UNKNOWN])
+def test_a_redirect_out_of_https_is_not_followed(
+    machine: Machine, secure_server: Server, version: str
+) -> None:
+    machine.add_tool("curl")
+    machine.release(version)
+    plain = Server(machine.mirror)
+    secure_server.elsewhere = plain.url
+    try:
+        line = refusal(machine.run(ETCD_VERSION=version))
+    finally:
+        plain.close()
+    assert "could not download" in line
+    assert plain.asked == []
+    nothing_installed(machine)
+
+
+def test_wget_serves_where_the_checksum_is_known_alone(
+    machine: Machine, secure_server: Server
+) -> None:
+    """It follows any redirect, and has no option against it: what it brings is what is checked."""
+    machine.add_tool("wget")
+    machine.release(UNKNOWN)
+    line = refusal(machine.run(ETCD_VERSION=UNKNOWN))
+    assert "curl is not here" in line
+    assert "ETCD_SHA256" in line
+    assert secure_server.asked == []
+    nothing_installed(machine)
+    machine.release()
+    started_with(machine.run())
 
 
 @pytest.mark.parametrize("content", ["", "{sum}  another.tar.gz\n", "{sum}  x{name}\n", "{name}\n"])
 def test_a_missing_checksum_stops_it(machine: Machine, content: str) -> None:
-    tarball, sums = machine.release()
+    tarball, sums = machine.release(UNKNOWN)
     sums.write_text(content.format(sum="1" * 64, name=tarball.name))
-    line = refusal(machine.run())
+    line = refusal(machine.run(ETCD_VERSION=UNKNOWN))
     assert f"has no line for {tarball.name}" in line
     nothing_installed(machine)
 
 
 def test_a_binary_mark_in_the_list_is_understood(machine: Machine) -> None:
-    _, sums = machine.release()
+    _, sums = machine.release(UNKNOWN)
     sums.write_text(sums.read_text().replace("  ", " *"))
-    started_with(machine.run())
+    started_with(machine.run(ETCD_VERSION=UNKNOWN))
 
 
 def test_a_tarball_that_is_none_stops_it(machine: Machine) -> None:
-    tarball, sums = machine.release()
+    tarball, _ = machine.release()
     tarball.write_text("not a tarball")
-    made = subprocess.run(
-        ["sha256sum", tarball.name], cwd=tarball.parent, capture_output=True, text=True, check=True
-    )
-    sums.write_text(made.stdout)
-    assert "cannot unpack" in refusal(machine.run())
+    made = hashlib.sha256(tarball.read_bytes()).hexdigest()
+    assert "cannot unpack" in refusal(machine.run(ETCD_SHA256=made))
     nothing_installed(machine)
 
 
 def test_a_tarball_with_another_etcd_stops_it(machine: Machine) -> None:
     binaries = {name: fake_etcd("3.5.5") for name in BINARIES}
-    make_release(machine.mirror, "3.5.6", architecture(), binaries)
+    tarball, _ = make_release(machine.mirror, "3.5.6", architecture(), binaries)
+    machine.env["ETCD_SHA256"] = hashlib.sha256(tarball.read_bytes()).hexdigest()
     assert "no etcd 3.5.6 that runs here (it says '3.5.5')" in refusal(machine.run())
     nothing_installed(machine)
 
