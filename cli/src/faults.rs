@@ -50,7 +50,8 @@ const FAULTS: [Fault; 5] = [
 
 const OLDEST_MENDED_MINOR: u32 = 5;
 
-/// The known faults of a server's version. A text that is no version of etcd 3 has none.
+/// The known faults of a server's version, and last the version to move to. A text that is no version
+/// of etcd 3 has none.
 pub(crate) fn known(server: &Server) -> Vec<String> {
     faults_of(&server.version, server.as_user)
 }
@@ -73,7 +74,22 @@ fn faults_of(version: &str, users: bool) -> Vec<String> {
     if minor < OLDEST_MENDED_MINOR {
         known.push("versions before 3.5 get no fixes any more (etcd issue 22015)".to_owned());
     }
+    if !known.is_empty() {
+        let (minor, patch) = mended(minor);
+        known.push(format!(
+            "move to 3.{minor}.{patch} or later, one member after the other"
+        ));
+    }
     known
+}
+
+/// The first release without any of the faults: of the same minor version, or of the oldest that
+/// still gets fixes.
+fn mended(minor: u32) -> (u32, u32) {
+    let minor = minor.max(OLDEST_MENDED_MINOR);
+    let fixes = FAULTS.iter().flat_map(|fault| fault.fixed);
+    let patches = fixes.filter(|(of, _)| *of == minor).map(|(_, patch)| patch);
+    (minor, patches.copied().max().unwrap_or(0))
 }
 
 /// Minor version and patch of etcd 3. What comes before a release has what the release before has.
@@ -128,6 +144,26 @@ mod tests {
             assert_eq!(faults(version, true), known, "{version}");
             let without: Vec<_> = known.iter().filter(|f| **f != "GHSA").copied().collect();
             assert_eq!(faults(version, false), without, "{version}");
+        }
+    }
+
+    #[test]
+    fn faults_end_with_the_version_to_move_to_and_the_script_names_the_same() {
+        let script = include_str!("../../scripts/start_etcd.sh");
+        for (version, to) in [
+            ("3.4.23", "3.5.33"),
+            ("3.5.6", "3.5.33"),
+            ("3.6.8", "3.6.14"),
+            ("3.7.0", "3.7.1"),
+        ] {
+            let known = faults_of(version, true);
+            let last = known.last().unwrap();
+            assert!(
+                last.starts_with(&format!("move to {to} or later")),
+                "{last}"
+            );
+            assert!(script.contains(&format!(" mended={to} ;;")), "{to}");
+            assert!(faults_of(to, true).is_empty(), "{to}");
         }
     }
 
