@@ -293,8 +293,8 @@ $(PASSED)/c: build/c/.built $(WHEEL)/.installed README.md docs/C.md $(wildcard t
 $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
 
-$(PASSED)/containers: $(WHEEL)/.installed scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
-	$(call passes,cd tests/containers && $(BIN)/python -m pytest $(PYTEST) .)
+$(PASSED)/containers: $(WHEEL)/.installed $(CHAOS_ETCD) scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
+	$(call passes,cd tests/containers && CHAOS_ETCD=$(CHAOS_ETCD) $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '*.py')
 	$(call passes,$(CARGO) build --package lamport-cli && cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)

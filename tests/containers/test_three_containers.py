@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,7 +46,7 @@ class Cluster:
         return list(self.lab.containers.values())
 
     def launch(self, container: Container) -> Program:
-        """Runs the start script; it is not ready yet."""
+        """Runs the start script; it is not ready yet. It installs what is not there yet."""
         program = container.start(
             "etcd",
             *("sh", f"{MOUNTED}/scripts/start_etcd.sh"),
@@ -76,6 +77,12 @@ class Cluster:
         answer = container.run("etcdctl", "get", "/lamport_clock", "--print-value-only")
         record = json.loads(answer)
         return record, Reading(record["value"], asked, time.monotonic())
+
+    def runs(self, container: Container) -> str:
+        """The version that this member says it is."""
+        answer = container.run("etcdctl", "endpoint", "status", "-w", "json")
+        version: str = json.loads(answer)[0]["Status"]["version"]
+        return version
 
     def kill(self, container: Container) -> None:
         """The member dies without a word."""
@@ -123,12 +130,18 @@ def cluster(
     reason = why_not()
     if reason:
         cannot(reason)
-    etcd = RealEtcd.find()
-    mirror = tmp_path_factory.mktemp("mirror")
-    make_release(mirror, etcd.version, architecture(), etcd.binaries)
+    with started([RealEtcd.find()], tmp_path_factory.mktemp("mirror")) as cluster:
+        yield cluster
+
+
+@contextmanager
+def started(releases: Sequence[RealEtcd], mirror: Path) -> Iterator[Cluster]:
+    """Three members of the first of these releases, with a mirror that has them all."""
+    for etcd in releases:
+        make_release(mirror, etcd.version, architecture(), etcd.binaries)
     before = outside()
     with Lab(REPOSITORY / "scripts", mirror, homes_of_python()) as lab:
-        cluster = Cluster(lab.open(NODES), etcd.version, before)
+        cluster = Cluster(lab.open(NODES), releases[0].version, before)
         for container in cluster.containers:
             cluster.launch(container)
         for container in cluster.containers:
@@ -185,25 +198,41 @@ def test_a_killed_member_rejoins_with_its_data(cluster: Cluster) -> None:
     assert len(members) == 3
 
 
-def test_three_clocks_agree_on_one_order(
-    cluster: Cluster, cannot: Callable[[str], NoReturn]
-) -> None:
+def clocks_of(cluster: Cluster, cannot: Callable[[str], NoReturn]) -> dict[str, Program]:
+    """A clock in each container. One after the other: whoever starts later has larger values."""
     if not has_logical_count():
         cannot(f"{PYTHON} has no logical_count; install the project's wheel or set LAMPORT_PYTHON")
-
-    # One after the other: whoever starts later has larger values from its first one on.
     clocks: dict[str, Program] = {}
     for container in cluster.containers:
         clock = container.start("clock", PYTHON, "-m", "logical_count")
         clocks[container.name] = clock
         clock.wait_for(is_update, PATIENCE)
-    readings = [cluster.record(container)[1] for container in cluster.containers]
+    return clocks
 
-    def rounds(count: int) -> None:
-        """Waits until every clock has printed that many updates more."""
-        marks = {name: len(clock.lines) for name, clock in clocks.items()}
-        for name, clock in clocks.items():
-            clock.wait_for(is_update, PATIENCE, count, after=marks[name])
+
+def rounds_of(clocks: dict[str, Program], count: int) -> None:
+    """Waits until every clock has printed that many updates more."""
+    marks = {name: len(clock.lines) for name, clock in clocks.items()}
+    for name, clock in clocks.items():
+        clock.wait_for(is_update, PATIENCE, count, after=marks[name])
+
+
+def end(clocks: dict[str, Program]) -> dict[str, list[history.Update]]:
+    """Stops each in its sleep, right after a line: no update is under way and unheard of."""
+    for clock in clocks.values():
+        clock.wait_for(is_update, PATIENCE, after=len(clock.lines))
+        clock.send(signal.SIGINT)
+        clock.wait(INTERVAL)
+    return {
+        name: history.updates_of(name, clock.began, clock.lines) for name, clock in clocks.items()
+    }
+
+
+def test_three_clocks_agree_on_one_order(
+    cluster: Cluster, cannot: Callable[[str], NoReturn]
+) -> None:
+    clocks = clocks_of(cluster, cannot)
+    readings = [cluster.record(container)[1] for container in cluster.containers]
 
     # Held until every sleep is over and let go together, they race, now and in all rounds after:
     # left alone, each keeps its own beat, and not even the old script would repeat a value.
@@ -212,28 +241,20 @@ def test_three_clocks_agree_on_one_order(
     time.sleep(INTERVAL + 0.1)
     for clock in clocks.values():
         clock.send(signal.SIGCONT)
-    rounds(3)
+    rounds_of(clocks, 3)
     # The leader: its own clock loses the member it talks to, the others lose the quorum's head.
     victim = cluster.leader()
     survivors = [one for one in cluster.containers if one is not victim]
     cluster.kill(victim)
-    rounds(3)
+    rounds_of(clocks, 3)
     readings += [cluster.record(container)[1] for container in survivors]
 
     cluster.launch(victim)
     cluster.healthy(victim)
     readings.append(cluster.record(victim)[1])
-    rounds(2)
+    rounds_of(clocks, 2)
 
-    # Each is stopped in its sleep, right after a line: no update is under way and unheard of.
-    for clock in clocks.values():
-        clock.wait_for(is_update, PATIENCE, after=len(clock.lines))
-        clock.send(signal.SIGINT)
-        clock.wait(INTERVAL)
-
-    told = {
-        name: history.updates_of(name, clock.began, clock.lines) for name, clock in clocks.items()
-    }
+    told = end(clocks)
     record, last = cluster.record(victim)
     assert complaints(told, [*readings, last]) == []
     assert history.ordered_pairs(told) >= 20, "too few pairs with a real order: the check is empty"
@@ -252,3 +273,46 @@ def test_three_clocks_agree_on_one_order(
         # What a failed update prints is for a reader, not for a programmer.
         told_until = max(index for index, line in enumerate(lines) if is_update(line))
         assert not any("Traceback" in line.text for line in lines[:told_until]), clock.tail(40)
+
+
+def test_members_move_to_another_etcd_one_after_the_other(
+    tmp_path: Path, cannot: Callable[[str], NoReturn]
+) -> None:
+    """As README.md says: stop, start with another ETCD_VERSION, see that it serves, the next."""
+    reason = why_not()
+    if reason:
+        cannot(reason)
+    releases = sorted({etcd.version: etcd for etcd in two_releases()}.values(), key=by_version)
+    if len(releases) < 2:
+        pytest.skip("there is no second release of etcd here: set CHAOS_ETCD to one")
+    old, new = releases
+    with started(releases, tmp_path) as cluster:
+        clocks = clocks_of(cluster, cannot)
+        readings = []
+        cluster.version = new.version
+        for container in cluster.containers:
+            assert cluster.runs(container) == old.version
+            etcd = cluster.etcd[container.name]
+            etcd.send(signal.SIGTERM)
+            etcd.wait(PATIENCE)
+            restarted = cluster.launch(container)
+            cluster.healthy(container)
+            assert cluster.runs(container) == new.version
+            assert f"start_etcd: installed etcd {new.version}" in printed(restarted)
+            assert "rejoining the cluster" in printed(restarted)
+            rounds_of(clocks, 1)
+            readings.append(cluster.record(container)[1])
+        rounds_of(clocks, 2)
+        told = end(clocks)
+        record, last = cluster.record(cluster.containers[0])
+        assert complaints(told, [*readings, last]) == []
+        assert record["value"] == max(update.value for one in told.values() for update in one)
+
+
+def two_releases() -> list[RealEtcd]:
+    """What the other tests run on, and what the campaigns of real faults run on."""
+    return [RealEtcd.find(named) for named in (None, os.environ.get("CHAOS_ETCD"))]
+
+
+def by_version(etcd: RealEtcd) -> list[int]:
+    return [int(number) for number in etcd.version.split(".")]
