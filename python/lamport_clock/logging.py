@@ -39,13 +39,14 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from datetime import datetime, timezone
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from . import Stamp
 from ._local import LocalClock
+from ._merge import main, merge
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -169,10 +170,11 @@ def _attributes(stamp: Stamp) -> dict[str, object]:
 
 
 class Filter(logging.Filter):
-    """Lets every record pass, and stamps those that have no stamp yet.
+    """Lets records pass, and stamps those that have no stamp yet.
 
     For one handler or one logger alone, in place of install(). The stamp is of the moment at which
-    the record gets here, so a handler behind a queue stamps late.
+    the record gets here, so a handler behind a queue stamps late. As with logging.Filter, a name
+    lets only records of that logger and of those below it pass; without one all of them do.
 
         >>> import logging
         >>> from lamport_clock import SharedClock
@@ -180,12 +182,12 @@ class Filter(logging.Filter):
         >>> logging.getLogger("shop").addFilter(Filter(SharedClock.memory("api")))
     """
 
-    def __init__(self, clock: LocalClock) -> None:
-        super().__init__()
+    def __init__(self, clock: LocalClock, name: str = "") -> None:
+        super().__init__(name)
         self._clock = clock
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Stamps it; True.
+        """Stamps what passes; whether it does.
 
         >>> import logging
         >>> from lamport_clock import SharedClock
@@ -196,9 +198,10 @@ class Filter(logging.Filter):
         >>> record.lamport
         '1@api'
         """
-        if "lamport" not in record.__dict__:
+        passes = bool(super().filter(record))
+        if passes and "lamport" not in record.__dict__:
             record.__dict__.update(_tick(self._clock))
-        return True
+        return passes
 
 
 class StructlogProcessor:
@@ -282,14 +285,27 @@ class JsonFormatter(logging.Formatter):
     `extra` what the call gave as extra={...}. Whatever cannot be written as it is becomes a text.
     No record makes it fail.
 
+    The arguments are those of logging.Formatter, so that dictConfig and fileConfig can name the
+    class. `defaults` are the `extra` of records that have nothing else under these names; the form
+    of the line is always the one above, whatever the others say.
+
         >>> import logging
         >>> from lamport_clock.logging import JsonFormatter
         >>> handler = logging.StreamHandler()
         >>> handler.setFormatter(JsonFormatter())
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        validate: bool = True,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(fmt, datefmt, style, validate, defaults=defaults)
+        self._defaults = dict(defaults or {})
 
     def format(self, record: logging.LogRecord) -> str:
         """The line.
@@ -322,7 +338,8 @@ class JsonFormatter(logging.Formatter):
             entry["exception"] = exception
         if record.stack_info:
             entry["stack"] = record.stack_info
-        extra = {name: value for name, value in attributes.items() if name not in _STANDARD}
+        named = {**self._defaults, **attributes}
+        extra = {name: value for name, value in named.items() if name not in _STANDARD}
         if extra:
             entry["extra"] = extra
         plain = _plain(entry)
@@ -375,95 +392,6 @@ def _text(value: object) -> str:
         return str(value)
     except Exception:
         return f"<a {type(value).__name__} that can't be shown>"
-
-
-# -------------------------------------------------------------------------------------- ordering
-
-
-def merge(*logs: Iterable[str]) -> list[str]:
-    """The lines of several logs in one order: by time, then process, then instance.
-
-    A line has a stamp if it is a JSON object with `lamport` (and `lamport_instance`), or if its
-    last word is one, as Formatter writes it. A line without one (a traceback, the rest of a
-    message) stays behind the line it follows in its own log; those that follow none come first.
-    Everything is held in memory.
-
-        >>> from lamport_clock.logging import merge
-        >>> merge(["asked billing 2@api", "done 6@api"], ["charged 4@billing", "  3 pounds"])
-        ['asked billing 2@api', 'charged 4@billing', '  3 pounds', 'done 6@api']
-    """
-    entries = [entry for log in logs for entry in _entries(log)]
-    # The sort is stable: what has one stamp stays in the order in which it was given.
-    entries.sort(key=lambda entry: entry[0])
-    return [line for _, lines in entries for line in lines]
-
-
-def _entries(log: Iterable[str]) -> Iterator[tuple[tuple[int, str, str], list[str]]]:
-    place = (-1, "", "")
-    lines: list[str] = []
-    for line in log:
-        line = line.removesuffix("\n")
-        stamped = _place(line)
-        if stamped is not None:
-            yield place, lines
-            place, lines = stamped, []
-        lines.append(line)
-    yield place, lines
-
-
-def _place(line: str) -> tuple[int, str, str] | None:
-    """Where the line belongs; None if it does not say."""
-    instance = None
-    if line.startswith("{"):
-        # A line that only looks like JSON may still be a plain one. Deep nesting is no ValueError.
-        try:
-            entry = json.loads(line)
-            text, instance = entry.get("lamport"), entry.get("lamport_instance")
-        except (ValueError, RecursionError):
-            text = _last_word(line)
-    else:
-        text = _last_word(line)
-    if not isinstance(text, str):
-        return None
-    try:
-        stamp = Stamp.parse(text)
-    except ValueError:
-        return None
-    named = isinstance(instance, str) and not stamp.instance
-    return stamp.time, stamp.process, str(instance) if named else f"{stamp.instance:016x}"
-
-
-def _last_word(line: str) -> str:
-    words = line.rsplit(maxsplit=1)
-    return words[-1] if words else ""
-
-
-def main(paths: list[str]) -> int:
-    """Prints the lines of these files (`-`: what comes on stdin) in one order."""
-    if not paths or any(path in ("-h", "--help") for path in paths):
-        print("usage: python -m lamport_clock.logging LOG... (-: stdin)", file=sys.stderr)
-        return 0 if paths else 2
-    try:
-        with ExitStack() as files:
-            lines = merge(*(files.enter_context(_open(path)) for path in paths))
-    except OSError as error:
-        print(f"lamport_clock.logging: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    try:
-        for line in lines:
-            sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # Whoever reads (head) has seen enough; nor shall the interpreter's flush at exit complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0
-
-
-def _open(path: str) -> IO[str]:
-    # Whatever the bytes of a line are, they come out as they went in.
-    file = sys.stdin.fileno() if path == "-" else path
-    return open(file, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 if __name__ == "__main__":

@@ -308,7 +308,7 @@ def test_a_filter_works_from_a_dict_config(logger: logging.Logger) -> None:
             },
             "formatters": {
                 "plain": {"class": "lamport_clock.logging.Formatter", "format": "%(message)s"},
-                "json": {"()": "lamport_clock.logging.JsonFormatter"},
+                "json": {"class": "lamport_clock.logging.JsonFormatter"},
             },
             "handlers": {
                 name: {
@@ -329,6 +329,80 @@ def test_a_filter_works_from_a_dict_config(logger: logging.Logger) -> None:
     logger.warning("hello")
     assert outputs[0].getvalue() == "hello 1@a\n"
     assert json.loads(outputs[1].getvalue())["lamport"] == "1@a"
+
+
+def test_a_filter_has_a_name_as_theirs_have(logger: logging.Logger, kept: Kept) -> None:
+    clock = SharedClock.memory("api")
+    kept.addFilter(Filter(clock, name=f"{logger.name}.sub"))
+    logger.info("stopped")
+    logging.getLogger(f"{logger.name}.sub.below").info("passes")
+    assert kept.stamps == ["1@api"]
+    assert clock.now() == 1
+
+
+@pytest.mark.parametrize("name", ["Formatter", "JsonFormatter"])
+def test_a_formatter_takes_all_that_a_dict_config_gives(logger: logging.Logger, name: str) -> None:
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "ours": {
+                    "class": f"lamport_clock.logging.{name}",
+                    "format": "{message}",
+                    "datefmt": "%H",
+                    "style": "{",
+                    "validate": True,
+                },
+                "called": {
+                    "()": f"lamport_clock.logging.{name}",
+                    "defaults": {"service": "till"},
+                },
+            },
+            "handlers": {
+                name: {"class": "logging.StreamHandler", "formatter": name}
+                for name in ("ours", "called")
+            },
+            "loggers": {logger.name: {"handlers": ["ours", "called"]}},
+        }
+    )
+    record = logging.makeLogRecord({"msg": "hello", "lamport": "1@api"})
+    ours, called = (handler.format(record) for handler in logger.handlers)
+    if name == "Formatter":
+        assert ours == called == "hello 1@api"
+    else:
+        assert json.loads(ours)["message"] == "hello"
+        assert "extra" not in json.loads(ours)
+        assert json.loads(called)["extra"] == {"service": "till"}
+        named = logging.makeLogRecord({"service": "own"})
+        assert json.loads(logger.handlers[1].format(named))["extra"] == {"service": "own"}
+
+
+def test_a_file_config_names_a_formatter(tmp_path: Path) -> None:
+    path = tmp_path / "logging.ini"
+    path.write_text(
+        """
+[loggers]
+keys=root
+[handlers]
+keys=out
+[formatters]
+keys=json
+[logger_root]
+handlers=out
+[handler_out]
+class=StreamHandler
+formatter=json
+args=(sys.stdout,)
+[formatter_json]
+class=lamport_clock.logging.JsonFormatter
+format=%(message)s
+datefmt=%H
+"""
+    )
+    script = f"import logging.config as c; c.fileConfig({str(path)!r}); c.logging.error('hello')"
+    done = run("-c", script)
+    assert json.loads(done.stdout)["message"] == "hello", done.stderr
 
 
 def test_a_record_that_goes_through_a_queue_keeps_its_stamp(
