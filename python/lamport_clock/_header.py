@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from . import Stamp, TooFarAheadError
 from ._local import LocalClock
@@ -28,6 +28,10 @@ MOST = 16
 
 QUIET = 600.0
 """After a warning about ignored headers the next of its kind comes so many seconds later."""
+
+
+Kind: TypeAlias = type[str] | type[bytes]
+"""In what a name or a value is written."""
 
 
 class Readable(Protocol):
@@ -134,14 +138,21 @@ def values(headers: Any) -> Iterator[object]:  # noqa: ANN401
 
 
 def put(
-    pairs: Iterable[Any] | None, message: tuple[Stamp, str] | None, *, in_bytes: bool = False
+    pairs: Iterable[Any] | None,
+    message: tuple[Stamp, str] | None,
+    *,
+    name: Kind = str,
+    value: Kind = str,
 ) -> list[Any]:
     """The pairs of these headers with what sent() gave in place of what they had of ours."""
     others = [pair for pair in pairs or () if not is_ours(pair[0])]
     if message is not None:
-        value = message[1]
-        others.append((HEADER.encode(), value.encode()) if in_bytes else (HEADER, value))
+        others.append((of_kind(name, HEADER), of_kind(value, message[1])))
     return others
+
+
+def of_kind(kind: Kind, text: str) -> str | bytes:
+    return text.encode() if issubclass(kind, bytes) else text
 
 
 def is_ours(name: object) -> bool:

@@ -71,7 +71,7 @@ class LamportMiddleware:
 
     def _stamped(self, message: Message) -> Message:
         departure = _header.sent(self._clock)
-        headers = _header.put(message.get("headers"), departure, in_bytes=True)
+        headers = _header.put(message.get("headers"), departure, name=bytes, value=bytes)
         return {**message, "headers": headers}
 
 

@@ -25,10 +25,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from . import Stamp, _header
-from ._header import HEADER, Readable, Stats, stats
+from ._header import HEADER, Kind, Readable, Stats, stats
 from ._local import LocalClock
 
 __all__ = [
@@ -50,19 +50,23 @@ VARIABLE = "LAMPORT_STAMP"
 class Settable(Protocol):
     """Headers that can be set: a dict, or the class of any framework."""
 
-    def keys(self) -> Iterable[str]: ...
-    def __setitem__(self, name: str, value: str, /) -> None: ...
-    def __delitem__(self, name: str, /) -> None: ...
+    def keys(self) -> Iterable[Any]: ...
+    def __setitem__(self, name: Any, value: Any, /) -> None: ...  # noqa: ANN401
+    def __delitem__(self, name: Any, /) -> None: ...  # noqa: ANN401
 
 
 def inject(
-    headers: Settable | list[tuple[str, str]] | list[tuple[bytes, bytes]], clock: LocalClock
+    headers: Settable | list[Any],
+    clock: LocalClock,
+    *,
+    name: Kind | None = None,
+    value: Kind | None = None,
 ) -> Stamp | None:
     """A message is about to leave: ticks, puts the stamp into its headers, and returns it.
 
-    `headers` is a dict, the headers of any framework, or a list of pairs of str or of bytes. A
-    stamp that is in them already is replaced. No I/O. If the clock can't tick (its times are used
-    up) the message goes without a stamp: the headers lose an old one, and None comes back.
+    `headers` is a dict, the headers of any framework, or a list of pairs. A stamp that is in them
+    already is replaced. No I/O. If the clock can't tick (its times are used up) the message goes
+    without a stamp: the headers lose an old one, and None comes back.
 
         >>> from lamport_clock import SharedClock, propagation
         >>> headers = [("Lamport", "1@somebody")]
@@ -70,20 +74,40 @@ def inject(
         >>> [(name, value[:5]) for name, value in headers]
         [('lamport', '1@api')]
 
+    Name and value are str or bytes as those of the headers are that a dict or a list has already,
+    and str where it has none; `name` and `value` say otherwise. A library such as kafka-python,
+    whose values are bytes, is given
+
+        >>> headers = []
+        >>> stamp = propagation.inject(headers, SharedClock.memory("api"), value=bytes)
+        >>> [(name, value[:5]) for name, value in headers]
+        [('lamport', b'1@api')]
+
     Raises TypeError for anything that can't be changed.
     """
     message = _header.sent(clock)
     if isinstance(headers, list):
-        in_bytes = bool(headers) and isinstance(headers[0][0], bytes)
-        headers[:] = _header.put(headers, message, in_bytes=in_bytes)
+        kinds = {"name": name or _kind(headers, 0), "value": value or _kind(headers, 1)}
+        headers[:] = _header.put(headers, message, **kinds)
     elif hasattr(headers, "keys") and hasattr(headers, "__setitem__"):
-        _put_into_mapping(headers, None if message is None else message[1])
+        # The classes of frameworks make of a str what they need.
+        pairs = list(headers.items()) if isinstance(headers, dict) else []
+        text = None if message is None else message[1]
+        _put_into_mapping(headers, text, name or _kind(pairs, 0), value or _kind(pairs, 1))
     else:
         raise TypeError(
             "headers are a dict, a framework's headers or a list of pairs,"
             f" not {type(headers).__name__}"
         )
     return None if message is None else message[0]
+
+
+def _kind(pairs: list[Any], place: int) -> Kind:
+    """Of what type the names (0) or values (1) of these pairs are; a stamp of ours tells least."""
+    for pair in sorted(pairs, key=lambda pair: _header.is_ours(pair[0])):
+        if isinstance(pair[place], (str, bytes)):
+            return bytes if isinstance(pair[place], bytes) else str
+    return str
 
 
 def extract(headers: Readable | Iterable[object] | None, clock: LocalClock) -> Stamp | None:
@@ -133,11 +157,11 @@ def extract_environment(environment: Mapping[str, str], clock: LocalClock) -> St
     return _header.received(() if value is None else (value,), clock)
 
 
-def _put_into_mapping(headers: Settable, value: str | None) -> None:
+def _put_into_mapping(headers: Settable, text: str | None, name: Kind, value: Kind) -> None:
     # Setting replaces nothing where names are compared with regard to case, or not at all.
-    for name in [name for name in headers.keys() if _header.is_ours(name)]:  # noqa: SIM118
+    for old in [old for old in headers.keys() if _header.is_ours(old)]:  # noqa: SIM118
         # Where a name stands twice, the first deletion took both.
         with suppress(KeyError):
-            del headers[name]
-    if value is not None:
-        headers[HEADER] = value
+            del headers[old]
+    if text is not None:
+        headers[_header.of_kind(name, HEADER)] = _header.of_kind(value, text)

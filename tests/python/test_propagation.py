@@ -28,7 +28,9 @@ from services import HOSTILE, UNPRINTABLE, Recorder, exhausted
 CARRIERS: dict[str, Callable[[], Any]] = {
     "dict": dict,
     "pairs of str": lambda: [("host", "x")],
+    "dict of bytes": lambda: {b"host": b"x"},
     "pairs of bytes": lambda: [(b"host", b"x")],
+    "pairs of str and bytes": lambda: [("trace", b"abc")],
     "email": email.message.Message,
     "grpc": grpc.aio.Metadata,
     "httpx": httpx.Headers,
@@ -54,9 +56,39 @@ def test_every_carrier_brings_the_stamp_and_brings_it_once(carrier: str) -> None
         received = propagation.extract(headers, receiver)
         assert received is not None and received > sent
         assert receiver.received[-1] == sent
-    pairs = headers.items() if hasattr(headers, "items") else headers
+    pairs = list(headers.items() if hasattr(headers, "items") else headers)
     assert len([name for name, _ in pairs if name in ("lamport", b"lamport")]) == 1
+    # Each library wants, and has, all its names of one type and all its values of one.
+    assert len({type(name) for name, _ in pairs}) == len({type(value) for _, value in pairs}) == 1
     assert propagation.stats()[:2] == (3, 3)
+
+
+@pytest.mark.parametrize("name", [str, bytes])
+@pytest.mark.parametrize("value", [str, bytes])
+@pytest.mark.parametrize("carrier", [list, dict])
+def test_types_are_those_asked_for_and_stay(
+    name: type[str] | type[bytes], value: type[str] | type[bytes], carrier: type
+) -> None:
+    headers = carrier()
+    clock = SharedClock.memory("a")
+    propagation.inject(headers, clock, name=name, value=value)
+    for count in (1, 2):
+        pairs = list(headers.items() if isinstance(headers, dict) else headers)
+        assert [(type(one), type(other)) for one, other in pairs] == [(name, value)]
+        assert propagation.extract(headers, Recorder()) is not None
+        # A message that is sent on has nothing but the stamp, and it tells what is wanted.
+        assert clock.now() == count
+        propagation.inject(headers, clock)
+
+
+def test_the_other_headers_tell_more_than_a_stamp_that_is_there() -> None:
+    clock = SharedClock.memory("a")
+    pairs: list[tuple[str, Any]] = [("lamport", "1@b"), ("tries", None), ("trace", b"x")]
+    propagation.inject(pairs, clock)
+    assert type(pairs[-1][1]) is bytes
+    mixed: dict[str, Any] = {"lang": "py", "root": None, "size": 1, "body": b"x"}
+    propagation.inject(mixed, clock)
+    assert type(mixed["lamport"]) is str
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
