@@ -66,8 +66,9 @@ class LamportMiddleware:
             await send(self._stamped(message) if message["type"] in _HEADS else message)
 
         arrival = _header.arrived(_header.values(scope.get("headers")), self._clock)
-        # A copy: whoever called us keeps its own.
-        await self._app({**scope, "lamport": arrival}, receive, stamped)
+        # The same scope: what the application puts there, such as its route, is for those above us.
+        scope["lamport"] = arrival
+        await self._app(scope, receive, stamped)
 
     def _stamped(self, message: Message) -> Message:
         departure = _header.sent(self._clock)
