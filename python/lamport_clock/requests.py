@@ -6,13 +6,21 @@
     >>> session = install(requests.Session(), SharedClock.memory("api"))
 
 From then on session.get(...) sends a stamp, and the clock is past that of the response. Each
-request that goes out is stamped, also those that follow a redirect. What an adapter sends again by
-itself (max_retries) goes out with the stamp of the first time.
+request that goes out is stamped, also those that follow a redirect or an authentication, and those
+of adapters that are mounted later. What an adapter sends again by itself (max_retries) goes out
+with the stamp of the first time.
+
+A session may be copied, and the copy has the same clock. It may be pickled as well, but its clock
+stays behind, since that is of one process: install() gives it one of the other process, and until
+then it sends as any session does.
 See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
 """
 
 from __future__ import annotations
 
+import copy
+from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 from ._frameworks import missing
@@ -31,20 +39,62 @@ __all__ = ["LamportAdapter", "install"]
 class LamportAdapter(BaseAdapter):
     """An adapter that stamps what another one sends, and receives what that one brings.
 
-    For one address alone, or for an adapter of your own:
+    For one address alone, or for an adapter of your own; without one it takes the arguments of
+    requests' HTTPAdapter. All other attributes are those of the adapter that sends:
 
         >>> import requests
         >>> from lamport_clock import SharedClock
         >>> from lamport_clock.requests import LamportAdapter
-        >>> patient = requests.adapters.HTTPAdapter(max_retries=3)
         >>> session = requests.Session()
-        >>> session.mount("https://billing/", LamportAdapter(SharedClock.memory("api"), patient))
+        >>> clock = SharedClock.memory("api")
+        >>> session.mount("https://billing/", LamportAdapter(clock, max_retries=3))
+        >>> session.get_adapter("https://billing/").max_retries.total
+        3
+
+    Raises TypeError if there are arguments for an HTTPAdapter beside an adapter.
     """
 
-    def __init__(self, clock: LocalClock, adapter: BaseAdapter | None = None) -> None:
-        super().__init__()
-        self._clock = clock
-        self._adapter = HTTPAdapter() if adapter is None else adapter
+    # None: it came by pickle, and its clock did not.
+    _clock: LocalClock | None
+    _adapter: BaseAdapter
+
+    def __init__(
+        self,
+        clock: LocalClock,
+        adapter: BaseAdapter | None = None,
+        **arguments: Any,  # noqa: ANN401
+    ) -> None:
+        if adapter is None:
+            adapter = HTTPAdapter(**arguments)
+        elif arguments:
+            raise TypeError(f"give {', '.join(arguments)} to the adapter, which is there already")
+        self.__setstate__({"_clock": clock, "_adapter": adapter})
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        if name in _OWN:
+            raise AttributeError(name)
+        return getattr(self._adapter, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _OWN:
+            super().__setattr__(name, value)
+        else:
+            setattr(self._adapter, name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_clock": None, "_adapter": self._adapter}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __copy__(self) -> LamportAdapter:
+        return self._copied(copy.copy(self._adapter))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LamportAdapter:
+        return self._copied(copy.deepcopy(self._adapter, memo))
+
+    def _copied(self, adapter: BaseAdapter) -> LamportAdapter:
+        return _stamping(self._clock, adapter, type(self))
 
     def send(
         self,
@@ -68,9 +118,14 @@ class LamportAdapter(BaseAdapter):
         >>> request.headers["lamport"][:5], clock.now()
         ('1@api', 42)
         """
+        if self._clock is None:
+            return self._adapter.send(request, *args, **kwargs)
         inject(request.headers, self._clock)
         response = self._adapter.send(request, *args, **kwargs)
         extract(response.headers, self._clock)
+        # Digest authentication sends its answer by what it finds here.
+        if getattr(response, "connection", None) is self._adapter:
+            response.__dict__["connection"] = self
         return response
 
     def close(self) -> None:
@@ -86,7 +141,7 @@ class LamportAdapter(BaseAdapter):
 def install(session: requests.Session, clock: LocalClock) -> requests.Session:
     """Gives the session's requests stamps, and receives those of the responses; returns it.
 
-    Whatever adapters it has go on sending.
+    Whatever adapters it has, or is given later, go on sending. Those that have a clock keep it.
 
         >>> import requests
         >>> from lamport_clock import SharedClock
@@ -95,7 +150,44 @@ def install(session: requests.Session, clock: LocalClock) -> requests.Session:
         >>> type(session.get_adapter("https://billing/")).__name__
         'LamportAdapter'
     """
-    for prefix, adapter in list(session.adapters.items()):
-        if not isinstance(adapter, LamportAdapter):
-            session.mount(prefix, LamportAdapter(clock, adapter))
+    session.adapters = _Adapters(clock, session.adapters.items())
     return session
+
+
+_OWN = ("_clock", "_adapter")
+
+
+def _stamping(
+    clock: LocalClock | None, adapter: BaseAdapter, kind: type[LamportAdapter] = LamportAdapter
+) -> LamportAdapter:
+    made = kind.__new__(kind)
+    made.__setstate__({"_clock": clock, "_adapter": adapter})
+    return made
+
+
+class _Adapters(OrderedDict[str, BaseAdapter]):
+    """The adapters of a session by prefix, each of which stamps."""
+
+    def __init__(
+        self, clock: LocalClock | None = None, adapters: Iterable[tuple[str, BaseAdapter]] = ()
+    ) -> None:
+        self.clock = clock
+        super().__init__(adapters)
+
+    def __setitem__(self, prefix: str, adapter: BaseAdapter) -> None:
+        if not isinstance(adapter, LamportAdapter):
+            adapter = _stamping(self.clock, adapter)
+        elif adapter._clock is None:
+            adapter._clock = self.clock
+        super().__setitem__(prefix, adapter)
+
+    def copy(self) -> _Adapters:
+        return _Adapters(self.clock, self.items())
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Adapters:
+        return _Adapters(self.clock, [(at, copy.deepcopy(one, memo)) for at, one in self.items()])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Adapters, (None, list(self.items()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import pickle
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -120,13 +121,25 @@ def test_each_hop_of_a_redirect_has_a_stamp_of_its_own(
     assert here.now() > Stamp.parse(response.headers["lamport"]).time
 
 
+def httpx_authenticated(url: str, clock: SharedClock) -> int:
+    client = httpx.Client(auth=httpx.DigestAuth("u", "p"))
+    with lamport_clock.httpx.install(client, clock):
+        return client.get(url).status_code
+
+
+def requests_authenticated(url: str, clock: SharedClock) -> int:
+    auth = requests.auth.HTTPDigestAuth("u", "p")
+    with lamport_clock.requests.install(requests.Session(), clock) as session:
+        return session.get(url, auth=auth, timeout=PATIENCE).status_code
+
+
+@pytest.mark.parametrize("get", [httpx_authenticated, requests_authenticated])
 def test_each_request_of_an_authentication_has_a_stamp_of_its_own(
-    address: str, service: Service
+    get: Callable[[str, SharedClock], int], address: str, service: Service
 ) -> None:
     here = SharedClock.memory("here")
     service.clock.receive(1_000)
-    with lamport_clock.httpx.install(httpx.Client(auth=httpx.DigestAuth("u", "p")), here) as client:
-        assert client.get(f"{address}/private").status_code == 200
+    assert get(f"{address}/private", here) == 200
     one, two = (Stamp.parse(header or "") for header in service.headers)
     assert one.time < 1_000 < two.time
 
@@ -182,10 +195,62 @@ def test_an_adapter_serves_one_address_alone(address: str, service: Service) -> 
     assert [header is None for header in service.headers] == [False, True]
 
 
-def test_a_copied_session_goes_on(address: str, service: Service) -> None:
-    with lamport_clock.requests.install(requests.Session(), SharedClock.memory("here")) as session:
-        assert copy.copy(session).get(address, timeout=PATIENCE).ok
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copied_session_goes_on(
+    address: str, service: Service, copied: Callable[[Any], Any]
+) -> None:
+    here = SharedClock.memory("here")
+    with lamport_clock.requests.install(requests.Session(), here) as session:
+        for other in (copied(session), session):
+            other.mount("http://later/", requests.adapters.HTTPAdapter())
+            other.adapters = copied(other.adapters)
+            other.mount("http://", copied(other.get_adapter("http://later/")))
+            other.adapters = other.adapters.copy()
+            before = here.tick()
+            assert other.get(address, timeout=PATIENCE).ok
+            stamp = Stamp.parse(service.headers[-1] or "")
+            assert before < stamp and stamp.instance == here.instance
+
+
+def test_a_pickled_session_waits_for_a_clock_of_its_process(address: str, service: Service) -> None:
+    here = SharedClock.memory("here")
+    session = lamport_clock.requests.install(requests.Session(), here)
+    session.mount("http://", LamportAdapter(here, max_retries=7))
+    other = pickle.loads(pickle.dumps(session))
+    other.mount("http://later/", requests.adapters.HTTPAdapter())
+    assert other.get_adapter("http://").max_retries.total == 7
+    assert other.get(address, timeout=PATIENCE).ok
+    there = SharedClock.memory("other")
+    lamport_clock.requests.install(other, there)
+    assert other.get(address, timeout=PATIENCE).ok
+    assert all(adapter._clock is there for adapter in other.adapters.values())
+    assert [header and header.partition("@")[2][:5] for header in service.headers] == [
+        None,
+        "other",
+    ]
+    assert pickle.loads(pickle.dumps(session.get_adapter("http://"))).max_retries.total == 7
+
+
+def test_attributes_are_those_of_the_adapter_that_sends(address: str, service: Service) -> None:
+    session = lamport_clock.requests.install(requests.Session(), SharedClock.memory("here"))
+    adapter: Any = session.get_adapter(address)
+    adapter.max_retries = urllib3.Retry(total=5, status_forcelist=[503], backoff_factor=0)
+    assert adapter.max_retries.total == 5
+    assert session.get(f"{address}/busy", timeout=PATIENCE).status_code == 200
+    assert adapter.poolmanager.connection_pool_kw is not None
+    with pytest.raises(AttributeError, match="no_such"):
+        adapter.no_such  # noqa: B018
+    with pytest.raises(TypeError, match="give max_retries to the adapter"):
+        LamportAdapter(SharedClock.memory("a"), requests.adapters.HTTPAdapter(), max_retries=1)
+
+
+def test_an_adapter_that_is_mounted_later_stamps_too(address: str, service: Service) -> None:
+    session = lamport_clock.requests.install(requests.Session(), SharedClock.memory("here"))
+    session.mount(address, requests.adapters.HTTPAdapter())
+    session.mount("http://", requests.adapters.HTTPAdapter())
+    session.get(address, timeout=PATIENCE)
     assert service.headers[-1] is not None
+    assert [*session.adapters] == sorted(session.adapters, key=len, reverse=True)
 
 
 @each_client
