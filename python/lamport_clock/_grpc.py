@@ -12,6 +12,31 @@ import grpc
 from . import _header
 from ._local import LocalClock
 
+
+class Standin:
+    """Something of gRPC's with methods of ours: what else is read of it, or set, is its own."""
+
+    __slots__ = ("_clock", "_theirs")
+
+    def __init__(self, theirs: Any, clock: LocalClock) -> None:
+        self._theirs = theirs
+        self._clock = clock
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        # Whoever asks whether this is a call, or a context, is told that it is.
+        return self._theirs.__class__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._theirs, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(type(self), name):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._theirs, name, value)
+
+
 # ---------------------------------------------------------------------------------------- client
 
 
@@ -62,47 +87,44 @@ class ClientInterceptor(
         return _Answers(continuation(self._stamped(details), request), self._clock)
 
     def _stamped(self, details: Any) -> _Details:
-        return _Details(details, stamped(details.metadata, self._clock))
+        return _Details(details, self._clock)
 
 
-class _Details(grpc.ClientCallDetails):
-    """The details of a call with other metadata."""
+class _Details(Standin):
+    """The details of a call with a stamp in its metadata."""
 
-    def __init__(self, details: Any, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
-        # What has no such attribute here keeps the caller's value.
-        for name in ("method", "timeout", "credentials", "wait_for_ready", "compression"):
-            if hasattr(details, name):
-                setattr(self, name, getattr(details, name))
-        self.metadata = metadata
+    __slots__ = ("metadata",)
+
+    def __init__(self, details: Any, clock: LocalClock) -> None:
+        super().__init__(details, clock)
+        self.metadata = stamped(details.metadata, clock)
 
 
-class _Answer:
+class _Answer(Standin):
     """A call, whose stamp is received before its caller has the response."""
 
-    def __init__(self, call: Any, clock: LocalClock) -> None:
-        self._call = call
-        self._clock = clock
-        self._received = False
+    __slots__ = ("_received",)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
+    def __init__(self, call: Any, clock: LocalClock) -> None:
+        super().__init__(call, clock)
+        self._received = False
 
     def receive(self) -> None:
         """If the call is done: of both metadata the newest stamp."""
-        if self._received or not self._call.done():
+        if self._received or not self._theirs.done():
             return
         self._received = True
-        receive((self._call.initial_metadata, self._call.trailing_metadata), self._clock)
+        receive((self._theirs.initial_metadata, self._theirs.trailing_metadata), self._clock)
 
     def result(self, timeout: float | None = None) -> Any:
         try:
-            return self._call.result(timeout)
+            return self._theirs.result(timeout)
         finally:
             self.receive()
 
     def exception(self, timeout: float | None = None) -> Any:
         try:
-            return self._call.exception(timeout)
+            return self._theirs.exception(timeout)
         finally:
             self.receive()
 
@@ -111,32 +133,30 @@ class _Answer:
             self.receive()
             callback(self)
 
-        self._call.add_done_callback(done)
+        self._theirs.add_done_callback(done)
 
 
-class _Answers:
+class _Answers(Standin):
     """A call whose answer is a stream: one stamp before the first message, one at the end."""
 
-    def __init__(self, call: Any, clock: LocalClock) -> None:
-        self._call = call
-        self._clock = clock
-        self._begun = False
+    __slots__ = ("_begun",)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
+    def __init__(self, call: Any, clock: LocalClock) -> None:
+        super().__init__(call, clock)
+        self._begun = False
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         try:
-            response = next(self._call)
+            response = next(self._theirs)
         except (StopIteration, grpc.RpcError):
-            receive((self._call.trailing_metadata,), self._clock)
+            receive((self._theirs.trailing_metadata,), self._clock)
             raise
         if not self._begun:
             self._begun = True
-            receive((self._call.initial_metadata,), self._clock)
+            receive((self._theirs.initial_metadata,), self._clock)
         return response
 
 
@@ -223,20 +243,18 @@ def begin(context: Any, clock: LocalClock) -> Any:
     return context if hasattr(context, "trailing_metadata") else _Remembering(context, clock)
 
 
-class _Remembering:
+class _Remembering(Standin):
     """The context of a function that grpc.aio runs in a thread: its metadata can't be read back."""
 
-    def __init__(self, context: Any, clock: LocalClock) -> None:
-        self._context = context
-        self._clock = clock
-        self._trailing: tuple[Any, ...] = ()
+    __slots__ = ("_trailing",)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
+    def __init__(self, context: Any, clock: LocalClock) -> None:
+        super().__init__(context, clock)
+        self._trailing: tuple[Any, ...] = ()
 
     def set_trailing_metadata(self, metadata: Any) -> None:
         self._trailing = tuple(metadata)
-        self._context.set_trailing_metadata(self._trailing)
+        self._theirs.set_trailing_metadata(self._trailing)
 
     def trailing_metadata(self) -> tuple[Any, ...]:
         return self._trailing
@@ -244,7 +262,7 @@ class _Remembering:
     def abort(self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()) -> None:
         # It sends at once, where that of a server of threads waits for the handler's end.
         metadata = stamped(trailing_metadata or self._trailing, self._clock)
-        self._context.abort(code, details, metadata)
+        self._theirs.abort(code, details, metadata)
 
 
 def leave(context: Any, clock: LocalClock) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import grpc.aio
 
 from . import _header
-from ._grpc import begin, leave, stamped, stamping, wrapped
+from ._grpc import Standin, begin, leave, stamped, stamping, wrapped
 from ._local import LocalClock
 
 # ---------------------------------------------------------------------------------------- client
@@ -35,13 +35,10 @@ class _Interceptor:
         self._clock = clock
 
     def _stamped(self, details: Any) -> grpc.aio.ClientCallDetails:
-        return grpc.aio.ClientCallDetails(
-            details.method,
-            details.timeout,
-            grpc.aio.Metadata(*stamped(details.metadata, self._clock)),
-            details.credentials,
-            details.wait_for_ready,
-        )
+        # A named tuple; of a kind of the caller's own it keeps the rest.
+        metadata = grpc.aio.Metadata(*stamped(details.metadata, self._clock))
+        replaced: grpc.aio.ClientCallDetails = details._replace(metadata=metadata)
+        return replaced
 
 
 class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
@@ -95,24 +92,19 @@ class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
         )
 
 
-class _Answer:
+class _Answer(Standin):
     """A call, whose stamp is received before its caller has the response."""
 
-    def __init__(self, call: Any, clock: LocalClock) -> None:
-        self._call = call
-        self._clock = clock
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
+    __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._response().__await__()
 
     async def _response(self) -> Any:
         try:
-            return await self._call
+            return await self._theirs
         finally:
-            await _receive(self._call, self._clock)
+            await _receive(self._theirs, self._clock)
 
 
 async def _answers(call: Any, clock: LocalClock) -> AsyncIterator[Any]:
@@ -186,21 +178,16 @@ def _stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
     return stamping(behaviour, handler, clock)
 
 
-class _Aborting:
+class _Aborting(Standin):
     """The context of a coroutine: an abort sends at once, so it is stamped before."""
 
-    def __init__(self, context: Any, clock: LocalClock) -> None:
-        self._context = context
-        self._clock = clock
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
+    __slots__ = ()
 
     async def abort(
         self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()
     ) -> None:
-        metadata = stamped(trailing_metadata or self._context.trailing_metadata(), self._clock)
-        await self._context.abort(code, details, metadata)
+        metadata = stamped(trailing_metadata or self._theirs.trailing_metadata(), self._clock)
+        await self._theirs.abort(code, details, metadata)
 
     async def abort_with_status(self, status: Any) -> None:
         # gRPC's own calls gRPC's own abort().

@@ -325,6 +325,60 @@ def sendable(value: str) -> bool:
     return value.isascii() and value.isprintable() and len(value) < 4_000
 
 
+class Onlooker(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Somebody else's interceptor, which looks at the answer."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401
+        self.calls.append(continuation(details, request))
+        return self.calls[-1]
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401
+        return self.intercept_unary_unary(continuation, details, request)
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream"])
+def test_an_interceptor_above_ours_is_given_a_call(kind: str) -> None:
+    service = Service(SharedClock.memory("there"))
+    onlooker = Onlooker()
+    with serving(service) as address, grpc.insecure_channel(address) as channel:
+        ours = ClientInterceptor(SharedClock.memory("here"))
+        call(grpc.intercept_channel(channel, onlooker, ours), kind)
+    (answer,) = onlooker.calls
+    assert all(isinstance(answer, one) for one in (grpc.Call, grpc.Future))
+    answer.theirs = "kept"
+    assert answer.theirs == "kept"
+
+
+class Context:
+    """That of a call, which can't be read back, as in a thread of grpc.aio."""
+
+    verdict: str
+
+    def invocation_metadata(self) -> tuple[()]:
+        return ()
+
+    def set_trailing_metadata(self, metadata: object) -> None:
+        self.sent = metadata
+
+
+def test_what_a_handler_sets_on_its_context_is_seen_above() -> None:
+    def judge(request: bytes, context: Any) -> bytes:  # noqa: ANN401
+        assert isinstance(context, Context)
+        context.verdict = "guilty"
+        return request
+
+    handler: Any = grpc.unary_unary_rpc_method_handler(judge)
+    interceptor = ServerInterceptor(SharedClock.memory("there"))
+    context = Context()
+    stamping = interceptor.intercept_service(lambda _: handler, None)
+    assert stamping.unary_unary(b"x", context) == b"x"
+    assert context.verdict == "guilty"
+    assert "lamport" in str(context.sent)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_hostile_metadata_breaks_no_call(kind: str) -> None:
     service = Service(SharedClock.memory("there"))
