@@ -59,7 +59,11 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
     };
     let output = Output::new(cli.json);
     let settings = cli.connection.settings;
-    let result = Stop::listen().and_then(|stop| match cli.command {
+    let stop = match Stop::listen() {
+        Ok(stop) => stop,
+        Err(ending) => return report(&output, ending),
+    };
+    let result = match cli.command {
         Command::Run(args) => run::run(&args, &settings, &output, stop),
         Command::Update(args) => update::update(&args, &settings, &output, stop),
         Command::Read => read::read(&settings, &output, stop),
@@ -69,11 +73,13 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Repair(args) => repair::repair(&args, &settings, &output, stop),
         Command::Demo(args) => demo::demo(&args, &settings, &output, stop),
         Command::Check(args) => check::check_histories(&args, &settings, &output),
-    });
-    match result {
+    };
+    let code = match result {
         Ok(()) => 0,
         Err(ending) => report(&output, ending),
-    }
+    };
+    stop.ended();
+    code
 }
 
 /// How a command ends that does not simply get done.

@@ -16,6 +16,9 @@ pub(super) struct Stop {
 /// How often a wait for a call looks up for a signal.
 const GLANCE: Duration = Duration::from_millis(20);
 
+/// How long it may take to end once it was asked again: as long as a call by default.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
 impl Stop {
     /// Listens from now on. The handler is the process's own and there is one: inside Python it
     /// takes the place of the interpreter's, which could act only after the command.
@@ -61,14 +64,27 @@ impl Stop {
         }
     }
 
+    /// The command has ended, and nobody need end it any more.
+    pub(super) fn ended(&self) {
+        *self.lock() = false;
+        self.changed.notify_all();
+    }
+
     fn request(&self) {
         let mut requested = self.lock();
-        if *requested {
-            // Asked twice: something keeps it from ending, for instance output that nobody reads.
+        if !*requested {
+            *requested = true;
+            self.changed.notify_all();
+            return;
+        }
+        // Asked again: it is about to end, unless something keeps it from it, for instance output
+        // that nobody reads.
+        let waited = self
+            .changed
+            .wait_timeout_while(requested, LAST_WAIT, |requested| *requested);
+        if *waited.unwrap_or_else(PoisonError::into_inner).0 {
             std::process::exit(1);
         }
-        *requested = true;
-        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {

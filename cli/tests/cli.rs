@@ -112,6 +112,31 @@ fn signals_end_a_run_with_a_summary_and_status_0() {
 }
 
 #[test]
+fn a_run_that_is_ending_ends_as_ever_however_often_it_is_asked() {
+    // It ends as a line is written: the signals come all at once, before and while it does.
+    for _ in 0..5 {
+        let running = Running::start(&mut lamport(&[
+            "run",
+            "--store",
+            "memory:",
+            "--node",
+            "api",
+            "--interval",
+            "60m",
+        ]));
+        assert_eq!(running.line(), "api: connected to memory:");
+        assert_eq!(running.line(), "       2@api  the first record");
+        running.signals(&["-INT", "-TERM", "-HUP", "-INT", "-INT", "-TERM"]);
+        let ended = running.finish();
+        assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+        assert_eq!(
+            ended.lines,
+            ["ended after 1 update, from 2 to 2; 0 failures"]
+        );
+    }
+}
+
+#[test]
 fn a_signal_ends_a_run_in_the_middle_of_a_call() {
     // It accepts and never answers; without the signal the call would take an hour.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

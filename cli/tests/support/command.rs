@@ -107,9 +107,19 @@ impl Running {
 
     /// Sends it a signal, for instance `-TERM`.
     pub(crate) fn signal(&self, signal: &str) {
-        let id = self.id().to_string();
-        let status = Command::new("kill").args([signal, &id]).status();
-        assert!(status.unwrap().success());
+        self.signals(&[signal]);
+    }
+
+    /// Sends it signals one after the other, as fast as a shell can.
+    pub(crate) fn signals(&self, signals: &[&str]) {
+        let id = self.id();
+        let kills: Vec<_> = signals
+            .iter()
+            .map(|signal| format!("kill {signal} {id}"))
+            .collect();
+        let status = Command::new("sh").args(["-c", &kills.join("; ")]).status();
+        // The last ones may find that it has ended.
+        assert!(status.unwrap().success() || signals.len() > 1);
     }
 
     /// Waits for its end and takes what is left of its output.
