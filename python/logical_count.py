@@ -1,4 +1,7 @@
-"""The deployed script's face on lamport_clock: `NODE_NAME=mx-nodel python -m logical_count`.
+"""The deployed script's face on lamport_clock: `NODE_NAME=mx-nodel logical_count`.
+
+Also `python -m logical_count`, but Python takes the old script where that lies in the working
+directory.
 
 Connects to the etcd of the node that NODE_NAME names (the others if it is down), then every 2 s
 takes the next time of the shared clock under /lamport_clock. The settings are those of
@@ -6,7 +9,8 @@ lamport_clock (LAMPORT_STORE, LAMPORT_NODES, ...). It goes on whatever happens, 
 later than it does, until Ctrl-C or SIGTERM ends it with exit status 0. A wrong setting ends it with
 exit status 2: trying again would not mend it.
 
-It prints one line for each event, at once, on stdout:
+It prints one line for each event, at once, on stdout. A line that can't be written (the disk is
+full, nobody reads) is left out, and a character that stdout's encoding lacks becomes `\\u6642`:
 
     Connected to 172.21.0.10:2379 as mx-nodel
     Connection failed (unavailable): <cause>
@@ -22,10 +26,13 @@ line ends in "no value".
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from types import FrameType
 
 from lamport_clock import (
     InvalidArgumentError,
@@ -38,6 +45,8 @@ from lamport_clock._native import escape
 
 INTERVAL = 2.0
 """The pause between two updates, in seconds."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _lock = threading.Lock()
 _clock: SharedClock | None = None
@@ -58,13 +67,25 @@ def update_lamport_clock() -> int:
 
 
 def main(interval: float = INTERVAL) -> int:
-    """Connects and updates until a signal ends it; returns the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    """Connects and updates until a signal ends it; returns the exit status.
+
+    After that Ctrl-C and SIGTERM do nothing any more: the process is about to end.
+    """
     updates = failures = 0
     last: int | None = None
     connected = False
+    ending = False
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        # The next one comes while it ends, and changes nothing.
+        nonlocal ending
+        if not ending:
+            ending = True
+            raise KeyboardInterrupt
+
     try:
+        for number in _SIGNALS:
+            signal.signal(number, end)
         while True:
             try:
                 clock = shared_clock()
@@ -89,6 +110,9 @@ def main(interval: float = INTERVAL) -> int:
     plural = "s" * (updates != 1), "s" * (failures != 1)
     value = "no value" if last is None else f"last value {last}"
     _say(f"Stopped: {updates} update{plural[0]}, {failures} failure{plural[1]}, {value}")
+    # As the interpreter ends it takes back its handlers, but not this.
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     return 0
 
 
@@ -104,7 +128,12 @@ def _before(update: Update) -> str:
 
 def _say(text: str) -> None:
     # A process id in the record is anybody's text: it may hold a line break, or drive a terminal.
-    print(escape(text), flush=True)
+    line = escape(text) + "\n"
+    stdout = sys.stdout
+    # None, if it was closed when the interpreter began.
+    with suppress(OSError, ValueError, AttributeError):
+        # Past its buffer, which would keep what can't be written until the process ends.
+        os.write(stdout.fileno(), line.encode(stdout.encoding, "backslashreplace"))
 
 
 if __name__ == "__main__":

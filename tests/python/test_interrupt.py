@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+from contextlib import suppress
 
 import pytest
 from programs import Program, run
@@ -159,3 +161,40 @@ except KeyboardInterrupt:
         assert program.next_line() == "waiting"
         assert program.end(signal.SIGINT) == 0
         assert program.lines[-1] == "4 4"
+
+
+def test_a_command_whose_output_nobody_reads_ends_when_it_is_asked_again() -> None:
+    """Asked once, it waits for ever to write what it has to say."""
+    script = """
+import os, sys
+read, write = os.pipe()
+os.set_inheritable(read, True)
+os.set_blocking(write, False)
+try:
+    while True:
+        os.write(write, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(write, True)
+os.dup2(write, 1)
+print("full", file=sys.stderr, flush=True)
+os.execv(sys.executable, [sys.executable, "-m", "lamport_clock", *sys.argv[1:]])
+"""
+    arguments = ("run", "--store", "memory:", "--node", "a", "--interval", "60m")
+    with Program("-c", script, *arguments) as program:
+        assert program.next_line() == "full"
+        # Before the command listens, a signal simply ends it.
+        status = f"/proc/{program.process.pid}/status"
+        while not caught(status) >> (signal.SIGTERM - 1) & 1:
+            assert program.process.poll() is None
+        # Two that come together may be one.
+        while program.process.poll() is None:
+            program.process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                program.process.wait(0.1)
+        assert program.process.returncode == 1
+
+
+def caught(status: str) -> int:
+    """The signals that a process has handlers for."""
+    with open(status) as lines:
+        return next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))

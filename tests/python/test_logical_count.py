@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
+from pathlib import Path
 
 import logical_count
 import pytest
 from lamport_clock import SharedClock, UnknownNodeError
 from programs import Program, run
-from servers import Refusal
+from servers import Etcd, Refusal
 
 QUICKLY = "import logical_count; raise SystemExit(logical_count.main(interval=0.01))"
 UPDATED = re.compile(
@@ -45,6 +47,68 @@ def test_it_runs_as_a_file() -> None:
     with Program(logical_count.__file__, LAMPORT_STORE="memory:", NODE_NAME="a") as program:
         program.wait_for("Updated")
         assert program.end(signal.SIGINT) == 0
+
+
+def test_the_command_is_not_taken_in_by_the_old_script_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "logical_count.py").write_text("print('the old one')")
+    there = "import os, sys; os.chdir(sys.argv[1]); os.execv(sys.argv[2], sys.argv[2:])"
+    command = str(Path(sys.executable).with_name("logical_count"))
+    old = [sys.executable, "-m", "logical_count"]
+    assert run("-c", there, str(tmp_path), *old).stdout == "the old one\n"
+    variables = {"LAMPORT_STORE": "memory:", "NODE_NAME": "a"}
+    with Program("-c", there, str(tmp_path), command, **variables) as program:
+        assert program.next_line() == "Connected to memory: as a"
+        assert program.end(signal.SIGTERM) == 0
+    if sys.version_info >= (3, 11):
+        safe = [sys.executable, "-P", *old[1:]]
+        with Program("-c", there, str(tmp_path), *safe, **variables) as program:
+            assert program.next_line() == "Connected to memory: as a"
+
+
+def test_a_name_that_stdout_cannot_encode_ends_nothing(etcd: Etcd, key: str) -> None:
+    store = etcd.uri(key)
+    SharedClock.connect(store, node="\u6642").update()
+    variables = {"LAMPORT_STORE": store, "NODE_NAME": "a", "PYTHONIOENCODING": "ascii:strict"}
+    with Program("-c", QUICKLY, **variables) as program:
+        assert program.wait_for("Updated").endswith("(before: 2 by \\u6642)")
+        program.wait_for("Updated")
+        assert program.end(signal.SIGTERM) == 0
+        assert program.lines[-1].startswith("Stopped: ")
+
+
+STDOUTS = {
+    "full": "os.dup2(os.open('/dev/full', os.O_WRONLY), 1)",
+    "unread": "r, w = os.pipe(); os.close(r); os.dup2(w, 1)",
+    "closed": "os.close(1)",
+}
+
+
+@pytest.mark.parametrize("stdout", STDOUTS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_stdout_that_takes_nothing_ends_nothing(
+    stdout: str, number: signal.Signals, etcd: Etcd, key: str
+) -> None:
+    start = f"import os, sys; {STDOUTS[stdout]}; os.execv(sys.executable, sys.argv[1:])"
+    command = [sys.executable, "-c", QUICKLY]
+    store = etcd.uri(key)
+    observer = SharedClock.connect(store, node="observer")
+    with Program("-c", start, *command, LAMPORT_STORE=store, NODE_NAME="a") as program:
+        while len([*observer.history()]) < 3:
+            assert program.process.poll() is None, program.lines
+        assert program.end(number) == 0
+        # Nor does the interpreter complain as it ends.
+        assert program.lines == []
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGINT] * 30, [signal.SIGTERM, signal.SIGINT] * 15])
+def test_further_signals_while_it_ends_change_nothing(numbers: list[signal.Signals]) -> None:
+    for _ in range(5):
+        with Program("-c", QUICKLY, LAMPORT_STORE="memory:", NODE_NAME="a") as program:
+            program.wait_for("Updated")
+            for number in numbers:
+                program.process.send_signal(number)
+            assert program.end() == 0
+            assert program.lines[-1].startswith("Stopped: "), program.lines
 
 
 def test_it_goes_on_trying_while_nobody_listens() -> None:
