@@ -124,3 +124,61 @@ with SharedClock.connect({etcd.uri(key)!r}, node="a") as clock:
     assert lines[1].startswith("Updated Lamport clock to 2 ")
     assert rest.startswith("Stopped: 1 update, 0 failures")
     request.node.user_properties.append(("the wheel works on Python", version))
+
+
+# Makes an interpreter as mod_wsgi does, and runs code in it.
+ANOTHER = """
+import sys
+try:
+    import _interpreters
+    other = _interpreters.create("legacy")
+    run = _interpreters.exec
+except ImportError:
+    import _xxsubinterpreters
+    other = _xxsubinterpreters.create(isolated=False)
+    run = _xxsubinterpreters.run_string
+"""
+IMPORTS = """
+try:
+    import lamport_clock
+    print("imported", flush=True)
+except ImportError as error:
+    print(error, flush=True)
+"""
+
+
+@pytest.mark.parametrize("first", ["here", "there"])
+def test_a_second_interpreter_of_a_process_is_refused(python: Path, first: str) -> None:
+    there = f"run(other, {IMPORTS!r})"
+    order = [IMPORTS, there] if first == "here" else [there, IMPORTS]
+    # Once more where it was first: that goes on, and the process ends well.
+    one, two, three = said(python, "-c", "\n".join([ANOTHER, *order, order[0]])).splitlines()
+    assert (one, three) == ("imported", "imported")
+    assert "lamport_clock serves one interpreter of a process" in two
+
+
+def test_a_fork_with_threads_warns_of_nothing_that_concerns_the_clock(python: Path) -> None:
+    """The filter is the one of docs/PYTHON.md. Pythons before 3.12 have no such warning."""
+    document = (REPOSITORY / "docs/PYTHON.md").read_text()
+    filters = [line for line in document.splitlines() if line.startswith("warnings.filterwarnings")]
+    program = f"""
+import os, warnings
+from lamport_clock import SharedClock
+clock = SharedClock.memory("a")
+clock.update()
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        clock.update()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print(fork(), len(caught))
+    {filters[0]}
+    print(fork(), len(caught))
+"""
+    warned = said(python, "-c", "import sys; print(int(sys.version_info >= (3, 12)))").strip()
+    assert said(python, "-c", program).splitlines() == [f"0 {warned}"] * 2

@@ -13,6 +13,7 @@ mod clock;
 mod completions;
 mod errors;
 mod html;
+mod interpreter;
 mod values;
 mod waiting;
 mod watch;
@@ -59,6 +60,7 @@ mod native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::interpreter::refuse_a_second(module.py())?;
         crate::errors::load(module.py())?;
         lamport_clock_host::settle().or_raise()
     }
