@@ -36,10 +36,7 @@ fn key(name: &str) -> KeyRange {
 fn prefix(name: &str) -> KeyRange {
     let mut end = name.as_bytes().to_vec();
     *end.last_mut().expect("a name") += 1;
-    KeyRange {
-        start: name.into(),
-        end,
-    }
+    KeyRange::new(name, end)
 }
 
 fn always(then: Vec<Operation>) -> Transaction {
@@ -89,6 +86,7 @@ async fn contract(store: Arc<dyn Store>, at: &str) {
     versions_count_the_puts_since_a_key_was_created(&*store, &format!("{at}/version")).await;
     entries_are_one_list_in_the_order_of_the_gets(&*store, &format!("{at}/flat")).await;
     reads_are_sorted_and_can_look_back(&*store, &format!("{at}/read")).await;
+    what_lies_in_the_gap_of_a_range_is_not_shown(&*store, &format!("{at}/gap")).await;
     every_answer_names_the_store_and_its_newest_revision(&*store, &format!("{at}/answer")).await;
     revisions_rise_with_changes_alone(&*store, &format!("{at}/revision")).await;
     a_transaction_is_whole_or_nothing(&*store, &format!("{at}/atomic")).await;
@@ -300,16 +298,45 @@ async fn reads_are_sorted_and_can_look_back(store: &dyn Store, at: &str) {
     let before = read(store, &range, At::Revision(first - 1)).await;
     assert!(before.entries.is_empty());
     // The end of a range lies outside of it.
-    let without_the_last = KeyRange {
-        start: format!("{at}/a").into(),
-        end: format!("{at}/c").into(),
-    };
+    let without_the_last = KeyRange::new(format!("{at}/a"), format!("{at}/c"));
     let reply = read(store, &without_the_last, At::Now).await;
     assert_eq!(values(&reply.entries), ["a", "b"]);
     let future = At::Revision(last.revision + 1_000);
     let failure = store.read(&range, future, WITHIN).await.unwrap_err();
     assert_eq!(failure.outcome, Outcome::NotApplied);
     assert!(!failure.retry);
+}
+
+async fn what_lies_in_the_gap_of_a_range_is_not_shown(store: &dyn Store, at: &str) {
+    let with_a_gap = KeyRange {
+        rest: format!("{at}/").into(),
+        ..KeyRange::new(at, format!("{at}0"))
+    };
+    let from = 1 + read(store, &with_a_gap, At::Now).await.revision;
+    let names = [
+        String::new(),
+        "-x".into(),
+        ".x".into(),
+        "/a".into(),
+        "0".into(),
+    ];
+    let puts = names.map(|name| put(&format!("{at}{name}"), &name));
+    let reply = carry_out(store, &always(puts.into())).await;
+    carry_out(store, &always(vec![put(&format!("{at}-x"), "again")])).await;
+    let last = carry_out(store, &always(vec![delete(&format!("{at}/a"))]))
+        .await
+        .revision;
+    let reading = read(store, &with_a_gap, At::Revision(reply.revision)).await;
+    assert_eq!(values(&reading.entries), ["", "/a"]);
+    let mut changes = store.watch(with_a_gap, from, WITHIN).await.unwrap();
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        told.extend(next(&mut changes).await);
+    }
+    let told = told
+        .iter()
+        .map(|change| (change.revision, change.keys.len()));
+    assert_eq!(told.collect::<Vec<_>>(), [(reply.revision, 2), (last, 1)]);
 }
 
 async fn every_answer_names_the_store_and_its_newest_revision(store: &dyn Store, at: &str) {

@@ -420,8 +420,7 @@ async fn old_blind_writers_on_the_same_key_move_nobody_back() {
 
 #[tokio::test]
 async fn a_watch_takes_however_much_there_is_to_catch_up() {
-    // etcd sends what a watch missed in messages of many revisions: far more than a client of gRPC
-    // takes unless told to.
+    // etcd would send what a watch missed in messages of a thousand revisions.
     let etcd = Etcd::start(1);
     let clock = connect(etcd.config("a")).await;
     let long = "x".repeat(100_000);
@@ -433,6 +432,38 @@ async fn a_watch_takes_however_much_there_is_to_catch_up() {
     for value in 1..=60 {
         match watch.next().await.unwrap() {
             WatchEvent::Updated(seen) => assert_eq!(seen.value.get(), value),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Others may have keys that begin with ours, and be let write nothing else.
+#[tokio::test]
+async fn whatever_neighbours_write_nobody_who_reads_or_watches_is_kept_from_it() {
+    let etcd = Etcd::start(1);
+    let clock = connect(etcd.config("a")).await;
+    let store = EtcdStore::new(etcd.endpoints().as_slice(), &etcd.config("a")).unwrap();
+    let first = clock.update().await.unwrap();
+    for i in 0..20 {
+        let key = format!("{}-{i}", Config::DEFAULT_KEY);
+        let large = Transaction {
+            then: vec![Operation::Put(key.into_bytes(), vec![b'x'; 1_400_000])],
+            ..Transaction::default()
+        };
+        store
+            .transact(&large, Duration::from_secs(5))
+            .await
+            .unwrap();
+    }
+    let newcomer = connect(etcd.config("b")).await;
+    assert_eq!(newcomer.read().await.unwrap().unwrap().value, first.value);
+    let second = newcomer.update().await.unwrap();
+    let history = newcomer.history(10).await.unwrap();
+    assert_eq!(history.updates.len(), 2);
+    let mut watch = newcomer.watch_from(first.revision).await.unwrap();
+    for value in [first.value, second.value] {
+        match watch.next().await.unwrap() {
+            WatchEvent::Updated(seen) => assert_eq!(seen.value, value),
             other => panic!("{other:?}"),
         }
     }

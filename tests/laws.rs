@@ -513,10 +513,7 @@ mod stores {
     type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
     fn everything() -> KeyRange {
-        KeyRange {
-            start: b"/".to_vec(),
-            end: b"0".to_vec(),
-        }
+        KeyRange::new("/", "0")
     }
 
     fn writes(value: impl Strategy<Value = Vec<u8>> + 'static) -> impl Strategy<Value = Writes> {

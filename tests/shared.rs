@@ -614,10 +614,7 @@ async fn history_walks_back_and_knows_where_it_ends() {
 
 /// The record's value in the store, and how many keys the clock has.
 async fn recorded(store: &Faulty) -> (u64, usize) {
-    let everything = KeyRange {
-        start: vec![0],
-        end: vec![255],
-    };
+    let everything = KeyRange::new([0], [255]);
     let reply = store
         .memory
         .read(&everything, At::Now, Duration::ZERO)

@@ -187,10 +187,7 @@ async fn the_documented_role_opens_nothing_else() {
     let beginning_with = |start: &str| {
         let mut end = start.as_bytes().to_vec();
         *end.last_mut().unwrap() += 1;
-        KeyRange {
-            start: start.into(),
-            end,
-        }
+        KeyRange::new(start, end)
     };
     for config in [guarded.as_clock(), guarded.as_observer()] {
         let store = EtcdStore::new(&guarded.etcd.endpoints(), &config).unwrap();

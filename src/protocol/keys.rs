@@ -54,22 +54,18 @@ impl Keys {
         (self.weight(bit) == key).then_some(bit)
     }
 
-    /// Every key of the clock. Keys of others that fall into the range (`K-old`, `K/b`) are passed
-    /// over by name.
+    /// Every key of the clock. Keys of others that fall into the range (`K/b`) are passed over by name.
     pub fn all(&self) -> KeyRange {
         KeyRange {
             start: self.record.clone(),
+            rest: [&*self.record, b"/"].concat(),
             ..self.takes()
         }
     }
 
     /// `taken` and the weights.
     pub fn takes(&self) -> KeyRange {
-        let end = [&*self.taken, b"0"].concat();
-        KeyRange {
-            start: self.taken.clone(),
-            end,
-        }
+        KeyRange::new(&*self.taken, [&*self.taken, b"0"].concat())
     }
 }
 

@@ -568,10 +568,7 @@ fn nothing_is_written_over_what_another_program_keeps_there() {
         assert_eq!(value(&mut a, &mut store), Ok(expected));
     }
     assert_eq!(repair(&mut store, 7), 8);
-    let everything = KeyRange {
-        start: b"/".to_vec(),
-        end: b"0".to_vec(),
-    };
+    let everything = KeyRange::new(b"/".to_vec(), b"0".to_vec());
     let reply = store.read(&everything, At::Now).unwrap();
     let kept = |key: &str| {
         let mut entries = reply.entries.iter();

@@ -64,29 +64,37 @@ pub enum At {
     Anywhere,
 }
 
-/// The keys from `start` on, up to and without `end`.
+/// The key `start`, and the keys from `rest` on, up to and without `end`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyRange {
     /// The first key.
     pub start: Vec<u8>,
+    /// What lies between the first key and this one does not belong to the range. Mostly `start`: then
+    /// there is no such gap.
+    pub rest: Vec<u8>,
     /// The first key past the range.
     pub end: Vec<u8>,
 }
 
 impl KeyRange {
+    /// The keys from `start` on, up to and without `end`.
+    pub fn new(start: impl Into<Vec<u8>>, end: impl Into<Vec<u8>>) -> KeyRange {
+        let start = start.into();
+        KeyRange {
+            rest: start.clone(),
+            start,
+            end: end.into(),
+        }
+    }
+
     /// One key alone.
     pub fn key(key: &[u8]) -> KeyRange {
-        let mut end = key.to_vec();
-        end.push(0);
-        KeyRange {
-            start: key.to_vec(),
-            end,
-        }
+        KeyRange::new(key, [key, &[0]].concat())
     }
 
     /// Whether `key` lies in the range.
     pub fn contains(&self, key: &[u8]) -> bool {
-        *self.start <= *key && *key < *self.end
+        *key == *self.start || (*self.rest <= *key && *key < *self.end)
     }
 }
 
@@ -151,5 +159,17 @@ mod tests {
         let one = KeyRange::key(b"/c");
         assert!(one.contains(b"/c"));
         assert!(!one.contains(b"/c/base") && !one.contains(b"/b") && !one.contains(b"/c\0"));
+    }
+
+    #[test]
+    fn a_gap_keeps_the_keys_of_neighbours_out() {
+        let clock = KeyRange {
+            rest: b"/c/".to_vec(),
+            ..KeyRange::new("/c", "/c0")
+        };
+        for (key, belongs) in [("/c", true), ("/c-x", false), ("/c/", true), ("/c/b", true)] {
+            assert_eq!(clock.contains(key.as_bytes()), belongs, "{key}");
+        }
+        assert!(!clock.contains(b"/c0"));
     }
 }

@@ -196,6 +196,7 @@ impl Mvcc {
     fn entries(&self, range: &KeyRange, at: u64) -> impl Iterator<Item = Entry> {
         self.keys
             .range(range.start.clone()..range.end.clone())
+            .filter(|(key, _)| range.contains(key))
             .filter_map(move |(key, _)| self.entry_at(key, at))
     }
 

@@ -469,10 +469,7 @@ fn did(before: &Found, after: &Found, change: &Change) -> Did {
 }
 
 fn everything() -> KeyRange {
-    KeyRange {
-        start: RECORD.to_vec(),
-        end: b"/lamport_clock0".to_vec(),
-    }
+    KeyRange::new(RECORD, "/lamport_clock0")
 }
 
 fn kept(state: &State, error: Error) -> Failure {

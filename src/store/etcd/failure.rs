@@ -27,6 +27,8 @@ enum What {
     Broken,
     /// Something was said that does not tell what became of the request.
     Obscure,
+    /// More was said than is taken in.
+    TooLarge,
     /// The server wants TLS, and was spoken to without.
     WantsTls,
     /// The request never left this machine, or this member serves none of its kind.
@@ -63,6 +65,12 @@ impl Cause {
 
     pub(super) fn silent(after: Duration) -> Cause {
         Cause::of(What::Silent, format!("no answer within {after:?}"))
+    }
+
+    /// An answer that can't be true; this is what gives it away.
+    pub(super) fn senseless(why: &str) -> Cause {
+        let message = format!("its answer makes no sense: {why}. Is it etcd that answers there?");
+        Cause::of(What::Obscure, message)
     }
 
     /// A watch ended without a word, or with one that explains nothing.
@@ -103,9 +111,12 @@ impl Cause {
     fn kind(&self) -> ErrorKind {
         match self.what {
             What::Silent => ErrorKind::Timeout,
-            What::Broken | What::Obscure | What::WantsTls | What::NotServed | What::Busy => {
-                ErrorKind::Unavailable
-            }
+            What::Broken
+            | What::Obscure
+            | What::TooLarge
+            | What::WantsTls
+            | What::NotServed
+            | What::Busy => ErrorKind::Unavailable,
             What::Full => ErrorKind::NoSpace,
             What::WantsAUser => ErrorKind::Denied,
             What::Compacted(_) => ErrorKind::Compacted,
@@ -116,9 +127,12 @@ impl Cause {
     /// What is certain is said to be; everything else may or may not have been carried out.
     fn outcome(&self) -> Outcome {
         match self.what {
-            What::Silent | What::Broken | What::Obscure | What::WantsTls | What::Full => {
-                Outcome::Unknown
-            }
+            What::Silent
+            | What::Broken
+            | What::Obscure
+            | What::TooLarge
+            | What::WantsTls
+            | What::Full => Outcome::Unknown,
             _ => Outcome::NotApplied,
         }
     }
@@ -135,6 +149,7 @@ impl Cause {
             What::Silent
                 | What::Broken
                 | What::Obscure
+                | What::TooLarge
                 | What::WantsTls
                 | What::NotServed
                 | What::Untrusted(_)
@@ -143,7 +158,14 @@ impl Cause {
 
     /// Whether the same member will fail the same way until somebody changes something.
     pub(super) fn is_lasting(&self) -> bool {
-        matches!(self.what, What::WantsTls | What::Untrusted(_))
+        matches!(
+            self.what,
+            What::TooLarge | What::WantsTls | What::Untrusted(_)
+        )
+    }
+
+    pub(super) fn is_too_large(&self) -> bool {
+        self.what == What::TooLarge
     }
 
     pub(super) fn is_a_broken_connection(&self) -> bool {
@@ -185,6 +207,9 @@ impl From<ClientError> for Cause {
 /// nothing but the advice.
 fn from_status(status: &tonic::Status) -> Cause {
     let says = status.message().to_owned();
+    if status.code() == Code::OutOfRange && says.contains("message length too large") {
+        return Cause::of(What::TooLarge, format!("the answer is too large: {says}"));
+    }
     // Only the server itself speaks like this; other texts come from the transport on our side.
     if !says.contains("etcdserver:") && !says.contains("auth:") {
         return from_chain(status);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use etcd_client::proto::{PbEvent, PbWatchResponse};
 use etcd_client::{EventType, GetOptions, WatchOptions, WatchResponse, WatchStream};
 use tokio::time::{Instant, timeout_at};
 
@@ -10,12 +11,17 @@ use super::failure::{Cause, of_cancelled_watch};
 use super::member::Member;
 use super::translate;
 use crate::error::Result;
-use crate::protocol::{Change, KeyRange};
+use crate::protocol::{Change, Entry, KeyRange};
 use crate::store::{Changes, StoreFuture};
 
 pub(super) struct Following {
     member: Arc<Member>,
     stream: WatchStream,
+    range: KeyRange,
+    /// What is told next is of this revision or a later one.
+    next: u64,
+    /// The newest revision, as long as more of it may come in another message.
+    unfinished: Option<Change>,
     /// When it last said something, and whether it was asked since: kept here, since a caller may
     /// drop [`next`](Changes::next) and call it again as often as it likes.
     heard: Instant,
@@ -26,6 +32,11 @@ pub(super) struct Following {
 ///
 /// A stopped or unreachable member keeps the stream open and silent for ever.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// The most that one message may hold; memory is reserved for what it says of itself. etcd cuts what a
+/// watch has missed into messages of two megabytes, or as much as one value has that it was let store
+/// (`--max-request-bytes`; its makers advise against more than ten).
+const LARGEST_MESSAGE: usize = 16 << 20;
 
 impl Following {
     /// Watches `range` from revision `from` on; returns once the member has confirmed.
@@ -38,36 +49,44 @@ impl Following {
         if let Some(end) = translate::end(range) {
             options = options.with_range(end);
         }
-        // A watch that catches up gets up to a thousand revisions in one message, far more than the
-        // 4 MB that a client takes by default; refused once, it would be refused for ever.
+        // Else a watch that catches up gets up to a thousand revisions in one message.
+        options = options.with_fragment();
         let mut client = member.client().await?;
         // An expired token is told to a watch as "permission denied", past the client's renewal of
         // tokens. A read renews it, or is denied for a real reason.
         let read = GetOptions::new().with_serializable().with_count_only();
         client.get(range.start.clone(), Some(read)).await?;
-        let mut client = client.watch_client().max_decoding_message_size(usize::MAX);
+        let mut client = client
+            .watch_client()
+            .max_decoding_message_size(LARGEST_MESSAGE);
         let mut following = Following {
             heard: Instant::now(),
             asked: false,
             stream: client.watch(range.start.clone(), Some(options)).await?,
             member: member.clone(),
+            range: range.clone(),
+            next: from,
+            unfinished: None,
         };
-        let confirmation = following.receive().await?;
-        debug_assert!(confirmation.created());
-        Ok(following)
+        match following.receive().await?.created {
+            true => Ok(following),
+            false => Err(Cause::senseless("a watch began without a confirmation")),
+        }
     }
 
-    async fn receive(&mut self) -> Result<WatchResponse, Cause> {
+    async fn receive(&mut self) -> Result<PbWatchResponse, Cause> {
         let response = self.stream.message().await?;
-        let response =
+        let WatchResponse(response) =
             response.ok_or_else(|| Cause::broken_watch("the member ended the stream"))?;
-        if response.compact_revision() > 0 {
-            return Err(Cause::compacted(translate::unsigned(
-                response.compact_revision(),
-            )));
+        if response.compact_revision != 0 {
+            let kept_from = translate::positive(response.compact_revision)?;
+            return Err(match kept_from > self.next {
+                true => Cause::compacted(kept_from),
+                false => Cause::senseless("it compacted nothing that was asked for"),
+            });
         }
-        if response.canceled() {
-            return Err(of_cancelled_watch(response.cancel_reason()));
+        if response.canceled {
+            return Err(of_cancelled_watch(&response.cancel_reason));
         }
         Ok(response)
     }
@@ -80,7 +99,7 @@ impl Following {
                 Ok(response) => {
                     self.heard = Instant::now();
                     self.asked = false;
-                    let changes = by_revision(&response?);
+                    let changes = self.by_revision(response?)?;
                     if !changes.is_empty() {
                         return Ok(changes);
                     }
@@ -95,7 +114,55 @@ impl Following {
             }
         }
     }
+
+    /// The revisions that are whole. etcd tells them in rising order; it may cut one, and says so.
+    fn by_revision(&mut self, response: PbWatchResponse) -> Result<Vec<Change>, Cause> {
+        let mut changes = Vec::from_iter(self.unfinished.take());
+        let moved = !response.events.is_empty();
+        for event in response.events {
+            let (revision, key) = self.change(event)?;
+            let Some(key) = key else { continue };
+            match changes.last_mut() {
+                Some(change) if change.revision == revision => change.keys.push(key),
+                _ => changes.push(Change {
+                    revision,
+                    keys: vec![key],
+                }),
+            }
+        }
+        if response.fragment {
+            self.unfinished = changes.pop();
+        } else if moved {
+            self.next += 1;
+        }
+        Ok(changes)
+    }
+
+    /// What an event tells, and its revision. `None`: of a key in the gap of the range, which the etcd
+    /// client does not know.
+    fn change(&mut self, event: PbEvent) -> Result<(u64, Option<KeyChange>), Cause> {
+        let found = event
+            .kv
+            .ok_or_else(|| Cause::senseless("an event has no key"))?;
+        let revision = translate::positive(found.mod_revision)?;
+        if revision < self.next {
+            return Err(Cause::senseless("a watch went back"));
+        }
+        self.next = revision;
+        let (key, state) = match EventType::try_from(event.r#type) {
+            Ok(EventType::Put) => {
+                let entry = translate::entry(found, &self.range)?;
+                (entry.key.clone(), Some(entry))
+            }
+            Ok(EventType::Delete) => (translate::within(found.key, &self.range)?, None),
+            Err(_) => return Err(Cause::senseless("an event is neither a put nor a deletion")),
+        };
+        let key = self.range.contains(&key).then_some((key, state));
+        Ok((revision, key))
+    }
 }
+
+type KeyChange = (Vec<u8>, Option<Entry>);
 
 impl Changes for Following {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
@@ -109,32 +176,4 @@ impl Changes for Following {
             })
         })
     }
-}
-
-/// etcd sends the events of one revision together and in order.
-fn by_revision(response: &WatchResponse) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
-    for event in response.events() {
-        let Some(found) = event.kv() else {
-            continue;
-        };
-        let entry = translate::entry(found);
-        let revision = entry.mod_revision;
-        let state = match event.event_type() {
-            EventType::Put => Some(entry),
-            EventType::Delete => None,
-        };
-        let key = (found.key().to_vec(), state);
-        match changes
-            .last_mut()
-            .filter(|change| change.revision == revision)
-        {
-            Some(change) => change.keys.push(key),
-            None => changes.push(Change {
-                revision,
-                keys: vec![key],
-            }),
-        }
-    }
-    changes
 }

@@ -58,6 +58,9 @@ const LAST_PROBE: Duration = Duration::from_secs(5);
 const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 /// A probe that takes longer has failed.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+/// The most that an answer may hold. The keys of a clock are a few hundred bytes each, and none is larger
+/// than what etcd lets one write in one request: one and a half megabytes.
+const LARGEST_ANSWER: usize = 4 << 20;
 /// An authentication that takes longer is lost, and begun anew.
 const AUTHENTICATION: Duration = Duration::from_secs(5);
 
@@ -89,10 +92,11 @@ impl Member {
     /// What transactions and reads go through: a copy of the whole client costs more than they do.
     pub(super) async fn kv(&self) -> Result<KvClient, Cause> {
         let client = self.state().client.as_ref().map(Client::kv_client);
-        match client {
-            Some(client) => Ok(client),
-            None => Ok(self.client().await?.kv_client()),
-        }
+        let client = match client {
+            Some(client) => client,
+            None => self.client().await?.kv_client(),
+        };
+        Ok(client.max_decoding_message_size(LARGEST_ANSWER))
     }
 
     /// The client of this member. Connecting happens with its first request, save that a user is

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use etcd_client::KvClient;
 use tokio::time::{Instant, timeout};
 
 use self::failure::Cause;
@@ -166,6 +167,28 @@ impl EtcdStore {
     }
 }
 
+async fn read(client: &mut KvClient, range: &KeyRange, at: At) -> Result<Reply, Cause> {
+    let options = translate::options(range, at);
+    let response = client.get(range.start.clone(), Some(options)).await?;
+    translate::found(response, range, at)
+}
+
+/// The first key, and the others as they were at the same revision.
+async fn read_around_the_gap(
+    client: &mut KvClient,
+    range: &KeyRange,
+    at: At,
+) -> Result<Reply, Cause> {
+    let mut reply = read(client, &KeyRange::key(&range.start), at).await?;
+    let at = match at {
+        At::Now | At::Anywhere => At::Revision(reply.revision),
+        At::Revision(_) => at,
+    };
+    let rest = KeyRange::new(&*range.rest, &*range.end);
+    reply.entries.extend(read(client, &rest, at).await?.entries);
+    Ok(reply)
+}
+
 impl fmt::Debug for EtcdStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let members = self.members.iter().map(|member| member.address());
@@ -183,7 +206,7 @@ impl Store for EtcdStore {
             let attempt = self.attempt(within, async |member: &Arc<Member>| {
                 let mut client = member.kv().await?;
                 let response = client.txn(translate::request(transaction)).await?;
-                Ok(translate::reply(&response))
+                translate::reply(response, transaction)
             });
             attempt
                 .await
@@ -195,9 +218,13 @@ impl Store for EtcdStore {
         Box::pin(async move {
             let attempt = self.attempt(within, async |member: &Arc<Member>| {
                 let mut client = member.kv().await?;
-                let options = translate::options(range, at);
-                let response = client.get(range.start.clone(), Some(options)).await?;
-                Ok(translate::found(&response))
+                match read(&mut client, range, at).await {
+                    // Neighbours that lie in the gap have so much, or so large a key.
+                    Err(cause) if cause.is_too_large() && range.rest != range.start => {
+                        read_around_the_gap(&mut client, range, at).await
+                    }
+                    result => result,
+                }
             });
             attempt
                 .await

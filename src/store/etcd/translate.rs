@@ -1,10 +1,15 @@
 //! Our transactions in the etcd client's words, and its answers in ours.
+//!
+//! Whatever answers may be no etcd, or a broken one: an answer is believed once everything in it fits the
+//! question and itself. One that does not is no answer.
 
+use etcd_client::proto::{PbKeyValue, PbRangeResponse, PbResponseHeader, PbTxnOpResponse};
 use etcd_client::{
-    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, ResponseHeader, Txn,
-    TxnOp, TxnOpResponse, TxnResponse,
+    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, Txn, TxnOp, TxnResponse,
 };
 
+use super::failure::Cause;
+use crate::error::Result;
 use crate::protocol::{At, Compare, Entry, KeyRange, Operation, Reply, Transaction};
 
 pub(super) fn request(transaction: &Transaction) -> Txn {
@@ -15,47 +20,103 @@ pub(super) fn request(transaction: &Transaction) -> Txn {
         .or_else(operations(&transaction.otherwise))
 }
 
-pub(super) fn reply(response: &TxnResponse) -> Reply {
-    let mut entries = Vec::new();
-    for response in response.op_responses() {
-        if let TxnOpResponse::Get(found) = response {
-            entries.extend(found.kvs().iter().map(entry));
+pub(super) fn reply(response: TxnResponse, to: &Transaction) -> Result<Reply, Cause> {
+    let TxnResponse(response) = response;
+    let mut reply = headed(response.succeeded, response.header)?;
+    let operations = to.branch(reply.succeeded);
+    if response.responses.len() != operations.len() {
+        return Err(Cause::senseless("it does not answer what was asked"));
+    }
+    for (operation, answer) in operations.iter().zip(response.responses) {
+        match (operation, answer.response) {
+            (Operation::Get(range), Some(PbTxnOpResponse::ResponseRange(found))) => {
+                let entries = entries(found, range, reply.revision)?;
+                reply.entries.extend(entries);
+            }
+            (Operation::Put(..), Some(PbTxnOpResponse::ResponsePut(_)))
+            | (Operation::Delete(_), Some(PbTxnOpResponse::ResponseDeleteRange(_))) => {}
+            _ => return Err(Cause::senseless("it does not answer what was asked")),
         }
     }
-    in_reply(response.succeeded(), response.header(), entries)
+    Ok(reply)
 }
 
-pub(super) fn found(response: &GetResponse) -> Reply {
-    let entries = response.kvs().iter().map(entry).collect();
-    in_reply(true, response.header(), entries)
+pub(super) fn found(response: GetResponse, range: &KeyRange, at: At) -> Result<Reply, Cause> {
+    let GetResponse(mut response) = response;
+    let reply = headed(true, response.header.take())?;
+    let newest = match at {
+        At::Revision(revision) => revision,
+        At::Now | At::Anywhere => reply.revision,
+    };
+    Ok(Reply {
+        entries: entries(response, range, newest)?,
+        ..reply
+    })
 }
 
-fn in_reply(succeeded: bool, header: Option<&ResponseHeader>, entries: Vec<Entry>) -> Reply {
-    Reply {
+fn headed(succeeded: bool, header: Option<PbResponseHeader>) -> Result<Reply, Cause> {
+    let header = header.ok_or_else(|| Cause::senseless("it has no header"))?;
+    Ok(Reply {
         succeeded,
-        revision: header.map_or(0, |header| unsigned(header.revision())),
-        cluster: header.map_or(0, ResponseHeader::cluster_id),
-        entries,
+        revision: positive(header.revision)?,
+        cluster: header.cluster_id,
+        entries: Vec::new(),
+    })
+}
+
+/// The keys of `range` that were found, none of them written after revision `newest`.
+fn entries(found: PbRangeResponse, range: &KeyRange, newest: u64) -> Result<Vec<Entry>, Cause> {
+    let whole = !found.more && usize::try_from(found.count) == Ok(found.kvs.len());
+    if !whole || !found.kvs.is_sorted_by(|a, b| a.key < b.key) {
+        return Err(Cause::senseless("its keys are not what it counts"));
+    }
+    let mut entries = Vec::new();
+    for found in found.kvs {
+        let entry = entry(found, range)?;
+        if entry.mod_revision > newest {
+            return Err(Cause::senseless("a key was written in the future"));
+        }
+        entries.push(entry);
+    }
+    // The etcd client knows no range with a gap.
+    entries.retain(|entry| range.contains(&entry.key));
+    Ok(entries)
+}
+
+/// A key as one revision left it.
+pub(super) fn entry(found: PbKeyValue, range: &KeyRange) -> Result<Entry, Cause> {
+    let entry = Entry {
+        create_revision: positive(found.create_revision)?,
+        mod_revision: positive(found.mod_revision)?,
+        version: positive(found.version)?,
+        key: within(found.key, range)?,
+        value: found.value,
+    };
+    // One put a revision at most, since the one that created it.
+    let puts = entry.mod_revision.checked_sub(entry.create_revision);
+    match puts.is_some_and(|puts| entry.version <= puts + 1) {
+        true => Ok(entry),
+        false => Err(Cause::senseless("a key has more versions than revisions")),
     }
 }
 
-pub(super) fn entry(found: &KeyValue) -> Entry {
-    Entry {
-        key: found.key().to_vec(),
-        value: found.value().to_vec(),
-        create_revision: unsigned(found.create_revision()),
-        mod_revision: unsigned(found.mod_revision()),
-        version: unsigned(found.version()),
+pub(super) fn within(key: Vec<u8>, range: &KeyRange) -> Result<Vec<u8>, Cause> {
+    match *range.start <= *key && *key < *range.end {
+        true => Ok(key),
+        false => Err(Cause::senseless("it tells of keys that nobody asked for")),
     }
 }
 
-/// Revisions are positive in etcd, and signed only on the wire.
+/// Revisions and versions are positive in etcd, and signed only on the wire.
+pub(super) fn positive(number: i64) -> Result<u64, Cause> {
+    match u64::try_from(number) {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(Cause::senseless("a revision or a version is not positive")),
+    }
+}
+
 pub(super) fn signed(revision: u64) -> i64 {
     i64::try_from(revision).unwrap_or(i64::MAX)
-}
-
-pub(super) fn unsigned(revision: i64) -> u64 {
-    u64::try_from(revision).unwrap_or(0)
 }
 
 /// The end of a range for etcd; `None` for one key alone, which needs no range permission.

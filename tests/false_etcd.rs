@@ -1,0 +1,274 @@
+//! Servers that are no etcd, or a broken one: each is told of in words, in time, and harms nobody.
+
+#![cfg(feature = "etcd")]
+
+use std::time::Duration;
+
+use lamport_clock::ErrorKind;
+use lamport_clock::protocol::{At, KeyRange, Operation, Transaction};
+use lamport_clock::store::{EtcdStore, Failure, Outcome, Store};
+
+mod support {
+    pub(crate) mod false_etcd;
+}
+
+use support::false_etcd::{
+    FalseEtcd, Say, bytes, header, key_value, number, range_response, txn_response,
+    watch_confirmed, watch_events,
+};
+
+const WITHIN: Duration = Duration::from_secs(10);
+
+fn store_at(server: &FalseEtcd) -> EtcdStore {
+    let address = server.address().parse().unwrap();
+    EtcdStore::new(&[address], &server.config("5s")).unwrap()
+}
+
+/// What a store makes of one answer to a transaction that writes `/c`, deletes `/d` and reads `/c`.
+async fn transact(answer: Vec<u8>) -> Result<lamport_clock::protocol::Reply, Failure> {
+    let server = FalseEtcd::start(move |_, _| vec![Say::Message(answer.clone())]).await;
+    let transaction = Transaction {
+        then: vec![
+            Operation::Put(b"/c".to_vec(), b"1".to_vec()),
+            Operation::Delete(b"/d".to_vec()),
+            Operation::Get(KeyRange::key(b"/c")),
+        ],
+        ..Transaction::default()
+    };
+    store_at(&server).transact(&transaction, WITHIN).await
+}
+
+fn put() -> Vec<u8> {
+    bytes(2, &[])
+}
+
+fn deleted() -> Vec<u8> {
+    bytes(3, &[])
+}
+
+fn got(keys: &[Vec<u8>]) -> Vec<u8> {
+    bytes(1, &range_response(5, keys))
+}
+
+#[tokio::test]
+async fn an_answer_to_a_transaction_that_makes_no_sense_is_none() {
+    let found = || got(&[key_value("/c", [5, 5, 1], "1")]);
+    let truth = txn_response(5, true, &[put(), deleted(), found()]);
+    let reply = transact(truth).await.unwrap();
+    assert_eq!((reply.revision, reply.cluster), (5, 7));
+    assert_eq!(reply.entries[0].value, b"1");
+
+    let with = |found: Vec<u8>| txn_response(5, true, &[put(), deleted(), found]);
+    let one = |key: &str, numbers| with(got(&[key_value(key, numbers, "1")]));
+    let headless = &txn_response(5, true, &[put(), deleted(), found()])[header(5).len()..];
+    let miscounted = [range_response(5, &[]), number(4, 9)].concat();
+    let more = [range_response(5, &[]), number(3, 1)].concat();
+    let twice = vec![key_value("/c", [5, 5, 1], "1"); 2];
+    for (lie, answer) in [
+        ("nothing", Vec::new()),
+        ("no header", headless.to_vec()),
+        (
+            "revision 0",
+            txn_response(0, true, &[put(), deleted(), found()]),
+        ),
+        (
+            "revision -1",
+            txn_response(-1, true, &[put(), deleted(), found()]),
+        ),
+        (
+            "an empty operation",
+            txn_response(5, true, &[put(), Vec::new(), found()]),
+        ),
+        (
+            "an unknown operation",
+            txn_response(5, true, &[put(), bytes(9, &[]), found()]),
+        ),
+        ("too few", txn_response(5, true, &[put(), deleted()])),
+        (
+            "too many",
+            txn_response(5, true, &[put(), deleted(), found(), put()]),
+        ),
+        (
+            "another order",
+            txn_response(5, true, &[deleted(), put(), found()]),
+        ),
+        (
+            "the other branch",
+            txn_response(5, false, &[put(), deleted(), found()]),
+        ),
+        ("another key", one("/other", [5, 5, 1])),
+        ("no key", one("", [5, 5, 1])),
+        ("created at -1", one("/c", [-1, 5, 1])),
+        ("created later", one("/c", [6, 5, 1])),
+        ("written in the future", one("/c", [5, 6, 1])),
+        ("written never", one("/c", [0, 0, 1])),
+        ("version 0", one("/c", [5, 5, 0])),
+        ("version -3", one("/c", [5, 5, -3])),
+        ("more puts than revisions", one("/c", [4, 5, 3])),
+        ("a key twice", with(got(&twice))),
+        ("a count that does not fit", with(bytes(1, &miscounted))),
+        ("more to come", with(bytes(1, &more))),
+    ] {
+        let failure = transact(answer).await.expect_err(lie);
+        assert_eq!(
+            failure.error.kind(),
+            ErrorKind::Unavailable,
+            "{lie}: {failure:?}"
+        );
+        assert_eq!(failure.outcome, Outcome::Unknown, "{lie}");
+        let message = failure.error.to_string();
+        assert!(message.contains("makes no sense"), "{lie}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_is_of_the_range_and_of_its_time() {
+    let read = async |keys: Vec<Vec<u8>>| {
+        let answer = range_response(9, &keys);
+        let server = FalseEtcd::start(move |_, _| vec![Say::Message(answer.clone())]).await;
+        let range = KeyRange {
+            rest: b"/c/".to_vec(),
+            ..KeyRange::new("/c", "/c/taken0")
+        };
+        store_at(&server)
+            .read(&range, At::Revision(5), WITHIN)
+            .await
+    };
+    let key = |name, written| key_value(name, [1, written, 1], "");
+    // What lies in the gap comes along, and is left out.
+    let reply = read(vec![key("/c", 5), key("/c-x", 3), key("/c/base", 2)]).await;
+    let keys: Vec<_> = reply.unwrap().entries.into_iter().map(|e| e.key).collect();
+    assert_eq!(keys, [b"/c".to_vec(), b"/c/base".to_vec()]);
+    for lie in [
+        vec![key("/c", 6)],
+        vec![key("/c/base", 2), key("/c", 5)],
+        vec![key("/c/zz", 2)],
+        vec![key("/b", 2)],
+    ] {
+        let failure = read(lie).await.unwrap_err();
+        assert!(
+            failure.error.to_string().contains("makes no sense"),
+            "{failure:?}"
+        );
+    }
+}
+
+/// What a watch of `/c` and what lies below from revision 5 on makes of these messages.
+async fn watched(messages: Vec<Say>) -> (FalseEtcd, Result<Vec<(u64, usize)>, Failure>) {
+    let messages = std::sync::Mutex::new(messages);
+    let server = FalseEtcd::start(move |method, _| match method {
+        "KV/Range" => vec![Say::Message(range_response(9, &[]))],
+        _ => std::mem::take(&mut *messages.lock().unwrap()),
+    })
+    .await;
+    let range = KeyRange {
+        rest: b"/c/".to_vec(),
+        ..KeyRange::new("/c", "/c0")
+    };
+    let store = store_at(&server);
+    let told = async {
+        let mut changes = store.watch(range, 5, WITHIN).await?;
+        let mut told = Vec::new();
+        while told.len() < 3 {
+            let some = changes.next().await?;
+            told.extend(
+                some.iter()
+                    .map(|change| (change.revision, change.keys.len())),
+            );
+        }
+        Ok(told)
+    };
+    let told = told.await;
+    (server, told)
+}
+
+fn put_at(key: &str, revision: i64) -> (i64, Vec<u8>) {
+    (0, key_value(key, [1, revision, 1], "v"))
+}
+
+#[tokio::test]
+async fn a_watch_puts_together_what_the_server_cut_and_leaves_neighbours_out() {
+    let cut = |events: &[(i64, Vec<u8>)]| [watch_events(9, events), number(7, 1)].concat();
+    let deleted = (1, [bytes(1, b"/c/taken/01"), number(3, 7)].concat());
+    let (_server, told) = watched(vec![
+        Say::Message(watch_confirmed(9)),
+        Say::Message(cut(&[
+            put_at("/c", 5),
+            put_at("/c/base", 5),
+            put_at("/c", 7),
+        ])),
+        Say::Message(cut(&[put_at("/c-x", 7)])),
+        Say::Message(watch_events(9, &[put_at("/c/base", 7), deleted])),
+        Say::Message(watch_events(9, &[put_at("/c-x", 8)])),
+        Say::Message(watch_events(9, &[put_at("/c/taken", 9)])),
+        Say::Silence,
+    ])
+    .await;
+    assert_eq!(told.unwrap(), [(5, 2), (7, 3), (9, 1)]);
+}
+
+#[tokio::test]
+async fn a_watch_that_makes_no_sense_is_broken_off() {
+    let event = |events: &[(i64, Vec<u8>)]| Say::Message(watch_events(9, events));
+    let twice = || event(&[put_at("/c", 6)]);
+    let compacted =
+        |revision| Say::Message([header(9), number(4, 1), number(5, revision)].concat());
+    for (lie, messages) in [
+        ("of an unknown type", vec![event(&[(7, put_at("/c", 6).1)])]),
+        (
+            "of a negative type",
+            vec![event(&[(-1, put_at("/c", 6).1)])],
+        ),
+        (
+            "without a key",
+            vec![Say::Message([header(9), bytes(11, &[])].concat())],
+        ),
+        ("of another key", vec![event(&[put_at("/other", 6)])]),
+        ("before the beginning", vec![event(&[put_at("/c", 4)])]),
+        ("at -1", vec![event(&[put_at("/c", -1)])]),
+        ("repeated", vec![twice(), twice()]),
+        ("back", vec![event(&[put_at("/c", 7), put_at("/c", 6)])]),
+        ("compacted to what was asked", vec![compacted(5)]),
+        ("compacted backwards", vec![compacted(1)]),
+        ("compacted below 0", vec![compacted(-3)]),
+    ] {
+        let confirmed = Say::Message(watch_confirmed(9));
+        let all = std::iter::once(confirmed)
+            .chain(messages)
+            .chain([Say::Silence]);
+        let (_server, told) = watched(all.collect()).await;
+        let failure = told.expect_err(lie);
+        assert_eq!(
+            failure.error.kind(),
+            ErrorKind::Unavailable,
+            "{lie}: {failure:?}"
+        );
+        assert!(
+            failure.error.to_string().contains("makes no sense"),
+            "{lie}: {failure:?}"
+        );
+    }
+    let (_server, told) = watched(vec![event(&[]), Say::Silence]).await;
+    assert!(told.unwrap_err().error.to_string().contains("confirmation"));
+}
+
+#[tokio::test]
+async fn a_message_is_not_believed_about_its_own_size() {
+    // Its length is said to be 4 GiB. Nobody reserves that, and nobody waits for it.
+    let huge = || Say::Raw(vec![0, 0xff, 0xff, 0xff, 0xff]);
+    let (_server, told) = watched(vec![Say::Message(watch_confirmed(9)), huge()]).await;
+    let failure = told.unwrap_err();
+    assert!(
+        failure.error.to_string().contains("too large"),
+        "{failure:?}"
+    );
+
+    let server = FalseEtcd::start(move |_, _| vec![huge()]).await;
+    let store = store_at(&server);
+    let read = store.read(&KeyRange::key(b"/c"), At::Now, WITHIN).await;
+    let written = store.transact(&Transaction::default(), WITHIN).await;
+    for failure in [read.unwrap_err(), written.unwrap_err()] {
+        assert_eq!(failure.error.kind(), ErrorKind::Unavailable, "{failure:?}");
+        assert!(!failure.retry && failure.error.to_string().contains("too large"));
+    }
+}
