@@ -12,7 +12,7 @@ use lamport_clock::{Config, ErrorKind, Settings, SharedClock, WatchEvent};
 
 mod support;
 
-use support::Etcd;
+use support::{Etcd, Setup};
 
 async fn connect(config: Config) -> SharedClock {
     SharedClock::connect(config).await.unwrap()
@@ -434,6 +434,73 @@ async fn a_watch_takes_however_much_there_is_to_catch_up() {
             WatchEvent::Updated(seen) => assert_eq!(seen.value.get(), value),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_the_server_was_given_is_named_with_what_to_set_it_to() {
+    let limits = ["--max-txn-ops=8", "--max-request-bytes=4096"];
+    let setup = Setup {
+        arguments: limits.map(str::to_owned).into(),
+        ..Setup::default()
+    };
+    let etcd = Etcd::start_with(1, setup);
+    let clock = connect(etcd.config("a")).await;
+    clock.update().await.unwrap();
+    // Twenty weights, should others have written.
+    let error = clock.reserve(1 << 20).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(
+        error.to_string().contains("--max-txn-ops of at least 64"),
+        "{error}"
+    );
+    let before = clock.update().await.unwrap().value;
+
+    // An update by one who has just seen it compares the whole record.
+    let long = "x".repeat(3_800);
+    let record = format!(r#"{{"value": 7, "process_id": "{long}"}}"#);
+    etcd.control(&["put", "/lamport_clock", "--", &record]);
+    let newcomer = connect(etcd.config("b")).await;
+    let error = newcomer.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("--max-request-bytes"), "{error}");
+    etcd.control(&[
+        "put",
+        "/lamport_clock",
+        "--",
+        r#"{"value": 7, "process_id": "x"}"#,
+    ]);
+    for clock in [newcomer, clock] {
+        assert!(clock.update().await.unwrap().value > before);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fills_up_in_the_middle_hands_nothing_out_twice() {
+    let setup = Setup {
+        arguments: vec!["--quota-backend-bytes=200000".to_owned()],
+        ..Setup::default()
+    };
+    let etcd = Etcd::start_with(1, setup);
+    let clock = connect(etcd.config(&"a".repeat(200))).await;
+    let mut last = 0;
+    let error = loop {
+        match clock.update().await {
+            Ok(update) => {
+                assert!(update.value.get() > last);
+                last = update.value.get();
+            }
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    etcd.control(&["compaction", "--physical", &etcd.revision(0).to_string()]);
+    etcd.control(&["defrag"]);
+    etcd.control(&["alarm", "disarm"]);
+    for _ in 0..3 {
+        let value = clock.update().await.unwrap().value.get();
+        assert!(value > last);
+        last = value;
     }
 }
 

@@ -2,18 +2,23 @@
 
 #![cfg(feature = "etcd")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use lamport_clock::ErrorKind;
 use lamport_clock::protocol::{At, KeyRange, Operation, Transaction};
 use lamport_clock::store::{EtcdStore, Failure, Outcome, Store};
+use lamport_clock::{ErrorKind, SharedClock, WatchEvent};
 
 mod support {
     pub(crate) mod false_etcd;
 }
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use support::false_etcd::{
-    FalseEtcd, Say, bytes, header, key_value, number, range_response, txn_response,
+    FalseEtcd, Say, bytes, config_at, header, key_value, number, range_response, txn_response,
     watch_confirmed, watch_events,
 };
 
@@ -270,5 +275,203 @@ async fn a_message_is_not_believed_about_its_own_size() {
     for failure in [read.unwrap_err(), written.unwrap_err()] {
         assert_eq!(failure.error.kind(), ErrorKind::Unavailable, "{failure:?}");
         assert!(!failure.retry && failure.error.to_string().contains("too large"));
+    }
+}
+
+#[tokio::test]
+async fn answers_that_lead_nowhere_are_asked_for_ever_more_seldom() {
+    // It never lets the clock be created, and always shows that it is not.
+    let server = FalseEtcd::start(|method, _| {
+        let nothing = || bytes(1, &range_response(9, &[]));
+        vec![Say::Message(match method {
+            "KV/Range" => range_response(9, &[]),
+            _ => txn_response(9, false, &[nothing(), nothing(), nothing()]),
+        })]
+    })
+    .await;
+    let clock = SharedClock::open(&server.config("2s")).unwrap();
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(
+        error.to_string().contains("make no sense together"),
+        "{error}"
+    );
+    assert!(
+        server.asked() < 50,
+        "{} calls in two seconds",
+        server.asked()
+    );
+}
+
+#[tokio::test]
+async fn a_clock_whose_revisions_go_back_has_lost_something() {
+    let revision = Arc::new(AtomicI64::new(100));
+    let server = FalseEtcd::start(move |_, _| {
+        let now = revision.fetch_sub(1, Ordering::SeqCst);
+        vec![Say::Message(range_response(now, &[]))]
+    })
+    .await;
+    let clock = SharedClock::connect(server.config("2s")).await.unwrap();
+    let error = clock.read().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Regressed, "{error}");
+    assert!(server.asked() < 10, "{}", server.asked());
+}
+
+/// Whatever a server says to a watch, it is asked ever more seldom, and what is wrong is said once.
+#[tokio::test]
+async fn a_watch_is_begun_anew_ever_more_seldom() {
+    for answer in [
+        // The end, the same a little later, an event of an unknown type, compaction backwards.
+        vec![],
+        vec![watch_confirmed(9)],
+        vec![
+            watch_confirmed(9),
+            watch_events(9, &[(5, put_at("/lamport_clock", 9).1)]),
+        ],
+        vec![
+            watch_confirmed(9),
+            [header(9), number(4, 1), number(5, 1)].concat(),
+        ],
+    ] {
+        let server = FalseEtcd::start(move |method, _| {
+            let read = vec![range_response(9, &[])];
+            let messages = if method == "KV/Range" { &read } else { &answer };
+            messages.iter().cloned().map(Say::Message).collect()
+        })
+        .await;
+        let clock = SharedClock::connect(server.config("2s")).await.unwrap();
+        let mut watch = clock.watch_from(3).await.unwrap();
+        match watch.next().await.unwrap() {
+            WatchEvent::Interrupted(why) => assert_eq!(why.kind(), ErrorKind::Unavailable),
+            other => panic!("{other:?}"),
+        }
+        let more = tokio::time::timeout(Duration::from_secs(2), watch.next());
+        assert!(more.await.is_err());
+        assert!(
+            server.asked() < 60,
+            "{} calls in two seconds",
+            server.asked()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_history_that_is_compacted_again_and_again_is_not_raced_after() {
+    let kept_from = AtomicI64::new(10);
+    let server = FalseEtcd::start(move |method, _| {
+        if method == "KV/Range" {
+            return vec![Say::Message(range_response(1_000_000, &[]))];
+        }
+        let kept_from = kept_from.fetch_add(10, Ordering::SeqCst);
+        let compacted = [header(9), number(4, 1), number(5, kept_from)].concat();
+        vec![Say::Message(watch_confirmed(9)), Say::Message(compacted)]
+    })
+    .await;
+    let clock = SharedClock::connect(server.config("2s")).await.unwrap();
+    let mut watch = clock.watch_from(3).await.unwrap();
+    let all = async {
+        let mut next = 3;
+        loop {
+            let WatchEvent::Missed { from, until } = watch.next().await.unwrap() else {
+                panic!("nothing but that it missed something");
+            };
+            assert!(from >= next && until > from);
+            next = until;
+        }
+    };
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), all)
+            .await
+            .is_err()
+    );
+    assert!(
+        server.asked() < 60,
+        "{} calls in two seconds",
+        server.asked()
+    );
+}
+
+/// What `connect` says of something that answers each connection with these bytes, and then closes it or
+/// keeps it open.
+async fn said_of(bytes: &'static [u8], closes: bool) -> lamport_clock::Error {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = [0; 16];
+            if !bytes.is_empty() {
+                let _ = stream.read(&mut asked).await;
+                let _ = stream.write_all(bytes).await;
+            }
+            if !closes {
+                open.push(stream);
+            }
+        }
+    });
+    let connecting = SharedClock::connect(config_at(&address, "1s"));
+    let error = connecting.await.unwrap_err();
+    serving.abort();
+    error
+}
+
+#[tokio::test]
+async fn what_is_no_etcd_is_told_in_words() {
+    const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n";
+    for (name, bytes, closes, said) in [
+        ("an HTTP/1 server", BAD_REQUEST, true, "does not speak gRPC"),
+        (
+            "one that keeps it open",
+            BAD_REQUEST,
+            false,
+            "does not speak gRPC",
+        ),
+        (
+            "a mail server",
+            b"220 mx ESMTP ready\r\n",
+            false,
+            "does not speak gRPC",
+        ),
+        (
+            "one that hangs up",
+            b"",
+            true,
+            "is it etcd that listens there?",
+        ),
+        ("one that is silent", b"", false, "nothing is said on them"),
+    ] {
+        let error = said_of(bytes, closes).await;
+        let message = error.to_string();
+        assert!(message.contains(said), "{name}: {message}");
+        assert!(!message.contains("TLS:"), "{name}: {message}");
+        let kinds = [ErrorKind::Unavailable, ErrorKind::Timeout];
+        assert!(kinds.contains(&error.kind()), "{name}: {error:?}");
+    }
+    // gRPC or HTTP/2 of another kind.
+    for (answer, said) in [
+        (
+            Say::Status(12, "unknown service etcdserverpb.KV"),
+            "it is no etcd",
+        ),
+        (
+            Say::Raw(b"<html>hello, this is the shop</html>".to_vec()),
+            "does not speak gRPC",
+        ),
+        (Say::Message(b"\xff\xff\xff".to_vec()), "etcd"),
+    ] {
+        let answer = std::sync::Mutex::new(Some(answer));
+        let server = FalseEtcd::start(move |_, _| match answer.lock().unwrap().take() {
+            Some(answer) => vec![answer],
+            None => vec![Say::Silence],
+        })
+        .await;
+        let read = store_at(&server)
+            .read(&KeyRange::key(b"/c"), At::Now, WITHIN)
+            .await;
+        let failure = read.unwrap_err();
+        assert!(
+            failure.error.to_string().contains(said),
+            "{said}: {failure:?}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -117,12 +118,16 @@ fn agreed(
 fn answer(stop: &Stop) -> Result<String, Ending> {
     const GLANCE: Duration = Duration::from_millis(20);
     let (sender, line) = mpsc::channel();
-    std::thread::spawn(move || {
+    let reading = thread::Builder::new().spawn(move || {
         let mut text = String::new();
         // Whatever goes wrong is no "yes".
         let _ = io::stdin().read_line(&mut text);
         let _ = sender.send(text);
     });
+    reading.map_err(|error| {
+        let message = format!("no thread can be started to wait for the answer in: {error}");
+        Error::with_source(ErrorKind::Internal, message, error)
+    })?;
     loop {
         match line.recv_timeout(GLANCE) {
             Ok(text) => return Ok(text.trim().to_owned()),

@@ -199,6 +199,12 @@ impl Protocol {
         }
     }
 
+    /// The next call looks before it writes: what is remembered may be why the store can't carry out what
+    /// is asked (it compares a record that is too large for one request), and be gone by then.
+    pub fn forget(&mut self) {
+        self.snapshot = None;
+    }
+
     /// The next transaction, from what the newest snapshot says.
     fn compose(&self, call: &Call, snapshot: &Arc<Snapshot>, real_timestamp: f64) -> Result<State> {
         let recorded = snapshot.recorded()?;

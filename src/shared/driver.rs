@@ -17,7 +17,7 @@ use super::{Inner, Reservation, Session, fold, real_timestamp};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Holder, Protocol, Step, Times};
-use crate::store::Outcome;
+use crate::store::{Failure, Outcome};
 
 /// One waiting call.
 pub(super) struct Caller {
@@ -87,6 +87,10 @@ impl Drop for Driver {
 
 /// How often a driver lets others run before it goes on.
 const MOST_YIELDS: usize = 64;
+
+/// So many answers serve a call, also where the store is repaired meanwhile. One that is not served by
+/// then waits before it goes on: the store's answers are whole, and lead nowhere.
+const MOST_ANSWERS: usize = 4;
 
 /// Callers who travel together.
 struct Batch {
@@ -176,6 +180,7 @@ impl Driver {
         let local = inner.local.advance()?;
         let mut call = inner.protocol().begin(local, batch.count);
         let mut attempts = session.attempts(batch.deadline);
+        let mut answers = 0;
         loop {
             let step = inner.protocol().poll(&mut call, real_timestamp());
             let transaction = match step {
@@ -187,15 +192,24 @@ impl Driver {
                 }
                 Step::Send(transaction) => transaction,
             };
+            if answers >= MOST_ANSWERS {
+                attempts.failed(Failure::unknown(leads_nowhere())).await?;
+            }
             match session.send(&transaction, batch.deadline).await {
                 Ok(reply) => {
                     inner.protocol().handle_reply(&mut call, &reply);
-                    attempts.succeeded();
+                    answers += 1;
+                    if answers < MOST_ANSWERS {
+                        attempts.succeeded();
+                    }
                 }
                 Err(mut failure) => {
                     match failure.outcome {
                         Outcome::NotApplied => inner.protocol().handle_refused(&mut call),
                         Outcome::Unknown => inner.protocol().handle_lost(&mut call),
+                    }
+                    if !failure.retry {
+                        inner.protocol().forget();
                     }
                     failure.retry &= batch.somebody_waits();
                     attempts.failed(failure).await?;
@@ -248,6 +262,13 @@ impl Driver {
             first = Time::saturating(last.get() + 1);
         }
     }
+}
+
+fn leads_nowhere() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the store's answers make no sense together: what they show is not what the next one says",
+    )
 }
 
 impl Batch {

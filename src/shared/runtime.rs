@@ -1,6 +1,8 @@
 //! The library's own runtime: one worker, started at first use, never dropped.
 
 use std::io;
+use std::panic::catch_unwind;
+use std::thread;
 
 use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
@@ -66,11 +68,21 @@ pub(crate) fn runtime() -> Result<&'static Runtime> {
 fn build() -> io::Result<Runtime> {
     let mut built = Err(io::Error::other("the host did not let it start"));
     let mut build = || {
-        built = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("lamport-clock")
-            .enable_all()
-            .build();
+        // The builder panics where the machine has no thread to give; this one only says so.
+        let thread = thread::Builder::new()
+            .spawn(|| {})
+            .map(thread::JoinHandle::join);
+        built = thread.and_then(|_| {
+            let build = || {
+                Builder::new_multi_thread()
+                    .worker_threads(1)
+                    .thread_name("lamport-clock")
+                    .enable_all()
+                    .build()
+            };
+            // It may be gone by now.
+            catch_unwind(build).unwrap_or_else(|_| Err(io::Error::other("it panicked")))
+        });
     };
     match AROUND.get() {
         Some(around) => around(&mut build),

@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
 use super::attempt::{LOOKS, closed};
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Jitter};
 use super::{Observed, Session, SharedClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, Change, Snapshot};
@@ -180,6 +180,7 @@ struct Follower {
     /// Events that are known and not yet told, each with the revision at which it is told again.
     ready: VecDeque<(u64, WatchEvent)>,
     backoff: Backoff,
+    jitter: Jitter,
     /// Whether the break was told of.
     interrupted: bool,
     resume_at: Instant,
@@ -189,6 +190,7 @@ impl Follower {
     fn new(clock: SharedClock, from: u64, repairs: u64) -> Follower {
         Follower {
             repairs,
+            jitter: Jitter::of(clock.instance()),
             clock,
             changes: None,
             state: None,
@@ -248,7 +250,7 @@ impl Follower {
             Err(failure) => {
                 self.changes = None;
                 if failure.error.kind() == ErrorKind::Compacted {
-                    return self.skip(failure.kept_from).await;
+                    return self.skip(failure).await;
                 }
                 // A store that can't be used until somebody does something may yet be mended: a watch
                 // asks seldom, and waits for it.
@@ -261,10 +263,15 @@ impl Follower {
                     self.ready.push_back((self.next_revision, interrupted));
                 }
                 self.interrupted = true;
-                self.resume_at = Instant::now() + self.backoff.pause();
+                self.pause();
                 Ok(())
             }
         }
+    }
+
+    /// Before it asks again, and not together with all others that the same server let go of.
+    fn pause(&mut self) {
+        self.resume_at = Instant::now() + self.jitter.around(self.backoff.pause());
     }
 
     async fn open(&mut self) -> Result<Box<dyn Changes>, Failure> {
@@ -382,8 +389,8 @@ impl Follower {
     }
 
     /// What lies before `kept_from` is gone for good; goes on from there, or from now.
-    async fn skip(&mut self, kept_from: Option<u64>) -> Result<()> {
-        let until = match kept_from {
+    async fn skip(&mut self, failure: Failure) -> Result<()> {
+        let until = match failure.kept_from {
             Some(revision) => revision,
             None => {
                 let session = self.clock.session()?;
@@ -391,10 +398,15 @@ impl Follower {
             }
         };
         let from = self.next_revision;
+        if until <= from {
+            // Nothing that this watch follows is gone, if that is true.
+            return Err(failure.error);
+        }
         self.ready
             .push_back((from, WatchEvent::Missed { from, until }));
-        self.next_revision = self.next_revision.max(until);
+        self.next_revision = until;
         self.state = None;
+        self.pause();
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! What an error of the etcd client means: for the person, for the transaction, for the member.
 
 use std::error::Error as StdError;
+use std::io;
 use std::time::Duration;
 
 use etcd_client::Error as ClientError;
@@ -31,6 +32,8 @@ enum What {
     TooLarge,
     /// The server wants TLS, and was spoken to without.
     WantsTls,
+    /// This machine could not do its part, and the request never left it.
+    NoThread,
     /// The request never left this machine, or this member serves none of its kind.
     NotServed,
     /// Server and client do not trust each other; nothing but the handshake was exchanged.
@@ -65,6 +68,18 @@ impl Cause {
 
     pub(super) fn silent(after: Duration) -> Cause {
         Cause::of(What::Silent, format!("no answer within {after:?}"))
+    }
+
+    /// The same, with what else was found out about the place.
+    pub(super) fn and(mut self, found: &str) -> Cause {
+        self.message = format!("{}; {found}", self.message);
+        self
+    }
+
+    /// The machine has no thread that could look up a name.
+    pub(super) fn no_thread(error: &io::Error) -> Cause {
+        let message = format!("no thread can be started to look its name up: {error}");
+        Cause::of(What::NoThread, message)
     }
 
     /// An answer that can't be true; this is what gives it away.
@@ -118,6 +133,7 @@ impl Cause {
             | What::NotServed
             | What::Busy => ErrorKind::Unavailable,
             What::Full => ErrorKind::NoSpace,
+            What::NoThread => ErrorKind::Internal,
             What::WantsAUser => ErrorKind::Denied,
             What::Compacted(_) => ErrorKind::Compacted,
             What::Untrusted(kind) | What::Refused(kind) => kind,
@@ -151,6 +167,7 @@ impl Cause {
                 | What::Obscure
                 | What::TooLarge
                 | What::WantsTls
+                | What::NoThread
                 | What::NotServed
                 | What::Untrusted(_)
         )
@@ -170,6 +187,10 @@ impl Cause {
 
     pub(super) fn is_a_broken_connection(&self) -> bool {
         self.what == What::Broken
+    }
+
+    pub(super) fn is_silence(&self) -> bool {
+        self.what == What::Silent
     }
 
     pub(super) fn wants_a_user(&self) -> bool {
@@ -210,11 +231,30 @@ fn from_status(status: &tonic::Status) -> Cause {
     if status.code() == Code::OutOfRange && says.contains("message length too large") {
         return Cause::of(What::TooLarge, format!("the answer is too large: {says}"));
     }
+    if says.contains("larger than max") {
+        return larger_than_the_server_takes(&says);
+    }
     // Only the server itself speaks like this; other texts come from the transport on our side.
     if !says.contains("etcdserver:") && !says.contains("auth:") {
-        return from_chain(status);
+        return match status.code() {
+            Code::Unimplemented if !says.contains(NO_STATUS) => Cause::of(
+                What::Obscure,
+                format!("something answers there that speaks gRPC, but it is no etcd: {says}"),
+            ),
+            _ if says.contains(NO_STATUS) || says.starts_with("protocol error:") => {
+                speaks_no_grpc(&says)
+            }
+            _ => from_chain(status),
+        };
     }
     match status.code() {
+        Code::InvalidArgument if says.contains("too many operations") => Cause::refusal(
+            ErrorKind::Unavailable,
+            format!("{says}: start etcd with a --max-txn-ops of at least 64 (its default is 128)"),
+        ),
+        Code::InvalidArgument if says.contains("request is too large") => {
+            larger_than_the_server_takes(&says)
+        }
         Code::ResourceExhausted if says.contains("space exceeded") => Cause::of(
             What::Full,
             format!(
@@ -252,6 +292,25 @@ fn from_status(status: &tonic::Status) -> Cause {
     }
 }
 
+/// The transport's words where a status should be.
+const NO_STATUS: &str = "grpc-status";
+
+fn speaks_no_grpc(says: &str) -> Cause {
+    let message = format!(
+        "something answers there, but it does not speak gRPC as etcd does ({says}): is this the address \
+         of etcd's clients, port 2379 unless it was told otherwise?"
+    );
+    Cause::of(What::Broken, message)
+}
+
+fn larger_than_the_server_takes(says: &str) -> Cause {
+    let message = format!(
+        "{says}: start etcd with a larger --max-request-bytes (its default is 1572864), or make what \
+         lies under the clock's key smaller (LAMPORT_KEY)"
+    );
+    Cause::refusal(ErrorKind::Unavailable, message)
+}
+
 /// Whether a user was refused because the server has none at all.
 pub(super) fn says_that_there_are_no_users(error: &ClientError) -> bool {
     let ClientError::GRpcStatus(status) = error else {
@@ -285,6 +344,11 @@ fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
     let message = innermost.to_string();
     if connecting {
         return Cause::not_connected(format!("can't connect: {message}"));
+    }
+    // What came is not HTTP/2, or not as it has to be.
+    if message.contains("connection error detected") || message.contains("frame with invalid size")
+    {
+        return speaks_no_grpc(&message);
     }
     Cause::of(What::Broken, format!("the connection failed: {message}"))
 }

@@ -1,6 +1,9 @@
 //! One member of the cluster: its client, and whether it is set aside.
 
+use std::io;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, KvClient};
@@ -87,6 +90,15 @@ impl Member {
 
     pub(super) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Whether this machine has a thread in which to look its name up; an address needs none.
+    pub(super) fn can_be_looked_up(&self) -> io::Result<()> {
+        let host = self.address.host();
+        if host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() {
+            return Ok(());
+        }
+        thread::Builder::new().spawn(|| {}).map(drop)
     }
 
     /// What transactions and reads go through: a copy of the whole client costs more than they do.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use etcd_client::KvClient;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use self::failure::Cause;
@@ -115,7 +116,14 @@ impl EtcdStore {
                 } else if member.silent_since(began) < lock(&self.patience).length() {
                     // Cut short by the caller's deadline, it says nothing of the member: neither
                     // of its pace nor of its health, and its connection may be about to stand.
-                    return Err(Cause::silent(patience).at(member.address()));
+                    let failure = Cause::silent(patience).at(member.address());
+                    return Err(match member.failure() {
+                        Some(why) => Failure {
+                            error: Error::new(failure.error.kind(), why),
+                            ..failure
+                        },
+                        None => failure,
+                    });
                 }
                 Cause::silent(patience)
             }
@@ -141,15 +149,31 @@ impl EtcdStore {
         }
     }
 
-    /// A member that never answered and breaks off what is said in the clear may want TLS.
+    /// What else can be found out about a member that never answered. It may want TLS, or be no etcd.
     async fn look_closer(&self, cause: Cause, member: &Member, within: Duration) -> Cause {
-        if !self.plaintext || !cause.is_a_broken_connection() || member.is_known() {
+        let broken = cause.is_a_broken_connection();
+        if member.is_known() || !(broken || cause.is_silence()) {
             return cause;
         }
+        if let Err(error) = member.can_be_looked_up() {
+            return Cause::no_thread(&error);
+        }
+        let address = member.address();
         let within = within.min(LEAST_PATIENCE);
-        match timeout(within, tls::is_spoken_at(member.address())).await {
-            Ok(true) => Cause::wants_tls(),
-            _ => cause,
+        if broken {
+            let wants_tls = timeout(within, tls::is_spoken_at(address));
+            match self.plaintext && wants_tls.await == Ok(true) {
+                true => Cause::wants_tls(),
+                false => cause.and("it never answered before: is it etcd that listens there?"),
+            }
+        } else if self.members.len() > 1 {
+            // The others are not kept waiting.
+            cause
+        } else {
+            match timeout(within, TcpStream::connect(address.to_string())).await {
+                Ok(Ok(_)) => cause.and("connections are taken there, and nothing is said on them"),
+                _ => cause,
+            }
         }
     }
 

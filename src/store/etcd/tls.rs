@@ -149,6 +149,12 @@ pub(super) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Opt
             if let Some(alert) = refused_certificate(&says) {
                 return Some(of_alert(alert));
             }
+            if connecting && says.contains("HTTP/2 was not negotiated") {
+                return Some(Cause::not_connected(format!(
+                    "can't connect: something answers there with TLS, but it does not speak gRPC \
+                     ({says}): is this the address of etcd's clients?"
+                )));
+            }
             (connecting && says == "tls handshake eof").then(no_tls)
         }
     }
