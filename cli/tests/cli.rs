@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -38,6 +39,49 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 fn nobody_listens() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("etcd://{}", listener.local_addr().unwrap())
+}
+
+/// As a user of its own, who may have so many threads, the command's first one among them.
+fn with_threads(threads: u32, arguments: &[&str]) -> Ended {
+    let command = lamport(arguments);
+    let mut limited = Command::new("setpriv");
+    limited.args([
+        "--reuid=61234",
+        "--regid=61234",
+        "--clear-groups",
+        "prlimit",
+    ]);
+    limited.arg(format!("--nproc={threads}"));
+    limited.arg(command.get_program()).args(command.get_args());
+    for (variable, _) in command.get_envs() {
+        limited.env_remove(variable);
+    }
+    Running::start(&mut limited).finish()
+}
+
+#[test]
+fn a_machine_without_a_thread_to_give_is_told_of() {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    if id.stdout != b"0\n" {
+        eprintln!("SKIPPED: only root may run a command as another user");
+        return;
+    }
+    for (threads, store, said) in [
+        (1, "memory:", "no handler for signals can be set"),
+        (
+            2,
+            "memory:",
+            "the thread that carries the clock can't be started",
+        ),
+        (
+            3,
+            "etcd://localhost:1",
+            "no thread can be started to look its name up",
+        ),
+    ] {
+        let ended = with_threads(threads, &["read", "--store", store, "--timeout", "2s"]);
+        refused(&ended, 1, &[said]);
+    }
 }
 
 #[test]

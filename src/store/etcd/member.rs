@@ -1,6 +1,5 @@
 //! One member of the cluster: its client, and whether it is set aside.
 
-use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -92,13 +91,15 @@ impl Member {
         &self.address
     }
 
-    /// Whether this machine has a thread in which to look its name up; an address needs none.
-    pub(super) fn can_be_looked_up(&self) -> io::Result<()> {
+    /// That this machine has a thread in which to look its name up: the transport panics where it has
+    /// none. An address needs none.
+    pub(super) fn check_lookup(&self) -> Result<(), Cause> {
         let host = self.address.host();
         if host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() {
             return Ok(());
         }
-        thread::Builder::new().spawn(|| {}).map(drop)
+        let thread = thread::Builder::new().spawn(|| {});
+        thread.map(drop).map_err(|error| Cause::no_thread(&error))
     }
 
     /// What transactions and reads go through: a copy of the whole client costs more than they do.
@@ -126,6 +127,7 @@ impl Member {
             match &state.connecting {
                 Some((connecting, since)) if since.elapsed() < AUTHENTICATION => connecting.clone(),
                 _ => {
+                    self.check_lookup()?;
                     let connecting = self.connect();
                     state.connecting = Some((connecting.clone(), Instant::now()));
                     connecting

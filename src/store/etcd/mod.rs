@@ -152,11 +152,15 @@ impl EtcdStore {
     /// What else can be found out about a member that never answered. It may want TLS, or be no etcd.
     async fn look_closer(&self, cause: Cause, member: &Member, within: Duration) -> Cause {
         let broken = cause.is_a_broken_connection();
-        if member.is_known() || !(broken || cause.is_silence()) {
+        if !(broken || cause.is_silence()) {
             return cause;
         }
-        if let Err(error) = member.can_be_looked_up() {
-            return Cause::no_thread(&error);
+        // The connection may have been made anew, and its name looked up again.
+        if let Err(cause) = member.check_lookup() {
+            return cause;
+        }
+        if member.is_known() {
+            return cause;
         }
         let address = member.address();
         let within = within.min(LEAST_PATIENCE);
