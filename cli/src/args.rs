@@ -124,8 +124,8 @@ pub(super) struct Watch {
 
 /// Print the newest updates that the store still keeps, oldest first
 ///
-/// Where the store has thrown older ones away that is said first; with --json as an object with
-/// "notice": compacted.
+/// Where the store has thrown older ones away, or time ran out before the limit, that is said first;
+/// with --json as an object with "notice": compacted (and before) or unread (and from).
 #[derive(Args)]
 pub(super) struct History {
     /// At most so many
@@ -137,6 +137,9 @@ pub(super) struct History {
         allow_hyphen_values = true
     )]
     pub(super) limit: u64,
+    /// Of the updates up to this revision, instead of up to now
+    #[arg(long, value_name = "REVISION", value_parser = positive(), allow_hyphen_values = true)]
+    pub(super) from: Option<u64>,
 }
 
 /// Move the clock forward by hand, after the store has lost times that were handed out

@@ -12,6 +12,7 @@ use lamport_clock::Settings;
 #[serde(tag = "notice", rename_all = "snake_case")]
 enum Notice {
     Compacted { before: u64 },
+    Unread { from: u64 },
     Unreadable { revisions: usize },
 }
 
@@ -24,10 +25,20 @@ pub(super) fn history(
     let clock = connect(settings, stop)?;
     // The argument's range keeps it small.
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let history = stop.outcome(clock.begin_history(limit)?)?;
+    let history = stop.outcome(match args.from {
+        Some(from) => clock.begin_history_from(from, limit)?,
+        None => clock.begin_history(limit)?,
+    })?;
     if let Some(before) = history.compacted_before {
         let text = format!("the store no longer keeps what came before revision {before}");
         tell(output, &Notice::Compacted { before }, &text)?;
+    }
+    if let Some(from) = history.unread_from {
+        let text = format!(
+            "time ran out before the limit: --from {from} goes on with what came before, a longer \
+             --timeout reads more at once"
+        );
+        tell(output, &Notice::Unread { from }, &text)?;
     }
     for observed in &history.updates {
         if output.json {

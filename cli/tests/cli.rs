@@ -12,6 +12,8 @@ mod check;
 mod command;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "../../tests/support/false_etcd.rs"]
+mod false_etcd;
 #[path = "cli/usage.rs"]
 mod usage;
 
@@ -39,6 +41,38 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 fn nobody_listens() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("etcd://{}", listener.local_addr().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_that_takes_too_long_prints_what_it_has_and_where_it_goes_on() {
+    use false_etcd::{FalseEtcd, Say, key_value, range_response};
+
+    // Of each revision from the ninth back a legacy writer's record, and of the fifth nothing in time.
+    let server = FalseEtcd::start(|_, request| {
+        // Field 4 of the request, after the keys of the range.
+        let revision = match request {
+            [.., 0x20, revision] => i64::from(*revision),
+            _ => 9,
+        };
+        let record = format!(r#"{{"value": {revision}, "process_id": "x"}}"#);
+        let key = key_value("/lamport_clock", [1, revision, revision], &record);
+        match revision {
+            ..=5 => vec![Say::Silence],
+            _ => vec![Say::Message(range_response(9, &[key]))],
+        }
+    })
+    .await;
+    let store = format!("etcd://{}", server.address());
+    let history = ["history", "--timeout", "1s", "--store", &store];
+    let ended = run(&[&history[..], &["--json"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    let objects = ended.objects();
+    assert_eq!(objects[0], json!({"notice": "unread", "from": 5}));
+    let values: Vec<_> = objects[1..].iter().map(|update| &update["value"]).collect();
+    assert_eq!(values, [6, 7, 8, 9]);
+    let ended = run(&[&history[..], &["--from", "7"]].concat());
+    assert!(ended.lines[0].contains("--from 5 goes on"), "{ended:?}");
+    assert_eq!(ended.lines.len(), 3);
 }
 
 /// As a user of its own, who may have so many threads, the command's first one among them.

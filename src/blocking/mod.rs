@@ -234,6 +234,11 @@ impl SharedClock {
         self.begin_history(limit)?.wait()
     }
 
+    /// As [`crate::SharedClock::history_from`].
+    pub fn history_from(&self, revision: u64, limit: usize) -> Result<History> {
+        self.begin_history_from(revision, limit)?.wait()
+    }
+
     /// As [`crate::SharedClock::server`].
     pub fn server(&self) -> Result<Option<Server>> {
         self.begin_server()?.wait()
@@ -380,6 +385,12 @@ impl SharedClock {
     pub fn begin_history(&self, limit: usize) -> Result<Call<History>> {
         let clock = self.for_a_call()?;
         Call::spawn(async move { clock.history(limit).await })
+    }
+
+    /// Begins a [`history_from`](crate::SharedClock::history_from) without waiting.
+    pub fn begin_history_from(&self, revision: u64, limit: usize) -> Result<Call<History>> {
+        let clock = self.for_a_call()?;
+        Call::spawn(async move { clock.history_from(revision, limit).await })
     }
 
     /// Begins to ask the [`server`](SharedClock::server) without waiting.

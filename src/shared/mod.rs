@@ -13,7 +13,7 @@ use self::attempt::closed;
 use crate::clock::{Instance, LocalClock, ProcessId, Stamp, Time};
 use crate::config::{Config, StoreUri, check_timeout};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::{Keys, Protocol};
+use crate::protocol::{At, Keys, Protocol};
 use crate::store::{MemoryStore, Outcome, Store};
 
 mod attempt;
@@ -311,10 +311,33 @@ impl SharedClock {
 
     /// The newest updates that the store still keeps, at most `limit` of them, oldest first.
     ///
-    /// One round trip for each transaction in the history.
+    /// A round trip for each transaction in the history, many at once where the store holds little else.
+    /// What was read by the deadline is given, and marked ([`History::unread_from`]).
     pub async fn history(&self, limit: usize) -> Result<History> {
-        self.carry(|session| async move {
-            history::walk_back(&session, limit, session.deadline()).await
+        self.walk_back(At::Now, limit).await
+    }
+
+    /// The same from a revision back: of the updates up to this one, the newest. It goes on where a
+    /// history was cut.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let first = clock.update().await?;
+    /// clock.update().await?;
+    /// let history = clock.history_from(first.revision, 10).await?;
+    /// assert_eq!(history.updates.len(), 1);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn history_from(&self, revision: u64, limit: usize) -> Result<History> {
+        self.walk_back(At::Revision(revision.max(1)), limit).await
+    }
+
+    async fn walk_back(&self, at: At, limit: usize) -> Result<History> {
+        self.carry(move |session| async move {
+            history::walk_back(&session, at, limit, session.deadline()).await
         })
         .await
     }
