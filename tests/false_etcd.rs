@@ -268,6 +268,22 @@ async fn a_message_is_not_believed_about_its_own_size() {
         "{failure:?}"
     );
 
+    // Nor of one revision that is told piece by piece and never ends.
+    let value = "x".repeat(1 << 20);
+    let piece = |i: usize| {
+        let key = key_value(&format!("/c/{i}"), [7, 7, 1], &value);
+        Say::Message([watch_events(9, &[(0, key)]), number(7, 1)].concat())
+    };
+    let pieces = [Say::Message(watch_confirmed(9))]
+        .into_iter()
+        .chain((0..20).map(piece));
+    let (_server, told) = watched(pieces.chain([Say::Silence]).collect()).await;
+    let failure = told.unwrap_err();
+    assert!(
+        failure.error.to_string().contains("too large"),
+        "{failure:?}"
+    );
+
     let server = FalseEtcd::start(move |_, _| vec![huge()]).await;
     let store = store_at(&server);
     let read = store.read(&KeyRange::key(b"/c"), At::Now, WITHIN).await;

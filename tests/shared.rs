@@ -47,6 +47,8 @@ enum Fault {
     BlackHole,
     /// Carried out and answered after a second.
     Slow,
+    /// A defect of the store.
+    Panic,
 }
 
 impl Faulty {
@@ -80,6 +82,7 @@ impl Faulty {
                 Err(Failure::unknown(error()))
             }
             Some(Fault::BlackHole) => std::future::pending().await,
+            Some(Fault::Panic) => panic!("planted: the task that carries the call ends here"),
             Some(Fault::Slow) => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 work.await
@@ -564,6 +567,27 @@ async fn a_watch_resumes_although_its_caller_looks_up_from_waiting() {
         }
     }
     panic!("no update in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_costs_one_update_and_the_background_goes_on() {
+    let store = Faulty::new(&[Fault::Panic]);
+    let clock = clock_on(&store, "a");
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+    clock.update().await.unwrap();
+
+    *store.plan.lock().unwrap() = vec![Fault::Panic];
+    clock.start(Duration::from_secs(1)).unwrap();
+    while clock.stats().updates == 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let stats = clock.stats();
+    assert!(stats.running);
+    assert_eq!(
+        (stats.failures, stats.failures_of(ErrorKind::Internal)),
+        (1, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]

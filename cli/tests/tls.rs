@@ -197,6 +197,18 @@ async fn a_client_that_etcd_cannot_trust_is_denied_with_what_to_set() {
 }
 
 #[tokio::test]
+async fn tls_in_front_of_something_else_is_told_from_etcd() {
+    let ca = Authority::new("test CA");
+    let server = ca.sign("server", &HOSTS, Validity::Now);
+    let client = ca.sign("client", &[], Validity::Now);
+    let web = Handshakes::speaking(&[], &server, &ca.certificate());
+    let uri = format!("etcd://{}", web.address());
+    let settings = settings(&uri, Some(&ca.certificate()), Some(&client));
+    let parts = [web.address(), "with TLS, but it does not speak gRPC"];
+    refused(&settings, ErrorKind::Unavailable, &parts).await;
+}
+
+#[tokio::test]
 async fn who_is_not_trusted_does_not_hammer() {
     let (ca, stranger) = (Authority::new("test CA"), Authority::new("another CA"));
     let server = stranger.sign("server", &HOSTS, Validity::Now);

@@ -22,6 +22,11 @@ pub(crate) struct Handshakes {
 impl Handshakes {
     /// Presents this certificate and wants one of the clients, signed by `clients`; speaks TLS 1.3.
     pub(crate) fn start(server: &Pair, clients: &str) -> Handshakes {
+        Handshakes::speaking(&[b"h2"], server, clients)
+    }
+
+    /// The same in front of something that speaks these protocols (ALPN).
+    pub(crate) fn speaking(protocols: &[&[u8]], server: &Pair, clients: &str) -> Handshakes {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_file(clients).unwrap())
@@ -40,7 +45,7 @@ impl Handshakes {
                 PrivateKeyDer::from_pem_file(&server.key).unwrap(),
             )
             .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let config = Arc::new(config);
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -88,6 +88,14 @@ impl Cause {
         Cause::of(What::Obscure, message)
     }
 
+    pub(super) fn too_large(why: &str) -> Cause {
+        let message = format!(
+            "the answer is too large: {why}. A clock's keys are a few hundred bytes: see what lies under \
+             its key (LAMPORT_KEY) and below"
+        );
+        Cause::of(What::TooLarge, message)
+    }
+
     /// A watch ended without a word, or with one that explains nothing.
     pub(super) fn broken_watch(why: &str) -> Cause {
         Cause::of(What::Obscure, format!("the watch broke: {why}"))
@@ -229,7 +237,7 @@ impl From<ClientError> for Cause {
 fn from_status(status: &tonic::Status) -> Cause {
     let says = status.message().to_owned();
     if status.code() == Code::OutOfRange && says.contains("message length too large") {
-        return Cause::of(What::TooLarge, format!("the answer is too large: {says}"));
+        return Cause::too_large(&says);
     }
     if says.contains("larger than max") {
         return larger_than_the_server_takes(&says);

@@ -132,6 +132,13 @@ impl Following {
         }
         if response.fragment {
             self.unfinished = changes.pop();
+            let unfinished = self.unfinished.iter().flat_map(|change| &change.keys);
+            let size = |(key, state): &KeyChange| {
+                key.len() + state.as_ref().map_or(0, |entry| entry.value.len())
+            };
+            if unfinished.map(size).sum::<usize>() > LARGEST_MESSAGE {
+                return Err(Cause::too_large("one revision of it has more than 16 MiB"));
+            }
         } else if moved {
             self.next += 1;
         }
