@@ -237,13 +237,19 @@ class Observed:
 @final
 class History:
     __match_args__: ClassVar[
-        tuple[Literal["updates"], Literal["compacted_before"], Literal["unreadable"]]
+        tuple[
+            Literal["updates"],
+            Literal["compacted_before"],
+            Literal["unreadable"],
+            Literal["unread_from"],
+        ]
     ]
     def __new__(
         cls,
         updates: Sequence[Observed],
         compacted_before: int | None = None,
         unreadable: int = 0,
+        unread_from: int | None = None,
     ) -> History: ...
     @property
     def updates(self) -> tuple[Observed, ...]: ...
@@ -251,6 +257,8 @@ class History:
     def compacted_before(self) -> int | None: ...
     @property
     def unreadable(self) -> int: ...
+    @property
+    def unread_from(self) -> int | None: ...
     def __len__(self) -> int: ...
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> Observed: ...

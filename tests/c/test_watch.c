@@ -102,7 +102,7 @@ static void test_history(void) {
     CHECK_TIME(lamport_observed_value(lamport_history_at(history, 2)), 14);
     CHECK_TEXT(lamport_observed_process(lamport_history_at(history, 2)), "api");
     CHECK(lamport_history_at(history, 3) == NULL && lamport_history_at(history, SIZE_MAX) == NULL);
-    CHECK(lamport_history_unreadable(history) == 0);
+    CHECK(lamport_history_unreadable(history) == 0 && lamport_history_unread_from(history) == 0);
     lamport_history_free(history);
 }
 
@@ -457,6 +457,7 @@ static void test_null_everywhere(void) {
     CHECK(lamport_update_real_timestamp(NULL) != lamport_update_real_timestamp(NULL));
     CHECK(lamport_history_count(NULL) == 0 && lamport_history_at(NULL, 0) == NULL);
     CHECK_TIME(lamport_history_compacted_before(NULL) + lamport_history_unreadable(NULL), 0);
+    CHECK_TIME(lamport_history_unread_from(NULL), 0);
     CHECK_TIME(lamport_watch_next_revision(NULL), 0);
     CHECK(lamport_event_kind(NULL) == LAMPORT_EVENT_NONE && lamport_event_update(NULL) == NULL);
     CHECK_TIME(lamport_event_revision(NULL) + lamport_event_until(NULL), 0);

@@ -373,4 +373,7 @@ def test_a_history_is_a_sequence_of_updates() -> None:
     assert [*history] == list(history.updates) == [OBSERVED, OBSERVED]
     assert history[-1] == OBSERVED
     assert history[:1] == (OBSERVED,)
-    assert (history.compacted_before, history.unreadable) == (None, 0)
+    assert (history.compacted_before, history.unreadable, history.unread_from) == (None, 0, None)
+    cut = History([OBSERVED], None, 0, 9)
+    assert cut.unread_from == 9 and cut != History([OBSERVED])
+    assert "revision 9" in str(cut)

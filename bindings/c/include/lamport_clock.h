@@ -867,6 +867,12 @@ uint64_t lamport_history_compacted_before(const struct lamport_history_t *histor
 size_t lamport_history_unreadable(const struct lamport_history_t *history);
 
 /*
+ The deadline came before `limit`: what was written at this revision and before it was not read. 0 if
+ all was.
+ */
+uint64_t lamport_history_unread_from(const struct lamport_history_t *history);
+
+/*
  Frees a history and the updates in it.
  */
 void lamport_history_free(struct lamport_history_t *history);

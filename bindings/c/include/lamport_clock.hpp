@@ -264,6 +264,8 @@ struct history {
     std::optional<std::uint64_t> compacted_before;
     // So many revisions held a record that can't be read.
     std::size_t unreadable;
+    // The deadline came first: what was written at this revision and before it was not read.
+    std::optional<std::uint64_t> unread_from;
 };
 
 // What the updates in the background have come to.
@@ -508,7 +510,8 @@ class clock {
         const detail::handle<lamport_history_t, lamport_history_free> owned{found};
         lamport::history history{{},
                                  detail::unless_zero(lamport_history_compacted_before(found)),
-                                 lamport_history_unreadable(found)};
+                                 lamport_history_unreadable(found),
+                                 detail::unless_zero(lamport_history_unread_from(found))};
         for (std::size_t i = 0; i < lamport_history_count(found); i++)
             history.updates.push_back(observed::of(lamport_history_at(found, i)));
         return history;

@@ -14,6 +14,7 @@ pub struct History {
     updates: Vec<Observed>,
     compacted_before: u64,
     unreadable: usize,
+    unread_from: u64,
 }
 
 /// The newest updates that the store still keeps, at most `limit` of them. On success `*history` is
@@ -36,6 +37,7 @@ pub unsafe extern "C" fn lamport_clock_history(
                 updates: found.updates.into_iter().map(Observed::new).collect(),
                 compacted_before: found.compacted_before.unwrap_or_default(),
                 unreadable: found.unreadable,
+                unread_from: found.unread_from.unwrap_or_default(),
             })
         })
     }
@@ -75,6 +77,14 @@ pub unsafe extern "C" fn lamport_history_compacted_before(history: *const Histor
 pub unsafe extern "C" fn lamport_history_unreadable(history: *const History) -> usize {
     // SAFETY: the header's contract.
     unsafe { border::look(history, 0, |this| this.unreadable) }
+}
+
+/// The deadline came before `limit`: what was written at this revision and before it was not read. 0 if
+/// all was.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_history_unread_from(history: *const History) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(history, 0, |this| this.unread_from) }
 }
 
 /// Frees a history and the updates in it.

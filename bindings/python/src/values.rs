@@ -732,13 +732,15 @@ value!(Observed, {
 pub(crate) struct History(pub(crate) core::History);
 
 impl Fields for History {
-    const NAMES: &'static [&'static str] = &["updates", "compacted_before", "unreadable"];
+    const NAMES: &'static [&'static str] =
+        &["updates", "compacted_before", "unreadable", "unread_from"];
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (
             self.updates(py)?,
             self.compacted_before(),
             self.unreadable(),
+            self.unread_from(),
         )
             .into_pyobject(py)
     }
@@ -762,6 +764,9 @@ impl Fields for History {
         if self.unreadable() > 0 {
             text += &format!("; {} could not be read", self.unreadable());
         }
+        if let Some(revision) = self.unread_from() {
+            text += &format!("; time ran out before revision {revision} was read");
+        }
         text
     }
 
@@ -784,11 +789,12 @@ impl Fields for History {
 
 value!(History, {
     #[new]
-    #[pyo3(signature = (updates, compacted_before=None, unreadable=0))]
+    #[pyo3(signature = (updates, compacted_before=None, unreadable=0, unread_from=None))]
     fn new(
         updates: Vec<Bound<'_, Observed>>,
         compacted_before: Option<Whole>,
         unreadable: usize,
+        unread_from: Option<Whole>,
     ) -> History {
         History(core::History {
             updates: updates
@@ -797,6 +803,7 @@ value!(History, {
                 .collect(),
             compacted_before: compacted_before.map(|revision| revision.0),
             unreadable,
+            unread_from: unread_from.map(|revision| revision.0),
         })
     }
 
@@ -821,6 +828,13 @@ value!(History, {
     #[getter]
     fn unreadable(&self) -> usize {
         self.0.unreadable
+    }
+
+    /// The deadline came before the limit: what was written at this revision and before it was not
+    /// read. None if all was.
+    #[getter]
+    fn unread_from(&self) -> Option<u64> {
+        self.0.unread_from
     }
 
     fn __len__(&self) -> usize {

@@ -224,7 +224,7 @@ impl Member {
             why,
             lasting: cause.is_lasting(),
             since: now,
-            next_probe: now + pause,
+            next_probe: now + spread(pause),
             pause,
         });
     }
@@ -263,7 +263,7 @@ impl Member {
                 return;
             };
             aside.pause = (aside.pause * 2).min(LAST_PROBE.max(aside.pause));
-            aside.next_probe = now + aside.pause;
+            aside.next_probe = now + spread(aside.pause);
         }
         let member = member.clone();
         tokio::spawn(async move {
@@ -280,6 +280,12 @@ impl Member {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// From one half to three halves of `pause`: all who lost a member together don't come back together.
+fn spread(pause: Duration) -> Duration {
+    let drawn = getrandom::u32().unwrap_or(u32::MAX / 2);
+    pause.mul_f64(0.5 + f64::from(drawn) / f64::from(u32::MAX))
 }
 
 /// How every client of ours connects. Without `Debug`: the etcd client's own shows the password.
