@@ -257,7 +257,7 @@ fn check_form(transaction: &Transaction) -> Result<()> {
         }
         if branch.len() > Mvcc::MAX_OPERATIONS {
             return Err(Error::new(
-                ErrorKind::InvalidArgument,
+                ErrorKind::Unavailable,
                 format!(
                     "a transaction has {} operations, more than 128",
                     branch.len()

@@ -131,54 +131,28 @@ impl Cause {
         Cause::of(What::NotServed, message)
     }
 
-    fn kind(&self) -> ErrorKind {
+    /// What it is for the caller; what is known of the transaction, where only what is certain is said to
+    /// be; and whether it is the member's fault, so that another one may do better.
+    fn means(&self) -> (ErrorKind, Outcome, bool) {
         match self.what {
-            What::Silent => ErrorKind::Timeout,
-            What::Broken
-            | What::Obscure
-            | What::TooLarge
-            | What::WantsTls
-            | What::NotServed
-            | What::Busy => ErrorKind::Unavailable,
-            What::Full => ErrorKind::NoSpace,
-            What::NoThread => ErrorKind::Internal,
-            What::WantsAUser => ErrorKind::Denied,
-            What::Compacted(_) => ErrorKind::Compacted,
-            What::Untrusted(kind) | What::Refused(kind) => kind,
+            What::Silent => (ErrorKind::Timeout, Outcome::Unknown, true),
+            What::Broken | What::Obscure | What::TooLarge | What::WantsTls => {
+                (ErrorKind::Unavailable, Outcome::Unknown, true)
+            }
+            What::NotServed => (ErrorKind::Unavailable, Outcome::NotApplied, true),
+            What::NoThread => (ErrorKind::Internal, Outcome::NotApplied, true),
+            What::Untrusted(kind) => (kind, Outcome::NotApplied, true),
+            What::Busy => (ErrorKind::Unavailable, Outcome::NotApplied, false),
+            What::Full => (ErrorKind::NoSpace, Outcome::Unknown, false),
+            What::WantsAUser => (ErrorKind::Denied, Outcome::NotApplied, false),
+            What::Compacted(_) => (ErrorKind::Compacted, Outcome::NotApplied, false),
+            What::Refused(kind) => (kind, Outcome::NotApplied, false),
         }
-    }
-
-    /// What is certain is said to be; everything else may or may not have been carried out.
-    fn outcome(&self) -> Outcome {
-        match self.what {
-            What::Silent
-            | What::Broken
-            | What::Obscure
-            | What::TooLarge
-            | What::WantsTls
-            | What::Full => Outcome::Unknown,
-            _ => Outcome::NotApplied,
-        }
-    }
-
-    /// Whether another attempt may do better, at this member or another one.
-    fn retry(&self) -> bool {
-        self.is_the_members_fault() || self.what == What::Busy
     }
 
     /// Whether another member may do better.
     pub(super) fn is_the_members_fault(&self) -> bool {
-        matches!(
-            self.what,
-            What::Silent
-                | What::Broken
-                | What::Obscure
-                | What::TooLarge
-                | What::WantsTls
-                | What::NoThread
-                | What::NotServed
-                | What::Untrusted(_)
-        )
+        self.means().2
     }
 
     /// Whether the same member will fail the same way until somebody changes something.
@@ -207,10 +181,12 @@ impl Cause {
 
     /// The failure for the caller, with the place where it happened.
     pub(super) fn at(&self, address: &Address) -> Failure {
+        let (kind, outcome, members_fault) = self.means();
         Failure {
-            error: Error::new(self.kind(), format!("etcd at {address}: {}", self.message)),
-            outcome: self.outcome(),
-            retry: self.retry(),
+            error: Error::new(kind, format!("etcd at {address}: {}", self.message)),
+            outcome,
+            // A busy member may do better itself.
+            retry: members_fault || self.what == What::Busy,
             kept_from: match self.what {
                 What::Compacted(kept_from) => kept_from,
                 _ => None,
