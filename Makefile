@@ -133,9 +133,14 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	@$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package lamport-clock --no-default-features -- -D warnings
+	$(CARGO) clippy --package lamport-clock --features tracing --all-targets -- -D warnings
 	$(CARGO) deny --workspace --locked check licenses bans sources
-	if $(CARGO) tree --package lamport-clock --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic|serde) v'; then
+	if $(CARGO) tree --package lamport-clock --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic|serde|tracing) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
+	fi
+	# With etcd it comes along by way of the client.
+	if $(CARGO) tree --package lamport-clock --no-default-features --features blocking --edges normal | grep -E '\btracing v'; then
+		echo 'lint: the shared clock carries tracing without its feature' >&2; exit 1
 	fi
 	$(BIN)/ruff check python tests bench docs examples
 	$(BIN)/ruff format --check python tests bench docs examples
@@ -278,7 +283,8 @@ define passes
 endef
 
 $(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md $(shell find tests cli/tests trace/tests -name '*.rs')
-	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --no-default-features)
+	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing --test events \
+		&& $(CARGO) test --package lamport-clock --no-default-features)
 
 $(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md $(shell find tests/python tests/support examples/python -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) $(IN_TWOS) loadfile .)

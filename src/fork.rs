@@ -67,30 +67,6 @@ impl Generation {
     }
 }
 
-/// A mark that a fork takes away: for what each process does once.
-#[derive(Debug)]
-pub struct Mark(AtomicU32);
-
-impl Mark {
-    /// Set, in the process that runs now.
-    #[allow(clippy::new_without_default, reason = "it depends on when it is made")]
-    pub fn new() -> Mark {
-        Mark(AtomicU32::new(Generation::current().0))
-    }
-
-    /// Whether it was set in the process that runs now.
-    #[inline]
-    pub fn stands(&self) -> bool {
-        Generation(self.0.load(Ordering::Relaxed)).is_current()
-    }
-
-    /// Sets it, in the process that runs now: true for the one caller who did.
-    pub fn set(&self) -> bool {
-        let now = Generation::current();
-        Generation(self.0.swap(now.0, Ordering::Relaxed)) != now
-    }
-}
-
 /// A value of one generation. A later one neither gets at it nor drops it.
 #[derive(Debug)]
 pub(crate) struct OfGeneration<T> {

@@ -20,6 +20,10 @@
 //! # Ok::<(), lamport_clock::Error>(())
 //! ```
 //!
+//! With the feature `tracing` subscribers of that crate are told what is worth a line in a log: updates
+//! in the background that fail and succeed again, another member of the store, a lost watch, a
+//! regression (at `warn` and `info`), and refused messages (at `debug`).
+//!
 //! Where the record lives is named by one URI in every language: `memory:` or
 //! `etcd://host:port,host:port/key`; see [`Config`].
 
@@ -34,6 +38,8 @@ pub mod excerpt;
 pub mod blocking;
 #[cfg(feature = "shared")]
 mod config;
+#[cfg(feature = "shared")]
+mod events;
 #[cfg(feature = "shared")]
 #[cfg_attr(
     not(feature = "blocking"),
@@ -60,8 +66,8 @@ pub use config::{
 pub use protocol::Record;
 #[cfg(feature = "shared")]
 pub use shared::{
-    History, Holder, Notices, Observed, RepairPlan, Reservation, Server, SharedClock, SyncNotice,
-    SyncStats, Update, Watch, WatchEvent,
+    History, Holder, Observed, RepairPlan, Reservation, Server, SharedClock, SyncStats, Update,
+    Watch, WatchEvent,
 };
 
 /// The README's Rust example, compiled with the others.

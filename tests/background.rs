@@ -1,5 +1,6 @@
 //! Updates in the background, in paused time: their pace, their counts, and every way in which they
-//! end. How they cross a fork is in `tests/fork.rs` and `tests/python/test_background.py`.
+//! end. What a forked child has of them is in `tests/fork.rs` and `tests/python/test_background.py`, what is
+//! told of them in `tests/events.rs`.
 
 #![cfg(feature = "blocking")]
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use lamport_clock::protocol::{At, KeyRange, Reply, Transaction};
 use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
-use lamport_clock::{Config, Error, ErrorKind, SharedClock, SyncNotice, blocking};
+use lamport_clock::{Config, Error, ErrorKind, SharedClock, blocking};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
@@ -306,7 +307,6 @@ async fn it_keeps_no_clock_alive_that_was_dropped() {
     let clock = store.clock("a");
     let other = clock.clone();
     clock.start(INTERVAL).unwrap();
-    let notices = clock.listen().unwrap();
     sleep(INTERVAL * 5).await;
     drop(clock);
     sleep(INTERVAL * 5).await;
@@ -315,7 +315,6 @@ async fn it_keeps_no_clock_alive_that_was_dropped() {
     drop(other);
     // In the middle of a pause: nothing is waited for.
     assert_eq!(Arc::strong_count(&store), 1);
-    assert!(notices.take().is_none());
     store.begun();
     sleep(INTERVAL * 10).await;
     assert_eq!(store.begun(), []);
@@ -329,76 +328,6 @@ async fn it_keeps_no_clock_alive_that_was_dropped() {
     sleep(Config::DEFAULT_TIMEOUT).await;
     assert_eq!(Arc::strong_count(&store), 1);
     assert_eq!(store.begun().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failure_is_told_once_for_each_kind_and_the_recovery_with_the_count() {
-    let store = Moody::new();
-    let clock = store.clock("a");
-    assert!(clock.listen().is_none(), "nothing runs");
-    clock.start(INTERVAL).unwrap();
-    let notices = clock.listen().unwrap();
-    assert!(clock.listen().is_none(), "somebody listens");
-    sleep(INTERVAL * 5).await;
-    assert!(notices.take().unwrap().is_empty());
-    let failing_since = Instant::now();
-    for kind in [ErrorKind::Denied, ErrorKind::NoSpace, ErrorKind::Denied] {
-        store.is(Mood::Refuses(kind));
-        sleep(INTERVAL * 5).await;
-    }
-    let failures = clock.stats().failures;
-    store.is(Mood::Well);
-    sleep(INTERVAL * 2).await;
-    let told = notices.take().unwrap();
-    match &told[..] {
-        [
-            SyncNotice::Failing(first),
-            SyncNotice::Failing(second),
-            SyncNotice::Recovered {
-                failures: counted,
-                lasted,
-            },
-        ] => {
-            assert_eq!(first.kind(), ErrorKind::Denied);
-            assert_eq!(second.kind(), ErrorKind::NoSpace);
-            assert_eq!(*counted, failures);
-            assert!(*lasted > INTERVAL * 13 && *lasted <= failing_since.elapsed());
-        }
-        other => panic!("{other:?}"),
-    }
-
-    // What was noticed before it ended is told before it is over.
-    store.is(Mood::Refuses(ErrorKind::Denied));
-    sleep(INTERVAL * 2).await;
-    clock.stop();
-    assert_eq!(notices.take().unwrap().len(), 1);
-    assert!(notices.take().is_none());
-    clock.start(INTERVAL).unwrap();
-    assert!(notices.take().is_none(), "it is over for good");
-    let anew = clock.listen().unwrap();
-    drop(notices);
-    assert!(
-        clock.listen().is_none(),
-        "the one that is over took nothing away"
-    );
-    drop(anew);
-    assert!(clock.listen().is_some());
-}
-
-#[tokio::test(start_paused = true)]
-async fn notices_that_nobody_hears_take_no_room() {
-    let store = Moody::new();
-    let clock = store.clock("a");
-    clock.start(INTERVAL).unwrap();
-    for _ in 0..100 {
-        store.is(Mood::Refuses(ErrorKind::Denied));
-        sleep(INTERVAL * 2).await;
-        store.is(Mood::Well);
-        sleep(INTERVAL * 2).await;
-    }
-    let told = clock.listen().unwrap().take().unwrap();
-    assert_eq!(told.len(), 16);
-    assert!(matches!(told[15], SyncNotice::Recovered { .. }), "{told:?}");
 }
 
 #[test]
@@ -448,15 +377,12 @@ fn threads_may_start_and_stop_a_blocking_clock_as_they_like() {
     });
     assert!(!clock.stats().running);
     clock.start(Duration::from_millis(10)).unwrap();
-    let notices = clock.listen().unwrap();
     let before = clock.stats().updates;
     while clock.stats().updates < before + 3 {
         watch.next().unwrap().unwrap();
     }
     let stats = clock.stats();
     assert!(stats.last_value.unwrap() <= clock.now() && stats.failures == 0);
-    assert!(notices.take().unwrap().is_empty());
     clock.close();
-    assert!(notices.take().is_none());
     assert_eq!(clock.start(INTERVAL).unwrap_err().kind(), ErrorKind::Closed);
 }

@@ -63,6 +63,10 @@ fn now<T: Send + 'static>(call: &mut Call<T>) -> lamport_clock::Result<T> {
     call.wait_for(Duration::ZERO).expect("it was ready")
 }
 
+fn begin_update(clock: &SharedClock) -> lamport_clock::Result<Call<Update>> {
+    clock.begin(|clock| async move { clock.update().await })
+}
+
 /// The value of the update that a watch gave, if it gave one.
 fn value(event: Option<lamport_clock::Result<WatchEvent>>) -> Option<u64> {
     match event? {
@@ -77,7 +81,7 @@ fn one_loop_carries_thousands_of_calls() {
     let mut calls: HashMap<usize, Call<Update>> = HashMap::new();
     let mut values = Vec::new();
     for number in 0..5_000 {
-        let mut call = clock.begin_update().unwrap();
+        let mut call = begin_update(&clock).unwrap();
         match call.poll_ready(&mut Context::from_waker(&events.waker(number))) {
             Poll::Ready(()) => values.push(now(&mut call).unwrap().value),
             Poll::Pending => {
@@ -98,7 +102,7 @@ fn one_loop_carries_thousands_of_calls() {
 #[test]
 fn an_answer_that_is_there_needs_no_waker() {
     let clock = SharedClock::memory("a").unwrap();
-    let mut call = clock.begin_update().unwrap();
+    let mut call = begin_update(&clock).unwrap();
     let update = call.wait_for(PATIENCE).unwrap().unwrap();
     assert_eq!(update.value.get(), 2);
     let events = Loop::new();
@@ -183,9 +187,9 @@ fn a_call_that_is_given_up_keeps_nobody_and_takes_nothing_from_others() {
     let clock = SharedClock::memory("a").unwrap();
     for _ in 0..200 {
         let events = Loop::new();
-        let mut given_up = clock.begin_update().unwrap();
+        let mut given_up = begin_update(&clock).unwrap();
         let _ = given_up.poll_ready(&mut Context::from_waker(&events.waker(0)));
-        let other = clock.begin_update().unwrap();
+        let other = begin_update(&clock).unwrap();
         drop(given_up);
         other.wait().unwrap();
         assert!(events.forgotten());
@@ -203,11 +207,45 @@ fn a_task_of_another_runtime_may_wait_so() {
         let mut values = Vec::new();
         // More than such a runtime lets a task do in one go.
         for _ in 0..1_000 {
-            let mut call = clock.begin_update().unwrap();
+            let mut call = begin_update(&clock).unwrap();
             std::future::poll_fn(|context| call.poll_ready(context)).await;
             values.push(now(&mut call).unwrap().value.get());
         }
         values
     });
     assert_eq!(values, (1..=1_000).map(|n| 2 * n).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_call_may_wait_on_top_of_a_task_that_has_used_up_its_turn() {
+    let clock = SharedClock::memory("a").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    #[allow(clippy::disallowed_methods, reason = "the test is that other runtime")]
+    runtime.block_on(async {
+        // It blocks this runtime, so nothing that the call waits for may be carried there.
+        let task = tokio::spawn(async move {
+            while tokio::task::coop::has_budget_remaining() {
+                tokio::task::coop::consume_budget().await;
+            }
+            [
+                clock.update().unwrap().value.get(),
+                clock.read().unwrap().unwrap().value.get(),
+            ]
+        });
+        assert_eq!(task.await.unwrap(), [2, 2]);
+    });
+}
+
+#[test]
+fn a_thread_that_is_unparked_for_other_reasons_goes_on_waiting() {
+    let clock = SharedClock::memory("a").unwrap();
+    let mut watch = clock.watch().unwrap();
+    for round in 1..=200 {
+        assert!(watch.next_within(Duration::ZERO).is_none());
+        std::thread::current().unpark();
+        assert_eq!(clock.update().unwrap().value.get(), 2 * round);
+        assert_eq!(value(watch.next_within(PATIENCE)), Some(2 * round));
+    }
 }

@@ -32,7 +32,9 @@ fn of_a_clock() {
     let mut waits = SharedClock::memory("b").unwrap().watch().unwrap();
     let pending = waits.poll_ready(&mut Context::from_waker(Waker::noop()));
     assert!(pending.is_pending());
-    let mut call = clock.begin_update().unwrap();
+    let mut call = clock
+        .begin(|clock| async move { clock.update().await })
+        .unwrap();
     while call.wait_for(Duration::from_secs(60)).is_none() {}
     watch.next().unwrap().unwrap();
     let before = clock.now();
@@ -104,54 +106,32 @@ fn of_a_clock() {
 
 fn of_updates_in_the_background() {
     const SHORT: Duration = Duration::from_millis(10);
-    // The record of a store in memory is each life's own, and so tells who updates.
+    // The record of a store in memory is each generation's own, and so tells who updates.
     let clock = SharedClock::memory("a").unwrap();
-    let stopped = SharedClock::memory("stopped").unwrap();
-    let closed = SharedClock::memory("closed").unwrap();
-    for each in [&clock, &stopped, &closed] {
-        each.start(SHORT).unwrap();
-    }
-    let notices = clock.listen().unwrap();
+    clock.start(SHORT).unwrap();
     let parents = clock.instance();
 
     count_fork();
 
-    assert!(notices.take().is_none());
-    // What the child does first may be to end it: then it never begins.
-    stopped.stop();
-    closed.close();
-    // A tick is enough to have it go on.
+    // They are the parent's. The child has none before it starts its own, and what it does to its own
+    // is nothing to the parent.
+    clock.stop();
+    assert!(clock.is_untouched());
     let ticked = clock.tick().unwrap();
+    assert!(!clock.is_untouched());
     assert_ne!(ticked.instance, parents);
+    let stats = clock.stats();
+    assert!(!stats.running && stats.updates == 0 && stats.interval.is_none());
+    assert_eq!(clock.read().unwrap(), None);
     let mut watch = clock.watch().unwrap();
+    clock.start(SHORT).unwrap();
     while clock.stats().updates < 3 {
         watch.next().unwrap().unwrap();
     }
     let stats = clock.stats();
     assert!(stats.running && stats.last_value > Some(ticked.time));
     assert_eq!((stats.interval, stats.failures), (Some(SHORT), 0));
-    assert!(
-        clock
-            .listen()
-            .is_some_and(|notices| notices.take().is_some())
-    );
-    drop(notices);
-    for each in [&stopped, &closed] {
-        each.tick().unwrap();
-        let stats = each.stats();
-        assert!(!stats.running && stats.updates == 0 && stats.interval.is_none());
-    }
-    assert_eq!(stopped.read().unwrap(), None);
-    assert_eq!(closed.start(SHORT).unwrap_err().kind(), ErrorKind::Closed);
-
-    // A grandchild inherits what its parent wanted last.
-    stopped.start(SHORT).unwrap();
     clock.stop();
-    count_fork();
-    clock.tick().unwrap();
-    assert!(!clock.stats().running);
-    assert!(stopped.stats().running);
-    stopped.stop();
 }
 
 /// A signal handler forks on top of it, and returns into it in the child.

@@ -25,10 +25,13 @@ pub(super) fn history(
     let clock = connect(settings, stop)?;
     // The argument's range keeps it small.
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let history = stop.outcome(match args.from {
-        Some(from) => clock.begin_history_from(from, limit)?,
-        None => clock.begin_history(limit)?,
-    })?;
+    let from = args.from;
+    let history = stop.outcome(clock.begin(move |clock| async move {
+        match from {
+            Some(from) => clock.history_from(from, limit).await,
+            None => clock.history(limit).await,
+        }
+    })?)?;
     if let Some(before) = history.compacted_before {
         let text = format!("the store no longer keeps what came before revision {before}");
         tell(output, &Notice::Compacted { before }, &text)?;

@@ -137,7 +137,7 @@ fn refuse_connection_settings(settings: &Settings, who: &str, why: &str) -> Resu
 /// A clock whose store has answered. A store that refuses is not waited for.
 fn connect(settings: &Settings, stop: &Stop) -> Result<SharedClock, Ending> {
     let config = configuration(settings)?;
-    match stop.outcome(SharedClock::begin_connect(config)?) {
+    match stop.connect(&config) {
         Err(Ending::Failed(error)) => Err(usage(error)),
         result => result,
     }

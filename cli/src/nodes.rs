@@ -69,7 +69,7 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
 
 /// What it tells of itself; a node that only answers has answered.
 fn about(clock: &SharedClock, stop: &Stop) -> Result<Server, Ending> {
-    match stop.outcome(clock.begin_server()?) {
+    match stop.outcome(clock.begin(|clock| async move { clock.server().await })?) {
         Ok(server) => Ok(server.unwrap_or_default()),
         Err(Ending::Failed(_)) => Ok(Server::default()),
         Err(ending) => Err(ending),
@@ -127,7 +127,9 @@ fn ask(config: &Config, address: Address) -> Result<Call<SharedClock>, Error> {
         key: None,
     };
     let patience = config.timeout().min(PATIENCE);
-    SharedClock::begin_connect(config.clone().with_store(one).with_timeout(patience)?)
+    let clock = SharedClock::open(&config.clone().with_store(one).with_timeout(patience)?)?;
+    let asked = clock.clone();
+    clock.begin(|clock| async move { clock.first_look().await.map(|()| asked) })
 }
 
 fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {

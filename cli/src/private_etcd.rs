@@ -253,7 +253,7 @@ fn guardian(folder: &Path) -> Option<Child> {
 
 fn ask(member: Address) -> Result<Call<Option<Observed>>, Error> {
     let config = config("demo", vec![member])?.with_timeout(START)?;
-    SharedClock::open(&config)?.begin_read()
+    SharedClock::open(&config)?.begin(|clock| async move { clock.read().await })
 }
 
 /// A clock of `process` on these members; none of the environment's settings apply to them.

@@ -22,7 +22,8 @@ pub(super) fn repair(
 ) -> Result<(), Ending> {
     let clock = connect(settings, stop)?;
     let at_least = args.at_least.unwrap_or(Time::ZERO);
-    let plan = stop.outcome(clock.begin_plan_repair(at_least)?)?;
+    let plan =
+        stop.outcome(clock.begin(move |clock| async move { clock.plan_repair(at_least).await })?)?;
     let needed = args.at_least.is_some() || !plan.problems.is_empty();
     if !output.json {
         show(&plan, &clock.location(), output)?;
@@ -34,7 +35,9 @@ pub(super) fn repair(
         }
     }
     let repaired = if needed && agreed(args, &plan, output, stop)? {
-        let repaired = stop.outcome(clock.begin_repair(plan.clone())?)?;
+        let same = plan.clone();
+        let repaired =
+            stop.outcome(clock.begin(|clock| async move { clock.repair(&same).await })?)?;
         if !output.json {
             output.line(output.paint(Look::Green, "repaired"))?;
             output.line(observed_line(output, &repaired))?;

@@ -11,7 +11,7 @@ use super::{Ending, configuration, usage};
 use crate::faults;
 use lamport_clock::blocking::SharedClock;
 use lamport_clock::excerpt::escape;
-use lamport_clock::{Config, Result, Settings, Time, Update};
+use lamport_clock::{Result, Settings, Time, Update};
 
 /// The least rest after failures, since some of them come at once.
 const FIRST_REST: Duration = Duration::from_millis(250);
@@ -29,7 +29,7 @@ pub(super) fn run(
         None => None,
     };
     let mut told = None;
-    let clock = match begin(&config, stop) {
+    let clock = match stop.connect(&config) {
         Ok(clock) => {
             tell_endpoint(&clock, &mut told, output, stop)?;
             clock
@@ -79,21 +79,18 @@ fn update(
     recorder: Option<&mut Recorder>,
     stop: &Stop,
 ) -> Result<Update, Ending> {
+    let begin_update = || clock.begin(|clock| async move { clock.update().await });
     let Some(recorder) = recorder else {
-        return stop.outcome(clock.begin_update()?);
+        return stop.outcome(begin_update()?);
     };
     let call = recorder.begin(clock)?;
-    let result = match stop.outcome(clock.begin_update()?) {
+    let result = match stop.outcome(begin_update()?) {
         Ok(update) => Ok(update),
         Err(Ending::Failed(error)) => Err(error),
         Err(ending) => return Err(ending),
     };
     recorder.end(call, &result)?;
     Ok(result?)
-}
-
-fn begin(config: &Config, stop: &Stop) -> Result<SharedClock, Ending> {
-    stop.outcome(SharedClock::begin_connect(config.clone())?)
 }
 
 /// Says where updates go whenever that has changed.
@@ -121,7 +118,7 @@ fn tell_endpoint(
 
 /// What is known against the server's version is said once, and keeps nobody from using it.
 fn warn_of_the_server(clock: &SharedClock, output: &Output, stop: &Stop) -> Result<(), Ending> {
-    let server = match stop.outcome(clock.begin_server()?) {
+    let server = match stop.outcome(clock.begin(|clock| async move { clock.server().await })?) {
         Ok(Some(server)) => server,
         // An interruption is noticed where the run rests.
         Ok(None) | Err(Ending::Failed(_) | Ending::Interrupted) => return Ok(()),

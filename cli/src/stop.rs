@@ -4,8 +4,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::Ending;
-use lamport_clock::blocking::Call;
-use lamport_clock::{Error, ErrorKind};
+use lamport_clock::blocking::{Call, SharedClock};
+use lamport_clock::{Config, Error, ErrorKind};
 
 /// Whether the command was asked to end.
 pub(super) struct Stop {
@@ -68,6 +68,13 @@ impl Stop {
     pub(super) fn ended(&self) {
         *self.lock() = false;
         self.changed.notify_all();
+    }
+
+    /// A clock whose store has answered.
+    pub(super) fn connect(&self, config: &Config) -> Result<SharedClock, Ending> {
+        let clock = SharedClock::open(config).map_err(Ending::Failed)?;
+        self.outcome(clock.begin(|clock| async move { clock.first_look().await })?)?;
+        Ok(clock)
     }
 
     fn request(&self) {

@@ -13,7 +13,9 @@ pub(super) fn update(
     stop: &Stop,
 ) -> Result<(), Ending> {
     let clock = connect(settings, stop)?;
-    let reservation = stop.outcome(clock.begin_reserve(args.number)?)?;
+    let number = args.number;
+    let reservation =
+        stop.outcome(clock.begin(move |clock| async move { clock.reserve(number).await })?)?;
     if let Some(highest) = reservation.regressed
         && !output.json
     {

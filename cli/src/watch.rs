@@ -8,7 +8,7 @@ use super::args::Watch;
 use super::output::{Look, ObservedObject, Output, observed_line};
 use super::stop::Stop;
 use super::{Ending, connect};
-use lamport_clock::{Error, Settings, WatchEvent};
+use lamport_clock::{Error, Settings, WatchEvent, blocking};
 
 /// How often it looks up for a signal. An event is printed at once, whatever this is.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -46,10 +46,14 @@ pub(super) fn watch(
     stop: &Stop,
 ) -> Result<(), Ending> {
     let clock = connect(settings, stop)?;
-    let mut watch = stop.outcome(match args.from {
-        Some(revision) => clock.begin_watch_from(revision)?,
-        None => clock.begin_watch()?,
+    let from = args.from;
+    let watch = clock.begin(move |clock| async move {
+        match from {
+            Some(revision) => clock.watch_from(revision).await,
+            None => clock.watch().await,
+        }
     })?;
+    let mut watch = blocking::Watch::from(stop.outcome(watch)?);
     let (endpoint, from) = (clock.location(), watch.next_revision());
     tell(output, &Notice::Watching { endpoint, from })?;
 

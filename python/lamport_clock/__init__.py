@@ -10,9 +10,11 @@
     True
 
 `SharedClock.connect()` takes the store from the environment (NODE_NAME, LAMPORT_STORE, ...), for
-processes that share their clock through etcd. `AsyncSharedClock` has the same verbs for asyncio.
-All errors are subclasses of LamportError.
+processes that share their clock through etcd. `AsyncSharedClock` has the same verbs for asyncio,
+and `LocalClock` those that need no store. All errors are subclasses of LamportError.
 """
+
+from __future__ import annotations
 
 from ._errors import (
     ClosedError,
@@ -32,24 +34,24 @@ from ._errors import (
     UnknownNodeError,
 )
 from ._native import (
-    Deleted,
     History,
     Holder,
-    Interrupted,
-    Missed,
+    LocalClock,
     Observed,
     Reservation,
     SharedClock,
     Stamp,
     SyncStats,
-    Unreadable,
     Update,
     Watch,
     __version__,
 )
+from ._native import log_with as _log_with
 
 TYPE_CHECKING = False  # typing's own costs an import of typing
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._asyncio import AsyncSharedClock, AsyncWatch
 else:
 
@@ -63,23 +65,30 @@ else:
         return globals()[name]
 
 
+def _logger(clock: SharedClock) -> Callable[[], None]:
+    # Loaded when updates in the background begin, as they need logging.
+    from ._background import Follower
+
+    return Follower(clock).begin
+
+
+_log_with(_logger)
+
 __all__ = [
     "AsyncSharedClock",
     "AsyncWatch",
     "ClosedError",
     "CompactedError",
     "CorruptError",
-    "Deleted",
     "DeniedError",
     "ExhaustedError",
     "History",
     "Holder",
     "InternalError",
-    "Interrupted",
     "InvalidArgumentError",
     "LamportError",
     "LamportTimeoutError",
-    "Missed",
+    "LocalClock",
     "NoSpaceError",
     "Observed",
     "OverloadedError",
@@ -91,7 +100,6 @@ __all__ = [
     "TooFarAheadError",
     "UnavailableError",
     "UnknownNodeError",
-    "Unreadable",
     "Update",
     "Watch",
     "__version__",

@@ -1,50 +1,21 @@
-"""The shared clock for asyncio. `from lamport_clock import AsyncSharedClock` loads it.
-
-What waits for a call is a future of the loop in which the caller runs. The library's own thread
-never touches Python: it puts the number of a call that has its answer into a queue of the loop's
-(`Completions`, bindings/python/src/completions.rs) and rings once; the loop hears that as it hears
-its sockets, and resolves all futures of the queue in one go.
-"""
+"""The shared clock for asyncio. `from lamport_clock import AsyncSharedClock` loads it."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import contextvars
-import os
-import select
-import threading
-import weakref
-from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Concatenate, Generic, Literal, ParamSpec, TypeVar, final, overload
+from typing import final
 
-from ._native import (
-    Call,
-    Completions,
-    Deleted,
-    History,
-    Interrupted,
-    Missed,
-    Observed,
-    Reservation,
-    SharedClock,
-    Stamp,
-    SyncStats,
-    Unreadable,
-    Update,
-    Watch,
-)
+from ._asyncwatch import AsyncWatch
+from ._loops import answer, ask
+from ._native import History, Observed, Reservation, SharedClock, Stamp, SyncStats, Update
+
+__all__ = ["AsyncSharedClock", "AsyncWatch"]
 
 TYPE_CHECKING = False  # typing's own would import what it is for
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ._settings import Settings
-
-_P = ParamSpec("_P")
-_Answer = TypeVar("_Answer")
-_Told = TypeVar("_Told", covariant=True)
 
 
 @final
@@ -111,7 +82,9 @@ class AsyncSharedClock:
         >>> asyncio.run(main())
         'memory:'
         """
-        return AsyncSharedClock(await _answer(Completions.connect, store, node, **settings))
+        sync = SharedClock.open(store, node, **settings)
+        await answer(sync, "connect")
+        return AsyncSharedClock(sync)
 
     @staticmethod
     def open(
@@ -199,7 +172,7 @@ class AsyncSharedClock:
         >>> values == sorted(set(values))
         True
         """
-        return await _answer(Completions.update, self._sync)
+        return await ask(self._sync, SharedClock.update)
 
     async def reserve(self, count: int) -> Reservation:
         """Takes `count` consecutive times (1 through 2^32) in one update. Raises as update() does.
@@ -209,7 +182,7 @@ class AsyncSharedClock:
         >>> asyncio.run(main())
         [2, 3, 4]
         """
-        return await _answer(Completions.reserve, self._sync, count)
+        return await ask(self._sync, SharedClock.reserve, count)
 
     async def read(self) -> Observed | None:
         """The newest update of the record by anyone; None if there is no record yet.
@@ -221,7 +194,7 @@ class AsyncSharedClock:
         >>> print(asyncio.run(main()))
         None
         """
-        return await _answer(Completions.read, self._sync)
+        return await ask(self._sync, SharedClock.read)
 
     async def history(self, limit: int = 100) -> History:
         """The newest updates that the store still keeps, at most `limit` of them, oldest first. One
@@ -234,27 +207,15 @@ class AsyncSharedClock:
         >>> asyncio.run(main())
         [2]
         """
-        return await _answer(Completions.history, self._sync, limit)
+        return await ask(self._sync, SharedClock.history, limit)
 
-    @overload
-    def watch(
-        self, *, from_revision: int | None = None, notices: Literal[False] = False
-    ) -> AsyncWatch[Observed]: ...
-
-    @overload
-    def watch(
-        self, *, from_revision: int | None = None, notices: Literal[True]
-    ) -> AsyncWatch[Observed | Missed | Unreadable | Deleted | Interrupted]: ...
-
-    def watch(
-        self, *, from_revision: int | None = None, notices: bool = False
-    ) -> AsyncWatch[Observed] | AsyncWatch[Observed | Missed | Unreadable | Deleted | Interrupted]:
+    def watch(self, *, from_revision: int | None = None) -> AsyncWatch:
         """Follows updates by anyone: `async for update in clock.watch()`.
 
         Without `from_revision` it begins with the first update that is committed after `async with
         clock.watch() as watch` was entered, or else after its iteration began; with it, at that
-        revision, with what the store still keeps. `notices=True` is explained in Watch. No I/O:
-        what goes wrong is raised where it is awaited.
+        revision, with what the store still keeps. No I/O: what goes wrong is raised where it is
+        awaited.
 
         >>> async def main():
         ...     clock = AsyncSharedClock.memory("api")
@@ -265,7 +226,7 @@ class AsyncSharedClock:
         >>> asyncio.run(main())
         2
         """
-        return AsyncWatch(self._sync, from_revision, notices)
+        return AsyncWatch(self._sync, from_revision)
 
     def start(self, interval: float | str = 2.0) -> None:
         """Updates in the background from now on, about every `interval` (seconds, or a text like
@@ -322,7 +283,7 @@ class AsyncSharedClock:
         trace: TracebackType | None,
     ) -> None:
         try:
-            await _answer(Completions.close, self._sync)
+            await ask(self._sync, SharedClock.close)
         finally:
             # Also where this task is cancelled before that has begun.
             self.close()
@@ -358,201 +319,3 @@ class AsyncSharedClock:
 
     def _repr_html_(self) -> str:
         return self._sync._repr_html_()
-
-
-@final
-class AsyncWatch(Generic[_Told]):
-    """Every update by anyone, in order: what AsyncSharedClock.watch() gives.
-
-    It resumes by itself where the connection broke, without losing or repeating an update, and a
-    reader that is cancelled loses none either: the next one gets it. It raises what Watch raises,
-    and goes on or ends as that does. It is for one reader at a time; close() may be called by any
-    thread.
-
-        >>> async def main():
-        ...     async with AsyncSharedClock.memory("api") as clock, clock.watch() as watch:
-        ...         await clock.reserve(3)
-        ...         async for update in watch:
-        ...             return update.first, update.value
-        >>> asyncio.run(main())
-        (2, 4)
-    """
-
-    __slots__ = ("__weakref__", "_begun", "_call", "_closed", "_origin", "_reading")
-
-    def __init__(self, clock: SharedClock, from_revision: int | None, notices: bool) -> None:
-        self._origin = clock, from_revision, notices
-        self._begun: Watch[_Told] | None = None
-        self._call: Call[_Told | None] | None = None
-        self._reading = False
-        self._closed = False
-
-    def __aiter__(self) -> AsyncWatch[_Told]:
-        return self
-
-    async def __anext__(self) -> _Told:
-        with self._as_the_only_reader():
-            while (watch := await self._begin()) is not None:
-                told = await self._next(watch)
-                if told is not None:
-                    return told
-        raise StopAsyncIteration
-
-    async def __aenter__(self) -> AsyncWatch[_Told]:
-        with self._as_the_only_reader():
-            await self._begin()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the watch: a task that waits for the next update sees the end of the iteration.
-
-        >>> async def main():
-        ...     watch = AsyncSharedClock.memory("api").watch()
-        ...     watch.close()
-        ...     return [update async for update in watch]
-        >>> asyncio.run(main())
-        []
-        """
-        # In this order: who waits by now is told below, and who does not yet sees this first.
-        self._closed = True
-        if self._begun is not None:
-            self._begun.close()
-        if (call := self._call) is not None:
-            call.look_again()
-
-    @contextlib.contextmanager
-    def _as_the_only_reader(self) -> Iterator[None]:
-        if self._reading:
-            raise RuntimeError(
-                "another task reads from this watch at the moment: give each reader a watch of its "
-                "own"
-            )
-        self._reading = True
-        try:
-            yield
-        finally:
-            self._reading = False
-
-    async def _begin(self) -> Watch[_Told] | None:
-        """What to read from; None once it is closed."""
-        if self._begun is None and not self._closed:
-            self._begun = await _answer(Completions.watch, *self._origin)
-        return None if self._closed else self._begun
-
-    async def _next(self, watch: Watch[_Told]) -> _Told | None:
-        """What it tells next; None if that is nothing after all."""
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._call = call = _completions(loop).next(future, watch)
-        if self._closed:
-            call.look_again()
-        try:
-            await future
-            # Not before: an update that was taken from the watch is given to somebody.
-            return call.answer()
-        except BaseException:
-            call.give_up()
-            raise
-        finally:
-            self._call = None
-
-
-async def _answer(
-    begin: Callable[Concatenate[Completions, asyncio.Future[None], _P], Call[_Answer]],
-    *arguments: _P.args,
-    **named: _P.kwargs,
-) -> _Answer:
-    loop = asyncio.get_running_loop()
-    future = loop.create_future()
-    call = begin(_completions(loop), future, *arguments, **named)
-    try:
-        await future
-        return call.answer()
-    except BaseException:
-        # Said outright: a traceback may keep this frame, and the call with it.
-        call.give_up()
-        raise
-
-
-# The queue belongs to the loop, which holds it as long as it listens: what waits in it holds the
-# loop in turn, and a loop that was closed in the middle of it must be let go of with all that.
-_of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[Completions]]
-_of_loops = weakref.WeakKeyDictionary()
-
-
-def _forget_the_parents_loops() -> None:
-    global _of_loops
-    _of_loops = weakref.WeakKeyDictionary()
-
-
-os.register_at_fork(after_in_child=_forget_the_parents_loops)
-
-
-def _completions(loop: asyncio.AbstractEventLoop) -> Completions:
-    """The queue of this loop, which begins at its next turn what is asked for now."""
-    known = _of_loops.get(loop)
-    completions = None if known is None else known()
-    if completions is None:
-        completions = Completions()
-        _listen(loop, completions)
-        _of_loops[loop] = weakref.ref(completions)
-    if completions.idle:
-        loop.call_soon(completions.begin)
-    return completions
-
-
-def _listen(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
-    """Has the loop look into the queue whenever it rings, for as long as the loop is open."""
-    try:
-        # In a context of its own: this outlives the caller, and so would all its variables.
-        context = contextvars.Context()
-        context.run(loop.add_reader, completions.fileno(), _look, completions)
-    except NotImplementedError:
-        listening = threading.Thread(
-            target=_pass_on, args=(loop, completions), name="lamport-clock-loop", daemon=True
-        )
-        listening.start()
-
-
-def _look(completions: Completions) -> None:
-    _resolve(completions.take())
-
-
-def _resolve(futures: list[asyncio.Future[None]]) -> None:
-    """Resolves them, the last first."""
-    try:
-        while futures:
-            # One that was cancelled has a task that does not know yet.
-            if not (future := futures.pop()).done():
-                future.set_result(None)
-    finally:
-        # Cut short by Ctrl-C: the others' turn is the loop's next.
-        if futures:
-            futures[-1].get_loop().call_soon(_resolve, futures)
-
-
-_LOOK_UP = 1_000
-"""So long, in ms, a loop may be closed before the thread that listens for it ends."""
-
-
-def _pass_on(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
-    """Listens for a loop that can't listen to a descriptor."""
-    rings = select.poll()
-    rings.register(completions.fileno(), select.POLLIN)
-    while not loop.is_closed():
-        if not rings.poll(_LOOK_UP):
-            continue
-        # Silent from here on: until the loop looks, one ring is enough.
-        with contextlib.suppress(BlockingIOError):
-            os.read(completions.fileno(), 8)
-        # Closed in the meantime.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_look, completions)

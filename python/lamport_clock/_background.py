@@ -1,10 +1,10 @@
-"""Logs what the updates in the background have to say. SharedClock.start() imports it, and not
-before: `import lamport_clock` costs no import of logging.
+"""Logs what becomes of updates in the background. Only SharedClock.start() loads it: `import
+lamport_clock` costs no import of logging.
 
-No thread of the library ever attaches to Python. So a small thread of Python's looks every half
-second what there is to tell. It looks and never waits in native code: wherever it waits it is
-Python that waits, so greenlets can stand in for it, and the interpreter's end finds no native code
-on its stack.
+No thread of the library ever attaches to Python. So a small thread of Python's looks at the counts
+of stats() every half second, and logs what has changed. It looks and never waits in native code:
+wherever it waits it is Python that waits, so greenlets can stand in for it, and the interpreter's
+end finds no native code on its stack.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import logging
 import threading
 import time
 import traceback
+import weakref
 
-from ._native import Notices
+TYPE_CHECKING = False  # typing's own costs an import of typing
+if TYPE_CHECKING:
+    from . import SharedClock, SyncStats
 
 GLANCE = 0.5
 """The pause between two looks, in seconds."""
@@ -24,58 +27,106 @@ PATIENCE = 1.0
 
 _logger = logging.getLogger(__name__.rpartition(".")[0])
 
+_following: dict[int, Follower] = {}
+"""Who logs for which instance. A forked child's clocks have instances of their own, so what it
+inherits here is nothing to it; and no lock is needed, which it might inherit held."""
+
 
 class Follower(threading.Thread):
-    """Logs for one clock, until that no longer updates in the background."""
+    """Logs for one clock, until that no longer updates in the background or is gone.
 
-    def __init__(self, notices: Notices, process: str) -> None:
+    Made before the updates begin, so that it knows what was counted before; begun afterwards.
+    """
+
+    def __init__(self, clock: SharedClock) -> None:
         super().__init__(name="lamport-clock-log", daemon=True)
-        self._notices = notices
-        self._process = process
+        self._clock = weakref.ref(clock)
+        self._instance = clock.instance
+        self._known = clock.stats()
+        self._outage: _Outage | None = None
         self._over = threading.Event()
 
+    def begin(self) -> None:
+        """Logs from now on, unless another one logs for this clock."""
+        if self._leads():
+            try:
+                self.start()
+            except BaseException:
+                self._leave()
+                raise
+
     def run(self) -> None:
-        over = False
-        while not over:
-            over = self._over.wait(GLANCE)
-            told = self._notices.take()
-            if told is None:
-                return
-            for notice in told:
-                try:
-                    self._log(notice)
-                except Exception:
-                    # A filter of the program's, which gets the next notice all the same.
-                    traceback.print_exc()
+        try:
+            ends = False
+            while not ends:
+                ends = self._over.wait(GLANCE)
+                ends = not self._look() or ends
+        finally:
+            self._leave()
 
     def end(self) -> None:
         """Logs what there is, and ends; it is not waited for."""
         self._over.set()
 
-    def _log(self, notice: tuple[str, str, str] | tuple[str, int, float]) -> None:
-        # The recovery at the level of the failure: who has seen the one sees the other.
-        match notice:
-            case ("failing", str(kind), reason):
-                _logger.warning(
-                    "the clock of %s: updates in the background fail (%s), and go on: %s",
-                    self._process,
-                    kind,
-                    reason,
-                )
-            case ("recovered", int(failures), seconds):
+    def _leads(self) -> bool:
+        return _following.setdefault(self._instance, self) is self
+
+    def _leave(self) -> None:
+        if _following.get(self._instance) is self:
+            _following.pop(self._instance, None)
+
+    def _look(self) -> bool:
+        """Logs what there is; whether to look again. It keeps no clock alive in between."""
+        if (clock := self._clock()) is None:
+            return False
+        stats = clock.stats()
+        try:
+            self._note(clock.process, stats)
+        except Exception:
+            # A filter of the program's, which gets the next line all the same.
+            traceback.print_exc()
+        if not stats.running:
+            self._leave()
+            # Started again in between: whoever comes first goes on.
+            return clock.stats().running and self._leads()
+        return True
+
+    def _note(self, process: str, stats: SyncStats) -> None:
+        known, self._known = self._known, stats
+        if stats.failures > known.failures:
+            outage = self._outage = self._outage or _Outage(known)
+            for kind, count in stats.failures_by_kind.items():
+                if count > known.failures_by_kind.get(kind, 0) and kind not in outage.told:
+                    outage.told.add(kind)
+                    _logger.warning(
+                        "the clock of %s: updates in the background fail (%s), and go on%s",
+                        process,
+                        kind,
+                        f": {stats.last_error}" if kind == stats.last_error_kind else "",
+                    )
+        if (ended := self._outage) is not None and stats.failing == 0:
+            self._outage = None
+            # Else they were stopped. At the level of the failure, to be seen by the same people.
+            if stats.updates > known.updates:
+                failures = stats.failures - ended.before
                 _logger.warning(
                     "the clock of %s: updates in the background succeed again, after %d failure%s"
                     " in %.1f s",
-                    self._process,
+                    process,
                     failures,
                     "s" * (failures != 1),
-                    seconds,
+                    time.monotonic() - ended.since,
                 )
 
 
-def follow(notices: Notices, process: str) -> None:
-    """Logs from now on, on a thread of its own."""
-    Follower(notices, process).start()
+class _Outage:
+    """Failures in a row, as far as they were seen."""
+
+    def __init__(self, before: SyncStats) -> None:
+        self.before = before.failures
+        # A little before it was seen.
+        self.since = time.monotonic() - GLANCE / 2
+        self.told: set[str] = set()
 
 
 @atexit.register

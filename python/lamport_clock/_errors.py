@@ -32,6 +32,8 @@ class LamportError(Exception):
 
     kind: ClassVar[str]
     """What went wrong, as in JSON output and logs: "timeout", "unavailable", ..."""
+    revision: int | None = None
+    """Where in the store's history lies what a Watch could not give; None for other errors."""
 
 
 class InvalidArgumentError(LamportError, ValueError):

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from . import _header
-from ._local import LocalClock
+from ._clock import Clock
 
 
 class Standin:
@@ -18,7 +18,7 @@ class Standin:
 
     __slots__ = ("_clock", "_theirs")
 
-    def __init__(self, theirs: Any, clock: LocalClock) -> None:
+    def __init__(self, theirs: Any, clock: Clock) -> None:
         self._theirs = theirs
         self._clock = clock
 
@@ -48,7 +48,7 @@ class ClientInterceptor(
 ):
     """Stamps the calls of a channel, and receives the stamps of their answers."""
 
-    def __init__(self, clock: LocalClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def intercept_unary_unary(
@@ -95,7 +95,7 @@ class _Details(Standin):
 
     __slots__ = ("metadata",)
 
-    def __init__(self, details: Any, clock: LocalClock) -> None:
+    def __init__(self, details: Any, clock: Clock) -> None:
         super().__init__(details, clock)
         self.metadata = stamped(details.metadata, clock)
 
@@ -105,7 +105,7 @@ class _Answer(Standin):
 
     __slots__ = ("_received",)
 
-    def __init__(self, call: Any, clock: LocalClock) -> None:
+    def __init__(self, call: Any, clock: Clock) -> None:
         super().__init__(call, clock)
         self._received = False
 
@@ -141,7 +141,7 @@ class _Answers(Standin):
 
     __slots__ = ("_begun",)
 
-    def __init__(self, call: Any, clock: LocalClock) -> None:
+    def __init__(self, call: Any, clock: Clock) -> None:
         super().__init__(call, clock)
         self._begun = False
 
@@ -166,7 +166,7 @@ class _Answers(Standin):
 class ServerInterceptor(grpc.ServerInterceptor):
     """Receives the stamps of a server's calls, and stamps their answers."""
 
-    def __init__(self, clock: LocalClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
@@ -190,7 +190,7 @@ def wrapped(handler: Any, wrap: Callable[[Any], Any]) -> Any:
     return make(wrap(behaviour), handler.request_deserializer, handler.response_serializer)
 
 
-def stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
+def stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
     """The behaviour of a method that runs in a thread, with our events around it."""
 
     @functools.wraps(behaviour)
@@ -222,12 +222,12 @@ def stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
 # -------------------------------------------------------------------------------------- metadata
 
 
-def stamped(metadata: Any, clock: LocalClock) -> tuple[tuple[str, str | bytes], ...]:
+def stamped(metadata: Any, clock: Clock) -> tuple[tuple[str, str | bytes], ...]:
     """The pairs of this metadata with a stamp of ours, for a message that leaves."""
     return tuple(_header.put(metadata, _header.sent(clock)))
 
 
-def receive(sources: tuple[Callable[[], Any], ...], clock: LocalClock) -> None:
+def receive(sources: tuple[Callable[[], Any], ...], clock: Clock) -> None:
     """Receives what these functions of a call give: the newest stamp."""
     pairs: list[Any] = []
     for source in sources:
@@ -237,7 +237,7 @@ def receive(sources: tuple[Callable[[], Any], ...], clock: LocalClock) -> None:
     _header.received(_header.values(pairs), clock)
 
 
-def begin(context: Any, clock: LocalClock) -> Any:
+def begin(context: Any, clock: Clock) -> Any:
     """A call arrived with this context; the context to hand on."""
     _header.arrived(_header.values(context.invocation_metadata()), clock)
     return context if hasattr(context, "trailing_metadata") else _Remembering(context, clock)
@@ -248,7 +248,7 @@ class _Remembering(Standin):
 
     __slots__ = ("_trailing",)
 
-    def __init__(self, context: Any, clock: LocalClock) -> None:
+    def __init__(self, context: Any, clock: Clock) -> None:
         super().__init__(context, clock)
         self._trailing: tuple[Any, ...] = ()
 
@@ -265,7 +265,7 @@ class _Remembering(Standin):
         self._theirs.abort(code, details, metadata)
 
 
-def leave(context: Any, clock: LocalClock) -> None:
+def leave(context: Any, clock: Clock) -> None:
     """Its answer leaves: a stamp among the trailing metadata that the handler may have set."""
     # Another interceptor's context may lack one of these. The answer matters more.
     with suppress(Exception):

@@ -11,13 +11,13 @@ from typing import Any
 import grpc.aio
 
 from . import _header
+from ._clock import Clock
 from ._grpc import Standin, begin, leave, stamped, stamping, wrapped
-from ._local import LocalClock
 
 # ---------------------------------------------------------------------------------------- client
 
 
-def aio_client_interceptors(clock: LocalClock) -> list[grpc.aio.ClientInterceptor]:
+def aio_client_interceptors(clock: Clock) -> list[grpc.aio.ClientInterceptor]:
     """What the argument `interceptors` of grpc.aio's channels takes.
 
     Four, since grpc.aio uses an interceptor for one kind of call alone.
@@ -31,7 +31,7 @@ def aio_client_interceptors(clock: LocalClock) -> list[grpc.aio.ClientIntercepto
 
 
 class _Interceptor:
-    def __init__(self, clock: LocalClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def _stamped(self, details: Any) -> grpc.aio.ClientCallDetails:
@@ -107,7 +107,7 @@ class _Answer(Standin):
             await _receive(self._theirs, self._clock)
 
 
-async def _answers(call: Any, clock: LocalClock) -> AsyncIterator[Any]:
+async def _answers(call: Any, clock: Clock) -> AsyncIterator[Any]:
     """The messages of a stream, with one stamp received before the first and one at the end."""
     try:
         begun = False
@@ -120,7 +120,7 @@ async def _answers(call: Any, clock: LocalClock) -> AsyncIterator[Any]:
         await _receive(call, clock)
 
 
-async def _receive(call: Any, clock: LocalClock) -> None:
+async def _receive(call: Any, clock: Clock) -> None:
     """Of both metadata of a call that is done the newest stamp."""
     if call.done():
         pairs = [*(await call.initial_metadata() or ()), *(await call.trailing_metadata() or ())]
@@ -133,7 +133,7 @@ async def _receive(call: Any, clock: LocalClock) -> None:
 class AioServerInterceptor(grpc.aio.ServerInterceptor):
     """Receives the stamps of a server's calls, and stamps their answers."""
 
-    def __init__(self, clock: LocalClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
@@ -143,7 +143,7 @@ class AioServerInterceptor(grpc.aio.ServerInterceptor):
         return wrapped(handler, lambda behaviour: _stamping(behaviour, handler, self._clock))
 
 
-def _stamping(behaviour: Any, handler: Any, clock: LocalClock) -> Any:
+def _stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
     """The behaviour of a method with our events around it. It stays of its kind: gRPC asks."""
 
     @functools.wraps(behaviour)

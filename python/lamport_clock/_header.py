@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from . import Stamp, TooFarAheadError
-from ._local import LocalClock
+from ._clock import Clock
 
 HEADER = "lamport"
 """The name of the header, in HTTP, in gRPC metadata and in the messages of task queues."""
@@ -65,7 +65,7 @@ class Stats(NamedTuple):
     """Messages sent without a stamp, or not received, since the clock itself refused."""
 
 
-def sent(clock: LocalClock) -> tuple[Stamp, str] | None:
+def sent(clock: Clock) -> tuple[Stamp, str] | None:
     """A message leaves: its stamp, and the header's value. None if the clock can't tick."""
     try:
         stamp = clock.tick()
@@ -77,7 +77,7 @@ def sent(clock: LocalClock) -> tuple[Stamp, str] | None:
     return stamp, value
 
 
-def received(values: Iterable[object], clock: LocalClock) -> Stamp | None:
+def received(values: Iterable[object], clock: Clock) -> Stamp | None:
     """A message arrived with these values of the header: the stamp of its arrival.
 
     Of several stamps the newest that the clock accepts counts. None if there is none.
@@ -96,7 +96,7 @@ def received(values: Iterable[object], clock: LocalClock) -> Stamp | None:
     return None
 
 
-def arrived(values: Iterable[object], clock: LocalClock) -> Stamp | None:
+def arrived(values: Iterable[object], clock: Clock) -> Stamp | None:
     """As received(); a message without a stamp that counts is a local event.
 
     None only if the clock can't tick.

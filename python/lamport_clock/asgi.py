@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from . import _header
-from ._local import LocalClock
+from ._clock import Clock
 
 __all__ = ["LamportMiddleware"]
 
@@ -53,7 +53,7 @@ class LamportMiddleware:
         left b'43@api'
     """
 
-    def __init__(self, app: Application, clock: LocalClock) -> None:
+    def __init__(self, app: Application, clock: Clock) -> None:
         self._app = app
         self._clock = clock
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import _header
+from ._clock import Clock
 from ._frameworks import missing
-from ._local import LocalClock
 from .propagation import inject
 
 try:
@@ -31,7 +31,7 @@ __all__ = ["install", "uninstall"]
 _NAME = "lamport_clock"
 
 
-def install(clock: LocalClock) -> None:
+def install(clock: Clock) -> None:
     """Stamps the messages of all tasks of this process from now on.
 
     Installing again changes the clock.

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
+from ._clock import Clock
 from ._frameworks import missing
-from ._local import LocalClock
 from .propagation import extract, inject
 
 try:
@@ -29,7 +29,7 @@ Hooks: TypeAlias = dict[str, list[Callable[..., Any]]]
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
 
-def install(client: Client, clock: LocalClock) -> Client:
+def install(client: Client, clock: Clock) -> Client:
     """Gives the client's requests stamps, and receives those of the responses; returns the client.
 
     For a client of either kind. Its other event hooks stay.
@@ -57,7 +57,7 @@ def install(client: Client, clock: LocalClock) -> Client:
     return client
 
 
-def hooks(clock: LocalClock) -> Hooks:
+def hooks(clock: Clock) -> Hooks:
     """What httpx.Client(event_hooks=...) takes.
 
     >>> import httpx, lamport_clock.httpx
@@ -75,7 +75,7 @@ def hooks(clock: LocalClock) -> Hooks:
     return {"request": [request], "response": [response]}
 
 
-def async_hooks(clock: LocalClock) -> Hooks:
+def async_hooks(clock: Clock) -> Hooks:
     """What httpx.AsyncClient(event_hooks=...) takes.
 
     >>> import httpx, lamport_clock.httpx

@@ -45,17 +45,17 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from . import Stamp
-from ._local import LocalClock
+from ._clock import Clock
 from ._merge import main, merge
 
 if TYPE_CHECKING:
     from typing import Literal
 
 __all__ = [
+    "Clock",
     "Filter",
     "Formatter",
     "JsonFormatter",
-    "LocalClock",
     "StructlogProcessor",
     "install",
     "merge",
@@ -74,7 +74,7 @@ UNSTAMPED: Mapping[str, object] = {
 # --------------------------------------------------------------------------------------- stamping
 
 
-def install(clock: LocalClock) -> None:
+def install(clock: Clock) -> None:
     """Stamps every record of the standard logging from now on.
 
     The record factory that is in use goes on being used. Installing again changes the clock and
@@ -114,7 +114,7 @@ def uninstall() -> None:
 class _Factory:
     """A record factory that stamps what the one below it makes, with the newest clock."""
 
-    def __init__(self, clock: LocalClock, below: Callable[..., logging.LogRecord]) -> None:
+    def __init__(self, clock: Clock, below: Callable[..., logging.LogRecord]) -> None:
         self.clock = clock
         self.below = below
 
@@ -145,7 +145,7 @@ def _renew_lock() -> None:
 os.register_at_fork(after_in_child=_renew_lock)
 
 
-def _tick(clock: LocalClock) -> Mapping[str, object]:
+def _tick(clock: Clock) -> Mapping[str, object]:
     """The attributes of an event now; never raises."""
     # A clock that logs would ask itself for a stamp, without end.
     if getattr(_ticking, "yes", False):
@@ -182,7 +182,7 @@ class Filter(logging.Filter):
         >>> logging.getLogger("shop").addFilter(Filter(SharedClock.memory("api")))
     """
 
-    def __init__(self, clock: LocalClock, name: str = "") -> None:
+    def __init__(self, clock: Clock, name: str = "") -> None:
         super().__init__(name)
         self._clock = clock
 
@@ -217,7 +217,7 @@ class StructlogProcessor:
         '1@api'
     """
 
-    def __init__(self, clock: LocalClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def __call__(

@@ -28,13 +28,13 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from . import Stamp, _header
+from ._clock import Clock
 from ._header import HEADER, Kind, Readable, Stats, stats
-from ._local import LocalClock
 
 __all__ = [
     "HEADER",
     "VARIABLE",
-    "LocalClock",
+    "Clock",
     "Stats",
     "extract",
     "extract_environment",
@@ -57,7 +57,7 @@ class Settable(Protocol):
 
 def inject(
     headers: Settable | list[Any],
-    clock: LocalClock,
+    clock: Clock,
     *,
     name: Kind | None = None,
     value: Kind | None = None,
@@ -110,7 +110,7 @@ def _kind(pairs: list[Any], place: int) -> Kind:
     return str
 
 
-def extract(headers: Readable | Iterable[object] | None, clock: LocalClock) -> Stamp | None:
+def extract(headers: Readable | Iterable[object] | None, clock: Clock) -> Stamp | None:
     """A message has arrived: moves the clock past the stamp in its headers.
 
     `headers` is a mapping, the headers of any framework, or pairs; names are compared without
@@ -128,7 +128,7 @@ def extract(headers: Readable | Iterable[object] | None, clock: LocalClock) -> S
     return _header.received(_header.values(headers), clock)
 
 
-def inject_environment(environment: MutableMapping[str, str], clock: LocalClock) -> Stamp | None:
+def inject_environment(environment: MutableMapping[str, str], clock: Clock) -> Stamp | None:
     """A child is about to be started with this environment: as inject(), into LAMPORT_STAMP.
 
     >>> from lamport_clock import SharedClock, propagation
@@ -145,7 +145,7 @@ def inject_environment(environment: MutableMapping[str, str], clock: LocalClock)
     return message[0]
 
 
-def extract_environment(environment: Mapping[str, str], clock: LocalClock) -> Stamp | None:
+def extract_environment(environment: Mapping[str, str], clock: Clock) -> Stamp | None:
     """This process was started with this environment (os.environ): as extract().
 
     >>> from lamport_clock import SharedClock, propagation

@@ -23,8 +23,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
+from ._clock import Clock
 from ._frameworks import missing
-from ._local import LocalClock
 from .propagation import extract, inject
 
 try:
@@ -55,12 +55,12 @@ class LamportAdapter(BaseAdapter):
     """
 
     # None: it came by pickle, and its clock did not.
-    _clock: LocalClock | None
+    _clock: Clock | None
     _adapter: BaseAdapter
 
     def __init__(
         self,
-        clock: LocalClock,
+        clock: Clock,
         adapter: BaseAdapter | None = None,
         **arguments: Any,  # noqa: ANN401
     ) -> None:
@@ -138,7 +138,7 @@ class LamportAdapter(BaseAdapter):
         self._adapter.close()
 
 
-def install(session: requests.Session, clock: LocalClock) -> requests.Session:
+def install(session: requests.Session, clock: Clock) -> requests.Session:
     """Gives the session's requests stamps, and receives those of the responses; returns it.
 
     Whatever adapters it has, or is given later, go on sending. Those that have a clock keep it.
@@ -158,7 +158,7 @@ _OWN = ("_clock", "_adapter")
 
 
 def _stamping(
-    clock: LocalClock | None, adapter: BaseAdapter, kind: type[LamportAdapter] = LamportAdapter
+    clock: Clock | None, adapter: BaseAdapter, kind: type[LamportAdapter] = LamportAdapter
 ) -> LamportAdapter:
     made = kind.__new__(kind)
     made.__setstate__({"_clock": clock, "_adapter": adapter})
@@ -169,7 +169,7 @@ class _Adapters(OrderedDict[str, BaseAdapter]):
     """The adapters of a session by prefix, each of which stamps."""
 
     def __init__(
-        self, clock: LocalClock | None = None, adapters: Iterable[tuple[str, BaseAdapter]] = ()
+        self, clock: Clock | None = None, adapters: Iterable[tuple[str, BaseAdapter]] = ()
     ) -> None:
         self.clock = clock
         super().__init__(adapters)

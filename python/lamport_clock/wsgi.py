@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from . import _header
-from ._local import LocalClock
+from ._clock import Clock
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -49,7 +49,7 @@ class LamportMiddleware:
         []
     """
 
-    def __init__(self, app: WSGIApplication, clock: LocalClock) -> None:
+    def __init__(self, app: WSGIApplication, clock: Clock) -> None:
         self._app = app
         self._clock = clock
 

@@ -1,15 +1,19 @@
 //! A call under way.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinSet, unconstrained};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::OfGeneration;
+use crate::shared::cut_off;
 use crate::shared::runtime::runtime;
 
 /// A call under way: for callers that must look up from waiting, for instance for signals, and for
@@ -17,27 +21,41 @@ use crate::shared::runtime::runtime;
 ///
 /// Dropping it gives the call up; that takes nothing away from other callers. In a forked child it
 /// gives [`ErrorKind::Closed`], and dropping it leaves the parent's call alone.
-#[derive(Debug)]
-pub struct Call<T>(OfGeneration<Parts<T>>);
+pub struct Call<T>(OfGeneration<State<T>>);
 
-#[derive(Debug)]
-struct Parts<T> {
-    answer: mpsc::Receiver<Result<T>>,
-    task: JoinHandle<()>,
+enum State<T> {
+    UnderWay(Pin<Box<dyn Future<Output = Result<T>> + Send>>),
+    Answered(Result<T>),
+    /// Its answer was given.
+    Over,
 }
 
-/// So long at most a caller waits without a look at which life it is in: a signal handler may have
-/// forked on top of the wait.
+/// So long at most a caller waits without a look at which generation it is in: a signal handler may
+/// have forked on top of the wait.
 pub(super) const LOOK_UP: Duration = Duration::from_secs(1);
 
 impl<T: Send + 'static> Call<T> {
+    /// Begins `work`, which is polled by whoever waits for it: it waits for what others do, and does
+    /// nothing that needs a runtime around it.
+    #[doc(hidden)]
+    pub fn begin(work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
+        // A task of another runtime may wait here, and what that allows its tasks ends in the middle.
+        let work = State::UnderWay(Box::pin(unconstrained(work)));
+        let mut call = Call(OfGeneration::new(work));
+        let _ = call.poll_ready(&mut Context::from_waker(Waker::noop()));
+        call
+    }
+
+    /// Begins `work` as a task of the library's own runtime, which ends with the call.
     pub(super) fn spawn(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<Call<T>> {
-        let (sender, answer) = mpsc::sync_channel(1);
-        let task = runtime()?.spawn(async move {
-            // Nobody listens any more if the call was dropped.
-            let _ = sender.send(work.await);
-        });
-        Ok(Call(OfGeneration::new(Parts { answer, task })))
+        let mut task = JoinSet::new();
+        task.spawn_on(work, runtime()?.handle());
+        Ok(Call::begin(async move {
+            match task.join_next().await {
+                Some(Ok(result)) => result,
+                _ => Err(cut_off()),
+            }
+        }))
     }
 
     /// Waits for the answer. Bounded, since the call itself is.
@@ -51,13 +69,27 @@ impl<T: Send + 'static> Call<T> {
 
     /// Waits at most `patience`; `None` if there is no answer yet. The answer is given once.
     pub fn wait_for(&mut self, patience: Duration) -> Option<Result<T>> {
-        if let Err(inherited) = self.0.generation().check("this call") {
-            return Some(Err(inherited));
-        }
-        match self.0.get()?.answer.recv_timeout(patience) {
-            Ok(result) => Some(result),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Err(ended())),
+        let began = Instant::now();
+        let bell = Arc::new(Bell {
+            waits: thread::current(),
+            rung: AtomicBool::new(false),
+        });
+        let waker = Waker::from(bell.clone());
+        let mut context = Context::from_waker(&waker);
+        loop {
+            if let Err(inherited) = self.0.generation().check("this call") {
+                return Some(Err(inherited));
+            }
+            if self.poll_ready(&mut context).is_ready() {
+                return Some(self.answer());
+            }
+            while !bell.rung.swap(false, Ordering::Acquire) {
+                let left = patience.saturating_sub(began.elapsed());
+                if left.is_zero() {
+                    return None;
+                }
+                thread::park_timeout(left);
+            }
         }
     }
 
@@ -65,25 +97,50 @@ impl<T: Send + 'static> Call<T> {
     /// waker is told when it is worth to look again: on the library's thread, so it should do no more
     /// than pass that on. It needs no runtime.
     pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match self.0.get_mut() {
-            // Its end is asked for once, as a task may be.
-            Some(parts) if !parts.task.is_finished() => {
-                Pin::new(&mut parts.task).poll(context).map(drop)
+        // What was answered, and what a forked child inherits, has an end to tell.
+        let Some(state) = self.0.get_mut() else {
+            return Poll::Ready(());
+        };
+        if let State::UnderWay(work) = state {
+            match work.as_mut().poll(context) {
+                Poll::Ready(answer) => *state = State::Answered(answer),
+                Poll::Pending => return Poll::Pending,
             }
-            _ => Poll::Ready(()),
+        }
+        Poll::Ready(())
+    }
+
+    fn answer(&mut self) -> Result<T> {
+        match self
+            .0
+            .get_mut()
+            .map(|state| std::mem::replace(state, State::Over))
+        {
+            Some(State::Answered(answer)) => answer,
+            _ => Err(ended()),
         }
     }
 }
 
-impl<T> Drop for Parts<T> {
-    fn drop(&mut self) {
-        self.task.abort();
+/// Wakes a thread that waits for a call.
+struct Bell {
+    waits: Thread,
+    rung: AtomicBool,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.waits.unpark();
+    }
+}
+
+impl<T> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
     }
 }
 
 pub(super) fn ended() -> Error {
-    Error::new(
-        ErrorKind::Closed,
-        "the call was cut off: its task has ended",
-    )
+    Error::new(ErrorKind::Closed, "it has ended: there is no more to come")
 }

@@ -18,11 +18,11 @@ use crate::shared::random_instance;
 /// same stamp.
 ///
 /// ```
-/// use lamport_clock::{Config, blocking::LocalClock};
+/// use lamport_clock::{Config, Stamp, blocking::LocalClock};
 /// let clock = LocalClock::new(&Config::memory("api")?)?;
 /// let sent = clock.tick()?;
 /// assert_eq!(sent.to_string(), "1@api");
-/// assert!(clock.receive(&"57@billing".parse()?)? > sent);
+/// assert!(clock.receive(&"57@billing".parse::<Stamp>()?)? > sent);
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 pub struct LocalClock {
@@ -54,10 +54,10 @@ impl LocalClock {
         Ok(self.stamp(self.advance()?, instance))
     }
 
-    /// As [`crate::LocalClock::receive`], of a message's stamp.
-    pub fn receive(&self, message: &Stamp) -> Result<Stamp> {
+    /// As [`crate::LocalClock::receive`].
+    pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
         let instance = self.instance()?;
-        Ok(self.stamp(self.advance_past(message.time)?, instance))
+        Ok(self.stamp(self.advance_past(message.into())?, instance))
     }
 
     /// As [`crate::LocalClock::advance`].

@@ -62,8 +62,9 @@ enum State {
 
 type Next = Call<(Box<shared::Watch>, Result<WatchEvent>)>;
 
-impl Watch {
-    pub(super) fn new(watch: shared::Watch) -> Watch {
+/// The same watch for threads.
+impl From<shared::Watch> for Watch {
+    fn from(watch: shared::Watch) -> Watch {
         Watch {
             next_revision: watch.next_revision(),
             state: OfGeneration::new(State::Resting(Box::new(watch))),
@@ -71,7 +72,9 @@ impl Watch {
             over: false,
         }
     }
+}
 
+impl Watch {
     /// Waits at most `patience` for the next event; `None` if there is none yet. Nothing is lost
     /// by giving up and asking again.
     pub fn next_within(&mut self, patience: Duration) -> Option<Result<WatchEvent>> {

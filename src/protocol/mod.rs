@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use self::watermark::{LossDetector, Shown, Verdict};
 use crate::clock::{Instance, ProcessId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 mod call;
 mod fold;
@@ -125,6 +125,11 @@ impl Protocol {
     /// [`handle_look`](Protocol::handle_look).
     pub fn known(&self) -> Watermark {
         self.losses.known()
+    }
+
+    /// Why the store is known to have lost something that no repair has made good.
+    pub fn loss(&self) -> Option<&Error> {
+        self.losses.loss()
     }
 
     /// How often the store was repaired after it had lost something. Its revisions are not those of

@@ -89,6 +89,11 @@ impl LossDetector {
         self.lost.is_some()
     }
 
+    /// What that loss is.
+    pub(super) fn loss(&self) -> Option<&Error> {
+        self.lost.as_ref().map(|loss| &loss.error)
+    }
+
     /// How many repairs were accepted.
     pub(super) fn repairs(&self) -> u64 {
         self.known.repairs

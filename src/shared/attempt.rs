@@ -139,7 +139,9 @@ impl Session {
         let range = self.inner.protocol().keys().all();
         let reply = self.read_once(&range, At::Now, deadline).await?;
         let is_last = losses + 1 >= LOOKS;
-        let judged = self.inner.protocol().handle_look(asked, &reply, is_last);
+        let judged = self
+            .inner
+            .judge(|protocol| protocol.handle_look(asked, &reply, is_last));
         judged.map_err(|error| match is_last {
             true => Failure::answered(error),
             false => Failure::not_sent(error),

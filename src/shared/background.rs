@@ -4,8 +4,6 @@
 //! updates it holds no handle on the clock, so it keeps none alive. Which run of it counts is decided
 //! under one lock.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,6 +17,7 @@ use super::backoff::{Backoff, Jitter};
 use super::{Inner, SharedClock, Update};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 
 /// What the updates in the background have come to: [`SharedClock::stats`].
 ///
@@ -54,61 +53,6 @@ impl SyncStats {
     }
 }
 
-/// What is worth a line in a log about updates in the background: [`SharedClock::listen`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum SyncNotice {
-    /// They began to fail, or fail in a way that was not told since they did.
-    Failing(Error),
-    /// They succeed again.
-    Recovered {
-        /// After so many failures in a row.
-        failures: u64,
-        /// From the first of these to the success.
-        lasted: Duration,
-    },
-}
-
-/// The right to hear what the background has to say. It keeps no clock alive.
-pub struct Notices {
-    clock: Weak<Inner>,
-    number: u64,
-}
-
-impl fmt::Debug for Notices {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Notices").finish_non_exhaustive()
-    }
-}
-
-impl Notices {
-    /// What was noticed since it was asked last, the oldest first; never waits. `None`: nothing runs
-    /// any more, and this is over. Who starts the background again listens anew.
-    pub fn take(&self) -> Option<Vec<SyncNotice>> {
-        let inner = self.clock.upgrade()?;
-        let mut state = inner.background.state();
-        if state.listener != Some(self.number) {
-            return None;
-        }
-        if state.notices.is_empty() && state.run().is_none() {
-            state.listener = None;
-            return None;
-        }
-        Some(state.notices.drain(..).collect())
-    }
-}
-
-impl Drop for Notices {
-    fn drop(&mut self) {
-        if let Some(inner) = self.clock.upgrade() {
-            let mut state = inner.background.state();
-            if state.listener == Some(self.number) {
-                state.listener = None;
-            }
-        }
-    }
-}
-
 /// The part of a clock that runs by itself; nothing does unless it was started.
 #[derive(Default)]
 pub(super) struct Background(Mutex<State>);
@@ -123,9 +67,7 @@ struct State {
     last: Option<(Time, Instant)>,
     last_error: Option<Error>,
     outage: Option<Outage>,
-    notices: VecDeque<SyncNotice>,
-    listener: Option<u64>,
-    /// The number of the newest run or listener.
+    /// The number of the newest run.
     number: u64,
 }
 
@@ -143,8 +85,6 @@ struct Outage {
     told: Vec<ErrorKind>,
 }
 
-/// More notices than these nobody has waited for: the oldest are forgotten.
-const REMEMBERED: usize = 16;
 /// After a failure it rests at least this long, longer after each further one: some failures come
 /// at once, and then a loop would only fill the log, or the server's.
 const FIRST_REST: Duration = Duration::from_millis(250);
@@ -184,20 +124,6 @@ pub(super) fn start(inner: &Arc<Inner>, interval: Duration) -> Result<()> {
     Ok(())
 }
 
-/// As [`SharedClock::listen`].
-pub(super) fn listen(inner: &Arc<Inner>) -> Option<Notices> {
-    let mut state = inner.background.state();
-    if state.run().is_none() || state.listener.is_some() {
-        return None;
-    }
-    let number = state.next_number();
-    state.listener = Some(number);
-    Some(Notices {
-        clock: Arc::downgrade(inner),
-        number,
-    })
-}
-
 impl Background {
     pub(super) fn stop(&self) {
         self.state().end();
@@ -205,12 +131,6 @@ impl Background {
 
     pub(super) fn stats(&self) -> SyncStats {
         self.state().stats()
-    }
-
-    /// A start that nobody waits for has failed.
-    #[cfg(feature = "blocking")]
-    pub(super) fn could_not_start(&self, error: Error) {
-        self.state().fail(error);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -242,6 +162,7 @@ async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
     let inner = clock.upgrade()?;
     let clock = SharedClock {
         timeout: inner.timeout,
+        on_the_librarys: true,
         inner,
     };
     let background = &clock.inner.background;
@@ -256,7 +177,13 @@ async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
         Poll::Ready(result) => result,
         Poll::Pending => update.await,
     };
-    background.state().note(number, result)
+    let noted = background.state().note(number, &result);
+    let (well, event) = noted?;
+    // Not under the lock: who hears of it may ask for the counts.
+    if let Some(event) = event {
+        event.tell(clock.process());
+    }
+    Some(well)
 }
 
 impl State {
@@ -282,39 +209,37 @@ impl State {
         self.number
     }
 
-    fn note(&mut self, number: u64, result: Result<Update>) -> Option<bool> {
+    /// Whether it went well, and what is worth a line in a log; `None` if this run is over.
+    fn note<'a>(
+        &mut self,
+        number: u64,
+        result: &'a Result<Update>,
+    ) -> Option<(bool, Option<Event<'a>>)> {
         if !self.counts(number) {
             return None;
         }
         match result {
-            Ok(update) => {
-                self.succeed(update.value);
-                Some(true)
-            }
+            Ok(update) => Some((true, self.succeed(update.value))),
             Err(error) if error.kind() == ErrorKind::Closed => {
                 self.run = None;
                 None
             }
-            Err(error) => {
-                self.fail(error);
-                Some(false)
-            }
+            Err(error) => Some((false, self.fail(error))),
         }
     }
 
-    fn succeed(&mut self, value: Time) {
+    fn succeed(&mut self, value: Time) -> Option<Event<'static>> {
         let now = Instant::now();
         self.updates += 1;
         self.last = Some((value, now));
-        if let Some(outage) = self.outage.take() {
-            self.notice(SyncNotice::Recovered {
-                failures: outage.failures,
-                lasted: now - outage.since,
-            });
-        }
+        let outage = self.outage.take()?;
+        Some(Event::BackgroundRecovered {
+            failures: outage.failures,
+            lasted: now - outage.since,
+        })
     }
 
-    fn fail(&mut self, error: Error) {
+    fn fail<'a>(&mut self, error: &'a Error) -> Option<Event<'a>> {
         let kind = error.kind();
         self.by_kind[place(kind)] += 1;
         self.last_error = Some(error.clone());
@@ -324,17 +249,11 @@ impl State {
             told: Vec::new(),
         });
         outage.failures += 1;
-        if !outage.told.contains(&kind) {
-            outage.told.push(kind);
-            self.notice(SyncNotice::Failing(error));
+        if outage.told.contains(&kind) {
+            return None;
         }
-    }
-
-    fn notice(&mut self, notice: SyncNotice) {
-        if self.notices.len() == REMEMBERED {
-            self.notices.pop_front();
-        }
-        self.notices.push_back(notice);
+        outage.told.push(kind);
+        Some(Event::BackgroundFails(error))
     }
 
     fn stats(&self) -> SyncStats {

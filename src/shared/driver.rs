@@ -197,7 +197,7 @@ impl Driver {
             }
             match session.send(&transaction, batch.deadline).await {
                 Ok(reply) => {
-                    inner.protocol().handle_reply(&mut call, &reply);
+                    inner.judge(|protocol| protocol.handle_reply(&mut call, &reply));
                     answers += 1;
                     if answers < MOST_ANSWERS {
                         attempts.succeeded();

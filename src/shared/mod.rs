@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch as watch_channel};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 
 use self::attempt::closed;
 use crate::clock::{Instance, LocalClock, ProcessId, Stamp, Time};
 use crate::config::{Config, StoreUri, check_timeout};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::protocol::{At, Keys, Protocol};
 use crate::store::{MemoryStore, Outcome, Store};
 
@@ -30,7 +31,7 @@ pub(crate) mod runtime;
 mod update;
 mod watch;
 
-pub use self::background::{Notices, SyncNotice, SyncStats};
+pub use self::background::SyncStats;
 pub use self::history::History;
 pub use self::update::{Reservation, Update};
 pub use self::watch::{Watch, WatchEvent};
@@ -60,6 +61,8 @@ pub struct SharedClock {
     inner: Arc<Inner>,
     /// How long a call by this handle may take.
     timeout: Duration,
+    /// Its calls are carried on the library's own runtime, whatever their caller runs on.
+    on_the_librarys: bool,
 }
 
 struct Inner {
@@ -93,12 +96,18 @@ impl SharedClock {
     /// [`ErrorKind::Timeout`] at the deadline if they are silent.
     pub async fn connect(config: Config) -> Result<SharedClock> {
         let clock = SharedClock::open(&config)?;
-        // This first look also makes the first update a single round trip. A record that can't be
-        // read is reported by the calls that need it.
-        clock
-            .carry(|session| async move { session.first_look().await })
-            .await?;
+        clock.first_look().await?;
         Ok(clock)
+    }
+
+    /// What makes a clock that is [`open`](SharedClock::open) a [`connect`](SharedClock::connect)ed
+    /// one: its store has answered.
+    #[doc(hidden)]
+    pub async fn first_look(&self) -> Result<()> {
+        // It also makes the first update a single round trip. A record that can't be read is reported
+        // by the calls that need it.
+        self.carry(|session| async move { session.first_look().await })
+            .await
     }
 
     /// A clock on the store that `config` names, without asking whether it is there: for programs
@@ -148,6 +157,7 @@ impl SharedClock {
         let protocol = Protocol::new(keys, process.clone(), instance, config.max_jump);
         SharedClock {
             timeout: config.timeout,
+            on_the_librarys: false,
             inner: Arc::new(Inner {
                 local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
                 carriers: carrier::Carriers::of(store),
@@ -180,9 +190,17 @@ impl SharedClock {
             .longest
             .fetch_max(nanos(timeout), Ordering::Relaxed);
         Ok(SharedClock {
-            inner: self.inner.clone(),
             timeout,
+            ..self.clone()
         })
+    }
+
+    /// The same handle for threads: its calls may be polled anywhere, for nothing of theirs runs where
+    /// that is done.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn on_the_librarys(mut self) -> SharedClock {
+        self.on_the_librarys = true;
+        self
     }
 
     /// The same clock, just made, with another runtime in place of the library's own: for tests in
@@ -204,7 +222,8 @@ impl SharedClock {
     /// A message arrived: see [`LocalClock::receive`]. No I/O.
     #[inline]
     pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
-        self.inner.local.receive(message)
+        let received = self.inner.local.receive(message);
+        received.inspect_err(|error| self.refused(error))
     }
 
     /// [`tick`](SharedClock::tick) for callers that need the time alone.
@@ -216,7 +235,15 @@ impl SharedClock {
     /// [`receive`](SharedClock::receive) for callers that need the time alone.
     #[inline]
     pub fn advance_past(&self, message: Time) -> Result<Time> {
-        self.inner.local.advance_past(message)
+        let advanced = self.inner.local.advance_past(message);
+        advanced.inspect_err(|error| self.refused(error))
+    }
+
+    #[cold]
+    fn refused(&self, error: &Error) {
+        if error.kind() == ErrorKind::TooFarAhead {
+            Event::Refused(error).tell(self.process());
+        }
     }
 
     /// Where the local clock stands. Changes nothing.
@@ -408,17 +435,6 @@ impl SharedClock {
         self.inner.background.stats()
     }
 
-    /// From now on the caller hears what is worth a line in a log about the updates in the background.
-    /// One caller hears it: `None` if another one does, or if nothing runs. No I/O.
-    pub fn listen(&self) -> Option<Notices> {
-        background::listen(&self.inner)
-    }
-
-    #[cfg(feature = "blocking")]
-    pub(crate) fn could_not_start(&self, error: Error) {
-        self.inner.background.could_not_start(error);
-    }
-
     /// Ends the clock: callers that wait, and later calls that need the store, get
     /// [`ErrorKind::Closed`]. Updates in the background end; the local clock goes on.
     ///
@@ -466,7 +482,10 @@ impl SharedClock {
     fn session(&self) -> Result<Session> {
         Ok(Session {
             inner: self.inner.clone(),
-            carrier: self.inner.carriers.here()?,
+            carrier: match self.on_the_librarys {
+                true => self.inner.carriers.own()?,
+                false => self.inner.carriers.here()?,
+            },
             timeout: self.timeout,
         })
     }
@@ -479,11 +498,20 @@ impl SharedClock {
     {
         let session = self.session()?;
         let work = work(session.clone());
-        if Handle::try_current().is_ok() {
+        if !self.on_the_librarys && Handle::try_current().is_ok() {
             return session.unless_closed(work).await;
         }
-        let task = session.spawn(|session| async move { session.unless_closed(work).await });
-        task.await.unwrap_or_else(|_| Err(cut_off()))
+        // A set, because it ends its task where the caller gives up.
+        let mut task = JoinSet::new();
+        let carrier = session.carrier.clone();
+        task.spawn_on(
+            async move { session.unless_closed(work).await },
+            &carrier.runtime,
+        );
+        match task.join_next().await {
+            Some(Ok(result)) => result,
+            _ => Err(cut_off()),
+        }
     }
 
     fn refuse_if_closed(&self) -> Result<()> {
@@ -505,6 +533,19 @@ impl std::fmt::Debug for SharedClock {
 impl Inner {
     fn protocol(&self) -> MutexGuard<'_, Protocol> {
         self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the protocol judge an answer. A loss that is found by it is told of.
+    fn judge<T>(&self, judge: impl FnOnce(&mut Protocol) -> T) -> T {
+        let mut protocol = self.protocol();
+        let knew = protocol.loss().is_some();
+        let judged = judge(&mut protocol);
+        let found = protocol.loss().filter(|_| !knew).cloned();
+        drop(protocol);
+        if let Some(error) = found {
+            Event::Regressed(&error).tell(self.local.process());
+        }
+        judged
     }
 
     fn last_failure(&self) -> MutexGuard<'_, Option<Error>> {
@@ -579,7 +620,7 @@ impl Session {
 }
 
 /// The task that carried a call has ended without an answer: it panicked, or its runtime is gone.
-fn cut_off() -> Error {
+pub(crate) fn cut_off() -> Error {
     Error::new(
         ErrorKind::Internal,
         "the task that carried this call has ended before it had an answer",

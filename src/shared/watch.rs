@@ -15,6 +15,7 @@ use super::attempt::{LOOKS, closed};
 use super::backoff::{Backoff, Jitter};
 use super::{Observed, Session, SharedClock};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::protocol::{At, Change, Snapshot};
 use crate::store::{Changes, Failure};
 
@@ -241,7 +242,10 @@ impl Follower {
         match result {
             Ok(changes) => {
                 self.backoff.reset();
-                self.interrupted = false;
+                if std::mem::take(&mut self.interrupted) {
+                    let next_revision = self.next_revision;
+                    Event::WatchResumed { next_revision }.tell(self.clock.process());
+                }
                 for change in changes {
                     self.note(&change);
                 }
@@ -259,6 +263,7 @@ impl Follower {
                 }
                 // Said once for each break, not for each attempt to mend it.
                 if !self.interrupted {
+                    Event::WatchInterrupted(&failure.error).tell(self.clock.process());
                     let interrupted = WatchEvent::Interrupted(failure.error);
                     self.ready.push_back((self.next_revision, interrupted));
                 }

@@ -210,8 +210,13 @@ static void test_a_childs_background_is_its_own(void) {
     for (i = 0; i < FORKS / 4; i++) {
         child = forked();
         if (child == 0) {
-            /* Its first use of the clock. */
+            /* The parent's is not the child's, which may start its own. */
+            CHECK_OK(lamport_clock_stats(clock, &stats, NULL));
+            CHECK(lamport_stats_running(stats) == 0);
+            CHECK(lamport_stats_updates(stats) == 0);
+            lamport_stats_free(stats);
             watch = watching(clock);
+            CHECK_OK(lamport_clock_start(clock, 10, NULL));
             instance = lamport_clock_instance(clock);
             while (seen != instance) {
                 CHECK_OK(lamport_watch_next(watch, PATIENCE, &event, NULL));

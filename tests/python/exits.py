@@ -131,7 +131,7 @@ def watches(silent: str, store: str) -> None:
     clock = SharedClock.connect(store, node="a")
 
     def follow() -> None:
-        for _ in clock.watch(notices=True):
+        for _ in clock.watch():
             pass
 
     keep(clock.update, follow, follow, follow, SharedClock.memory("b").update)

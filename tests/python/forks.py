@@ -19,7 +19,14 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Generic, TypeVar, cast
 
-from lamport_clock import ClosedError, LamportError, LamportTimeoutError, Reservation, SharedClock
+from lamport_clock import (
+    ClosedError,
+    LamportError,
+    LamportTimeoutError,
+    LocalClock,
+    Reservation,
+    SharedClock,
+)
 
 T = TypeVar("T")
 PATIENCE = 30
@@ -371,6 +378,22 @@ def attack(store: str) -> object:
         each.join(PATIENCE)
         assert not each.is_alive()
     return {"all": [shared, *values, updates(clock, 1)], "stamps": stamps}
+
+
+def local() -> object:
+    """A clock without a store goes on in every child."""
+    clock = LocalClock(NAME)
+
+    def work() -> list[int]:
+        assert threads() == 1
+        stamps = [clock.tick() for _ in range(40)]
+        assert {stamp.instance for stamp in stamps} == {clock.instance}
+        return [clock.instance, *(stamp.time for stamp in stamps)]
+
+    parents = work()
+    stood = clock.now()
+    children = [Child(work, leave=LEAVES[number % 2]).join() for number in range(4)]
+    return {"all": [parents, *children], "stood": stood}
 
 
 POOLED: list[SharedClock] = []

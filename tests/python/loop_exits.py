@@ -41,7 +41,7 @@ async def busy(silent: str, store: str) -> AsyncSharedClock:
 
     async def follow() -> None:
         with contextlib.suppress(ClosedError):
-            async for _ in clock.watch(notices=True):
+            async for _ in clock.watch():
                 pass
 
     seen = stuck.watch(from_revision=1)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 from forks import LEAVES, PATIENCE, Child, threads
-from lamport_clock import AsyncSharedClock, AsyncWatch, ClosedError, Observed
+from lamport_clock import AsyncSharedClock, AsyncWatch, ClosedError
 from loops import LOOPS, Loop, turns
 
 
@@ -82,7 +82,7 @@ def inside_a_loop(silent: str, store: str) -> object:
     return {"all": values}
 
 
-async def refused(watch: AsyncWatch[Observed]) -> None:
+async def refused(watch: AsyncWatch) -> None:
     """A watch that is inherited refuses, and is closed as any other."""
     # Its reader is the parent's task, which never ends here.
     with contextlib.suppress(ClosedError, RuntimeError):

@@ -197,7 +197,7 @@ def test_errors_are_those_of_the_other_face(
         with pytest.raises(TypeError):
             await clock.reserve(1.5)  # type: ignore[arg-type]
         with pytest.raises(TypeError):
-            await clock.watch(from_revision="1").__aenter__()  # type: ignore[call-overload]
+            await clock.watch(from_revision="1").__aenter__()  # type: ignore[arg-type]
 
     loop.run(main())
 
@@ -293,7 +293,9 @@ def test_two_loops_in_two_threads_share_a_clock(store: str) -> None:
 def test_its_examples_are_true() -> None:
     import lamport_clock._asyncio as module
 
-    failed, tried = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    failed, tried = doctest.testmod(
+        module, optionflags=doctest.ELLIPSIS, extraglobs={"asyncio": asyncio}
+    )
     assert failed == 0 and tried > 20
 
 
@@ -349,25 +351,31 @@ def test_a_watch_that_is_not_entered_begins_with_its_iteration(loop: Loop) -> No
     loop.run(main())
 
 
-def test_a_watch_tells_notices_if_it_is_asked(loop: Loop, etcd: Etcd, key: str) -> None:
+def test_a_watch_raises_for_what_it_cannot_show_and_goes_on(
+    loop: Loop, etcd: Etcd, key: str
+) -> None:
     async def main() -> None:
         clock = await AsyncSharedClock.connect(etcd.uri(key), node="a")
         begin = (await clock.update()).revision
-        etcd.put(key, "no record")
-        with_notices = clock.watch(from_revision=begin, notices=True)
-        kinds = [type(await anext(with_notices)).__name__ for _ in range(2)]
-        assert kinds == ["Observed", "Unreadable"]
-        without = clock.watch(from_revision=begin)
-        assert (await anext(without)).value == 2
-        with pytest.raises(CorruptError):
-            await anext(without)
-        # The deletion is told to one of them, and passed over by the other; both go on.
-        coming = asyncio.ensure_future(anext(without))
+        unreadable = etcd.put(key, "no record")
+        watch = clock.watch(from_revision=begin)
+        assert (watch.next_revision, watch.interrupted) == (begin, None)
+        assert (await anext(watch)).value == 2
+        with pytest.raises(CorruptError) as caught:
+            await anext(watch)
+        assert caught.value.revision == unreadable
+        # A reader that waits by now is told as well.
+        coming = asyncio.ensure_future(anext(watch))
         await turns(5)
-        etcd.delete(key)
-        assert type(await anext(with_notices)).__name__ == "Deleted"
-        etcd.put(key, '{"value": 9, "process_id": "b", "real_timestamp": 1.5}')
-        assert (await coming).value == 9
+        deleted = etcd.delete(key)
+        with pytest.raises(CorruptError, match="deleted") as gone:
+            await coming
+        assert gone.value.revision == deleted
+        written = etcd.put(key, '{"value": 9, "process_id": "b", "real_timestamp": 1.5}')
+        async for update in watch:
+            assert update.value == 9
+            break
+        assert watch.next_revision == written + 1
 
     loop.run(main())
 
@@ -375,7 +383,7 @@ def test_a_watch_tells_notices_if_it_is_asked(loop: Loop, etcd: Etcd, key: str) 
 def test_closing_a_watch_ends_its_reader(loop: Loop) -> None:
     a, _ = pair("close-watch")
 
-    async def read(watch: lamport_clock.AsyncWatch[Observed]) -> list[Observed]:
+    async def read(watch: lamport_clock.AsyncWatch) -> list[Observed]:
         return [update async for update in watch]
 
     async def main() -> None:

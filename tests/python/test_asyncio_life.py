@@ -17,7 +17,7 @@ from pathlib import Path
 import loop_exits
 import pytest
 from lamport_clock import AsyncSharedClock, LamportError
-from lamport_clock._asyncio import _resolve
+from lamport_clock._loops import _resolve
 from loops import LOOPS, ended, listeners, turns
 from programs import Program, ends_well_every_time, run
 from servers import PATIENCE, Etcd, Silence
@@ -61,14 +61,14 @@ def test_a_fork_in_the_middle_of_a_coroutine(etcd: Etcd, key: str, silence: Sile
 def test_a_child_that_closes_its_parents_watch_does_not_ring_for_the_parents_loop() -> None:
     script = """
 import asyncio, os, select, signal
-from lamport_clock import AsyncSharedClock, _asyncio
+from lamport_clock import AsyncSharedClock, _loops
 
 async def main():
     watch = AsyncSharedClock.memory("a").watch()
     reader = asyncio.ensure_future(anext(watch))
     while watch._call is None:
         await asyncio.sleep(0)
-    queue = _asyncio._of_loops[asyncio.get_running_loop()]()
+    queue = _loops._of_loops[asyncio.get_running_loop()]()
     child = os.fork()
     if child == 0:
         signal.alarm(10)

@@ -28,8 +28,8 @@ WITHOUT_EXAMPLE = {
     "lamport_clock.grpc.ClientInterceptor": GRPC,
     "lamport_clock.grpc.ServerInterceptor": GRPC,
     "lamport_clock.grpc.aio_client_interceptors": GRPC,
-    "lamport_clock.logging.LocalClock": PROTOCOL,
-    "lamport_clock.propagation.LocalClock": PROTOCOL,
+    "lamport_clock.logging.Clock": PROTOCOL,
+    "lamport_clock.propagation.Clock": PROTOCOL,
 }
 
 

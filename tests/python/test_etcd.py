@@ -10,19 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from backgrounds import until
 from lamport_clock import (
     CompactedError,
     CorruptError,
-    Deleted,
     Holder,
-    Interrupted,
     LamportTimeoutError,
-    Missed,
-    Observed,
     SharedClock,
     UnavailableError,
-    Unreadable,
-    Watch,
 )
 from programs import Program
 from servers import PATIENCE, Etcd
@@ -237,35 +232,26 @@ def test_a_watch_shows_every_update_by_anyone(etcd: Etcd, key: str) -> None:
     assert (seen[5].process, seen[5].instance, seen[5].real_timestamp) == ("old", None, None)
 
 
-def test_notices_are_values_of_their_own(etcd: Etcd, key: str) -> None:
+def test_a_watch_raises_for_what_it_cannot_show_and_goes_on(etcd: Etcd, key: str) -> None:
     clock = connect(etcd, key)
-    watch = clock.watch(notices=True)
+    watch = clock.watch()
     value = clock.update().value
     garbage = etcd.put(key, "garbage")
     deleted = etcd.delete(key)
     # By somebody else: a clock that knows of what was deleted waits for a repair.
     again = value + 7
-    etcd.put(key, json.dumps({"value": again, "process_id": "b"}))
-    first, second, third, fourth = itertools.islice(watch, 4)
-    assert isinstance(first, Observed)
-    assert isinstance(second, Unreadable)
-    assert isinstance(fourth, Observed)
-    assert (first.value, fourth.value) == (value, again)
-    assert (second.revision, second.kind) == (garbage, "corrupt")
-    assert "garbage" in second.reason
-    assert third == Deleted(deleted)
-
-
-def test_plain_iteration_raises_for_what_it_cannot_show_and_goes_on(etcd: Etcd, key: str) -> None:
-    clock = connect(etcd, key)
-    watch = clock.watch()
-    etcd.put(key, "garbage")
-    etcd.delete(key)
-    value = clock.update().value
-    with pytest.raises(CorruptError, match="garbage"):
-        next(watch)
-    # That the record was deleted is no update.
+    written = etcd.put(key, json.dumps({"value": again, "process_id": "b"}))
     assert next(watch).value == value
+    with pytest.raises(CorruptError, match="garbage") as unreadable:
+        next(watch)
+    assert unreadable.value.revision == garbage
+    with pytest.raises(CorruptError, match="deleted") as gone:
+        next(watch)
+    assert gone.value.revision == deleted
+    # As a loop does that is begun again.
+    assert [seen.value for seen in itertools.islice(watch, 1)] == [again]
+    assert watch.next_revision == written + 1
+    assert watch.next_within(0) is None
 
 
 def test_missed_updates_are_told(own: Etcd, key: str) -> None:
@@ -273,40 +259,34 @@ def test_missed_updates_are_told(own: Etcd, key: str) -> None:
     updates = [clock.update() for _ in range(4)]
     own.compact(updates[2].revision)
 
-    plain = clock.watch(from_revision=updates[0].revision)
+    watch = clock.watch(from_revision=updates[0].revision)
+    assert watch.next_revision == updates[0].revision
     with pytest.raises(CompactedError, match="missed") as caught:
-        next(plain)
+        next(watch)
     assert isinstance(caught.value, LookupError)
+    missed = caught.value.revision, watch.next_revision
+    assert missed == (updates[0].revision, updates[2].revision)
     rest = [update.value for update in updates[2:]]
-    assert [next(plain).value, next(plain).value] == rest
-
-    full = clock.watch(from_revision=updates[0].revision, notices=True)
-    assert next(full) == Missed(updates[0].revision, updates[2].revision)
-    assert [event.value for event in updates_of(full, 2)] == rest
+    assert [next(watch).value, next(watch).value] == rest
 
     history = clock.history()
     assert [update.value for update in history] == rest
     assert history.compacted_before == updates[2].revision
 
 
-def updates_of(watch: Watch[object], count: int) -> list[Observed]:
-    only = (event for event in watch if isinstance(event, Observed))
-    return list(itertools.islice(only, count))
-
-
 def test_a_watch_resumes_by_itself(own: Etcd, key: str) -> None:
     clock = connect(own, key)
-    plain, full = clock.watch(), clock.watch(notices=True)
-    values = [clock.update().value]
-    assert [next(plain).value] == [update.value for update in updates_of(full, 1)] == values
+    watch = clock.watch()
+    value = clock.update().value
+    assert next(watch).value == value
+    assert watch.interrupted is None
     own.kill()
-    broken = next(full)
-    assert isinstance(broken, Interrupted)
-    assert broken.kind in ("unavailable", "timeout")
+    until(lambda: watch.next_within("10ms") is None and watch.interrupted is not None)
+    assert isinstance(watch.interrupted, (UnavailableError, LamportTimeoutError))
     own.start()
     value = update_again(connect(own, key, "b"))
-    assert next(plain).value == value
-    assert updates_of(full, 1)[0].value == value
+    assert next(watch).value == value
+    assert watch.interrupted is None
 
 
 def test_logical_count_may_start_before_its_etcd(own: Etcd, key: str) -> None:

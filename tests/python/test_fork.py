@@ -132,3 +132,12 @@ def test_threads_that_fork_at_once_among_clocks_that_come_and_go(etcd: Etcd, key
         for time in tells[i + 1 : i + 3]
     ]
     assert len(set(stamps)) == len(stamps) == 16 * 3 * 2
+
+
+def test_a_local_clock_goes_on_and_repeats_no_stamp() -> None:
+    told = outcome("local")
+    stamps = [(instance, time) for instance, *times in told["all"] for time in times]
+    assert len(set(stamps)) == len(stamps) == 5 * 40
+    assert len({instance for instance, *_ in told["all"]}) == 5
+    # Each child from where its parent stood.
+    assert all(times[0] == told["stood"] + 1 for _, *times in told["all"][1:])

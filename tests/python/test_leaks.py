@@ -50,7 +50,7 @@ def watched(clock: SharedClock) -> None:
 
 
 def left_alone(clock: SharedClock) -> None:
-    watch = clock.watch(notices=True)
+    watch = clock.watch()
     assert watch.next_within("1ms") is None
 
 

@@ -93,7 +93,9 @@ def test_a_closed_watch_ends_without_an_error() -> None:
     watch.close()
     b.update()
     assert list(watch) == []
-    assert watch.next_within(1) is None
+    # Not as if nothing had come yet.
+    with pytest.raises(StopIteration):
+        watch.next_within(1)
 
 
 def test_closing_a_watch_ends_the_thread_that_waits() -> None:

@@ -130,8 +130,7 @@ def test_the_types_are_those_that_users_need(
 from typing import assert_type
 
 from lamport_clock import (
-    Deleted, History, Holder, Interrupted, Missed, Observed, Reservation, SharedClock, Stamp,
-    Unreadable, Update,
+    History, Holder, LamportError, LocalClock, Observed, Reservation, SharedClock, Stamp, Update,
 )
 
 with SharedClock.connect(timeout=0.5) as clock:
@@ -151,8 +150,9 @@ with SharedClock.connect(timeout=0.5) as clock:
     assert_type(clock.advance_past("42@a"), int)
     for update in clock.watch():
         assert_type(update, Observed)
-    for event in clock.watch(notices=True):
-        assert_type(event, Observed | Missed | Unreadable | Deleted | Interrupted)
+    assert_type(clock.watch().next_within(1), Observed | None)
+    assert_type(clock.watch().interrupted, LamportError | None)
+    assert_type(LocalClock("a").receive(clock.tick()), Stamp)
     clock.receive(1.5)  # type: ignore[arg-type]
     clock.update().value = 5  # type: ignore[misc]
     Stamp(1, "a") < 5  # type: ignore[operator]

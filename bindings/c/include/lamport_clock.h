@@ -884,8 +884,8 @@ void lamport_history_free(struct lamport_history_t *history);
 
  An update that fails is counted, and the next one comes later, until one succeeds. To start again
  with the same interval does nothing, with another one it begins anew. It ends with
- lamport_clock_stop(), and when the clock is closed or freed. In a forked child it goes on from the
- child's first use of the clock.
+ lamport_clock_stop(), and when the clock is closed or freed. In a forked child nothing runs until
+ the child starts it.
 
  The library's thread does the work. Errors: INVALID_ARGUMENT (interval_ms), CLOSED, INTERNAL.
  */

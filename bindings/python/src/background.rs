@@ -1,13 +1,19 @@
-//! Updates in the background: what they came to, and what is to be logged of them.
+//! Updates in the background: what they came to, and who logs them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use lamport_clock as core;
-use lamport_clock::{ErrorKind, SyncNotice, blocking};
+use lamport_clock::ErrorKind;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyTuple, PyType};
 
 use crate::arguments::{Text, TimeArgument};
+use crate::clock::SharedClock;
+use crate::errors::OrRaise;
 use crate::html;
 use crate::values::{Fields, value};
 
@@ -155,34 +161,77 @@ value!(SyncStats, {
     }
 });
 
-/// What is to be logged of a clock's updates in the background. It keeps no clock alive.
-#[pyclass(frozen, module = "lamport_clock._native")]
-pub(crate) struct Notices(pub(crate) blocking::Notices);
+/// Has `logger` called with each clock right before its updates in the background begin; what that
+/// returns is called right afterwards. The package says so where it is imported, since native code
+/// imports nothing.
+#[pyfunction]
+pub(crate) fn log_with(py: Python<'_>, logger: Py<PyAny>) {
+    let _ = LOGGER.set(py, logger);
+}
 
-#[pymethods]
-impl Notices {
-    /// What was noticed since it was asked last, the oldest first: ("failing", kind, reason) and
-    /// ("recovered", failures, seconds). Never waits. None: this is over.
-    fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyTuple>>>> {
-        // Never without the GIL: see lamport_clock/_background.py.
-        let Some(notices) = self.0.take() else {
-            return Ok(None);
-        };
-        let mut told = Vec::with_capacity(notices.len());
-        for notice in notices {
-            match notice {
-                SyncNotice::Failing(error) => {
-                    let failing = ("failing", error.kind().name(), error.to_string());
-                    told.push(failing.into_pyobject(py)?);
-                }
-                SyncNotice::Recovered { failures, lasted } => {
-                    let recovered = ("recovered", failures, lasted.as_secs_f64());
-                    told.push(recovered.into_pyobject(py)?);
-                }
-                // Of a later version; stats() tells of it too.
-                _ => {}
-            }
-        }
-        Ok(Some(told))
+static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// As the method says. It stays attached, as the others here do, so that they come one after another.
+pub(crate) fn start(clock: &Bound<'_, SharedClock>, interval: Duration) -> PyResult<()> {
+    let core = SharedClock::used(clock);
+    logged(clock, || {
+        core.start(interval)?;
+        let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        clock.get().interval.store(nanos, Ordering::Relaxed);
+        Ok(())
+    })
+}
+
+/// As the method says.
+pub(crate) fn stop(clock: &Bound<'_, SharedClock>) {
+    with_critical_section(clock, || {
+        clock.get().interval.store(0, Ordering::Relaxed);
+        clock.get().core.stop();
+    });
+}
+
+/// The first use in a forked child: what went on in the background goes on. For the core it is the
+/// parent's alone.
+#[cold]
+pub(crate) fn go_on(clock: &Bound<'_, SharedClock>) {
+    let interval = &clock.get().interval;
+    if interval.load(Ordering::Relaxed) == 0 {
+        return;
     }
+    let core = &clock.get().core;
+    // Makes the clock, which is then no longer untouched to those who log. If it can't be made, the
+    // call that is the first use says why.
+    core.stats();
+    if core.is_untouched() {
+        return;
+    }
+    let gone_on = logged(clock, || match interval.load(Ordering::Relaxed) {
+        // Stopped meanwhile.
+        0 => Ok(()),
+        nanos => match core.start(Duration::from_nanos(nanos)) {
+            Err(error) if error.kind() == ErrorKind::Closed => Ok(()),
+            started => started,
+        },
+    });
+    if let Err(error) = gone_on {
+        // Not the fault of the call, perhaps a tick.
+        error.write_unraisable(clock.py(), Some(clock));
+    }
+}
+
+/// Begins updates in the background by `begin`, and sees to it that they are logged.
+fn logged(
+    clock: &Bound<'_, SharedClock>,
+    begin: impl FnOnce() -> lamport_clock::Result<()>,
+) -> PyResult<()> {
+    let py = clock.py();
+    // Loaded before there is anything to log: forked in the middle of an import, a child in which the
+    // clock goes on would wait for its end.
+    let logger = LOGGER.get(py);
+    let follow = logger
+        .map(|logger| logger.call1(py, (clock,)))
+        .transpose()?;
+    with_critical_section(clock, begin).or_raise()?;
+    let followed = follow.map_or(Ok(()), |follow| follow.call0(py).map(drop));
+    followed.inspect_err(|_| stop(clock))
 }

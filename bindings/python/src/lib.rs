@@ -1,20 +1,24 @@
 //! `lamport_clock._native`: the core as a Python module.
 //!
 //! It translates and guards, nothing else: arguments in ([`arguments`]), values out ([`values`]),
-//! errors as exceptions ([`errors`]), waiting without the GIL and with an eye on signals
-//! ([`waiting`]), or in an event loop ([`completions`]). What a clock does is decided in the core.
+//! errors as exceptions ([`errors`]). The verbs that go to the store stand in [`verbs`], each once, for
+//! waiting without the GIL and with an eye on signals ([`waiting`]) and in an event loop
+//! ([`completions`], [`call`]). What a clock does is decided in the core.
 
 use pyo3::prelude::*;
 
 mod alarm;
 mod arguments;
 mod background;
+mod call;
 mod clock;
 mod completions;
 mod errors;
 mod html;
 mod interpreter;
+mod local;
 mod values;
+mod verbs;
 mod waiting;
 mod watch;
 
@@ -30,15 +34,19 @@ mod native {
     use crate::errors::OrRaise;
 
     #[pymodule_export]
-    use crate::background::{Notices, SyncStats};
+    use crate::background::{SyncStats, log_with};
+    #[pymodule_export]
+    use crate::call::Call;
     #[pymodule_export]
     use crate::clock::SharedClock;
     #[pymodule_export]
-    use crate::completions::{Call, Completions};
+    use crate::completions::Completions;
+    #[pymodule_export]
+    use crate::local::LocalClock;
     #[pymodule_export]
     use crate::values::{History, Holder, Observed, Reservation, Stamp, Update};
     #[pymodule_export]
-    use crate::watch::{Deleted, Interrupted, Missed, Unreadable, Watch};
+    use crate::watch::Watch;
 
     /// The version of the library.
     #[pymodule_export]

@@ -1,30 +1,29 @@
 //! Following the record, as an iterator.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lamport_clock::fork::Generation;
-use lamport_clock::{Error, ErrorKind, WatchEvent, blocking};
-use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
+use lamport_clock::{Error, ErrorKind, Observed, WatchEvent, blocking};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::PyTuple;
 
-use crate::arguments::{Seconds, Text, Whole};
+use crate::arguments::Seconds;
 use crate::errors::{OrRaise, exception, raise};
-use crate::html;
-use crate::values::{Fields, Observed, value};
+use crate::values;
 use crate::waiting::SLICE;
 
-/// Every update by anyone, in order: an iterator that waits for the next one.
+/// Every update by anyone, in order: an iterator that waits for the next Observed.
 ///
-/// It resumes by itself where the connection broke, without losing or repeating an update. Taken
-/// with `notices=False` (the default) it gives Observed values alone, and raises where it can't give
-/// an update: CompactedError if some were missed for good, CorruptError if a record can't be read.
-/// Both times it goes on with the next call of next(). Taken with `notices=True` it gives these two
-/// as values too (Missed, Unreadable), and tells when the record was deleted (Deleted) and when the
-/// connection broke (Interrupted).
+/// It resumes by itself where the connection broke, without losing or repeating an update;
+/// `interrupted` tells of that. Where it can't give an update it raises, once, and goes on with the
+/// next call of next(), or with another loop over it: CompactedError if the store had forgotten some,
+/// which are missed for good; CorruptError if another program wrote there what can't be read, or
+/// deleted a key of the clock. `revision` of the error says where that lies, and `next_revision` where
+/// the watch goes on.
 ///
 /// Any other error ends it. It is for one reader at a time; close() may be called by any thread. A
 /// child of os.fork() gets ClosedError from a watch that it inherits, and begins one of its own.
@@ -36,13 +35,15 @@ use crate::waiting::SLICE;
 /// ...     _ = clock.update()
 /// >>> print(next(watch), next(watch))
 /// 2@api 4@api
-#[pyclass(frozen, generic, module = "lamport_clock")]
+#[pyclass(frozen, module = "lamport_clock")]
 pub(crate) struct Watch {
     /// `None` once it has ended. Locked for a slice of waiting while detached, and waited for by
     /// nobody.
     inner: Mutex<Option<blocking::Watch>>,
     closed: AtomicBool,
-    notices: bool,
+    next_revision: AtomicU64,
+    /// Why the connection broke, if nothing came since. Locked for a moment, while attached.
+    interrupted: Mutex<Option<Error>>,
     generation: Generation,
 }
 
@@ -56,21 +57,18 @@ enum Turn {
 }
 
 impl Watch {
-    pub(crate) fn new(inner: blocking::Watch, notices: bool) -> Watch {
+    pub(crate) fn new(inner: blocking::Watch) -> Watch {
         Watch {
+            next_revision: AtomicU64::new(inner.next_revision()),
             inner: Mutex::new(Some(inner)),
             closed: AtomicBool::new(false),
-            notices,
+            interrupted: Mutex::default(),
             generation: Generation::current(),
         }
     }
 
-    /// The next event that this watch tells; `None` if it has ended or the deadline has passed.
-    fn next<'py>(
-        &self,
-        py: Python<'py>,
-        deadline: Option<Instant>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+    /// The next update; `None` if the deadline has passed, and StopIteration if it has ended.
+    fn next(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Option<Py<PyAny>>> {
         // Before the lock: the thread that held it may have stayed in the parent.
         self.generation.check("this watch").or_raise()?;
         loop {
@@ -78,12 +76,12 @@ impl Watch {
             let patience = left.map_or(SLICE, |left| left.min(SLICE));
             match py.detach(|| self.turn(patience)) {
                 Turn::Event(event) => {
-                    if let Some(told) = tell(py, event, self.notices)? {
-                        return Ok(Some(told));
+                    if let Some(observed) = self.tell(py, event)? {
+                        return observed_value(py, observed).map(Some);
                     }
                 }
                 Turn::Failed(error) => return Err(exception(&error)),
-                Turn::Ended => return Ok(None),
+                Turn::Ended => return Err(PyStopIteration::new_err(())),
                 Turn::Busy => return Err(busy()),
                 Turn::Nothing if left.is_some_and(|left| left <= SLICE) => return Ok(None),
                 Turn::Nothing => {}
@@ -111,10 +109,10 @@ impl Watch {
     pub(crate) fn look(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.generation.check("this watch").or_raise()?;
         match self.turn(Duration::ZERO) {
-            Turn::Event(event) => {
-                let told = tell(py, event, self.notices)?;
-                Ok(told.map_or_else(|| py.None(), Bound::unbind))
-            }
+            Turn::Event(event) => match self.tell(py, event)? {
+                Some(observed) => observed_value(py, observed),
+                None => Ok(py.None()),
+            },
             Turn::Failed(error) => Err(exception(&error)),
             Turn::Nothing => Ok(py.None()),
             Turn::Ended => Err(PyStopAsyncIteration::new_err(())),
@@ -144,10 +142,50 @@ impl Watch {
             Some(Err(error)) => Turn::Failed(error),
             None => Turn::Nothing,
         };
+        self.next_revision
+            .store(watch.next_revision(), Ordering::Relaxed);
         if matches!(turn, Turn::Failed(_)) {
             *inner = None;
         }
         turn
+    }
+
+    /// The update that an event is, or the exception for what can't be shown; `None` if nothing is
+    /// missed by it.
+    fn tell(&self, py: Python<'_>, event: WatchEvent) -> PyResult<Option<Observed>> {
+        let broke = match &event {
+            WatchEvent::Interrupted(error) => Some(error.clone()),
+            _ => None,
+        };
+        *self.broke() = broke;
+        let (revision, error) = match event {
+            WatchEvent::Updated(observed) => return Ok(Some(observed)),
+            WatchEvent::Missed { from, until } => {
+                let missed = format!(
+                    "the updates from revision {from} to before {until} were missed: the store had \
+                     compacted them before this watch came to them. It goes on from there"
+                );
+                (from, raise(ErrorKind::Compacted, missed))
+            }
+            WatchEvent::Unreadable { revision, error } => (revision, exception(&error)),
+            WatchEvent::Deleted { revision } => {
+                let deleted = format!(
+                    "a key of the clock was deleted at revision {revision}, which no clock does: \
+                     another program writes there. The watch goes on"
+                );
+                (revision, raise(ErrorKind::Corrupt, deleted))
+            }
+            // No update is lost by it, nor by what a later version may add.
+            _ => return Ok(None),
+        };
+        error.value(py).setattr("revision", revision)?;
+        Err(error)
+    }
+
+    fn broke(&self) -> MutexGuard<'_, Option<Error>> {
+        self.interrupted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -157,23 +195,45 @@ impl Watch {
         this
     }
 
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.next(py, None)
     }
 
-    /// The next event, if it comes within `timeout` (seconds, or a text like "500ms"); else None.
-    /// Nothing is lost by giving up and asking again. None also once the watch has ended. Raises what
-    /// next() raises.
+    /// The next update if it comes within `timeout` (seconds, or a text like "500ms"); None if it has
+    /// not come yet, and nothing is lost by asking again. Once the watch has ended it raises
+    /// StopIteration, as next() does; it raises what else next() raises.
     ///
     /// >>> watch = SharedClock.memory("api").watch()
     /// >>> watch.next_within("5ms") is None
     /// True
-    fn next_within<'py>(
-        &self,
-        py: Python<'py>,
-        timeout: Seconds,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn next_within(&self, py: Python<'_>, timeout: Seconds) -> PyResult<Option<Py<PyAny>>> {
         self.next(py, Some(Instant::now() + timeout.0))
+    }
+
+    /// Where a new watch would go on, by `from_revision`: it gives all that this one has not given
+    /// yet. For programs that note how far they have come.
+    ///
+    /// >>> clock = SharedClock.memory("api")
+    /// >>> with clock.watch() as watch:
+    /// ...     update = clock.update()
+    /// ...     seen = next(watch)
+    /// >>> watch.next_revision == seen.revision + 1
+    /// True
+    #[getter]
+    fn next_revision(&self) -> u64 {
+        self.next_revision.load(Ordering::Relaxed)
+    }
+
+    /// Why the connection broke, a LamportError, if nothing has come since; else None. Nothing is
+    /// missed by that: the watch goes on trying by itself.
+    ///
+    /// >>> print(SharedClock.memory("api").watch().interrupted)
+    /// None
+    #[getter]
+    fn interrupted<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.generation.check("this watch").or_raise()?;
+        let broke = self.broke().clone();
+        Ok(broke.map(|error| exception(&error).into_value(py).into_bound(py).into_any()))
     }
 
     /// Ends the watch: a thread that waits for the next update sees the end of the iteration. Closing
@@ -203,210 +263,12 @@ impl Watch {
     }
 }
 
+fn observed_value(py: Python<'_>, observed: Observed) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, values::Observed(observed))?.into_any())
+}
+
 fn busy() -> PyErr {
     PyRuntimeError::new_err(
         "another thread reads from this watch at the moment: give each reader a watch of its own",
     )
 }
-
-/// The event as a value, or as an exception; `None` if a watch without notices passes over it.
-fn tell(py: Python<'_>, event: WatchEvent, notices: bool) -> PyResult<Option<Bound<'_, PyAny>>> {
-    let told = match event {
-        WatchEvent::Updated(observed) => Bound::new(py, Observed(observed))?.into_any(),
-        WatchEvent::Missed { from, until } if notices => Bound::new(
-            py,
-            Missed {
-                from_revision: from,
-                until_revision: until,
-            },
-        )?
-        .into_any(),
-        WatchEvent::Missed { from, until } => {
-            return Err(raise(
-                ErrorKind::Compacted,
-                format!(
-                    "the updates from revision {from} to before {until} were missed: the store had \
-                     compacted them before this watch came to them. The watch goes on from there; \
-                     with watch(notices=True) this is a value and not an exception"
-                ),
-            ));
-        }
-        WatchEvent::Unreadable { revision, error } if notices => Bound::new(
-            py,
-            Unreadable {
-                revision,
-                kind: error.kind().name().to_owned(),
-                reason: error.to_string(),
-            },
-        )?
-        .into_any(),
-        WatchEvent::Unreadable { error, .. } => return Err(exception(&error)),
-        WatchEvent::Deleted { revision } if notices => {
-            Bound::new(py, Deleted { revision })?.into_any()
-        }
-        WatchEvent::Interrupted(error) if notices => Bound::new(
-            py,
-            Interrupted {
-                kind: error.kind().name().to_owned(),
-                reason: error.to_string(),
-            },
-        )?
-        .into_any(),
-        // No update is lost by either, nor by what a later version may add.
-        _ => return Ok(None),
-    };
-    Ok(Some(told))
-}
-
-/// A notice: updates that this watch will never show. The store compacted its history faster than
-/// the watch followed.
-///
-/// >>> from lamport_clock import Missed
-/// >>> print(Missed(3, 9))
-/// missed what came from revision 3 to before 9
-#[pyclass(frozen, eq, get_all, module = "lamport_clock")]
-#[derive(PartialEq)]
-pub(crate) struct Missed {
-    /// The first revision missed.
-    from_revision: u64,
-    /// Where the watch goes on.
-    until_revision: u64,
-}
-
-impl Fields for Missed {
-    const NAMES: &'static [&'static str] = &["from_revision", "until_revision"];
-
-    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (self.from_revision, self.until_revision).into_pyobject(py)
-    }
-
-    fn text(&self) -> String {
-        format!(
-            "missed what came from revision {} to before {}",
-            self.from_revision, self.until_revision
-        )
-    }
-}
-
-value!(Missed, {
-    #[new]
-    fn new(from_revision: Whole, until_revision: Whole) -> Missed {
-        Missed {
-            from_revision: from_revision.0,
-            until_revision: until_revision.0,
-        }
-    }
-});
-
-/// A notice: a record was written that can't be read.
-///
-/// >>> from lamport_clock import Unreadable
-/// >>> print(Unreadable(4, "corrupt", "no value"))
-/// unreadable at revision 4 (corrupt): no value
-#[pyclass(frozen, eq, get_all, module = "lamport_clock")]
-#[derive(PartialEq)]
-pub(crate) struct Unreadable {
-    /// Its revision.
-    revision: u64,
-    /// What kind of error it is, as LamportError.kind.
-    kind: String,
-    /// What was found, for people.
-    reason: String,
-}
-
-impl Fields for Unreadable {
-    const NAMES: &'static [&'static str] = &["revision", "kind", "reason"];
-
-    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (self.revision, &self.kind, &self.reason).into_pyobject(py)
-    }
-
-    fn text(&self) -> String {
-        let (kind, reason) = (html::plain(&self.kind), html::plain(&self.reason));
-        format!(
-            "unreadable at revision {} ({kind}): {reason}",
-            self.revision
-        )
-    }
-}
-
-value!(Unreadable, {
-    #[new]
-    fn new(revision: Whole, kind: Text, reason: Text) -> Unreadable {
-        Unreadable {
-            revision: revision.0,
-            kind: kind.0,
-            reason: reason.0,
-        }
-    }
-});
-
-/// A notice: the record was deleted, which no clock does.
-///
-/// >>> from lamport_clock import Deleted
-/// >>> print(Deleted(5))
-/// the record was deleted at revision 5
-#[pyclass(frozen, eq, get_all, module = "lamport_clock")]
-#[derive(PartialEq)]
-pub(crate) struct Deleted {
-    /// The revision of the deletion.
-    revision: u64,
-}
-
-impl Fields for Deleted {
-    const NAMES: &'static [&'static str] = &["revision"];
-
-    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (self.revision,).into_pyobject(py)
-    }
-
-    fn text(&self) -> String {
-        format!("the record was deleted at revision {}", self.revision)
-    }
-}
-
-value!(Deleted, {
-    #[new]
-    fn new(revision: Whole) -> Deleted {
-        Deleted {
-            revision: revision.0,
-        }
-    }
-});
-
-/// A notice: the connection broke; the watch goes on trying. Nothing is missed by that.
-///
-/// >>> from lamport_clock import Interrupted
-/// >>> print(Interrupted("unavailable", "connection refused"))
-/// interrupted (unavailable), and goes on: connection refused
-#[pyclass(frozen, eq, get_all, module = "lamport_clock")]
-#[derive(PartialEq)]
-pub(crate) struct Interrupted {
-    /// What kind of error it was, as LamportError.kind.
-    kind: String,
-    /// What happened, for people.
-    reason: String,
-}
-
-impl Fields for Interrupted {
-    const NAMES: &'static [&'static str] = &["kind", "reason"];
-
-    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (&self.kind, &self.reason).into_pyobject(py)
-    }
-
-    fn text(&self) -> String {
-        let (kind, reason) = (html::plain(&self.kind), html::plain(&self.reason));
-        format!("interrupted ({kind}), and goes on: {reason}")
-    }
-}
-
-value!(Interrupted, {
-    #[new]
-    fn new(kind: Text, reason: Text) -> Interrupted {
-        Interrupted {
-            kind: kind.0,
-            reason: reason.0,
-        }
-    }
-});

@@ -49,8 +49,8 @@ pub(super) fn demo(
     let names: Vec<String> = (1..=count).map(node_name).collect();
     let configs = configs(&names, members.as_deref())?;
     let clocks = configs
-        .into_iter()
-        .map(|config| stop.outcome(SharedClock::begin_connect(config)?))
+        .iter()
+        .map(|config| stop.connect(config))
         .collect::<Result<Vec<_>, _>>()?;
 
     let place = match &members {
@@ -198,7 +198,7 @@ fn round_of(clocks: &[SharedClock], stop: &Stop) -> Result<Vec<Attempt>, Ending>
                     drop(gate.read());
                     let called = record::now();
                     let update = clock
-                        .begin_update()
+                        .begin(|clock| async move { clock.update().await })
                         .map_err(Ending::from)
                         .and_then(|call| stop.outcome(call));
                     (update, (called, record::now()))

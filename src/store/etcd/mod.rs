@@ -21,6 +21,7 @@ use super::{Changes, Failure, Server, Store, StoreFuture};
 use crate::config::Address;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::protocol::{At, KeyRange, Reply, Transaction};
 
 mod failure;
@@ -90,8 +91,13 @@ impl EtcdStore {
             }
         }
         let chosen = chosen.or(best.map(|(i, _)| i)).unwrap_or(0);
-        *lock(&self.current) = chosen;
-        self.members[chosen].clone()
+        let before = std::mem::replace(&mut *lock(&self.current), chosen);
+        let member = &self.members[chosen];
+        if before != chosen {
+            let from = self.members[before].address();
+            Event::Failover { from }.tell(member.address());
+        }
+        member.clone()
     }
 
     /// One attempt at one member, bounded.

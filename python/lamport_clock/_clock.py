@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from . import Stamp
 
 
-class LocalClock(Protocol):
-    """A local clock: SharedClock and AsyncSharedClock are two. Neither method does I/O."""
+class Clock(Protocol):
+    """LocalClock, SharedClock and AsyncSharedClock are such. Neither method does I/O."""
 
     def tick(self) -> Stamp:
         """A local event or a send."""

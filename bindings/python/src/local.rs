@@ -1,0 +1,119 @@
+//! The local clock alone.
+
+use lamport_clock::{Config, blocking};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::arguments::{Message, Text, Whole};
+use crate::errors::OrRaise;
+use crate::values::Stamp;
+
+/// A Lamport clock of one process, without a store: no I/O, no thread, nothing of the environment.
+///
+/// For programs whose messages carry stamps and who need no order that is shared. A SharedClock has
+/// the same verbs and more. `process` is a name of 1 to 255 bytes without blanks, control characters
+/// and ";". A message that lies more than `max_jump` ahead is refused (2^48 unless told otherwise).
+///
+/// Any number of threads may use it. A child of os.fork() goes on with it under an instance of its
+/// own, from where its parent's stood: the two never make the same stamp.
+///
+/// >>> from lamport_clock import LocalClock
+/// >>> api, billing = LocalClock("api"), LocalClock("billing")
+/// >>> sent = api.tick()
+/// >>> received = billing.receive(sent)
+/// >>> print(sent, received)
+/// 1@api 2@billing
+#[pyclass(frozen, module = "lamport_clock")]
+pub(crate) struct LocalClock(blocking::LocalClock);
+
+#[pymethods]
+impl LocalClock {
+    #[new]
+    #[pyo3(signature = (process, *, max_jump=None))]
+    fn new(process: Text, max_jump: Option<Whole>) -> PyResult<LocalClock> {
+        let mut config = Config::memory(&process.0).or_raise()?;
+        if let Some(Whole(max_jump)) = max_jump {
+            config = config.with_max_jump(max_jump);
+        }
+        blocking::LocalClock::new(&config)
+            .or_raise()
+            .map(LocalClock)
+    }
+
+    /// A local event or a send: time + 1. Raises ExhaustedError past 2^53 - 1.
+    ///
+    /// >>> clock = LocalClock("api")
+    /// >>> print(clock.tick(), clock.tick())
+    /// 1@api 2@api
+    fn tick(&self) -> PyResult<Stamp> {
+        self.0.tick().or_raise().map(Stamp)
+    }
+
+    /// A message arrived that carried this stamp (a Stamp, its text "42@mx-nodel", or a bare time):
+    /// max(local, message) + 1.
+    ///
+    /// Raises TooFarAheadError if it lies further ahead than `max_jump` allows, and
+    /// InvalidArgumentError for a text that is no stamp; the clock is then unchanged.
+    ///
+    /// >>> print(LocalClock("api").receive("57@billing"))
+    /// 58@api
+    fn receive(&self, message: Message) -> PyResult<Stamp> {
+        self.0.receive(message.0).or_raise().map(Stamp)
+    }
+
+    /// As tick(), for callers that need the time alone.
+    ///
+    /// >>> LocalClock("api").advance()
+    /// 1
+    fn advance(&self) -> PyResult<u64> {
+        Ok(self.0.advance().or_raise()?.get())
+    }
+
+    /// As receive(), for callers that need the time alone.
+    ///
+    /// >>> LocalClock("api").advance_past(57)
+    /// 58
+    fn advance_past(&self, message: Message) -> PyResult<u64> {
+        Ok(self.0.advance_past(message.0).or_raise()?.get())
+    }
+
+    /// Where the clock stands. Changes nothing, and names no event.
+    ///
+    /// >>> clock = LocalClock("api")
+    /// >>> clock.now(), clock.advance(), clock.now()
+    /// (0, 1, 1)
+    fn now(&self) -> u64 {
+        self.0.now().get()
+    }
+
+    /// The process that this clock belongs to, a str.
+    #[getter]
+    fn process(&self) -> &str {
+        self.0.process().as_str()
+    }
+
+    /// The life of the process that this clock belongs to: 64 bits as an int, drawn at random. Another
+    /// one in a child of os.fork().
+    #[getter]
+    fn instance(&self) -> PyResult<u64> {
+        Ok(self.0.instance().or_raise()?.get())
+    }
+
+    // Which is what multiprocessing does with arguments, unless it forks.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a clock can't be pickled or copied: make one in the other process; a forked child may use \
+             the one it inherits",
+        ))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let process = PyString::new(py, self.process()).repr()?;
+        Ok(format!(
+            "<LocalClock of {} at {}>",
+            process.to_str()?,
+            self.now()
+        ))
+    }
+}

@@ -1,0 +1,137 @@
+//! The verbs that go to the store, each described once: how it begins, and what Python gets. A thread
+//! waits for one ([`crate::waiting`]), an event loop is told of it ([`crate::completions`]).
+
+use std::future::poll_fn;
+
+use lamport_clock as core;
+use lamport_clock::blocking::{self, Call};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::arguments::Whole;
+use crate::values::{History, Observed, Reservation, Update};
+use crate::watch::Watch;
+
+/// A verb and its arguments.
+#[allow(clippy::type_complexity, reason = "said once, here")]
+pub(crate) struct Verb(
+    Box<dyn FnOnce(&blocking::SharedClock) -> core::Result<Call<Answer>> + Send>,
+);
+
+/// Makes what Python gets, by a thread that is attached.
+pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+impl Verb {
+    fn new<T, W>(
+        call: impl FnOnce(core::SharedClock) -> W + Send + 'static,
+        made: fn(Python<'_>, T) -> PyResult<Py<PyAny>>,
+    ) -> Verb
+    where
+        T: Send + 'static,
+        W: Future<Output = core::Result<T>> + Send + 'static,
+    {
+        Verb(Box::new(move |clock| {
+            clock.begin(move |clock| {
+                let answer = call(clock);
+                async move {
+                    let answer = answer.await?;
+                    Ok(Box::new(move |py: Python<'_>| made(py, answer)) as Answer)
+                }
+            })
+        }))
+    }
+
+    /// Begins it, also by a thread that is not attached.
+    pub(crate) fn begin(self, clock: &blocking::SharedClock) -> core::Result<Call<Answer>> {
+        (self.0)(clock)
+    }
+
+    /// The verb of this name, for AsyncSharedClock: its methods are called like ours.
+    pub(crate) fn named(name: &str, arguments: &Bound<'_, PyTuple>) -> PyResult<Verb> {
+        let (argument,): (Option<Whole>,) = match arguments.len() {
+            0 => (None,),
+            _ => arguments.extract()?,
+        };
+        match (name, argument) {
+            ("connect", None) => Ok(Verb::connect()),
+            ("update", None) => Ok(Verb::update()),
+            ("reserve", Some(count)) => Ok(Verb::reserve(count)),
+            ("read", None) => Ok(Verb::read()),
+            ("watch", from) => Ok(Verb::watch(from)),
+            ("history", Some(limit)) => Verb::history(limit),
+            ("close", None) => Ok(Verb::close()),
+            _ => Err(PyTypeError::new_err(format!(
+                "no verb '{name}' takes these arguments"
+            ))),
+        }
+    }
+
+    pub(crate) fn connect() -> Verb {
+        Verb::new(|clock| async move { clock.first_look().await }, none)
+    }
+
+    pub(crate) fn update() -> Verb {
+        Verb::new(|clock| async move { clock.update().await }, update)
+    }
+
+    pub(crate) fn reserve(Whole(count): Whole) -> Verb {
+        Verb::new(
+            move |clock| async move { clock.reserve(count).await },
+            reservation,
+        )
+    }
+
+    pub(crate) fn read() -> Verb {
+        Verb::new(|clock| async move { clock.read().await }, newest)
+    }
+
+    pub(crate) fn watch(from: Option<Whole>) -> Verb {
+        Verb::new(
+            move |clock| async move {
+                match from {
+                    Some(Whole(from)) => clock.watch_from(from).await,
+                    None => clock.watch().await,
+                }
+            },
+            |py, watch| Ok(Py::new(py, Watch::new(watch.into()))?.into_any()),
+        )
+    }
+
+    pub(crate) fn history(Whole(limit): Whole) -> PyResult<Verb> {
+        let limit = usize::try_from(limit)?;
+        let call = move |clock: core::SharedClock| async move { clock.history(limit).await };
+        Ok(Verb::new(call, history))
+    }
+
+    /// The clock is closed as soon as this has begun.
+    pub(crate) fn close() -> Verb {
+        Verb(Box::new(|clock| {
+            let mut closing = clock.begin_close();
+            Ok(Call::begin(async move {
+                poll_fn(|context| closing.poll_ready(context)).await;
+                Ok(Box::new(|py: Python<'_>| Ok(py.None())) as Answer)
+            }))
+        }))
+    }
+}
+
+fn none(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
+    Ok(py.None())
+}
+
+fn update(py: Python<'_>, update: core::Update) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, Update(update))?.into_any())
+}
+
+fn reservation(py: Python<'_>, taken: core::Reservation) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, Reservation::of(taken))?.into_any())
+}
+
+fn newest(py: Python<'_>, newest: Option<core::Observed>) -> PyResult<Py<PyAny>> {
+    Ok(newest.map(Observed).into_pyobject(py)?.into_any().unbind())
+}
+
+fn history(py: Python<'_>, history: core::History) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, History(history))?.into_any())
+}

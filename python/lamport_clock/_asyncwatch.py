@@ -1,0 +1,138 @@
+"""A watch for asyncio: what AsyncSharedClock.watch() gives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import final
+
+from ._errors import LamportError
+from ._loops import ask, completions
+from ._native import Call, Observed, SharedClock, Watch
+
+
+@final
+class AsyncWatch:
+    """Every update by anyone, in order: what AsyncSharedClock.watch() gives.
+
+    It resumes by itself where the connection broke, without losing or repeating an update, and a
+    reader that is cancelled loses none either: the next one gets it. It raises what Watch raises,
+    and goes on or ends as that does. It is for one reader at a time; close() may be called by any
+    thread.
+
+        >>> async def main():
+        ...     async with AsyncSharedClock.memory("api") as clock, clock.watch() as watch:
+        ...         await clock.reserve(3)
+        ...         async for update in watch:
+        ...             return update.first, update.value
+        >>> asyncio.run(main())
+        (2, 4)
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_begun",
+        "_call",
+        "_clock",
+        "_closed",
+        "_from_revision",
+        "_reading",
+    )
+
+    def __init__(self, clock: SharedClock, from_revision: int | None) -> None:
+        self._clock = clock
+        self._from_revision = from_revision
+        self._begun: Watch | None = None
+        self._call: Call[Observed | None] | None = None
+        self._reading = False
+        self._closed = False
+
+    def __aiter__(self) -> AsyncWatch:
+        return self
+
+    async def __anext__(self) -> Observed:
+        with self._as_the_only_reader():
+            while (watch := await self._begin()) is not None:
+                told = await self._next(watch)
+                if told is not None:
+                    return told
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> AsyncWatch:
+        with self._as_the_only_reader():
+            await self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def next_revision(self) -> int | None:
+        """Where a new watch would go on, as Watch.next_revision; None before this one has begun,
+        unless it was said where."""
+        return self._from_revision if self._begun is None else self._begun.next_revision
+
+    @property
+    def interrupted(self) -> LamportError | None:
+        """Why the connection broke, if nothing has come since: see Watch.interrupted."""
+        return None if self._begun is None else self._begun.interrupted
+
+    def close(self) -> None:
+        """Ends the watch: a task that waits for the next update sees the end of the iteration.
+
+        >>> async def main():
+        ...     watch = AsyncSharedClock.memory("api").watch()
+        ...     watch.close()
+        ...     return [update async for update in watch]
+        >>> asyncio.run(main())
+        []
+        """
+        # In this order: who waits by now is told below, and who does not yet sees this first.
+        self._closed = True
+        if self._begun is not None:
+            self._begun.close()
+        if (call := self._call) is not None:
+            call.look_again()
+
+    @contextlib.contextmanager
+    def _as_the_only_reader(self) -> Iterator[None]:
+        if self._reading:
+            raise RuntimeError(
+                "another task reads from this watch at the moment: give each reader a watch of its "
+                "own"
+            )
+        self._reading = True
+        try:
+            yield
+        finally:
+            self._reading = False
+
+    async def _begin(self) -> Watch | None:
+        """What to read from; None once it is closed."""
+        if self._begun is None and not self._closed:
+            self._begun = await ask(self._clock, SharedClock.watch, self._from_revision)
+        return None if self._closed else self._begun
+
+    async def _next(self, watch: Watch) -> Observed | None:
+        """What it tells next; None if that is nothing after all."""
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._call = call = completions(loop).next(future, watch)
+        if self._closed:
+            call.look_again()
+        try:
+            await future
+            # Not before: an update that was taken from the watch is given to somebody.
+            return call.answer()
+        except BaseException:
+            call.give_up()
+            raise
+        finally:
+            self._call = None
