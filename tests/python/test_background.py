@@ -190,6 +190,29 @@ def test_failures_and_the_recovery_are_logged_once_while_nobody_calls(
     assert re.search(rf"succeed again, after {failures} failures in \d", recovered.getMessage())
 
 
+def test_each_kind_of_failure_is_logged_once_and_a_stop_is_no_recovery(
+    etcd: Etcd, key: str, heard: Heard
+) -> None:
+    etcd.put(key, "no record")
+    with SharedClock.open(etcd.uri(key), node="api") as clock:
+        clock.start(SHORT)
+        assert "(corrupt)" in heard.next()
+        # Further ahead than any message or record may lie.
+        etcd.put(key, LATER.replace("1000000", str(2**53 - 2)))
+        assert "(too_far_ahead)" in heard.next()
+        etcd.put(key, "no record")
+        before = clock.stats().failures_by_kind["corrupt"]
+        until(lambda: clock.stats().failures_by_kind["corrupt"] > before)
+        clock.stop()
+        until(lambda: not followers())
+        assert heard.records.empty()
+        clock.start(SHORT)
+        assert "(corrupt)" in heard.next()
+        etcd.put(key, LATER)
+        assert "succeed again" in heard.next()
+    assert heard.records.empty()
+
+
 def test_importing_it_imports_no_logging() -> None:
     done = run(
         "-c",

@@ -182,7 +182,7 @@ impl SharedClock {
 
     /// As receive(), for callers that need the time alone.
     ///
-    /// >>> SharedClock.memory("api").advance_past(57)
+    /// >>> clock.advance_past(57)
     /// 58
     fn advance_past(this: &Bound<'_, Self>, message: Message) -> PyResult<u64> {
         Ok(SharedClock::used(this)
@@ -243,7 +243,6 @@ impl SharedClock {
     ///
     /// Raises what read() raises; what the watch itself raises is explained in Watch.
     ///
-    /// >>> clock = SharedClock.memory("api")
     /// >>> with clock.watch() as watch:
     /// ...     update = clock.update()
     /// ...     seen = next(watch)
@@ -257,7 +256,6 @@ impl SharedClock {
     /// The newest updates that the store still keeps, at most `limit` of them, oldest first. One
     /// round trip for each transaction in the history. Raises what read() raises.
     ///
-    /// >>> clock = SharedClock.memory("api")
     /// >>> for _ in range(3):
     /// ...     _ = clock.update()
     /// >>> [seen.value for seen in clock.history(limit=2)]
@@ -281,9 +279,8 @@ impl SharedClock {
     ///
     /// Returns at once. Raises InvalidArgumentError for an interval out of range, and ClosedError.
     ///
-    /// >>> with SharedClock.memory("api") as clock:
-    /// ...     clock.start(interval=0.5)
-    /// ...     clock.stats().running
+    /// >>> clock.start(interval=0.5)
+    /// >>> clock.stats().running
     /// True
     #[pyo3(signature = (interval=None), text_signature = "($self, interval=2.0)")]
     fn start(this: &Bound<'_, Self>, interval: Option<Seconds>) -> PyResult<()> {
@@ -317,7 +314,6 @@ impl SharedClock {
     /// Then it waits until the record shows what this clock took last, so that legacy writers see it,
     /// at most as long as the clock's deadline.
     ///
-    /// >>> clock = SharedClock.memory("api")
     /// >>> clock.close()
     /// >>> clock.update()
     /// Traceback (most recent call last):
