@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::Arc;
 
 use lamport_clock::protocol::{
-    Call, Fold, KeyRange, Keys, Protocol, Question, Reply, Snapshot, Step, Times, Transaction,
+    Call, Fold, KeyRange, Keys, Protocol, Question, Reply, Reservation, Snapshot, Step, Transaction,
 };
 use lamport_clock::{Error, Instance, ProcessId, Time};
 
@@ -66,7 +66,7 @@ pub(crate) enum Next {
     /// Carry this to the server; give it up after so long.
     Send(Arc<Transaction>, Nanos),
     /// These have their times, in order.
-    Served(Vec<Caller>, Times, Trips),
+    Served(Vec<Caller>, Reservation, Trips),
     /// The protocol refuses.
     Failed(Error),
 }

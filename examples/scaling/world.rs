@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::sync::Arc;
 
-use lamport_clock::protocol::{KeyRange, Reply, Times, Transaction};
+use lamport_clock::protocol::{KeyRange, Reply, Reservation, Transaction};
 
 use crate::Measured;
 use crate::process::{After, Caller, Folding, Next, Process, REST, Trips};
@@ -273,7 +273,7 @@ impl<'a> World<'a> {
     }
 
     /// Deals the times out as the driver does, and checks what was promised of them.
-    fn hand_out(&mut self, i: usize, callers: &[Caller], times: &Times, trips: &Trips) {
+    fn hand_out(&mut self, i: usize, callers: &[Caller], times: &Reservation, trips: &Trips) {
         let clock = &mut self.clocks[self.processes[i].clock];
         let first = times.first.get();
         assert_eq!(times.last.get() - first + 1, callers.len() as u64);

@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lamport_clock::protocol::{
-    At, Call, Entry, Fold, Keys, Observed, Operation, Protocol, Question, Reply, Snapshot, Step,
-    Times, Transaction,
+    At, Call, Entry, Fold, Keys, Observed, Operation, Protocol, Question, Reply, Reservation,
+    Snapshot, Step, Transaction,
 };
 use lamport_clock::store::mvcc::Mvcc;
 use lamport_clock::{ErrorKind, Instance, LocalClock, ProcessId, Time};
@@ -313,7 +313,7 @@ impl World {
         }
     }
 
-    fn done(&mut self, who: usize, caller: &Caller, times: &Times) {
+    fn done(&mut self, who: usize, caller: &Caller, times: &Reservation) {
         let process = &mut self.processes[who];
         let (owner, first, last) = (process.instance, times.first.get(), times.last.get());
         process.local = process.local.max(last);
@@ -379,7 +379,7 @@ impl World {
         }
     }
 
-    fn assert_bounded(&self, process: &Process, caller: &Caller, times: &Times) {
+    fn assert_bounded(&self, process: &Process, caller: &Caller, times: &Reservation) {
         // A transaction under way when a repair was noticed is as good as lost.
         let repairs = u32::try_from(process.protocol.repairs() - caller.repairs).unwrap();
         let lost = caller.lost + caller.created + repairs;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::keys::{Base, Keys, Taken, to_json};
 use super::record::Record;
-use super::snapshot::{Holder, Observed, Snapshot, is_void};
+use super::snapshot::{Holder, Snapshot, is_void};
 use super::transaction::{Operation, Reply, Transaction};
-use super::watermark::Verdict;
-use super::{Answer, Protocol, Question, read_all};
+use super::update::Reservation;
+use super::{Protocol, Question, read_all};
 use crate::clock::{Time, check_jump};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -17,9 +17,7 @@ pub struct Call {
     /// The local time of the rule, after its increment.
     local: Time,
     count: u64,
-    /// 2 once a take was void: then it takes enough to lie above everything.
-    attempt: u8,
-    /// The take that was void.
+    /// The take that was void: the next one takes enough to lie above everything.
     void: Option<Void>,
     /// Whether an answer has shown the shared clock since the call began.
     informed: bool,
@@ -33,74 +31,30 @@ enum State {
     Ready,
     /// A transaction is on its way.
     Sent(Question, Offer),
-    Finished(Result<Times>),
+    Finished(Result<Reservation>),
 }
 
 /// What an update hands out if nobody wrote in between, and what its take adds otherwise.
 #[derive(Clone, Debug)]
 struct Offer {
-    /// In a crowd somebody writes, so that is not asked: `None`.
-    ruled: Option<Ruled>,
+    /// The last time by the rule. In a crowd somebody writes, so that is not asked: `None`.
+    ruled: Option<Time>,
+    /// The shared clock that the rule goes on from.
+    before: Arc<Snapshot>,
     /// How much more than `count` is taken.
     extra: u64,
     real_timestamp: f64,
 }
 
-/// The times by the rule: up to `value`.
-#[derive(Clone, Debug)]
-struct Ruled {
-    value: Time,
-    came: Came,
-}
-
-/// What came right before the times of a call.
-#[derive(Clone, Debug)]
-struct Came {
-    previous: Option<Holder>,
-    regressed: Option<Time>,
-}
-
-impl Came {
-    fn before(snapshot: &Snapshot) -> Came {
-        let holder = |newest: Observed| Holder {
-            value: newest.value,
-            process: newest.process,
-        };
-        Came {
-            previous: snapshot.newest().map(holder),
-            regressed: snapshot.set_back_from(),
-        }
-    }
-}
-
 /// A take whose times are nobody's: as long as nothing followed it, it is as if it had not been.
 #[derive(Clone, Debug)]
 struct Void {
+    /// The revision of its answer.
     revision: u64,
     /// How many repairs had been accepted.
     repairs: u64,
-    /// The clock before it.
-    clock: Time,
-    came: Came,
-}
-
-/// The times that a call was given: `first` to `last`, consecutive, nobody else's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Times {
-    /// The first time.
-    pub first: Time,
-    /// The last time.
-    pub last: Time,
-    /// The holder of the newest time before.
-    pub previous: Option<Holder>,
-    /// The highest time taken, if a legacy writer had just moved the record below it.
-    pub regressed: Option<Time>,
-    /// The revision at which the times were handed out.
-    pub revision: u64,
-    /// When, by the wall clock of this process (Unix seconds).
-    pub real_timestamp: f64,
-    /// How many transactions the call took.
-    pub round_trips: u32,
+    /// The shared clock before it.
+    before: Arc<Snapshot>,
 }
 
 /// What [`Protocol::poll`] wants done.
@@ -112,7 +66,7 @@ pub enum Step {
     /// Send this, and tell a `handle_*` method what became of it.
     Send(Arc<Transaction>),
     /// The call was served.
-    Done(Times),
+    Done(Reservation),
     /// The call can't be served; nothing was handed out.
     Failed(Error),
 }
@@ -124,7 +78,6 @@ impl Protocol {
         Call {
             local,
             count,
-            attempt: 1,
             void: None,
             informed: false,
             round_trips: 0,
@@ -137,18 +90,15 @@ impl Protocol {
     pub fn poll(&self, call: &mut Call, real_timestamp: f64) -> Step {
         if let State::Ready = call.state {
             let snapshot = self.snapshot.as_ref().filter(|_| !self.losses.has_lost());
-            let Some(snapshot) = snapshot else {
-                call.informed = true;
-                return Step::Look;
-            };
-            call.state = match self.compose(call, snapshot, real_timestamp) {
-                Ok(state) => state,
+            let composed = snapshot.map(|seen| self.compose(call, seen, real_timestamp));
+            call.state = match composed {
+                Some(Ok(state)) => state,
+                Some(Err(error)) if call.informed => State::Finished(Err(error)),
                 // What we remember speaks against it; somebody may have mended it since.
-                Err(_) if !call.informed => {
+                _ => {
                     call.informed = true;
-                    return Step::Look;
+                    State::Ready
                 }
-                Err(error) => State::Finished(Err(error)),
             };
         }
         match &call.state {
@@ -161,26 +111,10 @@ impl Protocol {
 
     /// The transaction was carried out, and this is the answer.
     pub fn handle_reply(&mut self, call: &mut Call, reply: &Reply) {
-        let (question, offer) = match std::mem::replace(&mut call.state, State::Ready) {
-            State::Sent(question, offer) => (question, offer),
-            other => {
-                call.state = other;
-                return;
-            }
-        };
-        call.round_trips += 1;
-        let answer = question.answer(reply);
-        match self.judge(&question, reply, &answer) {
-            Verdict::Lost(error) => call.state = State::Finished(Err(error)),
-            Verdict::Void => {}
-            Verdict::Well => {
-                call.informed = true;
-                // Somebody else had created the clock: then nothing was written.
-                if question.writes(reply.succeeded) {
-                    let times = self.times(call, &offer, &question.seen, &answer);
-                    call.conclude(times);
-                }
-            }
+        if let State::Sent(question, offer) = call.state.clone() {
+            call.round_trips += 1;
+            let next = self.conclude(call, &question, &offer, reply);
+            call.state = next.unwrap_or_else(|error| State::Finished(Err(error)));
         }
     }
 
@@ -206,91 +140,70 @@ impl Protocol {
     }
 
     /// The next transaction, from what the newest snapshot says.
-    fn compose(&self, call: &Call, snapshot: &Arc<Snapshot>, real_timestamp: f64) -> Result<State> {
-        let recorded = snapshot.recorded()?;
-        let clock = snapshot.clock()?;
+    fn compose(&self, call: &Call, seen: &Arc<Snapshot>, real_timestamp: f64) -> Result<State> {
+        let recorded = seen.recorded()?;
+        let clock = seen.clock()?;
         let counted = clock.unwrap_or_default();
-        check_jump(recorded, counted, self.max_jump, "the shared record")?;
-        check_jump(
-            call.local,
-            counted.max(recorded),
-            self.max_jump,
-            "this process's local clock",
-        )?;
+        let known = counted.max(recorded);
+        let max_jump = self.max_jump;
+        check_jump(recorded, counted, max_jump, "the shared record")?;
+        check_jump(call.local, known, max_jump, "this process's local clock")?;
         let above = call.local.max(recorded);
-        let void = call.void.as_ref().filter(|void| {
-            void.revision == snapshot.revision && void.repairs == self.losses.repairs()
-        });
-        let ruled = above.max(void.map_or(counted, |void| void.clock));
+        let is_last =
+            |void: &&Void| void.revision == seen.revision && void.repairs == self.repairs();
+        let void = call.void.as_ref().filter(is_last);
+        let before = void.map_or(seen, |void| &void.before);
+        let ruled = above.max(before.clock()?.unwrap_or_default());
+        let ruled = ruled.after(call.count)?;
         // The take, if it comes to that, must not run past the last time either.
         above.max(counted).after(call.count)?;
-        let in_a_crowd = self.others >= self.crowd && call.attempt == 1 && clock.is_some();
+        let in_a_crowd = self.others >= self.crowd && call.void.is_none() && clock.is_some();
         let offer = Offer {
-            ruled: (!in_a_crowd).then_some(Ruled {
-                value: ruled.after(call.count)?,
-                came: match void {
-                    Some(void) => void.came.clone(),
-                    None => Came::before(snapshot),
-                },
-            }),
-            extra: match call.attempt {
+            ruled: (!in_a_crowd).then_some(ruled),
+            before: before.clone(),
+            extra: match call.void {
+                Some(_) => above.ahead_of(counted),
                 // If it takes at all, somebody else took, and above the record.
-                1 if self.runs_ahead => {
-                    let known = counted.max(recorded);
-                    call.local.ahead_of(known).saturating_sub(1)
-                }
-                1 => 0,
-                _ => above.ahead_of(counted),
+                None if self.runs_ahead => call.local.ahead_of(known).saturating_sub(1),
+                None => 0,
             },
             real_timestamp,
         };
-        let transaction = match &offer.ruled {
-            Some(ruled) => self.update(call, ruled.value, &offer, snapshot, clock.is_none()),
+        let transaction = match offer.ruled {
+            Some(value) => self.update(call, value, &offer, seen),
             None => Transaction {
                 then: self.take(call, &offer),
                 ..Transaction::default()
             },
         };
-        Ok(State::Sent(self.ask(transaction, snapshot), offer))
+        Ok(State::Sent(self.ask(transaction, seen), offer))
     }
 
     /// IF nobody wrote, THEN the rule and the record with it, ELSE a take.
     ///
     /// The first update of all creates the clock with it, above what legacy writers left. Nothing else
     /// creates base or `taken`, so there it takes nothing otherwise.
-    fn update(
-        &self,
-        call: &Call,
-        value: Time,
-        offer: &Offer,
-        snapshot: &Snapshot,
-        creates: bool,
-    ) -> Transaction {
-        let keys = &self.keys;
+    fn update(&self, call: &Call, value: Time, offer: &Offer, seen: &Snapshot) -> Transaction {
         let record = Record {
             value,
             process_id: self.process.to_string(),
             real_timestamp: Some(offer.real_timestamp),
         };
-        let mut base = self.base(value, offer.real_timestamp);
-        (base.taken, base.created) = if creates { (1, 0) } else { snapshot.taken() };
-        base.first = Time::saturating(value.get() - call.count + 1);
+        let mut base = self.base(seen, value, offer.real_timestamp);
+        base.first = call.first(value);
         base.count = call.count;
-        let mut then = vec![
-            Operation::Put(keys.record.clone(), record.to_json()),
-            Operation::Put(keys.base.clone(), to_json(&base.after(snapshot.base()))),
-        ];
-        then.extend(delete_weights(snapshot));
-        if creates {
+        let mut then = self.record_and_base(&record, base, seen);
+        then.extend(delete_weights(seen));
+        let otherwise = if seen.taken().version == 0 {
             then.push(self.put_taken(call, 0, offer.real_timestamp));
-        }
+            read_all(&self.keys)
+        } else {
+            self.take(call, offer)
+        };
         Transaction {
-            compares: snapshot.is_current(),
+            compares: seen.is_current(),
             then,
-            otherwise: match creates {
-                true => read_all(keys),
-                false => self.take(call, offer),
-            },
+            otherwise,
         }
     }
 
@@ -311,112 +224,125 @@ impl Protocol {
             instance: self.instance,
             count,
             local: call.local,
-            attempt: call.attempt,
+            attempt: call.attempt(),
             real_timestamp,
         };
         Operation::Put(self.keys.taken.clone(), to_json(&taken))
     }
 
-    /// A base at `value`, written by this process.
-    pub(super) fn base(&self, value: Time, real_timestamp: f64) -> Base {
-        Base::counted(value, self.process.as_str(), self.instance, real_timestamp)
+    /// A base at `value`, written by this process, which accounts for every take that was seen.
+    pub(super) fn base(&self, seen: &Snapshot, value: Time, real_timestamp: f64) -> Base {
+        let mut base = Base::counted(value, self.process.as_str(), self.instance, real_timestamp);
+        // Who creates the clock puts `taken` once, with the base.
+        base.taken = seen.taken().version.max(1);
+        base.created = seen.taken().create_revision;
+        base
     }
 
-    /// The times that an answer gives, or that its take was void, to be tried once more.
-    fn times(
-        &mut self,
-        call: &Call,
-        offer: &Offer,
+    /// Writes both; the base hands on what the one before it did.
+    pub(super) fn record_and_base(
+        &self,
+        record: &Record,
+        base: Base,
         seen: &Snapshot,
-        answer: &Answer,
-    ) -> Result<Outcome> {
-        let (before, after) = (&answer.before, &answer.after);
+    ) -> Vec<Operation> {
+        vec![
+            Operation::Put(self.keys.record.clone(), record.to_json()),
+            Operation::Put(self.keys.base.clone(), to_json(&base.after(seen.base()))),
+        ]
+    }
+
+    /// What an answer comes to: the times that it gives, or that the call is to be tried once more.
+    fn conclude(
+        &mut self,
+        call: &mut Call,
+        question: &Question,
+        offer: &Offer,
+        reply: &Reply,
+    ) -> Result<State> {
+        let answer = question.answer(reply);
+        if !self.judge(question.asked, &answer)? {
+            return Ok(State::Ready);
+        }
+        call.informed = true;
+        // Somebody else had created the clock: then nothing was written.
+        if !answer.wrote {
+            return Ok(State::Ready);
+        }
+        let (seen, before, revision) = (&question.seen, &answer.before, answer.after.revision);
         // Its own step is not what makes it run ahead.
         let known = seen.clock().ok().flatten().unwrap_or_default();
         let ahead = call.local.ahead_of(known) > 1;
-        if let (true, Some(ruled)) = (answer.succeeded, &offer.ruled) {
+        if let (true, Some(ruled)) = (reply.succeeded, offer.ruled) {
             self.others = 0;
             self.runs_ahead &= ahead;
-            let first = Time::saturating(ruled.value.get() - call.count + 1);
-            return self.hand_out(call, first, offer, ruled.came.clone(), answer);
+            return self.hand_out(call, call.first(ruled), offer, &offer.before, revision);
         }
-        self.note_take(after);
+        self.note_take(&answer.after);
         let recorded = before.recorded()?;
+        // No loss, or it would have been judged one: nobody had created the clock when it was last
+        // seen, and a take is only sent to a clock that was.
         let Some(clock) = before.clock()? else {
-            // No loss, or it would have been judged one: nobody had created the clock when it was
-            // last seen, and a take is only sent to a clock that was.
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "the clock's keys were gone, and nobody had known them",
-            ));
+            return Err(nonsense("keys that nobody had known were gone".to_owned()));
         };
         let first = clock.after(offer.extra)?.after(1)?;
-        first.after(call.count - 1)?;
-        self.others = before.taken().0.saturating_sub(seen.taken().0);
+        self.others = before.taken().version.saturating_sub(seen.taken().version);
         self.runs_ahead = ahead && clock < call.local;
-        if !is_void(first, call.local, call.attempt, recorded) {
-            return self.hand_out(call, first, offer, Came::before(before), answer);
+        if !is_void(first, call.local, call.attempt(), recorded) {
+            return self.hand_out(call, first, offer, before, revision);
         }
-        if call.attempt > 1 {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                format!(
-                    "the store counts in a way that makes no sense: a take above {} gave {first}",
-                    call.local
-                ),
-            ));
+        if call.void.is_some() {
+            let what = format!("a take above {} gave {first}", call.local);
+            return Err(nonsense(what));
         }
-        Ok(Outcome::Void(Void {
-            revision: after.revision,
-            repairs: self.losses.repairs(),
-            clock,
-            came: Came::before(before),
-        }))
+        call.void = Some(Void {
+            revision,
+            repairs: self.repairs(),
+            before: before.clone(),
+        });
+        Ok(State::Ready)
     }
 
+    /// The times from `first` on, of which `before` shows what came right before them.
     fn hand_out(
         &mut self,
         call: &Call,
         first: Time,
         offer: &Offer,
-        came: Came,
-        answer: &Answer,
-    ) -> Result<Outcome> {
+        before: &Snapshot,
+        revision: u64,
+    ) -> Result<State> {
         let last = first.after(call.count - 1)?;
-        let revision = answer.after.revision;
         if let Err(error) = self.losses.hand_out(revision, first, last) {
             self.snapshot = None;
             return Err(error);
         }
-        Ok(Outcome::Times(Times {
+        Ok(State::Finished(Ok(Reservation {
             first,
             last,
-            previous: came.previous,
-            regressed: came.regressed,
-            revision,
+            process: self.process.clone(),
+            instance: self.instance,
+            previous: before.newest().map(|newest| Holder {
+                value: newest.value,
+                process: newest.process,
+            }),
             real_timestamp: offer.real_timestamp,
+            revision,
             round_trips: call.round_trips,
-        }))
+            regressed: before.set_back_from(),
+        })))
     }
 }
 
-/// What an answer to an update comes to.
-enum Outcome {
-    Times(Times),
-    Void(Void),
-}
-
 impl Call {
-    fn conclude(&mut self, outcome: Result<Outcome>) {
-        self.state = match outcome {
-            Ok(Outcome::Times(times)) => State::Finished(Ok(times)),
-            Ok(Outcome::Void(void)) => {
-                self.attempt = 2;
-                self.void = Some(void);
-                State::Ready
-            }
-            Err(error) => State::Finished(Err(error)),
-        };
+    /// As [`Taken::attempt`].
+    fn attempt(&self) -> u8 {
+        1 + u8::from(self.void.is_some())
+    }
+
+    /// The first of its times, if `last` is the last one.
+    fn first(&self, last: Time) -> Time {
+        Time::saturating(last.get() - self.count + 1)
     }
 }
 
@@ -425,4 +351,11 @@ pub(super) fn delete_weights(snapshot: &Snapshot) -> impl Iterator<Item = Operat
     snapshot
         .weights()
         .map(|entry| Operation::Delete(entry.key.clone()))
+}
+
+fn nonsense(what: String) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("the store counts in a way that makes no sense: {what}"),
+    )
 }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use super::call::delete_weights;
-use super::keys::to_json;
 use super::snapshot::Snapshot;
 use super::transaction::{Compare, Operation, Reply, Transaction};
 use super::{Protocol, Question, read_all};
@@ -63,41 +62,35 @@ impl Protocol {
     /// `seen` may be stale: it is not judged, and the transaction compares it.
     pub fn fold(&self, form: Fold, seen: &Arc<Snapshot>, real_timestamp: f64) -> Option<Question> {
         let took = self.took?;
-        let is_folded = seen.accounted() == seen.taken().0;
-        if self.losses.has_lost() || is_folded {
-            return None;
-        }
+        let taken = seen.taken();
+        let is_folded = seen.accounted() == taken.version;
         // A later taker folds, unless all keep taking.
-        if form == Fold::AtRest && seen.taken_at() != took.revision {
+        let is_anothers = form == Fold::AtRest && taken.mod_revision != took.revision;
+        if self.losses.has_lost() || is_folded || is_anothers {
             return None;
         }
         let clock = seen.clock().ok()??;
         let recorded = seen.recorded().ok()?;
         check_jump(recorded, clock, self.max_jump, "the shared record").ok()?;
         let value = clock.max(recorded);
-        let (taken, created) = seen.taken();
-        let mut base = self.base(value, real_timestamp);
-        base.taken = taken;
-        base.created = created;
         let keys = &self.keys;
-        let compares = match form {
-            Fold::AtRest => seen.is_current(),
+        let (based, compares) = match form {
+            Fold::AtRest => (value, seen.is_current()),
             Fold::InACrowd => {
                 // Others put weights at every moment: they stay as they are, and go on counting.
-                base.value = Time::saturating(value.get().saturating_sub(seen.weighed()));
-                vec![
+                let based = u128::from(value.get()).saturating_sub(seen.weighed());
+                let compares = vec![
                     seen.is_unchanged(&keys.record),
                     seen.is_unchanged(&keys.base),
-                    Compare::Value(keys.base.clone(), seen.base_bytes().to_vec()),
-                    Compare::VersionAtLeast(keys.taken.clone(), taken),
-                ]
+                    Compare::Value(keys.base.clone(), seen.based().value.clone()),
+                    Compare::VersionAtLeast(keys.taken.clone(), taken.version),
+                ];
+                (Time::saturating(based as u64), compares)
             }
         };
-        base.first = base.value;
-        let mut then = vec![
-            Operation::Put(keys.record.clone(), seen.folded_record(value).to_json()),
-            Operation::Put(keys.base.clone(), to_json(&base.after(seen.base()))),
-        ];
+        let record = seen.folded_record(value);
+        let base = self.base(seen, based, real_timestamp);
+        let mut then = self.record_and_base(&record, base, seen);
         if form == Fold::AtRest {
             then.extend(delete_weights(seen));
         }
@@ -112,8 +105,7 @@ impl Protocol {
 
     /// The fold was carried out, and this is the answer.
     pub fn handle_fold(&mut self, question: &Question, reply: &Reply) {
-        let answer = question.answer(reply);
         // A loss is reported by the next call.
-        self.judge(question, reply, &answer);
+        let _ = self.judge(question.asked, &question.answer(reply));
     }
 }

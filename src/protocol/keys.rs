@@ -140,38 +140,36 @@ impl Base {
         }
     }
 
-    /// The format that a later version of this library wrote, if one did.
-    fn later_format(bytes: &[u8]) -> Option<u64> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u64,
-        }
-        let Format { format } = serde_json::from_slice(bytes).ok()?;
-        (format > Base::FORMAT).then_some(format)
-    }
-
     /// What lies under the key; [`ErrorKind::Corrupt`] if it can't be read, or if a later version of
     /// this library wrote it in another format.
     pub fn parse(bytes: &[u8], keys: &Keys) -> Result<Base> {
         let parsed = serde_json::from_slice::<Base>(bytes);
-        let key = || String::from_utf8_lossy(&keys.base);
-        let is_known = |base: &Base| base.format <= Base::FORMAT;
-        if !parsed.as_ref().is_ok_and(is_known)
-            && let Some(format) = Base::later_format(bytes)
-        {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "{} is in format {format}, and this version of lamport-clock reads format {} \
-                     at most: upgrade it. Nothing was written",
-                    key(),
-                    Base::FORMAT
-                ),
-            ));
+        if !matches!(&parsed, Ok(base) if base.format <= Base::FORMAT) {
+            Base::refuse_later(bytes, keys)?;
         }
         parsed.map_err(|error| {
             Error::with_source(ErrorKind::Corrupt, foreign(&keys.base, bytes), error)
         })
+    }
+
+    /// [`ErrorKind::Corrupt`] if a later version of this library wrote it in another format.
+    fn refuse_later(bytes: &[u8], keys: &Keys) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u64,
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(Format { format }) if format > Base::FORMAT => Err(Error::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "{} is in format {format}, and this version of lamport-clock reads format {} \
+                     at most: upgrade it. Nothing was written",
+                    String::from_utf8_lossy(&keys.base),
+                    Base::FORMAT
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -17,7 +17,7 @@
 
 use std::sync::Arc;
 
-use self::watermark::{LossDetector, Shown, Verdict};
+use self::watermark::LossDetector;
 use crate::clock::{Instance, ProcessId};
 use crate::error::{Error, Result};
 
@@ -28,15 +28,17 @@ mod record;
 mod repair;
 mod snapshot;
 mod transaction;
+mod update;
 mod watermark;
 
-pub use self::call::{Call, Step, Times};
+pub use self::call::{Call, Step};
 pub use self::fold::Fold;
 pub use self::keys::{Base, Keys, Repaired, Taken};
 pub use self::record::Record;
 pub use self::repair::RepairPlan;
 pub use self::snapshot::{Holder, Observed, Snapshot};
 pub use self::transaction::{At, Change, Compare, Entry, KeyRange, Operation, Reply, Transaction};
+pub use self::update::{Reservation, Update};
 pub use self::watermark::Watermark;
 
 /// The protocol of one life of a process: what it knows of the store.
@@ -82,12 +84,16 @@ pub struct Question {
     asked: Watermark,
 }
 
-/// What the answer to a [`Question`] shows.
+/// What an answer of the store shows.
 struct Answer {
-    /// The shared clock as the transaction found it, and as it left it.
+    /// The shared clock as the transaction or the read found it, and as it left it.
     before: Arc<Snapshot>,
     after: Arc<Snapshot>,
-    succeeded: bool,
+    /// Whether something was written, so that the revision is a new one.
+    wrote: bool,
+    /// Whether it can't be stale. A plain read may be (etcd issue 20418): what it shows is refused, and
+    /// nothing more is concluded from it.
+    certain: bool,
 }
 
 impl Protocol {
@@ -149,27 +155,13 @@ impl Protocol {
         reply: &Reply,
         certain: bool,
     ) -> Result<Arc<Snapshot>> {
-        let snapshot = Snapshot::of(&self.keys, reply);
-        let shown = Shown {
-            before: &snapshot,
-            cluster: reply.cluster,
-            revision: reply.revision,
-            wrote: false,
-            certain,
-        };
-        match self.pass(asked, &shown) {
-            Verdict::Lost(error) => return Err(error),
+        let answer = Answer::read(&self.keys, reply, certain);
+        if !self.judge(asked, &answer)? {
             // It was asked for before a repair, and may be older than that.
-            Verdict::Void => {
-                if let Some(error) = self.losses.missing(self.known(), &snapshot) {
-                    return Err(error);
-                }
-            }
-            Verdict::Well => {}
+            self.losses.check(self.known(), &answer)?;
+            self.adopt(&answer.after);
         }
-        let snapshot = Arc::new(snapshot);
-        self.adopt(&snapshot);
-        Ok(snapshot)
+        Ok(answer.after)
     }
 
     /// A transaction, sent now.
@@ -181,37 +173,24 @@ impl Protocol {
         }
     }
 
-    /// The one gate that every answer passes.
-    fn pass(&mut self, asked: Watermark, shown: &Shown<'_>) -> Verdict {
-        let repairs = self.losses.repairs();
-        let verdict = self.losses.judge(asked, shown);
+    /// The one gate that every answer passes: see [`LossDetector::judge`]. Learns from one that counts.
+    fn judge(&mut self, asked: Watermark, answer: &Answer) -> Result<bool> {
+        let repairs = self.repairs();
+        let judged = self.losses.judge(asked, answer);
         // A snapshot from before a loss or a repair is of another history.
-        if matches!(verdict, Verdict::Lost(_)) || self.losses.repairs() != repairs {
+        if judged.is_err() || self.repairs() != repairs {
             self.snapshot = None;
             self.took = None;
         }
-        verdict
-    }
-
-    /// Judges the answer to a transaction, and learns from it.
-    fn judge(&mut self, question: &Question, reply: &Reply, answer: &Answer) -> Verdict {
-        let shown = Shown {
-            before: &answer.before,
-            cluster: reply.cluster,
-            revision: reply.revision,
-            wrote: question.writes(reply.succeeded),
-            certain: true,
-        };
-        let verdict = self.pass(question.asked, &shown);
-        if let Verdict::Well = verdict {
+        if let Ok(true) = judged {
             self.adopt(&answer.after);
         }
-        verdict
+        judged
     }
 
     /// Remembers a take of ours, so that it is folded.
     fn note_take(&mut self, after: &Snapshot) {
-        let version = after.taken().0;
+        let version = after.taken().version;
         let newest = self.snapshot.as_ref();
         let accounted = newest.map_or(0, |newest| newest.accounted());
         // Replies to several in flight may come in any order, and a repair may have begun to count anew.
@@ -242,36 +221,39 @@ impl Question {
         &self.transaction
     }
 
-    fn writes(&self, succeeded: bool) -> bool {
-        let mut branch = self.transaction.branch(succeeded).iter();
-        branch.any(|operation| !matches!(operation, Operation::Get(_)))
-    }
-
     /// What the reply shows: what was seen, if that is what the store found as well; what it read; and
     /// what the transaction did then.
     fn answer(&self, reply: &Reply) -> Answer {
         let branch = self.transaction.branch(reply.succeeded);
-        let reads_all = branch.starts_with(&read_all(self.seen.keys()));
-        let before = if reply.entries.is_empty() && !reads_all {
-            self.seen.clone()
-        } else {
-            let mut before = match reads_all {
-                true => Snapshot::empty(self.seen.keys()),
-                false => Snapshot::clone(&self.seen),
-            };
-            for entry in &reply.entries {
-                before.set(&entry.key, Some(entry.clone()));
-            }
-            before.cluster = reply.cluster;
-            Arc::new(before)
+        let keys = &self.seen.keys;
+        let mut before = match branch.starts_with(&read_all(keys)) {
+            true => Arc::new(Snapshot::empty(keys)),
+            false => self.seen.clone(),
         };
+        for entry in &reply.entries {
+            Arc::make_mut(&mut before).set(&entry.key, Some(entry.clone()));
+        }
         let mut after = Snapshot::clone(&before);
         after.cluster = reply.cluster;
         after.perform(branch, reply.revision);
         Answer {
             before,
             after: Arc::new(after),
-            succeeded: reply.succeeded,
+            wrote: branch.iter().any(|done| !matches!(done, Operation::Get(_))),
+            certain: true,
+        }
+    }
+}
+
+impl Answer {
+    /// What a read of [every key](Keys::all) shows.
+    fn read(keys: &Arc<Keys>, reply: &Reply, certain: bool) -> Answer {
+        let snapshot = Arc::new(Snapshot::of(keys, reply));
+        Answer {
+            before: snapshot.clone(),
+            after: snapshot,
+            wrote: false,
+            certain,
         }
     }
 }

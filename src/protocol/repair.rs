@@ -12,9 +12,9 @@ use super::record::Record;
 use super::snapshot::{Observed, Snapshot};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Watermark;
-use super::{Protocol, read_all};
+use super::{Answer, Protocol, read_all};
 use crate::clock::{Time, check_jump};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What lies in the store, and what a repair would make of it.
 #[derive(Clone, Debug)]
@@ -41,33 +41,26 @@ impl Protocol {
         reply: &Reply,
         at_least: Time,
     ) -> Result<RepairPlan> {
-        let found = Snapshot::of(&self.keys, reply);
+        let answer = Answer::read(&self.keys, reply, true);
+        let found = answer.before.clone();
         let clock = found.clock();
-        let mut problems: Vec<String> = Vec::new();
-        problems.extend(found.record().err().map(|error| error.to_string()));
-        problems.extend(clock.as_ref().err().map(|error| error.to_string()));
-        if clock.is_ok() {
-            problems.extend(
-                self.losses
-                    .missing(asked, &found)
-                    .map(|error| error.to_string()),
-            );
-        }
+        let missing = clock.is_ok().then(|| self.losses.check(asked, &answer));
+        let problems = [
+            found.record().err(),
+            clock.as_ref().err().cloned(),
+            missing.and_then(Result::err),
+        ];
         // Where the store has lost something, the base may still say how far it had come.
         let based = found.base().map_or(Time::ZERO, |base| base.value);
         let recorded = found.recorded().unwrap_or_default();
-        let stored = clock
-            .ok()
-            .flatten()
-            .unwrap_or_default()
-            .max(based)
-            .max(recorded);
+        let counted = clock.ok().flatten().unwrap_or_default();
+        let stored = counted.max(based).max(recorded);
         let above = stored.max(asked.time()).max(at_least);
         check_jump(above, stored, self.max_jump, "the repair")?;
         Ok(RepairPlan {
             to: above.after(1)?,
-            found: Arc::new(found),
-            problems,
+            found,
+            problems: problems.iter().flatten().map(Error::to_string).collect(),
         })
     }
 
@@ -86,8 +79,7 @@ impl Protocol {
         let keys = &self.keys;
         seen.refuse_foreign()?;
         let process = format!("{REPAIR_PREFIX}{}", self.process);
-        let (taken, created) = seen.taken();
-        let then = if created == 0 {
+        let then = if seen.taken().version == 0 {
             // The base has to name the revision that creates it.
             let taken = Taken {
                 process,
@@ -104,16 +96,11 @@ impl Protocol {
                 process_id: process.clone(),
                 real_timestamp: Some(real_timestamp),
             };
-            let mut base = self.base(plan.to, real_timestamp);
+            let mut base = self.base(seen, plan.to, real_timestamp);
             base.process = process;
-            base.taken = taken;
-            base.created = created;
             base.count = 1;
             base.repaired = Some(self.repaired(plan));
-            let mut then = vec![
-                Operation::Put(keys.record.clone(), record.to_json()),
-                Operation::Put(keys.base.clone(), to_json(&base.after(seen.base()))),
-            ];
+            let mut then = self.record_and_base(&record, base, seen);
             then.extend(delete_weights(seen));
             then
         };
@@ -133,8 +120,7 @@ impl Protocol {
         seen: &Arc<Snapshot>,
         reply: &Reply,
     ) -> Arc<Snapshot> {
-        let question = self.ask(transaction.clone(), seen);
-        question.answer(reply).after
+        self.ask(transaction.clone(), seen).answer(reply).after
     }
 
     /// The update that the repair left, if `snapshot` bears its mark. The revision is the newest that
@@ -151,7 +137,7 @@ impl Protocol {
             process: format!("{REPAIR_PREFIX}{}", self.process),
             instance: Some(self.instance),
             real_timestamp: is_its_own.then_some(base.real_timestamp),
-            revision: snapshot.based_at(),
+            revision: snapshot.based().mod_revision,
         })
     }
 

@@ -18,24 +18,27 @@ pub use self::observed::{Holder, Observed};
 /// The shared clock at one revision.
 #[derive(Clone)]
 pub struct Snapshot {
-    keys: Arc<Keys>,
+    pub(super) keys: Arc<Keys>,
     /// Which store it is, as [`Reply::cluster`].
     pub cluster: u64,
     /// The store's revision.
     pub revision: u64,
-    record: Option<Found<Result<Record>>>,
-    base: Option<Found<Result<Base>>>,
-    taken: Option<Found<Option<Taken>>>,
-    /// The weights that there are, by their power of two.
-    weights: BTreeMap<u32, Entry>,
+    /// The clock's keys that there are.
+    entries: BTreeMap<Vec<u8>, Entry>,
+    /// What their values say.
+    record: Result<Option<Record>>,
+    base: Result<Option<Base>>,
+    taken: Option<Taken>,
 }
 
-/// A key as it was found, and what its value says.
-#[derive(Clone)]
-struct Found<T> {
-    entry: Entry,
-    content: T,
-}
+/// A key that there is not, as a store compares it.
+static ABSENT: Entry = Entry {
+    key: Vec::new(),
+    value: Vec::new(),
+    create_revision: 0,
+    mod_revision: 0,
+    version: 0,
+};
 
 impl Snapshot {
     /// No key at all, at revision 0.
@@ -44,10 +47,10 @@ impl Snapshot {
             keys: keys.clone(),
             cluster: 0,
             revision: 0,
-            record: None,
-            base: None,
+            entries: BTreeMap::new(),
+            record: Ok(None),
+            base: Ok(None),
             taken: None,
-            weights: BTreeMap::new(),
         }
     }
 
@@ -67,10 +70,6 @@ impl Snapshot {
         Snapshot { revision, ..self }
     }
 
-    pub(super) fn keys(&self) -> &Arc<Keys> {
-        &self.keys
-    }
-
     /// What a watch tells of the next revision that wrote any of these keys.
     pub fn advance(&mut self, change: &Change) {
         for (key, entry) in &change.keys {
@@ -88,9 +87,12 @@ impl Snapshot {
                     let entry = Entry {
                         key: key.clone(),
                         value: value.clone(),
-                        create_revision: before.map_or(revision, |entry| entry.create_revision),
+                        create_revision: match before.create_revision {
+                            0 => revision,
+                            created => created,
+                        },
                         mod_revision: revision,
-                        version: before.map_or(0, |entry| entry.version) + 1,
+                        version: before.version + 1,
                     };
                     self.set(key, Some(entry));
                 }
@@ -103,40 +105,37 @@ impl Snapshot {
 
     /// The one place where bytes become what they mean.
     pub(super) fn set(&mut self, key: &[u8], entry: Option<Entry>) {
-        let keys = self.keys.clone();
+        let keys = &self.keys;
+        let value = entry.as_ref().map(|entry| &*entry.value);
         if key == keys.record {
-            self.record = entry.map(|entry| Found {
-                content: read_record(&entry.value, &keys),
-                entry,
-            });
+            let read = |bytes| read_record(bytes, keys);
+            self.record = value.map(read).transpose();
         } else if key == keys.base {
-            self.base = entry.map(|entry| Found {
-                content: Base::parse(&entry.value, &keys),
-                entry,
-            });
+            let read = |bytes| Base::parse(bytes, keys);
+            self.base = value.map(read).transpose();
         } else if key == keys.taken {
-            self.taken = entry.map(|entry| Found {
-                content: Taken::parse(&entry.value),
-                entry,
-            });
-        } else if let Some(bit) = keys.bit_of(key) {
-            match entry {
-                Some(entry) => self.weights.insert(bit, entry),
-                None => self.weights.remove(&bit),
-            };
+            self.taken = value.and_then(Taken::parse);
+        } else if keys.bit_of(key).is_none() {
+            return;
         }
+        match entry {
+            Some(entry) => self.entries.insert(key.to_vec(), entry),
+            None => self.entries.remove(key),
+        };
     }
 
-    fn entry(&self, key: &[u8]) -> Option<&Entry> {
-        if key == self.keys.record {
-            Some(&self.record.as_ref()?.entry)
-        } else if key == self.keys.base {
-            Some(&self.base.as_ref()?.entry)
-        } else if key == self.keys.taken {
-            Some(&self.taken.as_ref()?.entry)
-        } else {
-            self.weights.get(&self.keys.bit_of(key)?)
-        }
+    fn entry(&self, key: &[u8]) -> &Entry {
+        self.entries.get(key).unwrap_or(&ABSENT)
+    }
+
+    /// The base's key as the store has it.
+    pub(super) fn based(&self) -> &Entry {
+        self.entry(&self.keys.base)
+    }
+
+    /// The key `taken` as the store has it.
+    pub(super) fn taken(&self) -> &Entry {
+        self.entry(&self.keys.taken)
     }
 
     /// Where the shared clock stands: the highest time that was taken. `None` if nobody has created
@@ -145,33 +144,35 @@ impl Snapshot {
     /// [`ErrorKind::Regressed`] if anybody can see that the store lost something,
     /// [`ErrorKind::Corrupt`] if the base can't be read, [`ErrorKind::Exhausted`] past the last time.
     pub fn clock(&self) -> Result<Option<Time>> {
-        if let Some(weight) = self.weights().find(|entry| !entry.value.is_empty()) {
+        let lost = |key: &[u8], what| {
+            let key = String::from_utf8_lossy(key);
+            Err(lost(format!("its key {key} {what}."), None))
+        };
+        let keys = &self.keys;
+        if let Some(weight) = self.weights().find(|weight| !weight.value.is_empty()) {
             return Err(is_foreign(weight));
         }
-        let written = match &self.base {
-            Some(base) => Some(base.content.as_ref().map_err(Error::clone)?),
-            None => None,
-        };
-        let (written, taken) = match (written, &self.taken) {
+        let base = self.base.as_ref().map_err(Error::clone)?;
+        let base = match (base, self.entries.get(&keys.taken)) {
             (None, None) => return Ok(None),
-            (Some(written), Some(taken)) => (written, taken),
-            (Some(_), None) => return Err(self.lost("is gone", &self.keys.taken)),
-            (None, Some(taken)) if taken.content.is_none() => return Err(is_foreign(&taken.entry)),
-            (None, Some(_)) => return Err(self.lost("is gone", &self.keys.base)),
+            (Some(_), None) => return lost(&keys.taken, "is gone"),
+            (None, Some(taken)) if self.taken.is_none() => return Err(is_foreign(taken)),
+            (None, Some(_)) => return lost(&keys.base, "is gone"),
+            (Some(base), Some(_)) => base,
         };
-        let taken = &taken.entry;
-        let created_with = match written.created {
-            0 => self.created(),
+        let taken = self.taken();
+        let created_with = match base.created {
+            0 => self.based().create_revision,
             created => created,
         };
         if taken.create_revision != created_with {
-            return Err(self.lost("was deleted and written anew", &self.keys.taken));
+            return lost(&keys.taken, "was deleted and written anew");
         }
-        let Some(takes) = taken.version.checked_sub(written.taken) else {
-            return Err(self.lost("counts less than before", &self.keys.taken));
+        let Some(takes) = taken.version.checked_sub(base.taken) else {
+            return lost(&keys.taken, "counts less than before");
         };
         // In 128 bits: no version makes it wrap.
-        let clock = u128::from(written.value.get()) + u128::from(takes) + self.sum_of_weights();
+        let clock = u128::from(base.value.get()) + u128::from(takes) + self.weighed();
         let clock = u64::try_from(clock).unwrap_or(u64::MAX);
         Ok(Some(Time::ZERO.after(clock)?))
     }
@@ -180,43 +181,29 @@ impl Snapshot {
     /// over or deleted, however the clock stands.
     pub(super) fn refuse_foreign(&self) -> Result<()> {
         self.record()?;
-        match (self.clock(), &self.taken) {
+        match (self.clock(), self.entries.get(&self.keys.taken)) {
             (Err(error), _) if error.kind() == ErrorKind::Corrupt => Err(error),
             // Without a base that knows it, nothing says whose it is.
-            (Err(_), Some(taken)) if taken.content.is_none() => Err(is_foreign(&taken.entry)),
+            (Err(_), Some(taken)) if self.taken.is_none() => Err(is_foreign(taken)),
             _ => Ok(()),
         }
     }
 
-    fn sum_of_weights(&self) -> u128 {
-        let weights = self.weights.iter();
-        weights
-            .map(|(bit, entry)| u128::from(entry.version) << bit)
-            .sum()
-    }
-
     /// What the weights add to the clock.
-    pub(super) fn weighed(&self) -> u64 {
-        u64::try_from(self.sum_of_weights()).unwrap_or(u64::MAX)
-    }
-
-    fn lost(&self, what: &str, key: &[u8]) -> Error {
-        Error::new(
-            ErrorKind::Regressed,
-            format!(
-                "the store has lost times that were handed out: its key {} {what}. No time is handed \
-                 out until somebody has moved the clock forward: lamport repair",
-                String::from_utf8_lossy(key)
-            ),
-        )
+    pub(super) fn weighed(&self) -> u128 {
+        let weight = |entry: &Entry| {
+            let bit = self.keys.bit_of(&entry.key)?;
+            Some(u128::from(entry.version) << bit)
+        };
+        self.entries.values().filter_map(weight).sum()
     }
 
     /// The record; `None` if there is none, [`ErrorKind::Corrupt`] if it can't be read.
     pub fn record(&self) -> Result<Option<&Record>> {
-        match &self.record {
-            Some(Found { content, .. }) => content.as_ref().map(Some).map_err(Error::clone),
-            None => Ok(None),
-        }
+        self.record
+            .as_ref()
+            .map(Option::as_ref)
+            .map_err(Error::clone)
     }
 
     /// The record's value, 0 if there is none.
@@ -226,7 +213,7 @@ impl Snapshot {
 
     /// What lies under the base's key, if it can be read.
     pub fn base(&self) -> Option<&Base> {
-        self.base.as_ref()?.content.as_ref().ok()
+        self.base.as_ref().ok()?.as_ref()
     }
 
     /// The newest repair.
@@ -234,47 +221,21 @@ impl Snapshot {
         self.base()?.repaired
     }
 
-    /// The revision that created the base; 0: there is none.
-    pub(super) fn created(&self) -> u64 {
-        self.base
-            .as_ref()
-            .map_or(0, |base| base.entry.create_revision)
-    }
-
-    /// The revision that wrote the base last; 0: there is none.
-    pub(super) fn based_at(&self) -> u64 {
-        self.base.as_ref().map_or(0, |base| base.entry.mod_revision)
-    }
-
-    /// How many puts `taken` has seen, and the revision that created it; 0: there is none.
-    pub(super) fn taken(&self) -> (u64, u64) {
-        let entry = self.taken.as_ref().map(|taken| &taken.entry);
-        entry.map_or((0, 0), |entry| (entry.version, entry.create_revision))
-    }
-
     /// How many transactions took times since the base was written.
     pub(super) fn takes(&self) -> u64 {
         let accounted = self.base().map_or(0, |base| base.taken);
-        self.taken().0.saturating_sub(accounted)
+        self.taken().version.saturating_sub(accounted)
     }
 
     /// The version of `taken` up to which nothing is left to fold: a crowd's fold leaves the weights.
     pub(super) fn accounted(&self) -> u64 {
-        match self.weights.is_empty() {
-            true => self.base().map_or(0, |base| base.taken),
-            false => 0,
-        }
-    }
-
-    /// The revision that wrote `taken` last; 0: there is none.
-    pub(super) fn taken_at(&self) -> u64 {
-        self.taken
-            .as_ref()
-            .map_or(0, |taken| taken.entry.mod_revision)
+        let base = self.base().filter(|_| self.weights().next().is_none());
+        base.map_or(0, |base| base.taken)
     }
 
     pub(super) fn weights(&self) -> impl Iterator<Item = &Entry> {
-        self.weights.values()
+        let entries = self.entries.values();
+        entries.filter(|entry| self.keys.bit_of(&entry.key).is_some())
     }
 
     /// Compares that hold as long as nobody has written `record`, `base` or `taken`.
@@ -282,14 +243,12 @@ impl Snapshot {
     /// The bytes of the newest of these are compared beside its revision, since a restored store may
     /// use a revision a second time.
     pub(super) fn is_current(&self) -> Vec<Compare> {
-        let keys = [&self.keys.record, &self.keys.base, &self.keys.taken];
-        let mut compares: Vec<Compare> = keys.map(|key| self.is_unchanged(key)).into();
+        let keys = &self.keys;
         // Of those written together the base is enough: it names its writer.
-        let newest = [&self.keys.record, &self.keys.taken, &self.keys.base]
-            .into_iter()
-            .filter_map(|key| self.entry(key))
-            .max_by_key(|entry| entry.mod_revision);
-        if let Some(newest) = newest {
+        let keys = [&keys.record, &keys.taken, &keys.base];
+        let mut compares: Vec<Compare> = keys.map(|key| self.is_unchanged(key)).into();
+        let newest = keys.into_iter().filter_map(|key| self.entries.get(key));
+        if let Some(newest) = newest.max_by_key(|entry| entry.mod_revision) {
             compares.push(Compare::Value(newest.key.clone(), newest.value.clone()));
         }
         compares
@@ -297,30 +256,24 @@ impl Snapshot {
 
     /// A compare that holds as long as nobody has written `key`.
     pub(super) fn is_unchanged(&self, key: &[u8]) -> Compare {
-        let revision = self.entry(key).map_or(0, |entry| entry.mod_revision);
-        Compare::ModRevision(key.to_vec(), revision)
-    }
-
-    /// The base, byte for byte.
-    pub(super) fn base_bytes(&self) -> &[u8] {
-        self.base.as_ref().map_or(b"", |base| &base.entry.value)
+        Compare::ModRevision(key.to_vec(), self.entry(key).mod_revision)
     }
 
     /// Whether a change, after which the clock is as this shows it, deleted what no clock deletes: the
     /// record, the base or `taken`, or weights that no base accounts for.
     pub fn is_loss(&self, change: &Change) -> bool {
-        let based = self.based_at() == change.revision;
+        let keys = &self.keys;
+        let based = self.based().mod_revision == change.revision;
         change.keys.iter().any(|(key, entry)| {
-            let weight = self.keys.bit_of(key).is_some();
-            let ours = [&self.keys.record, &self.keys.base, &self.keys.taken].contains(&key);
+            let ours = [&keys.record, &keys.base, &keys.taken].contains(&key);
+            let weight = keys.bit_of(key).is_some();
             entry.is_none() && (ours || (weight && !based))
         })
     }
 
-    /// The newest revision that wrote `record`, `base` or `taken`; 0: there is none.
+    /// The newest revision that wrote any key of the clock; 0: there is none.
     pub fn written_at(&self) -> u64 {
-        let keys = [&self.keys.record, &self.keys.base, &self.keys.taken];
-        let entries = keys.into_iter().filter_map(|key| self.entry(key));
+        let entries = self.entries.values();
         entries.map(|entry| entry.mod_revision).max().unwrap_or(0)
     }
 }
@@ -329,11 +282,7 @@ impl Snapshot {
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cluster {:x} @{} ", self.cluster, self.revision)?;
-        let keys = [&self.keys.record, &self.keys.base, &self.keys.taken];
-        let entries = keys.into_iter().filter_map(|key| self.entry(key));
-        f.debug_list()
-            .entries(entries.chain(self.weights()))
-            .finish()
+        f.debug_list().entries(self.entries.values()).finish()
     }
 }
 
@@ -347,4 +296,16 @@ fn read_record(bytes: &[u8], keys: &Keys) -> Result<Record> {
         let key = String::from_utf8_lossy(&keys.record);
         Error::with_source(error.kind(), format!("under {key}: {error}"), error)
     })
+}
+
+/// [`ErrorKind::Regressed`]: what shows it, and what to do.
+pub(super) fn lost(what: String, at_least: Option<Time>) -> Error {
+    let told = at_least.map_or(String::new(), |time| format!(" --at-least {time}"));
+    Error::new(
+        ErrorKind::Regressed,
+        format!(
+            "the store has lost times that were handed out: {what} No time is handed out until \
+             somebody has moved the clock forward: lamport repair{told}"
+        ),
+    )
 }

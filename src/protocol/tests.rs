@@ -31,7 +31,7 @@ fn sent(process: &Protocol, call: &mut Call) -> Arc<Transaction> {
 }
 
 /// Carries a call through.
-fn finish(process: &mut Protocol, call: &mut Call, store: &mut Mvcc) -> Result<Times> {
+fn finish(process: &mut Protocol, call: &mut Call, store: &mut Mvcc) -> Result<Reservation> {
     loop {
         match process.poll(call, 1.5) {
             Step::Look => drop(look(process, store)?),
@@ -45,7 +45,7 @@ fn finish(process: &mut Protocol, call: &mut Call, store: &mut Mvcc) -> Result<T
     }
 }
 
-fn update(process: &mut Protocol, store: &mut Mvcc, local: u64) -> Result<Times> {
+fn update(process: &mut Protocol, store: &mut Mvcc, local: u64) -> Result<Reservation> {
     let mut call = process.begin(time(local), 1);
     finish(process, &mut call, store)
 }

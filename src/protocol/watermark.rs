@@ -8,8 +8,11 @@
 //! Every answer is held against what was known when its question was *sent*: an answer that another
 //! one overtook shows less, and nothing is lost by that.
 
+use std::cmp::Ordering;
+
+use super::Answer;
 use super::keys::Repaired;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, lost};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -30,31 +33,6 @@ pub struct Watermark {
     marks: u64,
 }
 
-/// What an answer means for those who asked.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    /// It shows at least as much as was known.
-    Well,
-    /// It was asked before a repair that was accepted or seen since: as good as lost.
-    Void,
-    /// The store has lost something: [`ErrorKind::Regressed`], which says what.
-    Lost(Error),
-}
-
-/// The state of the store as an answer shows it, before the transaction's own puts.
-pub(super) struct Shown<'a> {
-    pub(super) before: &'a Snapshot,
-    /// Which store answered.
-    pub(super) cluster: u64,
-    /// The revision of the answer.
-    pub(super) revision: u64,
-    /// Whether the transaction wrote something, so that its revision is a new one.
-    pub(super) wrote: bool,
-    /// Whether it can't be stale. A plain read may be (etcd issue 20418): what it shows is refused, and
-    /// nothing more is concluded from it.
-    pub(super) certain: bool,
-}
-
 /// Notices losses: judges every answer, and remembers what it has found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LossDetector {
@@ -64,7 +42,7 @@ pub(super) struct LossDetector {
     repairs: Vec<Repaired>,
     lost: Option<Loss>,
     /// The newest times handed out: revision, first and last.
-    newest: Option<(u64, Time, Time)>,
+    newest: (u64, Time, Time),
 }
 
 /// A loss that was found.
@@ -99,85 +77,69 @@ impl LossDetector {
         self.known.repairs
     }
 
-    /// Whether no repair was accepted since `asked`.
-    fn is_of_now(&self, asked: Watermark) -> bool {
-        asked.repairs == self.known.repairs
-    }
-
-    /// What `found` lacks of what was known, as an error that says so.
-    pub(super) fn missing(&self, asked: Watermark, found: &Snapshot) -> Option<Error> {
-        let mark = Watermark::of(found, asked);
-        let new = found.repaired().filter(|mark| !self.repairs.contains(mark));
-        let is_repaired = new.is_some_and(|mark| mark.to > asked.time);
-        let is_well = asked.is_kept_by(mark) && found.revision >= asked.revision;
-        (!is_well && !is_repaired).then(|| asked.lost(mark))
-    }
-
-    /// Judges an answer to something that was asked when `asked` was known.
-    pub(super) fn judge(&mut self, asked: Watermark, shown: &Shown<'_>) -> Verdict {
-        if !self.is_of_now(asked) {
-            return Verdict::Void;
+    /// [`ErrorKind::Regressed`] if the answer lacks something of what was known when it was `asked` for,
+    /// and no repair explains that.
+    pub(super) fn check(&self, asked: Watermark, answer: &Answer) -> Result<()> {
+        match asked.lacks(answer) {
+            Some(error) if !self.is_repaired(asked, answer) => Err(error),
+            _ => Ok(()),
         }
-        let clock = shown.before.clock();
-        let is_whole = clock.is_ok();
-        let found = Watermark {
-            cluster: shown.cluster,
-            revision: shown.revision,
-            ..Watermark::of(shown.before, asked)
-        };
-        let contradiction = match clock {
-            Err(error) if error.kind() == ErrorKind::Regressed => Some(error),
-            _ if asked.is_kept_by(found) && asked.is_before(shown) => None,
-            _ => Some(asked.lost(found)),
-        };
-        let mark = shown.before.repaired();
-        let highest = self.known.time.max(asked.time);
-        let is_repaired =
-            is_whole && mark.is_some_and(|mark| !self.repairs.contains(&mark) && mark.to > highest);
-        let is_well = contradiction.is_none() && self.lost.is_none();
-        if !is_well && is_repaired {
-            self.start_over();
-        } else if let Some(error) = contradiction {
+    }
+
+    /// Judges an answer to something that was asked when `asked` was known. False: it was asked before
+    /// a repair that was accepted or seen since, and is as good as lost. [`ErrorKind::Regressed`] if the
+    /// store has lost something.
+    pub(super) fn judge(&mut self, asked: Watermark, answer: &Answer) -> Result<bool> {
+        if asked.repairs != self.known.repairs {
+            return Ok(false);
+        }
+        let lacks = asked.lacks(answer);
+        if self.is_repaired(asked, answer) && (lacks.is_some() || self.has_lost()) {
+            // A repair made the clock whole: what was known before is void.
+            self.known = Watermark {
+                repairs: self.known.repairs + 1,
+                marks: self.known.marks,
+                ..Watermark::default()
+            };
+            self.newest = Default::default();
+        } else if let Some(error) = lacks {
             // It may be of the time between the loss and a repair that was seen since.
             if self.lost.is_none() && asked.marks != self.known.marks {
-                return Verdict::Void;
+                return Ok(false);
             }
-            if shown.certain {
+            if answer.certain {
                 let known = self.lost.as_ref().is_some_and(|loss| loss.lasting);
                 self.lost = Some(Loss {
                     error: error.clone(),
-                    lasting: known || !asked.is_of_another_store(found),
+                    lasting: known || !asked.is_of_another_store(answer.after.cluster),
                 });
             }
-            return Verdict::Lost(error);
-        } else if let Some(loss) = &self.lost {
-            if loss.lasting {
-                return Verdict::Lost(loss.error.clone());
-            }
-            self.lost = None;
+            return Err(error);
+        } else if let Some(loss) = self.lost.as_ref().filter(|loss| loss.lasting) {
+            return Err(loss.error.clone());
         }
-        self.remember(mark);
-        Verdict::Well
-    }
-
-    /// A repair made the clock whole: what was known before is void.
-    fn start_over(&mut self) {
-        self.known = Watermark {
-            repairs: self.known.repairs + 1,
-            marks: self.known.marks,
-            ..Watermark::default()
-        };
         self.lost = None;
-        self.newest = None;
-    }
-
-    fn remember(&mut self, mark: Option<Repaired>) {
-        if let Some(mark) = mark.filter(|mark| !self.repairs.contains(mark)) {
+        if let Some(mark) = self.new_mark(answer) {
             self.repairs.push(mark);
             self.known.marks += 1;
-            let old = self.repairs.len().saturating_sub(LossDetector::REMEMBERED);
-            self.repairs.drain(..old);
+            if self.repairs.len() > LossDetector::REMEMBERED {
+                self.repairs.remove(0);
+            }
         }
+        Ok(true)
+    }
+
+    /// The mark of a repair that was not seen before.
+    fn new_mark(&self, answer: &Answer) -> Option<Repaired> {
+        let mark = answer.before.repaired();
+        mark.filter(|mark| !self.repairs.contains(mark))
+    }
+
+    /// Whether a repair has made the clock whole again, above all that is known.
+    fn is_repaired(&self, asked: Watermark, answer: &Answer) -> bool {
+        let highest = self.known.time.max(asked.time);
+        let is_above = |mark: Repaired| mark.to > highest;
+        answer.before.clock().is_ok() && self.new_mark(answer).is_some_and(is_above)
     }
 
     /// Learns from a snapshot that was judged to be well.
@@ -186,7 +148,7 @@ impl LossDetector {
         if after.cluster != 0 {
             known.cluster = after.cluster;
         }
-        known.created = known.created.max(after.created());
+        known.created = known.created.max(after.based().create_revision);
         known.revision = known.revision.max(after.revision);
         if let Ok(Some(clock)) = after.clock() {
             known.time = known.time.max(clock);
@@ -196,94 +158,69 @@ impl LossDetector {
     /// The last check before times are handed out: what one process hands out rises with the revision
     /// of the answers. Else the store went back between two of its transactions in flight.
     pub(super) fn hand_out(&mut self, revision: u64, first: Time, last: Time) -> Result<()> {
-        if let Some((newest, newest_first, newest_last)) = self.newest {
-            let rises = match revision.cmp(&newest) {
-                std::cmp::Ordering::Greater => first > newest_last,
-                std::cmp::Ordering::Less => last < newest_first,
-                std::cmp::Ordering::Equal => false,
-            };
-            if !rises {
-                let error = Error::new(
-                    ErrorKind::Regressed,
-                    format!(
-                        "the store has lost times that were handed out: revision {newest} had given \
-                         this process {newest_last}, and revision {revision} gives it {first}. No \
-                         time is handed out until somebody has moved the clock forward: lamport \
-                         repair --at-least {newest_last}"
-                    ),
-                );
-                self.lost = Some(Loss {
-                    error: error.clone(),
-                    lasting: true,
-                });
-                return Err(error);
-            }
-            if revision < newest {
-                return Ok(());
-            }
+        let (newest, newest_first, newest_last) = self.newest;
+        let rises = match revision.cmp(&newest) {
+            Ordering::Greater => first > newest_last,
+            Ordering::Less => last < newest_first,
+            Ordering::Equal => false,
+        };
+        if !rises {
+            let what = format!(
+                "revision {newest} had given this process {newest_last}, and revision {revision} \
+                 gives it {first}."
+            );
+            let error = lost(what, Some(newest_last));
+            self.lost = Some(Loss {
+                error: error.clone(),
+                lasting: true,
+            });
+            return Err(error);
         }
-        self.newest = Some((revision, first, last));
+        if revision > newest {
+            self.newest = (revision, first, last);
+        }
         Ok(())
     }
 }
 
 impl Watermark {
-    /// What a snapshot tells of the store. A base that can't be read says nothing of a loss.
-    fn of(snapshot: &Snapshot, asked: Watermark) -> Watermark {
-        let clock = snapshot.clock();
-        Watermark {
-            cluster: snapshot.cluster,
-            created: snapshot.created(),
-            revision: snapshot.revision,
-            time: clock.map_or(asked.time, |clock| clock.unwrap_or_default()),
-            repairs: 0,
-            marks: 0,
-        }
-    }
-
     /// The highest time.
     pub fn time(self) -> Time {
         self.time
     }
 
-    /// Whether nothing that was known is missing, and it is the same store.
-    fn is_kept_by(self, found: Watermark) -> bool {
-        !self.is_of_another_store(found)
-            && found.time >= self.time
-            && (self.created == 0 || found.created == self.created)
-    }
-
-    /// Whether the answer's revision lies where it must: after all that was known.
-    fn is_before(self, shown: &Shown<'_>) -> bool {
-        shown.revision > self.revision || (!shown.wrote && shown.revision == self.revision)
-    }
-
-    fn is_of_another_store(self, found: Watermark) -> bool {
-        self.cluster != 0 && found.cluster != 0 && self.cluster != found.cluster
-    }
-
-    /// [`ErrorKind::Regressed`] with both sides, and what to do.
-    fn lost(self, found: Watermark) -> Error {
-        Error::new(
-            ErrorKind::Regressed,
+    /// [`ErrorKind::Regressed`] with both sides, if the answer lacks something that was known.
+    fn lacks(self, answer: &Answer) -> Option<Error> {
+        let after = &answer.after;
+        let clock = match answer.before.clock() {
+            Err(error) if error.kind() == ErrorKind::Regressed => return Some(error),
+            // A base that can't be read says nothing of a loss.
+            Err(_) => self.time,
+            Ok(clock) => clock.unwrap_or_default(),
+        };
+        let created = answer.before.based().create_revision;
+        let is_kept = !self.is_of_another_store(after.cluster)
+            && clock >= self.time
+            && (self.created == 0 || self.created == created);
+        // What wrote something has a revision of its own.
+        let is_later = self.revision + u64::from(answer.wrote) <= after.revision;
+        let place = |cluster, revision| match cluster {
+            0 => format!("revision {revision}"),
+            _ => format!("revision {revision} of cluster {cluster:x}"),
+        };
+        let what = || {
             format!(
-                "the store has lost times that were handed out: this process knows of times up to \
-                 {} ({}), and now it finds {} ({}). Was it restored from a snapshot, were keys \
-                 deleted, or is it another store? No time is handed out until somebody has moved \
-                 the clock forward: lamport repair --at-least {}",
+                "this process knows of times up to {} ({}), and now it finds {clock} ({}). Was it \
+                 restored from a snapshot, were keys deleted, or is it another store?",
                 self.time,
-                self.place(),
-                found.time,
-                found.place(),
-                self.time
-            ),
-        )
+                place(self.cluster, self.revision),
+                place(after.cluster, after.revision)
+            )
+        };
+        (!is_kept || !is_later).then(|| lost(what(), Some(self.time)))
     }
 
-    fn place(self) -> String {
-        match self.cluster {
-            0 => format!("revision {}", self.revision),
-            cluster => format!("revision {} of cluster {cluster:x}", self.revision),
-        }
+    fn is_of_another_store(self, cluster: u64) -> bool {
+        self.cluster != 0 && cluster != 0 && self.cluster != cluster
     }
 }

@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::attempt::closed;
 use super::queue::{MAX_WAITING, Refused, Waits};
-use super::{Inner, Reservation, Session, fold, real_timestamp};
+use super::{Inner, Session, fold, real_timestamp};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::{Holder, Protocol, Step, Times};
+use crate::protocol::{Holder, Protocol, Reservation, Step};
 use crate::store::{Failure, Outcome};
 
 /// One waiting call.
@@ -135,7 +135,7 @@ impl Driver {
     }
 
     /// Carries a batch, and keeps the deadline of each of its callers. `None`: no caller is left.
-    async fn carry_in_time(&self, batch: &Batch) -> Option<Result<Times>> {
+    async fn carry_in_time(&self, batch: &Batch) -> Option<Result<Reservation>> {
         let mut carry = std::pin::pin!(self.session.unless_closed(self.carry(batch)));
         loop {
             let earliest = batch.earliest_deadline()?;
@@ -174,7 +174,7 @@ impl Driver {
     }
 
     /// Runs the protocol for one batch.
-    async fn carry(&self, batch: &Batch) -> Result<Times> {
+    async fn carry(&self, batch: &Batch) -> Result<Reservation> {
         let session = &self.session.within(batch.timeout);
         let inner = &session.inner;
         let local = inner.local.advance()?;
@@ -218,7 +218,7 @@ impl Driver {
         }
     }
 
-    fn answer(&self, batch: Batch, result: Result<Times>) {
+    fn answer(&self, batch: Batch, result: Result<Reservation>) {
         *self.session.inner.last_failure() = result.as_ref().err().cloned();
         let callers = batch
             .callers
@@ -235,31 +235,24 @@ impl Driver {
     }
 
     /// Deals the times out in the order in which the callers came.
-    fn hand_out(&self, callers: Vec<Caller>, times: Times) {
-        let local = &self.session.inner.local;
-        local.raise(times.last);
-        let mut first = times.first;
-        let mut previous = times.previous;
-        let mut regressed = times.regressed;
+    fn hand_out(&self, callers: Vec<Caller>, mut times: Reservation) {
+        self.session.inner.local.raise(times.last);
+        let mut previous = times.previous.take();
         for caller in callers {
-            let last = Time::saturating(first.get() + caller.count - 1);
+            let last = Time::saturating(times.first.get() + caller.count - 1);
             let holder = Holder {
                 value: last,
-                process: local.process().to_string(),
+                process: times.process.to_string(),
             };
-            // To a caller that gave up meanwhile its times are lost: a gap, nobody else's.
-            let _ = caller.answer.send(Ok(Reservation {
-                first,
+            let dealt = Reservation {
                 last,
-                process: local.process().clone(),
-                instance: local.instance(),
                 previous: previous.replace(holder),
-                real_timestamp: times.real_timestamp,
-                revision: times.revision,
-                round_trips: times.round_trips,
-                regressed: regressed.take(),
-            }));
-            first = Time::saturating(last.get() + 1);
+                ..times.clone()
+            };
+            times.regressed = None;
+            times.first = Time::saturating(last.get() + 1);
+            // To a caller that gave up meanwhile its times are lost: a gap, nobody else's.
+            let _ = caller.answer.send(Ok(dealt));
         }
     }
 }

@@ -28,14 +28,12 @@ mod names;
 mod queue;
 mod repair;
 pub(crate) mod runtime;
-mod update;
 mod watch;
 
 pub use self::background::SyncStats;
 pub use self::history::History;
-pub use self::update::{Reservation, Update};
 pub use self::watch::{Watch, WatchEvent};
-pub use crate::protocol::{Holder, Observed, RepairPlan};
+pub use crate::protocol::{Holder, Observed, RepairPlan, Reservation, Update};
 pub use crate::store::Server;
 
 /// A local clock and one record that many processes share.

@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use lamport_clock::protocol::{
-    At, Call, Compare, Fold, Keys, Operation, Protocol, Question, RepairPlan, Reply, Snapshot,
-    Step, Times, Transaction,
+    At, Call, Compare, Fold, Keys, Operation, Protocol, Question, RepairPlan, Reply, Reservation,
+    Snapshot, Step, Transaction,
 };
 use lamport_clock::store::mvcc::Mvcc;
 use lamport_clock::{ErrorKind, Instance, LocalClock, ProcessId, Time};
@@ -623,7 +623,7 @@ impl World {
         }
     }
 
-    fn hand_out(&mut self, i: usize, k: usize, times: &Times) {
+    fn hand_out(&mut self, i: usize, k: usize, times: &Reservation) {
         let Some(slot) = self.processes[i].slots[k].take() else {
             return;
         };

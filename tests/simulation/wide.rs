@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use lamport_clock::protocol::{At, Fold, Keys, Protocol, Snapshot, Step, Times};
+use lamport_clock::protocol::{At, Fold, Keys, Protocol, Snapshot, Step};
 use lamport_clock::store::{Failure, Outcome, Store};
 use lamport_clock::{
     Config, Error, ErrorKind, Instance, LocalClock, Observed, ProcessId, Reservation,
@@ -62,22 +62,12 @@ impl Wide {
             let times = carried.unwrap_or_else(|_| Err(late()))?;
             clock.local.raise(times.last);
             clock.clone().fold_when_due();
-            Ok(Reservation {
-                first: times.first,
-                last: times.last,
-                process: clock.local.process().clone(),
-                instance: clock.local.instance(),
-                previous: times.previous,
-                real_timestamp: times.real_timestamp,
-                revision: times.revision,
-                round_trips: times.round_trips,
-                regressed: times.regressed,
-            })
+            Ok(times)
         });
         carried.await.expect("it does not panic")
     }
 
-    async fn carry(&self, count: u64) -> Result<Times, Error> {
+    async fn carry(&self, count: u64) -> Result<Reservation, Error> {
         let local = self.local.advance()?;
         let mut call = self.protocol().begin(local, count);
         loop {

@@ -3,9 +3,8 @@
 use super::Snapshot;
 use crate::clock::{Instance, Time};
 use crate::error::{Error, Result};
-use crate::protocol::keys::{Base, Taken};
+use crate::protocol::keys::Base;
 use crate::protocol::record::Record;
-use crate::protocol::transaction::Entry;
 
 /// The holder of a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,32 +33,23 @@ pub struct Observed {
 }
 
 impl Snapshot {
-    /// Whether a legacy writer wrote the record: nobody else writes it without the base.
-    fn is_legacy(&self, record: &Entry) -> bool {
-        let base = self.base.as_ref();
-        base.is_none_or(|base| base.entry.mod_revision != record.mod_revision)
-    }
-
-    /// What a record says that a legacy writer wrote, and where it stands.
-    fn legacy_record(&self) -> Option<(&Record, &Entry)> {
-        let found = self.record.as_ref()?;
-        let record = found.content.as_ref().ok()?;
-        self.is_legacy(&found.entry)
-            .then_some((record, &found.entry))
+    /// What a legacy writer wrote: nobody else writes the record without the base.
+    fn legacy_record(&self) -> Option<&Record> {
+        let record = self.record.as_ref().ok()?.as_ref();
+        record.filter(|_| self.recorded_at() != self.based().mod_revision)
     }
 
     /// The record of a legacy writer that a fold found above all takes, as long as nobody took since.
-    fn folded_legacy(&self) -> Option<(&Record, &Entry)> {
-        let (found, taken) = (self.record.as_ref()?, self.taken.as_ref()?);
-        let (record, base) = (found.content.as_ref().ok()?, self.base()?);
+    fn folded_legacy(&self) -> Option<&Record> {
+        let (record, base) = (self.record.as_ref().ok()?.as_ref()?, self.base()?);
         let is_fold = base.count == 0
-            && found.entry.mod_revision == self.based_at()
-            && base.taken == taken.entry.version;
-        let by_taker = taken.content.as_ref().is_none_or(|taken| {
+            && self.recorded_at() == self.based().mod_revision
+            && base.taken == self.taken().version;
+        let by_taker = self.taken.as_ref().is_none_or(|taken| {
             let name = (&taken.process, Some(taken.real_timestamp));
             name == (&record.process_id, record.real_timestamp)
         });
-        (is_fold && !by_taker).then_some((record, &found.entry))
+        (is_fold && !by_taker).then_some(record)
     }
 
     /// The update that took the newest time; `None` if there was none yet.
@@ -67,77 +57,109 @@ impl Snapshot {
     /// A take that gave its times up (see [`Taken`]) is told of as if it had them: they are nobody's.
     pub fn newest(&self) -> Option<Observed> {
         let clock = self.clock().ok().flatten();
-        if let Some((record, entry)) = self.legacy_record()
+        if let Some(record) = self.legacy_record()
             && clock.is_none_or(|clock| record.value > clock)
         {
-            return Some(observed_legacy(record, entry));
+            return Some(self.observed_legacy(record));
         }
-        let clock = clock?;
-        let (base, taken) = (self.base.as_ref()?, self.taken.as_ref()?);
-        let written = base.content.as_ref().ok()?;
+        let (clock, base) = (clock?, self.base()?);
         // Both at once is the creation.
-        if written.count > 0 && base.entry.mod_revision >= taken.entry.mod_revision {
-            return Some(observed_base(written, base.entry.mod_revision));
+        if base.count > 0 && self.based().mod_revision >= self.taken().mod_revision {
+            return Some(self.observed_base(base));
         }
-        if let Some((record, entry)) = self.folded_legacy() {
-            return Some(observed_legacy(record, entry));
-        }
-        let revision = taken.entry.mod_revision;
-        Some(observed_take(taken.content.as_ref(), clock, revision))
+        Some(match self.folded_legacy() {
+            Some(record) => self.observed_legacy(record),
+            None => self.observed_take(clock),
+        })
     }
 
     /// The update that its own revision made, if it made one: what `newest` is not, where a fold or
     /// a void take came last.
     ///
-    /// [`ErrorKind::Corrupt`] if what it wrote can't be read.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind) if what it wrote can't be read.
     pub fn update(&self) -> Result<Option<Observed>> {
-        let here = |entry: &Entry| entry.mod_revision == self.revision;
-        if let Some(base) = self.base.as_ref().filter(|base| here(&base.entry)) {
-            let written = base.content.as_ref().map_err(Error::clone)?;
-            return Ok((written.count > 0).then(|| observed_base(written, self.revision)));
+        if self.based().mod_revision == self.revision {
+            let base = self.base.as_ref().map_err(Error::clone)?.as_ref();
+            let update = base.filter(|base| base.count > 0);
+            return Ok(update.map(|base| self.observed_base(base)));
         }
-        if let Some(taken) = self.taken.as_ref().filter(|taken| here(&taken.entry)) {
+        if self.taken().mod_revision == self.revision {
             let Some(clock) = self.clock()? else {
                 return Ok(None);
             };
-            let content = taken.content.as_ref();
-            let update = observed_take(content, clock, self.revision);
-            let void = content.is_some_and(|taken| {
+            let update = self.observed_take(clock);
+            let void = self.taken.as_ref().is_some_and(|taken| {
                 // A record that can't be read leaves nobody a time.
                 let recorded = self.recorded().unwrap_or(Time::MAX);
                 taken.count == 0 || is_void(update.first, taken.local, taken.attempt, recorded)
             });
             return Ok((!void).then_some(update));
         }
-        match self.record.as_ref().filter(|record| here(&record.entry)) {
-            Some(found) => {
-                let record = found.content.as_ref().map_err(Error::clone)?;
-                Ok(Some(observed_legacy(record, &found.entry)))
-            }
-            None => Ok(None),
+        if self.recorded_at() == self.revision {
+            return Ok(self.record()?.map(|record| self.observed_legacy(record)));
         }
+        Ok(None)
     }
 
     /// The highest time taken, if a legacy writer's record stands below it and is the last word.
     pub(in crate::protocol) fn set_back_from(&self) -> Option<Time> {
-        let (record, entry) = self.legacy_record()?;
+        let record = self.legacy_record()?;
         let clock = self.clock().ok().flatten()?;
-        (record.value < clock && entry.mod_revision > self.taken_at()).then_some(clock)
+        let is_last = self.recorded_at() > self.taken().mod_revision;
+        (record.value < clock && is_last).then_some(clock)
     }
 
     /// The record that a fold writes, with the name and time of who took last.
     pub(in crate::protocol) fn folded_record(&self, value: Time) -> Record {
-        if let Some((record, _)) = self
-            .legacy_record()
-            .filter(|(record, _)| record.value == value)
-        {
+        let legacy = self.legacy_record();
+        if let Some(record) = legacy.filter(|record| record.value == value) {
             return record.clone();
         }
-        let taken = self.taken.as_ref().and_then(|taken| taken.content.as_ref());
+        let taken = self.taken.as_ref();
         Record {
             value,
             process_id: taken.map_or_else(String::new, |taken| taken.process.clone()),
             real_timestamp: taken.map(|taken| taken.real_timestamp),
+        }
+    }
+
+    /// The revision that wrote the record last; 0: there is none.
+    fn recorded_at(&self) -> u64 {
+        self.entry(&self.keys.record).mod_revision
+    }
+
+    fn observed_base(&self, base: &Base) -> Observed {
+        Observed {
+            first: base.first,
+            value: base.value,
+            process: base.process.clone(),
+            instance: Some(base.instance),
+            real_timestamp: Some(base.real_timestamp),
+            revision: self.based().mod_revision,
+        }
+    }
+
+    fn observed_take(&self, clock: Time) -> Observed {
+        let taken = self.taken.as_ref();
+        let count = taken.map_or(1, |taken| taken.count.max(1));
+        Observed {
+            first: Time::saturating((clock.get() + 1).saturating_sub(count)),
+            value: clock,
+            process: taken.map_or_else(String::new, |taken| taken.process.clone()),
+            instance: taken.map(|taken| taken.instance),
+            real_timestamp: taken.map(|taken| taken.real_timestamp),
+            revision: self.taken().mod_revision,
+        }
+    }
+
+    fn observed_legacy(&self, record: &Record) -> Observed {
+        Observed {
+            first: record.value,
+            value: record.value,
+            process: record.process_id.clone(),
+            instance: None,
+            real_timestamp: record.real_timestamp,
+            revision: self.recorded_at(),
         }
     }
 }
@@ -146,38 +168,4 @@ impl Snapshot {
 /// wants them above.
 pub(in crate::protocol) fn is_void(first: Time, local: Time, attempt: u8, recorded: Time) -> bool {
     first <= local || (attempt < 2 && first <= recorded)
-}
-
-fn observed_base(base: &Base, revision: u64) -> Observed {
-    Observed {
-        first: base.first,
-        value: base.value,
-        process: base.process.clone(),
-        instance: Some(base.instance),
-        real_timestamp: Some(base.real_timestamp),
-        revision,
-    }
-}
-
-fn observed_take(taken: Option<&Taken>, clock: Time, revision: u64) -> Observed {
-    let count = taken.map_or(1, |taken| taken.count.max(1));
-    Observed {
-        first: Time::saturating((clock.get() + 1).saturating_sub(count)),
-        value: clock,
-        process: taken.map_or_else(String::new, |taken| taken.process.clone()),
-        instance: taken.map(|taken| taken.instance),
-        real_timestamp: taken.map(|taken| taken.real_timestamp),
-        revision,
-    }
-}
-
-fn observed_legacy(record: &Record, entry: &Entry) -> Observed {
-    Observed {
-        first: record.value,
-        value: record.value,
-        process: record.process_id.clone(),
-        instance: None,
-        real_timestamp: record.real_timestamp,
-        revision: entry.mod_revision,
-    }
 }

@@ -1,7 +1,7 @@
 //! What an update gives.
 
+use super::snapshot::Holder;
 use crate::clock::{Instance, ProcessId, Stamp, Time};
-use crate::protocol::Holder;
 
 /// One time of the shared clock.
 #[derive(Clone, Debug, PartialEq)]
