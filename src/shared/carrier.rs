@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::Handle;
 
 use super::driver::Caller;
 use super::queue::Queue;
@@ -66,10 +66,8 @@ impl Carriers {
 
     fn on(&self, runtime: Handle) -> Arc<Carrier> {
         let mut made = self.made();
-        let found = made
-            .iter()
-            .rposition(|carrier| carrier.id() == runtime.id());
-        if let Some(found) = found {
+        let is_here = |carrier: &Arc<Carrier>| carrier.runtime.id() == runtime.id();
+        if let Some(found) = made.iter().rposition(is_here) {
             let carrier = made[found].clone();
             // Rarely anything else than the last one.
             made[found..].rotate_left(1);
@@ -103,11 +101,5 @@ impl Carriers {
 
     fn made(&self) -> MutexGuard<'_, Vec<Arc<Carrier>>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Carrier {
-    fn id(&self) -> Id {
-        self.runtime.id()
     }
 }

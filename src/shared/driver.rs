@@ -4,6 +4,7 @@
 //! before the transaction began, so real-time order holds among processes and among callers. It also
 //! keeps their deadlines, so a caller needs no timer. What a reply means is decided in `protocol`.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::attempt::closed;
-use super::queue::{MAX_WAITING, Refused, Waits};
-use super::{Inner, Session, fold, real_timestamp};
+use super::queue::{Waits, closed};
+use super::session::Session;
+use super::{Inner, fold, real_timestamp};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Holder, Protocol, Reservation, Step};
@@ -36,25 +37,13 @@ impl Waits for Caller {
 /// Puts a caller into the queue and sees to it that it is carried.
 pub(super) fn enqueue(session: Session, caller: Caller) -> Result<()> {
     session.inner.refuse_if_closed()?;
-    match session.carrier.queue.push(caller) {
-        Ok(false) => {}
-        Ok(true) => {
-            let runtime = session.carrier.runtime.clone();
-            let driver = Driver {
-                session,
-                over: false,
-            };
-            runtime.spawn(driver.run());
-        }
-        Err(Refused::Closed) => return Err(closed()),
-        Err(Refused::Full) => {
-            return Err(Error::new(
-                ErrorKind::Overloaded,
-                format!(
-                    "{MAX_WAITING} callers wait for this clock already; slow down or reserve() ranges"
-                ),
-            ));
-        }
+    if session.carrier.queue.push(caller)? {
+        let runtime = session.carrier.runtime.clone();
+        let driver = Driver {
+            session,
+            over: false,
+        };
+        runtime.spawn(driver.run());
     }
     Ok(())
 }
@@ -113,7 +102,7 @@ impl Driver {
             };
             together = batch.callers().len();
             if let Some(result) = self.carry_in_time(&batch).await {
-                self.answer(batch, result);
+                self.answer(&batch, result);
             }
             fold::when_due(&self.session);
         }
@@ -136,7 +125,8 @@ impl Driver {
 
     /// Carries a batch, and keeps the deadline of each of its callers. `None`: no caller is left.
     async fn carry_in_time(&self, batch: &Batch) -> Option<Result<Reservation>> {
-        let mut carry = std::pin::pin!(self.session.unless_closed(self.carry(batch)));
+        let carry = self.session.inner.unless_closed(self.carry(batch));
+        let mut carry = std::pin::pin!(carry);
         loop {
             let earliest = batch.earliest_deadline()?;
             tokio::select! {
@@ -159,10 +149,10 @@ impl Driver {
             callers.push(caller);
             None
         });
-        let latest = callers
+        let given = callers
             .iter()
             .map(|caller| (caller.deadline, caller.timeout));
-        let latest = latest.max();
+        let latest = given.max();
         self.over = latest.is_none();
         let (deadline, timeout) = latest?;
         Some(Batch {
@@ -175,11 +165,15 @@ impl Driver {
 
     /// Runs the protocol for one batch.
     async fn carry(&self, batch: &Batch) -> Result<Reservation> {
-        let session = &self.session.within(batch.timeout);
-        let inner = &session.inner;
+        let inner = &self.session.inner;
+        let session = Session {
+            deadline: batch.deadline,
+            timeout: batch.timeout,
+            ..self.session.clone()
+        };
         let local = inner.local.advance()?;
         let mut call = inner.protocol().begin(local, batch.count);
-        let mut attempts = session.attempts(batch.deadline);
+        let mut attempts = session.attempts();
         let mut answers = 0;
         loop {
             let step = inner.protocol().poll(&mut call, real_timestamp());
@@ -187,7 +181,7 @@ impl Driver {
                 Step::Done(times) => return Ok(times),
                 Step::Failed(error) => return Err(error),
                 Step::Look => {
-                    session.look(batch.deadline).await?;
+                    session.look().await?;
                     continue;
                 }
                 Step::Send(transaction) => transaction,
@@ -195,7 +189,7 @@ impl Driver {
             if answers >= MOST_ANSWERS {
                 attempts.failed(Failure::unknown(leads_nowhere())).await?;
             }
-            match session.send(&transaction, batch.deadline).await {
+            match session.send(&transaction).await {
                 Ok(reply) => {
                     inner.judge(|protocol| protocol.handle_reply(&mut call, &reply));
                     answers += 1;
@@ -218,25 +212,21 @@ impl Driver {
         }
     }
 
-    fn answer(&self, batch: Batch, result: Result<Reservation>) {
-        *self.session.inner.last_failure() = result.as_ref().err().cloned();
-        let callers = batch
-            .callers
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(times) => self.hand_out(callers, times),
+    /// Answers the callers; times are dealt out in the order in which they came.
+    fn answer(&self, batch: &Batch, result: Result<Reservation>) {
+        let inner = &self.session.inner;
+        *inner.last_failure() = result.as_ref().err().cloned();
+        let callers = mem::take(&mut *batch.callers());
+        let mut times = match result {
+            Ok(times) => times,
             Err(error) => {
                 for caller in callers {
                     let _ = caller.answer.send(Err(error.clone()));
                 }
+                return;
             }
-        }
-    }
-
-    /// Deals the times out in the order in which the callers came.
-    fn hand_out(&self, callers: Vec<Caller>, mut times: Reservation) {
-        self.session.inner.local.raise(times.last);
+        };
+        inner.local.raise(times.last);
         let mut previous = times.previous.take();
         for caller in callers {
             let last = Time::saturating(times.first.get() + caller.count - 1);

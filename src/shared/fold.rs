@@ -1,15 +1,16 @@
 //! When to fold what was taken: off the way of any update.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::RuntimeFlavor;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::carrier::Carrier;
-use super::{Inner, Session, real_timestamp};
+use super::real_timestamp;
+use super::session::Session;
 use crate::protocol::{At, Fold, Snapshot};
 
 /// How long after an update it is looked whether the process rests: soon, and less often while it goes
@@ -21,38 +22,40 @@ const MOST_RESTS: usize = 16;
 
 /// After an update: sees to it that what it took is folded.
 pub(super) fn when_due(session: &Session) {
-    let inner = &session.inner;
-    let due = inner.protocol().fold_due();
-    let Some(due) = due else { return };
-    // Not the deadline of the handle that was used: a fold has the clock's own.
-    let session = session.within(inner.timeout);
+    let due = session.inner.protocol().fold_due();
     match due {
-        Fold::InACrowd => {
+        None => {}
+        Some(Fold::InACrowd) => {
+            let session = anew(session);
             tokio::spawn(async move {
                 fold_known(&session, [Fold::InACrowd, Fold::AtRest]).await;
             });
         }
-        // One task looks after all takes until the process rests.
-        Fold::AtRest if inner.resting.swap(true, Ordering::AcqRel) => {}
-        Fold::AtRest => {
-            let taker = session.carrier.clone();
-            let resting = Resting(session.inner.clone());
-            keeper(&session).spawn(|session| at_rest(session, taker, resting));
+        // One task looks after all takes until the process rests. It may end early, with its runtime.
+        Some(Fold::AtRest) => {
+            if let Ok(resting) = session.inner.resting.clone().try_lock_owned() {
+                let taker = session.carrier.clone();
+                let carrier = keeper(session);
+                let runtime = carrier.runtime.clone();
+                let session = Session {
+                    carrier,
+                    ..session.clone()
+                };
+                runtime.spawn(at_rest(session, taker, resting));
+            }
         }
     }
 }
 
 /// Where to fold at rest: on a runtime that is driven although its callers have gone.
-fn keeper(session: &Session) -> Session {
-    let flavor = session.carrier.runtime.runtime_flavor();
-    let own = session.inner.carriers.own();
-    match (flavor, own) {
-        (RuntimeFlavor::CurrentThread, Ok(carrier)) => Session {
-            carrier,
-            ..session.clone()
-        },
-        _ => session.clone(),
-    }
+fn keeper(session: &Session) -> Arc<Carrier> {
+    let taker = &session.carrier;
+    let own = || session.inner.carriers.own().ok();
+    let may_sleep = taker.runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
+    may_sleep
+        .then(own)
+        .flatten()
+        .unwrap_or_else(|| taker.clone())
 }
 
 /// Folds at once, whatever others do.
@@ -68,16 +71,7 @@ async fn fold_known(session: &Session, forms: [Fold; 2]) {
     }
 }
 
-/// That a task looks after what was taken. It may end early, with its runtime.
-struct Resting(Arc<Inner>);
-
-impl Drop for Resting {
-    fn drop(&mut self) {
-        self.0.resting.store(false, Ordering::Release);
-    }
-}
-
-async fn at_rest(session: Session, taker: Arc<Carrier>, resting: Resting) {
+async fn at_rest(session: Session, taker: Arc<Carrier>, resting: OwnedMutexGuard<()>) {
     let inner = &session.inner;
     let mut rest = Backoff::new(REST, LONGEST_REST);
     // A runtime that fell asleep in the midst of a call is busy for ever.
@@ -92,42 +86,41 @@ async fn at_rest(session: Session, taker: Arc<Carrier>, resting: Resting) {
     if *inner.closed.borrow() {
         return;
     }
-    let sole = inner.protocol().sole_take();
-    let seen = match sole {
-        Some(seen) => seen,
-        None => {
-            let looked = look(&session, At::Anywhere).await;
-            // A member that is so late as not to know of our own take can't say who folds it.
-            let is_late = |seen: &Arc<Snapshot>| inner.protocol().is_before_our_take(seen);
-            let looked = match looked.filter(|seen| !is_late(seen)) {
-                Some(seen) => Some(seen),
-                None => look(&session, At::Now).await,
-            };
-            // The next take will be folded, or the next update writes the record itself.
-            let Some(seen) = looked else { return };
-            seen
+    let mut seen = inner.protocol().sole_take();
+    for at in [At::Anywhere, At::Now] {
+        // A member that is so late as not to know of our own take can't say who folds it.
+        let is_late = |seen: &Arc<Snapshot>| inner.protocol().is_before_our_take(seen);
+        if seen.as_ref().is_none_or(is_late) {
+            seen = look(&anew(&session), at).await;
         }
-    };
-    fold(&session, [Fold::AtRest; 2], seen).await;
+    }
+    // Otherwise the next take will be folded, or the next update writes the record itself.
+    if let Some(seen) = seen {
+        fold(&anew(&session), [Fold::AtRest; 2], seen).await;
+    }
+}
+
+/// Not the deadline of the handle that was used: a fold has the clock's own.
+fn anew(session: &Session) -> Session {
+    let carrier = session.carrier.clone();
+    Session::begin(&session.inner, carrier, session.inner.timeout)
 }
 
 async fn look(session: &Session, at: At) -> Option<Arc<Snapshot>> {
     let keys = session.inner.protocol().keys().clone();
-    let deadline = session.deadline();
-    let reply = session.read_once(&keys.all(), at, deadline).await.ok()?;
+    let reply = session.read_once(&keys.all(), at).await.ok()?;
     Some(Arc::new(Snapshot::of(&keys, &reply)))
 }
 
 /// One attempt, and another with what its answer showed: a legacy writer may have come in between.
 async fn fold(session: &Session, forms: [Fold; 2], mut seen: Arc<Snapshot>) {
     let inner = &session.inner;
-    let deadline = session.deadline();
     for form in forms {
         let question = inner.protocol().fold(form, &seen, real_timestamp());
         let Some(question) = question else {
             continue;
         };
-        let Ok(reply) = session.send(question.transaction(), deadline).await else {
+        let Ok(reply) = session.send(question.transaction()).await else {
             return;
         };
         inner.protocol().handle_fold(&question, &reply);

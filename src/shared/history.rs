@@ -5,9 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use tokio::time::Instant;
-
-use super::Session;
+use super::session::Session;
 use crate::error::{ErrorKind, Result};
 use crate::protocol::{At, Observed, Reply, Snapshot};
 
@@ -30,16 +28,11 @@ pub struct History {
 /// would bring the same, but makes the server search everything from there on, and slows writers.
 ///
 /// One deadline for the whole walk, as for every call.
-pub(super) async fn walk_back(
-    session: &Session,
-    mut at: At,
-    limit: usize,
-    deadline: Instant,
-) -> Result<History> {
+pub(super) async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<History> {
     let keys = session.inner.protocol().keys().clone();
     let range = &keys.all();
     let mut history = History::default();
-    let mut ahead = Ahead::new(|at| session.read_range(range, at, deadline));
+    let mut ahead = Ahead::new(|at| session.read(range, at));
     while history.updates.len() < limit {
         let reply = match (ahead.read(at).await, at) {
             (Ok(reply), _) => reply,

@@ -1,23 +1,20 @@
 //! The shared clock: drives the protocol over a store.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch as watch_channel};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, Sleep};
+use tokio::task::JoinSet;
 
-use self::attempt::closed;
+use self::session::Session;
 use crate::clock::{Instance, LocalClock, ProcessId, Stamp, Time};
-use crate::config::{Config, StoreUri, check_timeout};
+use crate::config::check_timeout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
-use crate::protocol::{At, Keys, Protocol};
-use crate::store::{MemoryStore, Outcome, Store};
+use crate::protocol::{At, Protocol};
 
-mod attempt;
 mod background;
 pub(crate) mod backoff;
 mod carrier;
@@ -25,13 +22,17 @@ mod driver;
 mod fold;
 mod history;
 mod names;
+mod open;
 mod queue;
 mod repair;
 pub(crate) mod runtime;
+mod session;
 mod watch;
 
 pub use self::background::SyncStats;
 pub use self::history::History;
+#[cfg(feature = "blocking")]
+pub(crate) use self::open::random_instance;
 pub use self::watch::{Watch, WatchEvent};
 pub use crate::protocol::{Holder, Observed, RepairPlan, Reservation, Update};
 pub use crate::store::Server;
@@ -74,102 +75,12 @@ struct Inner {
     /// Why the newest attempt failed, for callers whose time runs out.
     last_failure: Mutex<Option<Error>>,
     /// A task waits for a rest in which to fold.
-    resting: AtomicBool,
+    resting: Arc<tokio::sync::Mutex<()>>,
     closed: watch_channel::Sender<bool>,
     background: background::Background,
 }
 
-/// One clock as calls on one runtime reach it.
-#[derive(Clone)]
-struct Session {
-    inner: Arc<Inner>,
-    carrier: Arc<carrier::Carrier>,
-    timeout: Duration,
-}
-
 impl SharedClock {
-    /// A clock on the store that `config` names, once that store has answered.
-    ///
-    /// [`ErrorKind::Unavailable`] at once if every endpoint refuses, with the cause for each;
-    /// [`ErrorKind::Timeout`] at the deadline if they are silent.
-    pub async fn connect(config: Config) -> Result<SharedClock> {
-        let clock = SharedClock::open(&config)?;
-        clock.first_look().await?;
-        Ok(clock)
-    }
-
-    /// What makes a clock that is [`open`](SharedClock::open) a [`connect`](SharedClock::connect)ed
-    /// one: its store has answered.
-    #[doc(hidden)]
-    pub async fn first_look(&self) -> Result<()> {
-        // It also makes the first update a single round trip. A record that can't be read is reported
-        // by the calls that need it.
-        self.carry(|session| async move { session.first_look().await })
-            .await
-    }
-
-    /// A clock on the store that `config` names, without asking whether it is there: for programs
-    /// that start before their store does.
-    pub fn open(config: &Config) -> Result<SharedClock> {
-        let store: Arc<dyn Store> = match &config.store {
-            StoreUri::Memory { name: None } => Arc::new(MemoryStore::new()),
-            StoreUri::Memory { name: Some(name) } => Arc::new(MemoryStore::named(name)),
-            #[cfg(feature = "etcd")]
-            StoreUri::Etcd { endpoints, .. } => {
-                Arc::new(crate::store::EtcdStore::new(endpoints, config)?)
-            }
-            #[cfg(not(feature = "etcd"))]
-            StoreUri::Etcd { .. } => {
-                return Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    "this build has no etcd store: switch on the feature 'etcd'",
-                ));
-            }
-        };
-        SharedClock::with_store(store, config)
-    }
-
-    /// A clock on a private store in memory: no network, nothing to install.
-    pub fn memory(process: &str) -> Result<SharedClock> {
-        SharedClock::with_store(Arc::new(MemoryStore::new()), &Config::memory(process)?)
-    }
-
-    /// A clock on a store of one's own. Of `config` it uses the process, the key, the deadline and
-    /// the jump bound. A process name of more than 23 bytes stays in memory when the clock is gone,
-    /// once for all clocks that bear it.
-    pub fn with_store(store: Arc<dyn Store>, config: &Config) -> Result<SharedClock> {
-        let instance = random_instance()?;
-        Ok(SharedClock::with_instance(store, config, instance))
-    }
-
-    /// The same as a life that is not drawn at random, so that a simulation runs again just so. Two
-    /// clocks of one instance would take each other's times.
-    #[doc(hidden)]
-    pub fn with_instance(
-        store: Arc<dyn Store>,
-        config: &Config,
-        instance: Instance,
-    ) -> SharedClock {
-        let process = names::kept(&config.process);
-        let keys = Keys::new(&config.key);
-        let protocol = Protocol::new(keys, process.clone(), instance, config.max_jump);
-        SharedClock {
-            timeout: config.timeout,
-            on_the_librarys: false,
-            inner: Arc::new(Inner {
-                local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
-                carriers: carrier::Carriers::of(store),
-                timeout: config.timeout,
-                longest: AtomicU64::new(nanos(config.timeout)),
-                protocol: Mutex::new(protocol),
-                last_failure: Mutex::default(),
-                resting: AtomicBool::new(false),
-                closed: watch_channel::Sender::new(false),
-                background: background::Background::default(),
-            }),
-        }
-    }
-
     /// Another handle on this clock, whose calls have this deadline: from 1 ms to a day,
     /// [`ErrorKind::InvalidArgument`] otherwise.
     ///
@@ -198,16 +109,6 @@ impl SharedClock {
     #[cfg(feature = "blocking")]
     pub(crate) fn on_the_librarys(mut self) -> SharedClock {
         self.on_the_librarys = true;
-        self
-    }
-
-    /// The same clock, just made, with another runtime in place of the library's own: for tests in
-    /// virtual time.
-    #[doc(hidden)]
-    pub fn carried_on(mut self, runtime: Handle) -> SharedClock {
-        if let Some(inner) = Arc::get_mut(&mut self.inner) {
-            inner.carriers.instead_of_the_librarys(runtime);
-        }
         self
     }
 
@@ -281,7 +182,7 @@ impl SharedClock {
         let (answer, answered) = oneshot::channel();
         let caller = driver::Caller {
             count,
-            deadline: session.deadline(),
+            deadline: session.deadline,
             timeout: session.timeout,
             answer,
         };
@@ -289,7 +190,7 @@ impl SharedClock {
         // call may still stand in the queue.
         let late = session
             .may_be_overdue()
-            .then(|| session.sleep_until(caller.deadline));
+            .then(|| session.until_the_deadline());
         driver::enqueue(session, caller)?;
         let answer = async { answered.await.unwrap_or_else(|_| Err(cut_off())) };
         match late {
@@ -307,7 +208,7 @@ impl SharedClock {
     /// [`ErrorKind::Regressed`] if the store shows less than it has shown this clock before.
     pub async fn read(&self) -> Result<Option<Observed>> {
         self.carry(|session| async move {
-            let snapshot = session.look(session.deadline()).await?;
+            let snapshot = session.look().await?;
             snapshot.record()?;
             snapshot.clock()?;
             Ok(snapshot.newest())
@@ -319,7 +220,7 @@ impl SharedClock {
     pub async fn watch(&self) -> Result<Watch> {
         let clock = self.clone();
         self.carry(|session| async move {
-            let snapshot = session.look(session.deadline()).await?;
+            let snapshot = session.look().await?;
             Ok(Watch::from_revision(clock, snapshot.revision + 1))
         })
         .await
@@ -330,7 +231,7 @@ impl SharedClock {
     /// The watch ends with [`ErrorKind::Regressed`] if the store has not come so far: it has lost what
     /// `from` was noted from.
     pub async fn watch_from(&self, from: u64) -> Result<Watch> {
-        self.refuse_if_closed()?;
+        self.inner.refuse_if_closed()?;
         Ok(Watch::from_revision(self.clone(), from))
     }
 
@@ -361,10 +262,8 @@ impl SharedClock {
     }
 
     async fn walk_back(&self, at: At, limit: usize) -> Result<History> {
-        self.carry(move |session| async move {
-            history::walk_back(&session, at, limit, session.deadline()).await
-        })
-        .await
+        self.carry(async move |session| history::walk_back(&session, at, limit).await)
+            .await
     }
 
     /// What lies in the store, and what [`repair`](SharedClock::repair) would make of it. Changes
@@ -444,9 +343,9 @@ impl SharedClock {
             return;
         };
         // One who stops waiting does not stop it.
-        let _ = session
-            .spawn(|session| async move { fold::at_the_end(&session).await })
-            .await;
+        let runtime = session.carrier.runtime.clone();
+        let folded = runtime.spawn(async move { fold::at_the_end(&session).await });
+        let _ = folded.await;
     }
 
     /// The first half of [`close`](SharedClock::close): what needs no store.
@@ -476,16 +375,13 @@ impl SharedClock {
         self.inner.local.raise(time);
     }
 
-    /// How this call reaches the clock.
+    /// A call that begins now, on the runtime that this is called on.
     fn session(&self) -> Result<Session> {
-        Ok(Session {
-            inner: self.inner.clone(),
-            carrier: match self.on_the_librarys {
-                true => self.inner.carriers.own()?,
-                false => self.inner.carriers.here()?,
-            },
-            timeout: self.timeout,
-        })
+        let carrier = match self.on_the_librarys {
+            true => self.inner.carriers.own()?,
+            false => self.inner.carriers.here()?,
+        };
+        Ok(Session::begin(&self.inner, carrier, self.timeout))
     }
 
     /// Does something with the store, unless the clock is closed, on the runtime that carries it.
@@ -495,25 +391,20 @@ impl SharedClock {
         W: Future<Output = Result<T>> + Send + 'static,
     {
         let session = self.session()?;
-        let work = work(session.clone());
+        let runtime = session.carrier.runtime.clone();
+        let inner = self.inner.clone();
+        let work = work(session);
+        let work = async move { inner.unless_closed(work).await };
         if !self.on_the_librarys && Handle::try_current().is_ok() {
-            return session.unless_closed(work).await;
+            return work.await;
         }
         // A set, because it ends its task where the caller gives up.
         let mut task = JoinSet::new();
-        let carrier = session.carrier.clone();
-        task.spawn_on(
-            async move { session.unless_closed(work).await },
-            &carrier.runtime,
-        );
+        task.spawn_on(work, &runtime);
         match task.join_next().await {
             Some(Ok(result)) => result,
             _ => Err(cut_off()),
         }
-    }
-
-    fn refuse_if_closed(&self) -> Result<()> {
-        self.inner.refuse_if_closed()
     }
 }
 
@@ -551,70 +442,6 @@ impl Inner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn refuse_if_closed(&self) -> Result<()> {
-        match *self.closed.borrow() {
-            true => Err(closed()),
-            false => Ok(()),
-        }
-    }
-}
-
-impl Session {
-    /// When a call that begins now must have ended, by the clock of its runtime.
-    fn deadline(&self) -> Instant {
-        let _inside = self.carrier.runtime.enter();
-        Instant::now() + self.timeout
-    }
-
-    /// Whether callers who came before may have a later deadline.
-    fn may_be_overdue(&self) -> bool {
-        nanos(self.timeout) < self.inner.longest.load(Ordering::Relaxed)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Sleep {
-        let _inside = self.carrier.runtime.enter();
-        tokio::time::sleep_until(deadline)
-    }
-
-    /// The same with another deadline.
-    fn within(&self, timeout: Duration) -> Session {
-        Session {
-            timeout,
-            ..self.clone()
-        }
-    }
-
-    fn spawn<W>(&self, work: impl FnOnce(Session) -> W) -> JoinHandle<W::Output>
-    where
-        W: Future<Output: Send> + Send + 'static,
-    {
-        self.carrier.runtime.spawn(work(self.clone()))
-    }
-
-    /// The store's first answer. Unlike other calls it does not insist where every endpoint refuses:
-    /// somebody sits in front of it who has mistyped an address.
-    async fn first_look(&self) -> Result<()> {
-        let deadline = self.deadline();
-        let mut refusals = 0;
-        let mut attempts = self.attempts(deadline);
-        loop {
-            let mut failure = match self.look_once(0, deadline).await {
-                Ok(_) => return Ok(()),
-                Err(failure) => failure,
-            };
-            // It has answered: what it lost is reported by the calls that need it.
-            if failure.error.kind() == ErrorKind::Regressed {
-                return Ok(());
-            }
-            refusals = match failure.outcome {
-                Outcome::NotApplied => refusals + 1,
-                Outcome::Unknown => 0,
-            };
-            failure.retry &= refusals < self.carrier.store.choices();
-            attempts.failed(failure).await?;
-        }
-    }
 }
 
 /// The task that carried a call has ended without an answer: it panicked, or its runtime is gone.
@@ -635,20 +462,4 @@ fn real_timestamp() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())
-}
-
-/// A new life: 64 bits from the operating system, never [`Instance::UNKNOWN`].
-pub(crate) fn random_instance() -> Result<Instance> {
-    loop {
-        match getrandom::u64() {
-            Ok(0) => {}
-            Ok(bits) => return Ok(Instance::new(bits)),
-            Err(error) => {
-                return Err(Error::new(
-                    ErrorKind::Internal,
-                    format!("the operating system gives no random number: {error}"),
-                ));
-            }
-        }
-    }
 }

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Callers who wait, one of whom is told to see to it that all are carried.
@@ -23,16 +24,8 @@ pub(super) trait Waits {
     fn has_given_up(&self) -> bool;
 }
 
-/// Why a caller was not taken.
-#[derive(Debug)]
-pub(super) enum Refused {
-    Closed,
-    /// [`MAX_WAITING`] wait already.
-    Full,
-}
-
 /// How many callers may wait in one process.
-pub(super) const MAX_WAITING: usize = 100_000;
+const MAX_WAITING: usize = 100_000;
 
 impl<C: Waits> Queue<C> {
     pub(super) fn new() -> Queue<C> {
@@ -44,16 +37,24 @@ impl<C: Waits> Queue<C> {
     }
 
     /// Puts a caller into the queue. True: nobody carries, and the one who asked now has the right to.
-    pub(super) fn push(&self, caller: C) -> Result<bool, Refused> {
+    ///
+    /// [`ErrorKind::Closed`], or [`ErrorKind::Overloaded`] if [`MAX_WAITING`] wait already.
+    pub(super) fn push(&self, caller: C) -> Result<bool> {
         let mut state = self.state();
         if state.closed {
-            return Err(Refused::Closed);
+            return Err(closed());
         }
         if state.waiting.len() >= MAX_WAITING {
             // Those who gave up meanwhile still stand in the queue.
             state.waiting.retain(|caller| !caller.has_given_up());
             if state.waiting.len() >= MAX_WAITING {
-                return Err(Refused::Full);
+                return Err(Error::new(
+                    ErrorKind::Overloaded,
+                    format!(
+                        "{MAX_WAITING} callers wait for this clock already; slow down or reserve() \
+                         ranges"
+                    ),
+                ));
             }
         }
         state.waiting.push_back(caller);
@@ -108,4 +109,8 @@ impl<C: Waits> Queue<C> {
     fn state(&self) -> MutexGuard<'_, State<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+pub(super) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "this clock was closed")
 }

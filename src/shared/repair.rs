@@ -1,6 +1,7 @@
 //! Moving the clock forward by hand.
 
-use super::{Session, real_timestamp};
+use super::real_timestamp;
+use super::session::Session;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, Observed, RepairPlan};
@@ -9,15 +10,12 @@ pub(super) async fn plan(session: &Session, at_least: Time) -> Result<RepairPlan
     let inner = &session.inner;
     let asked = inner.protocol().known();
     let range = inner.protocol().keys().all();
-    let reply = session
-        .read_range(&range, At::Now, session.deadline())
-        .await?;
+    let reply = session.read(&range, At::Now).await?;
     inner.protocol().plan_repair(asked, &reply, at_least)
 }
 
 pub(super) async fn repair(session: &Session, plan: &RepairPlan) -> Result<Observed> {
     let inner = &session.inner;
-    let deadline = session.deadline();
     let real_timestamp = real_timestamp();
     let mut seen = plan.found.clone();
     // One transaction, or two where `taken` has to be made first.
@@ -25,7 +23,7 @@ pub(super) async fn repair(session: &Session, plan: &RepairPlan) -> Result<Obser
         let transaction = inner.protocol().repair(plan, &seen, real_timestamp)?;
         // Repeated freely, as a read is: it is written once at most, since it compares what it
         // overwrites.
-        let reply = session.transact(&transaction, deadline).await?;
+        let reply = session.transact(&transaction).await?;
         let after = inner.protocol().repair_went_on(&transaction, &seen, &reply);
         if let Some(repaired) = inner.protocol().repair_done(plan, &after) {
             return Ok(repaired);

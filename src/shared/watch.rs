@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::runtime::{Handle, Id};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-use super::attempt::{LOOKS, closed};
 use super::backoff::{Backoff, Jitter};
-use super::{Observed, Session, SharedClock};
+use super::session::shown_loss;
+use super::{Observed, SharedClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::protocol::{At, Change, Snapshot};
@@ -41,29 +41,23 @@ pub struct Watch {
     clock: SharedClock,
     /// How many repairs had been accepted when it began.
     repairs: u64,
-    /// `None` only while it is polled.
-    state: Option<State>,
+    /// The next event, and the runtime on which it is under way, if it is: it can't be moved to another
+    /// one.
+    under_way: Option<(Next, Option<Id>)>,
     next_revision: u64,
     /// As a stream it has given its first error.
     over: bool,
 }
 
-enum State {
-    Resting(Box<Follower>),
-    /// The next event is under way, on this runtime. It can't be moved to another one.
-    Waiting(Next, Option<Id>),
-}
-
-type Next = Pin<Box<dyn Future<Output = (Box<Follower>, Result<WatchEvent>)> + Send>>;
+type Next = Pin<Box<dyn Future<Output = (Follower, Result<WatchEvent>)> + Send>>;
 
 impl Watch {
     pub(super) fn from_revision(clock: SharedClock, from: u64) -> Watch {
         let repairs = clock.inner.protocol().repairs();
-        let follower = Follower::new(clock.clone(), from, repairs);
         Watch {
             clock,
             repairs,
-            state: Some(State::Resting(Box::new(follower))),
+            under_way: None,
             next_revision: from,
             over: false,
         }
@@ -86,24 +80,21 @@ impl Watch {
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Result<WatchEvent>> {
         let here = Handle::try_current().ok().map(|runtime| runtime.id());
-        let mut waiting = match self.state.take() {
-            Some(State::Waiting(waiting, there)) if there == here => waiting,
-            Some(State::Resting(follower)) => followed(follower),
+        let mut next = match self.under_way.take() {
+            Some((next, there)) if there.is_none() || there == here => next,
             // What was under way on another runtime begins anew here, with what was not told yet.
             _ => {
-                let (clock, from) = (self.clock.clone(), self.next_revision);
-                followed(Box::new(Follower::new(clock, from, self.repairs)))
+                let clock = self.clock.clone();
+                Follower::new(clock, self.next_revision, self.repairs).followed()
             }
         };
-        let (state, event) = match waiting.as_mut().poll(context) {
-            Poll::Pending => (State::Waiting(waiting, here), Poll::Pending),
-            Poll::Ready((follower, event)) => {
-                self.next_revision = follower.next_revision();
-                (State::Resting(follower), Poll::Ready(event))
-            }
+        let Poll::Ready((follower, event)) = next.as_mut().poll(context) else {
+            self.under_way = Some((next, here));
+            return Poll::Pending;
         };
-        self.state = Some(state);
-        event
+        self.next_revision = follower.next_revision();
+        self.under_way = Some((follower.followed(), None));
+        Poll::Ready(event)
     }
 }
 
@@ -159,13 +150,6 @@ pub enum WatchEvent {
     Interrupted(Error),
 }
 
-fn followed(mut follower: Box<Follower>) -> Next {
-    Box::pin(async move {
-        let event = follower.next().await;
-        (follower, event)
-    })
-}
-
 /// Follows the store for a [`Watch`].
 struct Follower {
     clock: SharedClock,
@@ -204,17 +188,20 @@ impl Follower {
         }
     }
 
+    fn followed(mut self) -> Next {
+        Box::pin(async move {
+            let event = self.next().await;
+            (self, event)
+        })
+    }
+
     async fn next(&mut self) -> Result<WatchEvent> {
+        let inner = self.clock.inner.clone();
         loop {
             if let Some((_, event)) = self.ready.pop_front() {
                 return Ok(event);
             }
-            let mut closing = self.clock.inner.closed.subscribe();
-            tokio::select! {
-                biased;
-                _ = closing.wait_for(|closed| *closed) => return Err(closed()),
-                advanced = self.advance() => advanced?,
-            }
+            inner.unless_closed(self.advance()).await?;
         }
     }
 
@@ -225,53 +212,27 @@ impl Follower {
     }
 
     async fn advance(&mut self) -> Result<()> {
-        let result = match &mut self.changes {
-            Some(changes) => changes.next().await,
-            None => {
-                // A moment, not a length of time: callers may look up from waiting again and again.
-                tokio::time::sleep_until(self.resume_at).await;
-                match self.open().await {
-                    Ok(changes) => {
-                        self.changes = Some(changes);
-                        return Ok(());
-                    }
-                    Err(failure) => Err(failure),
-                }
-            }
+        let Err(failure) = self.hear().await else {
+            return Ok(());
         };
-        match result {
-            Ok(changes) => {
-                self.backoff.reset();
-                if std::mem::take(&mut self.interrupted) {
-                    let next_revision = self.next_revision;
-                    Event::WatchResumed { next_revision }.tell(self.clock.process());
-                }
-                for change in changes {
-                    self.note(&change);
-                }
-                Ok(())
-            }
-            Err(failure) => {
-                self.changes = None;
-                if failure.error.kind() == ErrorKind::Compacted {
-                    return self.skip(failure).await;
-                }
-                // A store that can't be used until somebody does something may yet be mended: a watch
-                // asks seldom, and waits for it.
-                if !failure.retry && failure.error.kind() != ErrorKind::Unavailable {
-                    return Err(failure.error);
-                }
-                // Said once for each break, not for each attempt to mend it.
-                if !self.interrupted {
-                    Event::WatchInterrupted(&failure.error).tell(self.clock.process());
-                    let interrupted = WatchEvent::Interrupted(failure.error);
-                    self.ready.push_back((self.next_revision, interrupted));
-                }
-                self.interrupted = true;
-                self.pause();
-                Ok(())
-            }
+        self.changes = None;
+        if failure.error.kind() == ErrorKind::Compacted {
+            return self.skip(failure).await;
         }
+        // A store that can't be used until somebody does something may yet be mended: a watch asks
+        // seldom, and waits for it.
+        if !failure.retry && failure.error.kind() != ErrorKind::Unavailable {
+            return Err(failure.error);
+        }
+        // Said once for each break, not for each attempt to mend it.
+        if !self.interrupted {
+            Event::WatchInterrupted(&failure.error).tell(self.clock.process());
+            let interrupted = WatchEvent::Interrupted(failure.error);
+            self.ready.push_back((self.next_revision, interrupted));
+        }
+        self.interrupted = true;
+        self.pause();
+        Ok(())
     }
 
     /// Before it asks again, and not together with all others that the same server let go of.
@@ -279,53 +240,53 @@ impl Follower {
         self.resume_at = Instant::now() + self.jitter.around(self.backoff.pause());
     }
 
-    async fn open(&mut self) -> Result<Box<dyn Changes>, Failure> {
+    /// What the store tells next, or that it tells from now on.
+    async fn hear(&mut self) -> Result<(), Failure> {
+        let Some(changes) = &mut self.changes else {
+            // A moment, not a length of time: callers may look up from waiting again and again.
+            sleep_until(self.resume_at).await;
+            return self.open().await;
+        };
+        let changes = changes.next().await?;
+        self.backoff.reset();
+        if std::mem::take(&mut self.interrupted) {
+            let next_revision = self.next_revision;
+            Event::WatchResumed { next_revision }.tell(self.clock.process());
+        }
+        for change in changes {
+            self.note(&change);
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self) -> Result<(), Failure> {
         let session = self.clock.session().map_err(Failure::answered)?;
-        let inner = &session.inner;
-        let deadline = session.deadline();
         // The store may be another by now, or an older state of this one: there our revision lies in
         // the future, and we would wait for it in silence.
-        let looked = session.look_once(self.losses, deadline).await;
-        let well = looked.and_then(|snapshot| {
-            let nowhere = |error| match self.losses + 1 < LOOKS {
-                true => Failure::not_sent(error),
-                false => Failure::answered(error),
-            };
-            self.refuse_if_nowhere(snapshot.revision).map_err(nowhere)?;
-            Ok(snapshot)
-        });
-        let snapshot = match well {
-            Ok(snapshot) => snapshot,
-            Err(failure) => {
-                // A read may be stale for a moment.
-                self.losses += usize::from(failure.error.kind() == ErrorKind::Regressed);
-                return Err(failure);
-            }
-        };
+        let newest = session.look_once(&mut self.losses).await?;
+        self.refuse_if_nowhere(newest.revision)?;
         self.losses = 0;
         if self.state.is_none() {
-            self.begin(&session, &snapshot).await?;
+            self.begin(&newest).await?;
         }
-        let range = inner.protocol().keys().all();
-        let opening = session
-            .carrier
-            .store
-            .watch(range, self.next_revision, session.timeout);
-        opening.await
+        let range = session.inner.protocol().keys().all();
+        let store = &session.carrier.store;
+        let opening = store.watch(range, self.next_revision, session.timeout);
+        self.changes = Some(opening.await?);
+        Ok(())
     }
 
     /// Finds the state from which it goes on, where none is known: what a change means is told by what
     /// was there before it.
-    async fn begin(&mut self, session: &Session, newest: &Snapshot) -> Result<(), Failure> {
+    async fn begin(&mut self, newest: &Snapshot) -> Result<(), Failure> {
         let from = self.next_revision;
         if from > newest.revision {
             self.state = Some(newest.clone());
             return Ok(());
         }
-        let inner = &session.inner;
-        let keys = inner.protocol().keys().clone();
-        let (at, deadline) = (At::Revision(from), session.deadline());
-        let reply = match session.read_once(&keys.all(), at, deadline).await {
+        let session = self.clock.session().map_err(Failure::answered)?;
+        let keys = session.inner.protocol().keys().clone();
+        let reply = match session.read_once(&keys.all(), At::Revision(from)).await {
             Err(failure)
                 if failure.error.kind() == ErrorKind::Compacted && failure.kept_from.is_none() =>
             {
@@ -348,13 +309,12 @@ impl Follower {
     /// A change: what it means, and what is the state from then on.
     fn note(&mut self, change: &Change) {
         let revision = change.revision;
-        let Some(state) = self
-            .state
-            .as_mut()
-            .filter(|_| revision >= self.next_revision)
-        else {
+        let Some(state) = &mut self.state else {
             return;
         };
+        if revision < self.next_revision {
+            return;
+        }
         state.advance(change);
         let is_loss = state.is_loss(change);
         let update = state.update();
@@ -378,19 +338,20 @@ impl Follower {
 
     /// A repair makes the clock whole, and not the history that this watch followed: what it would go on
     /// with is not what came next.
-    fn refuse_if_nowhere(&self, revision: u64) -> Result<()> {
+    fn refuse_if_nowhere(&mut self, revision: u64) -> Result<(), Failure> {
         let repairs = self.clock.inner.protocol().repairs();
         if repairs == self.repairs && self.next_revision <= revision.saturating_add(1) {
             return Ok(());
         }
-        Err(Error::new(
+        let error = Error::new(
             ErrorKind::Regressed,
             format!(
                 "the store is at revision {revision}, and has lost what this watch followed up to \
                  revision {}: begin a new watch",
                 self.next_revision
             ),
-        ))
+        );
+        Err(shown_loss(error, &mut self.losses))
     }
 
     /// What lies before `kept_from` is gone for good; goes on from there, or from now.
@@ -399,7 +360,7 @@ impl Follower {
             Some(revision) => revision,
             None => {
                 let session = self.clock.session()?;
-                session.look(session.deadline()).await?.revision + 1
+                session.look().await?.revision + 1
             }
         };
         let from = self.next_revision;

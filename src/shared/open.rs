@@ -1,0 +1,121 @@
+//! How a shared clock is made.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::background::Background;
+use super::carrier::Carriers;
+use super::{Inner, SharedClock, names, nanos};
+use crate::clock::{Instance, LocalClock};
+use crate::config::{Config, StoreUri};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{Keys, Protocol};
+use crate::store::{MemoryStore, Store};
+
+impl SharedClock {
+    /// A clock on the store that `config` names, once that store has answered.
+    ///
+    /// [`ErrorKind::Unavailable`] at once if every endpoint refuses, with the cause for each;
+    /// [`ErrorKind::Timeout`] at the deadline if they are silent.
+    pub async fn connect(config: Config) -> Result<SharedClock> {
+        let clock = SharedClock::open(&config)?;
+        clock.first_look().await?;
+        Ok(clock)
+    }
+
+    /// What makes a clock that is [`open`](SharedClock::open) a [`connect`](SharedClock::connect)ed
+    /// one: its store has answered.
+    #[doc(hidden)]
+    pub async fn first_look(&self) -> Result<()> {
+        // It also makes the first update a single round trip. A record that can't be read is reported
+        // by the calls that need it.
+        self.carry(|session| async move { session.first_look().await })
+            .await
+    }
+
+    /// A clock on the store that `config` names, without asking whether it is there: for programs
+    /// that start before their store does.
+    pub fn open(config: &Config) -> Result<SharedClock> {
+        let store: Arc<dyn Store> = match &config.store {
+            StoreUri::Memory { name: None } => Arc::new(MemoryStore::new()),
+            StoreUri::Memory { name: Some(name) } => Arc::new(MemoryStore::named(name)),
+            #[cfg(feature = "etcd")]
+            StoreUri::Etcd { endpoints, .. } => {
+                Arc::new(crate::store::EtcdStore::new(endpoints, config)?)
+            }
+            #[cfg(not(feature = "etcd"))]
+            StoreUri::Etcd { .. } => {
+                return Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    "this build has no etcd store: switch on the feature 'etcd'",
+                ));
+            }
+        };
+        SharedClock::with_store(store, config)
+    }
+
+    /// A clock on a private store in memory: no network, nothing to install.
+    pub fn memory(process: &str) -> Result<SharedClock> {
+        SharedClock::with_store(Arc::new(MemoryStore::new()), &Config::memory(process)?)
+    }
+
+    /// A clock on a store of one's own. Of `config` it uses the process, the key, the deadline and
+    /// the jump bound. A process name of more than 23 bytes stays in memory when the clock is gone,
+    /// once for all clocks that bear it.
+    pub fn with_store(store: Arc<dyn Store>, config: &Config) -> Result<SharedClock> {
+        let instance = random_instance()?;
+        Ok(SharedClock::with_instance(store, config, instance))
+    }
+
+    /// The same as a life that is not drawn at random, so that a simulation runs again just so. Two
+    /// clocks of one instance would take each other's times.
+    #[doc(hidden)]
+    pub fn with_instance(
+        store: Arc<dyn Store>,
+        config: &Config,
+        instance: Instance,
+    ) -> SharedClock {
+        let process = names::kept(&config.process);
+        let keys = Keys::new(&config.key);
+        let protocol = Protocol::new(keys, process.clone(), instance, config.max_jump);
+        SharedClock {
+            timeout: config.timeout,
+            on_the_librarys: false,
+            inner: Arc::new(Inner {
+                local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
+                carriers: Carriers::of(store),
+                timeout: config.timeout,
+                longest: AtomicU64::new(nanos(config.timeout)),
+                protocol: Mutex::new(protocol),
+                last_failure: Mutex::default(),
+                resting: Arc::default(),
+                closed: watch::Sender::new(false),
+                background: Background::default(),
+            }),
+        }
+    }
+
+    /// The same clock, just made, with another runtime in place of the library's own: for tests in
+    /// virtual time.
+    #[doc(hidden)]
+    pub fn carried_on(mut self, runtime: Handle) -> SharedClock {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.carriers.instead_of_the_librarys(runtime);
+        }
+        self
+    }
+}
+
+/// A new life: 64 bits from the operating system, never [`Instance::UNKNOWN`].
+pub(crate) fn random_instance() -> Result<Instance> {
+    match getrandom::u64() {
+        Ok(bits) => Ok(Instance::new(bits.max(1))),
+        Err(error) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("the operating system gives no random number: {error}"),
+        )),
+    }
+}
