@@ -659,12 +659,12 @@ impl World {
         }
         let mut seen = plan.found.clone();
         for _ in 0..2 {
-            let Ok(transaction) = protocol.repair(&plan, &seen, self.wall) else {
+            let Ok(question) = protocol.repair(&plan, &seen, self.wall) else {
                 return false;
             };
-            let reply = self.apply(Kind::Repair, &transaction);
+            let reply = self.apply(Kind::Repair, question.transaction());
             assert!(reply.succeeded, "nobody wrote in between");
-            seen = protocol.repair_went_on(&transaction, &seen, &reply);
+            seen = question.leaves(&reply);
             if protocol.repair_done(&plan, &seen).is_some() {
                 self.repaired(plan.to.get(), told);
                 return told;

@@ -217,7 +217,7 @@ fn repair(keys: &Arc<Keys>, mut store: Mvcc, reply: &Reply, at_least: Time) {
     assert!(plan.to > at_least && Some(plan.to) > clock(&store, keys));
     let mut seen = plan.found.clone();
     for _ in 0..2 {
-        let transaction = match process.repair(&plan, &seen, 1.5) {
+        let question = match process.repair(&plan, &seen, 1.5) {
             Ok(transaction) => transaction,
             Err(error) => {
                 let kinds = [ErrorKind::InvalidArgument, ErrorKind::Corrupt];
@@ -225,9 +225,9 @@ fn repair(keys: &Arc<Keys>, mut store: Mvcc, reply: &Reply, at_least: Time) {
                 return assert_message(&error.to_string(), 1_500);
             }
         };
-        let reply = store.apply(&transaction).unwrap();
+        let reply = store.apply(question.transaction()).unwrap();
         assert!(reply.succeeded, "nobody wrote in between");
-        seen = process.repair_went_on(&transaction, &seen, &reply);
+        seen = question.leaves(&reply);
         if process.repair_done(&plan, &seen).is_some() {
             break;
         }

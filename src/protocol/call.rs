@@ -22,11 +22,11 @@ pub struct Call {
     /// Whether an answer has shown the shared clock since the call began.
     informed: bool,
     round_trips: u32,
-    state: State,
+    stage: Stage,
 }
 
 #[derive(Clone, Debug)]
-enum State {
+enum Stage {
     /// To be decided from the newest snapshot.
     Ready,
     /// A transaction is on its way.
@@ -81,55 +81,58 @@ impl Protocol {
             void: None,
             informed: false,
             round_trips: 0,
-            state: State::Ready,
+            stage: Stage::Ready,
         }
     }
 
     /// What to do now. `real_timestamp` is the wall clock in Unix seconds: it is written beside the
     /// time and decides nothing.
     pub fn poll(&self, call: &mut Call, real_timestamp: f64) -> Step {
-        if let State::Ready = call.state {
-            let snapshot = self.snapshot.as_ref().filter(|_| !self.losses.has_lost());
+        if let Stage::Ready = call.stage {
+            let snapshot = self
+                .snapshot
+                .as_ref()
+                .filter(|_| self.losses.lost.is_none());
             let composed = snapshot.map(|seen| self.compose(call, seen, real_timestamp));
-            call.state = match composed {
-                Some(Ok(state)) => state,
-                Some(Err(error)) if call.informed => State::Finished(Err(error)),
+            call.stage = match composed {
+                Some(Ok(stage)) => stage,
+                Some(Err(error)) if call.informed => Stage::Finished(Err(error)),
                 // What we remember speaks against it; somebody may have mended it since.
                 _ => {
                     call.informed = true;
-                    State::Ready
+                    Stage::Ready
                 }
             };
         }
-        match &call.state {
-            State::Sent(question, _) => Step::Send(question.transaction.clone()),
-            State::Finished(Ok(times)) => Step::Done(times.clone()),
-            State::Finished(Err(error)) => Step::Failed(error.clone()),
-            State::Ready => Step::Look,
+        match &call.stage {
+            Stage::Sent(question, _) => Step::Send(question.transaction.clone()),
+            Stage::Finished(Ok(times)) => Step::Done(times.clone()),
+            Stage::Finished(Err(error)) => Step::Failed(error.clone()),
+            Stage::Ready => Step::Look,
         }
     }
 
     /// The transaction was carried out, and this is the answer.
     pub fn handle_reply(&mut self, call: &mut Call, reply: &Reply) {
-        if let State::Sent(question, offer) = call.state.clone() {
+        if let Stage::Sent(question, offer) = call.stage.clone() {
             call.round_trips += 1;
             let next = self.conclude(call, &question, &offer, reply);
-            call.state = next.unwrap_or_else(|error| State::Finished(Err(error)));
+            call.stage = next.unwrap_or_else(|error| Stage::Finished(Err(error)));
         }
     }
 
     /// No answer: the transaction may have been carried out, or may yet be. Its times are nobody's.
     pub fn handle_lost(&mut self, call: &mut Call) {
-        if let State::Sent(..) = call.state {
+        if let Stage::Sent(..) = call.stage {
             call.round_trips += 1;
-            call.state = State::Ready;
+            call.stage = Stage::Ready;
         }
     }
 
     /// The transaction was not carried out and never will be.
     pub fn handle_refused(&mut self, call: &mut Call) {
-        if let State::Sent(..) = call.state {
-            call.state = State::Ready;
+        if let Stage::Sent(..) = call.stage {
+            call.stage = Stage::Ready;
         }
     }
 
@@ -140,7 +143,7 @@ impl Protocol {
     }
 
     /// The next transaction, from what the newest snapshot says.
-    fn compose(&self, call: &Call, seen: &Arc<Snapshot>, real_timestamp: f64) -> Result<State> {
+    fn compose(&self, call: &Call, seen: &Arc<Snapshot>, real_timestamp: f64) -> Result<Stage> {
         let recorded = seen.recorded()?;
         let clock = seen.clock()?;
         let counted = clock.unwrap_or_default();
@@ -176,7 +179,7 @@ impl Protocol {
                 ..Transaction::default()
             },
         };
-        Ok(State::Sent(self.ask(transaction, seen), offer))
+        Ok(Stage::Sent(self.ask(transaction, seen), offer))
     }
 
     /// IF nobody wrote, THEN the rule and the record with it, ELSE a take.
@@ -184,16 +187,10 @@ impl Protocol {
     /// The first update of all creates the clock with it, above what legacy writers left. Nothing else
     /// creates base or `taken`, so there it takes nothing otherwise.
     fn update(&self, call: &Call, value: Time, offer: &Offer, seen: &Snapshot) -> Transaction {
-        let record = Record {
-            value,
-            process_id: self.process.to_string(),
-            real_timestamp: Some(offer.real_timestamp),
-        };
         let mut base = self.base(seen, value, offer.real_timestamp);
         base.first = call.first(value);
         base.count = call.count;
-        let mut then = self.record_and_base(&record, base, seen);
-        then.extend(delete_weights(seen));
+        let mut then = self.record_and_base(base, seen);
         let otherwise = if seen.taken().version == 0 {
             then.push(self.put_taken(call, 0, offer.real_timestamp));
             read_all(&self.keys)
@@ -239,16 +236,24 @@ impl Protocol {
         base
     }
 
-    /// Writes both; the base hands on what the one before it did.
-    pub(super) fn record_and_base(
-        &self,
-        record: &Record,
-        base: Base,
-        seen: &Snapshot,
-    ) -> Vec<Operation> {
+    /// Writes a base that hands times out, and the record with it.
+    pub(super) fn record_and_base(&self, base: Base, seen: &Snapshot) -> Vec<Operation> {
+        let record = Record {
+            value: base.value,
+            process_id: base.process.clone(),
+            real_timestamp: Some(base.real_timestamp),
+        };
+        let mut both = self.put_both(&record, base, seen);
+        both.extend(delete_weights(seen));
+        both
+    }
+
+    /// A base hands on what the one before it did.
+    pub(super) fn put_both(&self, record: &Record, base: Base, seen: &Snapshot) -> Vec<Operation> {
+        let base = to_json(&base.after(seen.base()));
         vec![
             Operation::Put(self.keys.record.clone(), record.to_json()),
-            Operation::Put(self.keys.base.clone(), to_json(&base.after(seen.base()))),
+            Operation::Put(self.keys.base.clone(), base),
         ]
     }
 
@@ -259,15 +264,15 @@ impl Protocol {
         question: &Question,
         offer: &Offer,
         reply: &Reply,
-    ) -> Result<State> {
+    ) -> Result<Stage> {
         let answer = question.answer(reply);
         if !self.judge(question.asked, &answer)? {
-            return Ok(State::Ready);
+            return Ok(Stage::Ready);
         }
         call.informed = true;
         // Somebody else had created the clock: then nothing was written.
         if !answer.wrote {
-            return Ok(State::Ready);
+            return Ok(Stage::Ready);
         }
         let (seen, before, revision) = (&question.seen, &answer.before, answer.after.revision);
         // Its own step is not what makes it run ahead.
@@ -300,7 +305,7 @@ impl Protocol {
             repairs: self.repairs(),
             before: before.clone(),
         });
-        Ok(State::Ready)
+        Ok(Stage::Ready)
     }
 
     /// The times from `first` on, of which `before` shows what came right before them.
@@ -311,13 +316,13 @@ impl Protocol {
         offer: &Offer,
         before: &Snapshot,
         revision: u64,
-    ) -> Result<State> {
+    ) -> Result<Stage> {
         let last = first.after(call.count - 1)?;
         if let Err(error) = self.losses.hand_out(revision, first, last) {
             self.snapshot = None;
             return Err(error);
         }
-        Ok(State::Finished(Ok(Reservation {
+        Ok(Stage::Finished(Ok(Reservation {
             first,
             last,
             process: self.process.clone(),

@@ -66,7 +66,7 @@ impl Protocol {
         let is_folded = seen.accounted() == taken.version;
         // A later taker folds, unless all keep taking.
         let is_anothers = form == Fold::AtRest && taken.mod_revision != took.revision;
-        if self.losses.has_lost() || is_folded || is_anothers {
+        if self.losses.lost.is_some() || is_folded || is_anothers {
             return None;
         }
         let clock = seen.clock().ok()??;
@@ -90,7 +90,7 @@ impl Protocol {
         };
         let record = seen.folded_record(value);
         let base = self.base(seen, based, real_timestamp);
-        let mut then = self.record_and_base(&record, base, seen);
+        let mut then = self.put_both(&record, base, seen);
         if form == Fold::AtRest {
             then.extend(delete_weights(seen));
         }

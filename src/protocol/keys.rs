@@ -129,15 +129,12 @@ impl Base {
     }
 
     /// The same, with what every writer hands on from the base before.
-    pub fn after(self, earlier: Option<&Base>) -> Base {
-        match earlier {
-            Some(earlier) => Base {
-                repaired: self.repaired.or(earlier.repaired),
-                others: earlier.others.clone(),
-                ..self
-            },
-            None => self,
+    pub fn after(mut self, earlier: Option<&Base>) -> Base {
+        if let Some(earlier) = earlier {
+            self.repaired = self.repaired.or(earlier.repaired);
+            self.others = earlier.others.clone();
         }
+        self
     }
 
     /// What lies under the key; [`ErrorKind::Corrupt`] if it can't be read, or if a later version of

@@ -130,18 +130,18 @@ impl Protocol {
     /// The watermark now. Keep it with a read until its answer has come: see
     /// [`handle_look`](Protocol::handle_look).
     pub fn known(&self) -> Watermark {
-        self.losses.known()
+        self.losses.known
     }
 
     /// Why the store is known to have lost something that no repair has made good.
     pub fn loss(&self) -> Option<&Error> {
-        self.losses.loss()
+        self.losses.lost.as_ref().map(|loss| &loss.error)
     }
 
     /// How often the store was repaired after it had lost something. Its revisions are not those of
     /// before.
     pub fn repairs(&self) -> u64 {
-        self.losses.repairs()
+        self.losses.known.repairs
     }
 
     /// A reply to a read of [every key](Keys::all), to be shown and remembered.
@@ -219,6 +219,11 @@ impl Question {
     /// What to send.
     pub fn transaction(&self) -> &Arc<Transaction> {
         &self.transaction
+    }
+
+    /// The shared clock once the transaction was carried out.
+    pub fn leaves(&self, reply: &Reply) -> Arc<Snapshot> {
+        self.answer(reply).after
     }
 
     /// What the reply shows: what was seen, if that is what the store found as well; what it read; and

@@ -6,13 +6,11 @@
 
 use std::sync::Arc;
 
-use super::call::delete_weights;
 use super::keys::{Repaired, Taken, to_json};
-use super::record::Record;
 use super::snapshot::{Observed, Snapshot};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Watermark;
-use super::{Answer, Protocol, read_all};
+use super::{Answer, Protocol, Question, read_all};
 use crate::clock::{Time, check_jump};
 use crate::error::{Error, Result};
 
@@ -65,8 +63,7 @@ impl Protocol {
     }
 
     /// The next transaction that moves the clock to [`RepairPlan::to`], if the store is still as `seen`
-    /// shows it: first the plan's own snapshot, then what [`repair_went_on`](Protocol::repair_went_on)
-    /// gives.
+    /// shows it: first the plan's own snapshot, then what the first one [leaves](Question::leaves).
     ///
     /// [`ErrorKind::Corrupt`] if one of the keys holds what no clock writes, or what a later version of
     /// this library wrote.
@@ -75,7 +72,7 @@ impl Protocol {
         plan: &RepairPlan,
         seen: &Arc<Snapshot>,
         real_timestamp: f64,
-    ) -> Result<Transaction> {
+    ) -> Result<Question> {
         let keys = &self.keys;
         seen.refuse_foreign()?;
         let process = format!("{REPAIR_PREFIX}{}", self.process);
@@ -91,36 +88,18 @@ impl Protocol {
             };
             vec![Operation::Put(keys.taken.clone(), to_json(&taken))]
         } else {
-            let record = Record {
-                value: plan.to,
-                process_id: process.clone(),
-                real_timestamp: Some(real_timestamp),
-            };
             let mut base = self.base(seen, plan.to, real_timestamp);
             base.process = process;
             base.count = 1;
             base.repaired = Some(self.repaired(plan));
-            let mut then = self.record_and_base(&record, base, seen);
-            then.extend(delete_weights(seen));
-            then
+            self.record_and_base(base, seen)
         };
-        Ok(Transaction {
+        let transaction = Transaction {
             compares: seen.is_current(),
             then,
             otherwise: read_all(keys),
-        })
-    }
-
-    /// What the store holds once a transaction of the [`repair`](Protocol::repair) was carried out, or
-    /// what it held instead of `seen`: somebody wrote in between, or its own first attempt did, whose
-    /// answer was lost.
-    pub fn repair_went_on(
-        &self,
-        transaction: &Transaction,
-        seen: &Arc<Snapshot>,
-        reply: &Reply,
-    ) -> Arc<Snapshot> {
-        self.ask(transaction.clone(), seen).answer(reply).after
+        };
+        Ok(self.ask(transaction, seen))
     }
 
     /// The update that the repair left, if `snapshot` bears its mark. The revision is the newest that

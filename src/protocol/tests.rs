@@ -72,9 +72,9 @@ fn repair(store: &mut Mvcc, at_least: u64) -> u64 {
     let plan = plan.unwrap();
     let mut seen = plan.found.clone();
     for _ in 0..2 {
-        let transaction = operator.repair(&plan, &seen, 1.5).unwrap();
-        let reply = store.apply(&transaction).unwrap();
-        seen = operator.repair_went_on(&transaction, &seen, &reply);
+        let question = operator.repair(&plan, &seen, 1.5).unwrap();
+        let reply = store.apply(question.transaction()).unwrap();
+        seen = question.leaves(&reply);
     }
     assert!(operator.repair_done(&plan, &seen).is_some());
     plan.to.get()

@@ -28,7 +28,7 @@ pub struct Watermark {
     /// Where the clock stood.
     time: Time,
     /// How many repairs had been accepted: each makes void what was known before it.
-    repairs: u64,
+    pub(super) repairs: u64,
     /// How many had been seen, those included after which nothing was missing.
     marks: u64,
 }
@@ -36,19 +36,21 @@ pub struct Watermark {
 /// Notices losses: judges every answer, and remembers what it has found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LossDetector {
-    known: Watermark,
+    /// To be kept with each question until its answer is judged.
+    pub(super) known: Watermark,
     /// The repairs seen: each counts once, since a store may be restored to a state that had been
     /// repaired before.
     repairs: Vec<Repaired>,
-    lost: Option<Loss>,
+    /// What was found and not made good since.
+    pub(super) lost: Option<Loss>,
     /// The newest times handed out: revision, first and last.
     newest: (u64, Time, Time),
 }
 
 /// A loss that was found.
 #[derive(Clone, Debug)]
-struct Loss {
-    error: Error,
+pub(super) struct Loss {
+    pub(super) error: Error,
     /// Only a repair makes it good. Where the address led to another store, it may lead back.
     lasting: bool,
 }
@@ -56,26 +58,6 @@ struct Loss {
 impl LossDetector {
     /// How many repairs are remembered; a clock is repaired a few times in its life.
     const REMEMBERED: usize = 64;
-
-    /// The watermark: to be kept with each question until its answer is judged.
-    pub(super) fn known(&self) -> Watermark {
-        self.known
-    }
-
-    /// Whether a loss was found, and not made good since.
-    pub(super) fn has_lost(&self) -> bool {
-        self.lost.is_some()
-    }
-
-    /// What that loss is.
-    pub(super) fn loss(&self) -> Option<&Error> {
-        self.lost.as_ref().map(|loss| &loss.error)
-    }
-
-    /// How many repairs were accepted.
-    pub(super) fn repairs(&self) -> u64 {
-        self.known.repairs
-    }
 
     /// [`ErrorKind::Regressed`] if the answer lacks something of what was known when it was `asked` for,
     /// and no repair explains that.
@@ -94,7 +76,7 @@ impl LossDetector {
             return Ok(false);
         }
         let lacks = asked.lacks(answer);
-        if self.is_repaired(asked, answer) && (lacks.is_some() || self.has_lost()) {
+        if self.is_repaired(asked, answer) && (lacks.is_some() || self.lost.is_some()) {
             // A repair made the clock whole: what was known before is void.
             self.known = Watermark {
                 repairs: self.known.repairs + 1,

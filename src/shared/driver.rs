@@ -5,13 +5,14 @@
 //! keeps their deadlines, so a caller needs no timer. What a reply means is decided in `protocol`.
 
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
+use super::carrier::Carrier;
 use super::queue::{Waits, closed};
 use super::session::Session;
 use super::{Inner, fold, real_timestamp};
@@ -22,9 +23,8 @@ use crate::store::{Failure, Outcome};
 
 /// One waiting call.
 pub(super) struct Caller {
+    pub(super) session: Session,
     pub(super) count: u64,
-    pub(super) deadline: Instant,
-    pub(super) timeout: Duration,
     pub(super) answer: oneshot::Sender<Result<Reservation>>,
 }
 
@@ -35,12 +35,14 @@ impl Waits for Caller {
 }
 
 /// Puts a caller into the queue and sees to it that it is carried.
-pub(super) fn enqueue(session: Session, caller: Caller) -> Result<()> {
-    session.inner.refuse_if_closed()?;
-    if session.carrier.queue.push(caller)? {
-        let runtime = session.carrier.runtime.clone();
+pub(super) fn enqueue(inner: &Arc<Inner>, caller: Caller) -> Result<()> {
+    inner.refuse_if_closed()?;
+    let carrier = caller.session.carrier.clone();
+    if carrier.queue.push(caller)? {
+        let runtime = carrier.runtime.clone();
         let driver = Driver {
-            session,
+            inner: inner.clone(),
+            carrier,
             over: false,
         };
         runtime.spawn(driver.run());
@@ -60,7 +62,8 @@ pub(super) fn close(inner: &Inner) {
 
 /// The right to carry callers; one that is dropped early leaves no caller waiting for nobody.
 struct Driver {
-    session: Session,
+    inner: Arc<Inner>,
+    carrier: Arc<Carrier>,
     /// The right was given back.
     over: bool,
 }
@@ -69,7 +72,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         if !self.over {
             // Without their senders the callers learn it at once.
-            drop(self.session.carrier.queue.abandon());
+            drop(self.carrier.queue.abandon());
         }
     }
 }
@@ -83,16 +86,15 @@ const MOST_ANSWERS: usize = 4;
 
 /// Callers who travel together.
 struct Batch {
+    /// Of the one whose deadline is the latest.
+    session: Session,
     callers: Mutex<Vec<Caller>>,
     count: u64,
-    /// The latest of theirs, and how long after the call that was.
-    deadline: Instant,
-    timeout: Duration,
 }
 
 impl Driver {
     async fn run(mut self) {
-        let mut together = self.session.carrier.queue.len();
+        let mut together = self.carrier.queue.len();
         loop {
             if together > 1 {
                 self.gather().await;
@@ -104,14 +106,14 @@ impl Driver {
             if let Some(result) = self.carry_in_time(&batch).await {
                 self.answer(&batch, result);
             }
-            fold::when_due(&self.session);
+            fold::when_due(&self.inner, &self.carrier);
         }
     }
 
     /// Lets those come who were answered together and call again at once. Else they would travel as two
     /// groups in turn, and each caller wait for two round trips.
     async fn gather(&self) {
-        let queue = &self.session.carrier.queue;
+        let queue = &self.carrier.queue;
         let mut waiting = queue.len();
         for _ in 0..MOST_YIELDS {
             yield_now().await;
@@ -125,14 +127,13 @@ impl Driver {
 
     /// Carries a batch, and keeps the deadline of each of its callers. `None`: no caller is left.
     async fn carry_in_time(&self, batch: &Batch) -> Option<Result<Reservation>> {
-        let carry = self.session.inner.unless_closed(self.carry(batch));
-        let mut carry = std::pin::pin!(carry);
+        let mut carry = pin!(self.inner.unless_closed(self.carry(batch)));
         loop {
             let earliest = batch.earliest_deadline()?;
             tokio::select! {
                 biased;
                 result = &mut carry => return Some(result),
-                () = sleep_until(earliest) => batch.expire(&self.session.inner),
+                () = sleep_until(earliest) => batch.expire(),
             }
         }
     }
@@ -141,7 +142,7 @@ impl Driver {
     fn next_batch(&mut self) -> Option<Batch> {
         let mut callers = Vec::new();
         let mut count = 0;
-        self.session.carrier.queue.take_off(|caller: Caller| {
+        self.carrier.queue.take_off(|caller: Caller| {
             if count + caller.count > Protocol::MAX_COUNT {
                 return Some(caller);
             }
@@ -149,15 +150,11 @@ impl Driver {
             callers.push(caller);
             None
         });
-        let given = callers
-            .iter()
-            .map(|caller| (caller.deadline, caller.timeout));
-        let latest = given.max();
+        let sessions = callers.iter().map(|caller| &caller.session);
+        let latest = sessions.max_by_key(|session| session.deadline);
         self.over = latest.is_none();
-        let (deadline, timeout) = latest?;
         Some(Batch {
-            deadline,
-            timeout,
+            session: latest?.clone(),
             callers: Mutex::new(callers),
             count,
         })
@@ -165,12 +162,7 @@ impl Driver {
 
     /// Runs the protocol for one batch.
     async fn carry(&self, batch: &Batch) -> Result<Reservation> {
-        let inner = &self.session.inner;
-        let session = Session {
-            deadline: batch.deadline,
-            timeout: batch.timeout,
-            ..self.session.clone()
-        };
+        let (inner, session) = (&self.inner, &batch.session);
         let local = inner.local.advance()?;
         let mut call = inner.protocol().begin(local, batch.count);
         let mut attempts = session.attempts();
@@ -214,7 +206,7 @@ impl Driver {
 
     /// Answers the callers; times are dealt out in the order in which they came.
     fn answer(&self, batch: &Batch, result: Result<Reservation>) {
-        let inner = &self.session.inner;
+        let inner = &self.inner;
         *inner.last_failure() = result.as_ref().err().cloned();
         let callers = mem::take(&mut *batch.callers());
         let mut times = match result {
@@ -264,15 +256,17 @@ impl Batch {
     }
 
     fn earliest_deadline(&self) -> Option<Instant> {
-        self.callers().iter().map(|caller| caller.deadline).min()
+        let callers = self.callers();
+        callers.iter().map(|caller| caller.session.deadline).min()
     }
 
     /// Answers those whose deadline has passed.
-    fn expire(&self, inner: &Inner) {
+    fn expire(&self) {
         let now = Instant::now();
-        let is_late = |caller: &mut Caller| caller.deadline <= now;
+        let is_late = |caller: &mut Caller| caller.session.deadline <= now;
         for caller in self.callers().extract_if(.., is_late) {
-            let _ = caller.answer.send(Err(inner.out_of_time(caller.timeout)));
+            let Session { inner, timeout, .. } = caller.session;
+            let _ = caller.answer.send(Err(inner.out_of_time(timeout)));
         }
     }
 }

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::carrier::Carrier;
-use super::real_timestamp;
 use super::session::Session;
+use super::{Inner, real_timestamp};
 use crate::protocol::{At, Fold, Snapshot};
 
 /// How long after an update it is looked whether the process rests: soon, and less often while it goes
@@ -21,41 +21,39 @@ const LONGEST_REST: Duration = Duration::from_millis(160);
 const MOST_RESTS: usize = 16;
 
 /// After an update: sees to it that what it took is folded.
-pub(super) fn when_due(session: &Session) {
-    let due = session.inner.protocol().fold_due();
+pub(super) fn when_due(inner: &Arc<Inner>, carrier: &Arc<Carrier>) {
+    let due = inner.protocol().fold_due();
     match due {
         None => {}
         Some(Fold::InACrowd) => {
-            let session = anew(session);
+            let session = begin(inner, carrier);
             tokio::spawn(async move {
                 fold_known(&session, [Fold::InACrowd, Fold::AtRest]).await;
             });
         }
         // One task looks after all takes until the process rests. It may end early, with its runtime.
         Some(Fold::AtRest) => {
-            if let Ok(resting) = session.inner.resting.clone().try_lock_owned() {
-                let taker = session.carrier.clone();
-                let carrier = keeper(session);
-                let runtime = carrier.runtime.clone();
-                let session = Session {
-                    carrier,
-                    ..session.clone()
-                };
-                runtime.spawn(at_rest(session, taker, resting));
+            if let Ok(resting) = inner.resting.clone().try_lock_owned() {
+                let (inner, taker) = (inner.clone(), carrier.clone());
+                let keeper = keeper(&inner, &taker);
+                let runtime = keeper.runtime.clone();
+                runtime.spawn(at_rest(inner, taker, keeper, resting));
             }
         }
     }
 }
 
 /// Where to fold at rest: on a runtime that is driven although its callers have gone.
-fn keeper(session: &Session) -> Arc<Carrier> {
-    let taker = &session.carrier;
-    let own = || session.inner.carriers.own().ok();
-    let may_sleep = taker.runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
-    may_sleep
-        .then(own)
-        .flatten()
-        .unwrap_or_else(|| taker.clone())
+fn keeper(inner: &Inner, taker: &Arc<Carrier>) -> Arc<Carrier> {
+    match taker.runtime.runtime_flavor() {
+        RuntimeFlavor::CurrentThread => inner.carriers.own().unwrap_or_else(|_| taker.clone()),
+        _ => taker.clone(),
+    }
+}
+
+/// A fold has the deadline of the clock, whatever that of the call before it was.
+fn begin(inner: &Arc<Inner>, carrier: &Arc<Carrier>) -> Session {
+    Session::begin(inner, carrier.clone(), inner.timeout)
 }
 
 /// Folds at once, whatever others do.
@@ -71,8 +69,12 @@ async fn fold_known(session: &Session, forms: [Fold; 2]) {
     }
 }
 
-async fn at_rest(session: Session, taker: Arc<Carrier>, resting: OwnedMutexGuard<()>) {
-    let inner = &session.inner;
+async fn at_rest(
+    inner: Arc<Inner>,
+    taker: Arc<Carrier>,
+    keeper: Arc<Carrier>,
+    resting: OwnedMutexGuard<()>,
+) {
     let mut rest = Backoff::new(REST, LONGEST_REST);
     // A runtime that fell asleep in the midst of a call is busy for ever.
     for _ in 0..MOST_RESTS {
@@ -91,19 +93,13 @@ async fn at_rest(session: Session, taker: Arc<Carrier>, resting: OwnedMutexGuard
         // A member that is so late as not to know of our own take can't say who folds it.
         let is_late = |seen: &Arc<Snapshot>| inner.protocol().is_before_our_take(seen);
         if seen.as_ref().is_none_or(is_late) {
-            seen = look(&anew(&session), at).await;
+            seen = look(&begin(&inner, &keeper), at).await;
         }
     }
     // Otherwise the next take will be folded, or the next update writes the record itself.
     if let Some(seen) = seen {
-        fold(&anew(&session), [Fold::AtRest; 2], seen).await;
+        fold(&begin(&inner, &keeper), [Fold::AtRest; 2], seen).await;
     }
-}
-
-/// Not the deadline of the handle that was used: a fold has the clock's own.
-fn anew(session: &Session) -> Session {
-    let carrier = session.carrier.clone();
-    Session::begin(&session.inner, carrier, session.inner.timeout)
 }
 
 async fn look(session: &Session, at: At) -> Option<Arc<Snapshot>> {

@@ -179,26 +179,23 @@ impl SharedClock {
             ));
         }
         let session = self.session()?;
-        let (answer, answered) = oneshot::channel();
-        let caller = driver::Caller {
-            count,
-            deadline: session.deadline,
-            timeout: session.timeout,
-            answer,
-        };
         // A driver keeps the deadlines of those whom it carries. Behind callers who have longer ones this
         // call may still stand in the queue.
-        let late = session
-            .may_be_overdue()
-            .then(|| session.until_the_deadline());
-        driver::enqueue(session, caller)?;
+        let overdue = session.overdue();
+        let (answer, answered) = oneshot::channel();
+        let caller = driver::Caller {
+            session,
+            count,
+            answer,
+        };
+        driver::enqueue(&self.inner, caller)?;
         let answer = async { answered.await.unwrap_or_else(|_| Err(cut_off())) };
-        match late {
+        match overdue {
             None => answer.await,
-            Some(late) => tokio::select! {
+            Some(overdue) => tokio::select! {
                 biased;
                 answer = answer => answer,
-                () = late => Err(self.inner.out_of_time(self.timeout)),
+                () = overdue => Err(self.inner.out_of_time(self.timeout)),
             },
         }
     }

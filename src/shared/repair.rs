@@ -20,18 +20,18 @@ pub(super) async fn repair(session: &Session, plan: &RepairPlan) -> Result<Obser
     let mut seen = plan.found.clone();
     // One transaction, or two where `taken` has to be made first.
     for _ in 0..2 {
-        let transaction = inner.protocol().repair(plan, &seen, real_timestamp)?;
+        let question = inner.protocol().repair(plan, &seen, real_timestamp)?;
         // Repeated freely, as a read is: it is written once at most, since it compares what it
         // overwrites.
-        let reply = session.transact(&transaction).await?;
-        let after = inner.protocol().repair_went_on(&transaction, &seen, &reply);
-        if let Some(repaired) = inner.protocol().repair_done(plan, &after) {
+        let reply = session.transact(question.transaction()).await?;
+        // Somebody may have written in between, or its own first attempt, whose answer was lost.
+        seen = question.leaves(&reply);
+        if let Some(repaired) = inner.protocol().repair_done(plan, &seen) {
             return Ok(repaired);
         }
         if !reply.succeeded {
             break;
         }
-        seen = after;
     }
     Err(Error::new(
         ErrorKind::Unavailable,

@@ -11,13 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::PerGeneration;
 
-/// A forked child passes its parent's by, whose thread it does not have.
-static RUNTIMES: PerGeneration<OnceCell<Carrier>> = PerGeneration::new();
-
-struct Carrier {
-    runtime: Runtime,
-    process: u32,
-}
+/// Each with the id of the process whose thread it is. A forked child passes its parent's by, whose
+/// thread it does not have.
+static RUNTIMES: PerGeneration<OnceCell<(Runtime, u32)>> = PerGeneration::new();
 
 /// What a host does around the start of the library's thread.
 static AROUND: OnceBox<Around> = OnceBox::new();
@@ -40,21 +36,15 @@ pub fn start_threads_inside(around: fn(&mut dyn FnMut())) {
 }
 
 pub(crate) fn runtime() -> Result<&'static Runtime> {
-    let carrier = RUNTIMES.get().get_or_try_init(|| {
-        build()
-            .map(|runtime| Carrier {
-                runtime,
-                process: std::process::id(),
-            })
-            .map_err(|error| {
-                Error::with_source(
-                    ErrorKind::Internal,
-                    format!("the thread that carries the clock can't be started: {error}"),
-                    error,
-                )
-            })
+    let (runtime, process) = RUNTIMES.get().get_or_try_init(|| match build() {
+        Ok(runtime) => Ok((runtime, std::process::id())),
+        Err(error) => Err(Error::with_source(
+            ErrorKind::Internal,
+            format!("the thread that carries the clock can't be started: {error}"),
+            error,
+        )),
     })?;
-    if carrier.process != std::process::id() {
+    if *process != std::process::id() {
         return Err(Error::new(
             ErrorKind::Closed,
             "this process was forked from one that used a clock, and nobody told the library: \
@@ -62,7 +52,7 @@ pub(crate) fn runtime() -> Result<&'static Runtime> {
              alone, or start it with exec",
         ));
     }
-    Ok(&carrier.runtime)
+    Ok(runtime)
 }
 
 fn build() -> io::Result<Runtime> {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::Inner;
 use super::backoff::{Backoff, Jitter};
 use super::carrier::Carrier;
 use super::queue::closed;
+use super::{Inner, nanos};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, KeyRange, Reply, Snapshot, Transaction};
 use crate::store::{Failure, Outcome, StoreFuture};
@@ -45,14 +45,11 @@ impl Session {
         }
     }
 
-    /// Whether callers who came before may have a later deadline.
-    pub(super) fn may_be_overdue(&self) -> bool {
-        super::nanos(self.timeout) < self.inner.longest.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn until_the_deadline(&self) -> Sleep {
+    /// The deadline, if callers who came before may have a later one.
+    pub(super) fn overdue(&self) -> Option<Sleep> {
+        let is_shorter = nanos(self.timeout) < self.inner.longest.load(Ordering::Relaxed);
         let _inside = self.carrier.runtime.enter();
-        sleep_until(self.deadline)
+        is_shorter.then(|| sleep_until(self.deadline))
     }
 
     pub(super) fn attempts(&self) -> Attempts<'_> {

@@ -801,9 +801,9 @@ impl World {
         let Some((operator, plan, seen)) = self.repair.take() else {
             return;
         };
-        let transaction = operator.repair(&plan, &seen, 0.0).unwrap();
-        let reply = self.apply(&transaction);
-        let after = operator.repair_went_on(&transaction, &seen, &reply);
+        let question = operator.repair(&plan, &seen, 0.0).unwrap();
+        let reply = self.apply(question.transaction());
+        let after = question.leaves(&reply);
         if operator.repair_done(&plan, &after).is_some() {
             self.left.repairs -= 1;
             self.repaired = Some((plan.to.get(), self.era));

@@ -48,8 +48,8 @@ fn repair(operator: &mut Protocol, store: &mut Mvcc, at_least: Time) {
     let plan = operator
         .plan_repair(operator.known(), &found, at_least)
         .unwrap();
-    let transaction = operator.repair(&plan, &plan.found, 1.5).unwrap();
-    assert!(store.apply(&transaction).unwrap().succeeded);
+    let question = operator.repair(&plan, &plan.found, 1.5).unwrap();
+    assert!(store.apply(question.transaction()).unwrap().succeeded);
 }
 
 #[test]
