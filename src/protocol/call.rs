@@ -355,7 +355,7 @@ impl Call {
 pub(super) fn delete_weights(snapshot: &Snapshot) -> impl Iterator<Item = Operation> {
     snapshot
         .weights()
-        .map(|entry| Operation::Delete(entry.key.clone()))
+        .map(|(_, entry)| Operation::Delete(entry.key.clone()))
 }
 
 fn nonsense(what: String) -> Error {

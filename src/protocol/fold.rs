@@ -28,7 +28,7 @@ impl Fold {
 impl Protocol {
     /// Whether a take of ours is not folded yet, and when it should be.
     pub fn fold_due(&self) -> Option<Fold> {
-        let took = self.took?;
+        let took = self.took.as_ref()?;
         let snapshot = self.snapshot.as_ref()?;
         let is_newest = snapshot.revision == took.revision;
         Some(
@@ -48,7 +48,8 @@ impl Protocol {
 
     /// Whether a look is so late that it does not show our newest take.
     pub fn is_before_our_take(&self, seen: &Snapshot) -> bool {
-        self.took.is_some_and(|took| seen.revision < took.revision)
+        let took = self.took.as_ref();
+        took.is_some_and(|took| seen.revision < took.revision)
     }
 
     /// The newest snapshot.
@@ -61,7 +62,7 @@ impl Protocol {
     ///
     /// `seen` may be stale: it is not judged, and the transaction compares it.
     pub fn fold(&self, form: Fold, seen: &Arc<Snapshot>, real_timestamp: f64) -> Option<Question> {
-        let took = self.took?;
+        let took = self.took.as_ref()?;
         let taken = seen.taken();
         let is_folded = seen.accounted() == taken.version;
         // A later taker folds, unless all keep taking.

@@ -53,8 +53,8 @@ pub struct Protocol {
     /// The shared clock as it was last seen, at the highest revision; `None` before the first look.
     snapshot: Option<Arc<Snapshot>>,
     losses: LossDetector,
-    /// Our newest take, unless the base accounts for it.
-    took: Option<Take>,
+    /// What our newest take left, unless the base accounts for it.
+    took: Option<Arc<Snapshot>>,
     /// How many others took between the newest snapshot of our newest take and that take.
     others: u64,
     /// From how many on there is a crowd: see [`CROWD`].
@@ -66,14 +66,6 @@ pub struct Protocol {
 /// Where so many others took between two updates of ours, it is sure enough that somebody will before
 /// the next one: if they came at random times, the next update would meet nobody once in a thousand.
 const CROWD: u64 = 8;
-
-/// A transaction of ours that took times by a put of `taken`.
-#[derive(Clone, Copy, Debug)]
-struct Take {
-    /// The version of `taken` behind it.
-    version: u64,
-    revision: u64,
-}
 
 /// A transaction on its way, and what was known when it was sent.
 #[derive(Clone, Debug)]
@@ -188,18 +180,14 @@ impl Protocol {
         judged
     }
 
-    /// Remembers a take of ours, so that it is folded.
-    fn note_take(&mut self, after: &Snapshot) {
-        let version = after.taken().version;
+    /// Remembers what a take of ours left, so that it is folded.
+    fn note_take(&mut self, after: &Arc<Snapshot>) {
         let newest = self.snapshot.as_ref();
         let accounted = newest.map_or(0, |newest| newest.accounted());
         // Replies to several in flight may come in any order, and a repair may have begun to count anew.
-        let known = self.took.map_or(0, |take| take.revision);
-        if version > accounted && after.revision > known {
-            self.took = Some(Take {
-                version,
-                revision: after.revision,
-            });
+        let known = self.took.as_ref().map_or(0, |took| took.revision);
+        if after.taken().version > accounted && after.revision > known {
+            self.took = Some(after.clone());
         }
     }
 
@@ -207,7 +195,7 @@ impl Protocol {
     fn adopt(&mut self, snapshot: &Arc<Snapshot>) {
         self.losses.learn(snapshot);
         let accounted = snapshot.accounted();
-        self.took = self.took.filter(|take| take.version > accounted);
+        self.took.take_if(|took| took.taken().version <= accounted);
         let is_newer = |known: &Arc<Snapshot>| snapshot.revision > known.revision;
         if self.snapshot.as_ref().is_none_or(is_newer) {
             self.snapshot = Some(snapshot.clone());

@@ -149,7 +149,7 @@ impl Snapshot {
             Err(lost(format!("its key {key} {what}."), None))
         };
         let keys = &self.keys;
-        if let Some(weight) = self.weights().find(|weight| !weight.value.is_empty()) {
+        if let Some((_, weight)) = self.weights().find(|(_, weight)| !weight.value.is_empty()) {
             return Err(is_foreign(weight));
         }
         let base = self.base.as_ref().map_err(Error::clone)?;
@@ -191,11 +191,10 @@ impl Snapshot {
 
     /// What the weights add to the clock.
     pub(super) fn weighed(&self) -> u128 {
-        let weight = |entry: &Entry| {
-            let bit = self.keys.bit_of(&entry.key)?;
-            Some(u128::from(entry.version) << bit)
-        };
-        self.entries.values().filter_map(weight).sum()
+        let weights = self.weights();
+        weights
+            .map(|(bit, entry)| u128::from(entry.version) << bit)
+            .sum()
     }
 
     /// The record; `None` if there is none, [`ErrorKind::Corrupt`] if it can't be read.
@@ -233,9 +232,10 @@ impl Snapshot {
         base.map_or(0, |base| base.taken)
     }
 
-    pub(super) fn weights(&self) -> impl Iterator<Item = &Entry> {
+    /// The weights that there are, by their power of two.
+    pub(super) fn weights(&self) -> impl Iterator<Item = (u32, &Entry)> {
         let entries = self.entries.values();
-        entries.filter(|entry| self.keys.bit_of(&entry.key).is_some())
+        entries.filter_map(|entry| Some((self.keys.bit_of(&entry.key)?, entry)))
     }
 
     /// Compares that hold as long as nobody has written `record`, `base` or `taken`.

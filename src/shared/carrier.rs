@@ -25,7 +25,7 @@ pub(super) struct Carriers {
     /// What the first carrier takes, and others are made from.
     store: Arc<dyn Store>,
     /// Instead of the library's own runtime.
-    own: Option<Handle>,
+    pub(super) own: Option<Handle>,
     /// The one used last is the last one.
     made: Mutex<Vec<Arc<Carrier>>>,
 }
@@ -41,10 +41,6 @@ impl Carriers {
             own: None,
             made: Mutex::default(),
         }
-    }
-
-    pub(super) fn instead_of_the_librarys(&mut self, runtime: Handle) {
-        self.own = Some(runtime);
     }
 
     /// The carrier of the runtime that this is called on, else the library's.

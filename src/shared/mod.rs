@@ -1,6 +1,6 @@
 //! The shared clock: drives the protocol over a store.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 
 use self::session::Session;
 use crate::clock::{Instance, LocalClock, ProcessId, Stamp, Time};
-use crate::config::check_timeout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::protocol::{At, Protocol};
@@ -50,7 +49,7 @@ pub use crate::store::Server;
 ///
 /// No value is handed out twice, by any process, whatever fails. If an update returned before
 /// another was called, anywhere, it has the smaller value. Every call returns within the deadline
-/// of its [`Config`], with an answer or a typed error; after an error nothing was handed out.
+/// of its [`Config`](crate::Config), with an answer or a typed error; after an error nothing was handed out.
 ///
 /// A clone is another handle on the same clock. Calls on a tokio runtime (with I/O and time) are carried
 /// there, others on a runtime of the library's own. So a caller that is cancelled, or whose runtime falls
@@ -81,37 +80,6 @@ struct Inner {
 }
 
 impl SharedClock {
-    /// Another handle on this clock, whose calls have this deadline: from 1 ms to a day,
-    /// [`ErrorKind::InvalidArgument`] otherwise.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use lamport_clock::SharedClock;
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let clock = SharedClock::memory("api")?;
-    /// let update = clock.within(Duration::from_millis(200))?.update().await?;
-    /// # Ok::<(), lamport_clock::Error>(())
-    /// # }).unwrap();
-    /// ```
-    pub fn within(&self, timeout: Duration) -> Result<SharedClock> {
-        let timeout = check_timeout(timeout)?;
-        self.inner
-            .longest
-            .fetch_max(nanos(timeout), Ordering::Relaxed);
-        Ok(SharedClock {
-            timeout,
-            ..self.clone()
-        })
-    }
-
-    /// The same handle for threads: its calls may be polled anywhere, for nothing of theirs runs where
-    /// that is done.
-    #[cfg(feature = "blocking")]
-    pub(crate) fn on_the_librarys(mut self) -> SharedClock {
-        self.on_the_librarys = true;
-        self
-    }
-
     /// A local event or a send: see [`LocalClock::tick`]. No I/O.
     #[inline]
     pub fn tick(&self) -> Result<Stamp> {

@@ -1,7 +1,8 @@
-//! How a shared clock is made.
+//! How a shared clock is made, and handles on it.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -10,7 +11,7 @@ use super::background::Background;
 use super::carrier::Carriers;
 use super::{Inner, SharedClock, names, nanos};
 use crate::clock::{Instance, LocalClock};
-use crate::config::{Config, StoreUri};
+use crate::config::{Config, StoreUri, check_timeout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Keys, Protocol};
 use crate::store::{MemoryStore, Store};
@@ -98,12 +99,43 @@ impl SharedClock {
         }
     }
 
+    /// Another handle on this clock, whose calls have this deadline: from 1 ms to a day,
+    /// [`ErrorKind::InvalidArgument`] otherwise.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let update = clock.within(Duration::from_millis(200))?.update().await?;
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn within(&self, timeout: Duration) -> Result<SharedClock> {
+        let timeout = check_timeout(timeout)?;
+        self.inner
+            .longest
+            .fetch_max(nanos(timeout), Ordering::Relaxed);
+        Ok(SharedClock {
+            timeout,
+            ..self.clone()
+        })
+    }
+
+    /// The same handle for threads: its calls may be polled anywhere, for nothing of theirs runs where
+    /// that is done.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn on_the_librarys(mut self) -> SharedClock {
+        self.on_the_librarys = true;
+        self
+    }
+
     /// The same clock, just made, with another runtime in place of the library's own: for tests in
     /// virtual time.
     #[doc(hidden)]
     pub fn carried_on(mut self, runtime: Handle) -> SharedClock {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
-            inner.carriers.instead_of_the_librarys(runtime);
+            inner.carriers.own = Some(runtime);
         }
         self
     }

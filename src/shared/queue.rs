@@ -9,9 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Callers who wait, one of whom is told to see to it that all are carried.
-pub(super) struct Queue<C>(Mutex<State<C>>);
+pub(super) struct Queue<C>(Mutex<Callers<C>>);
 
-struct State<C> {
+struct Callers<C> {
     waiting: VecDeque<C>,
     /// Somebody has the right to carry.
     driving: bool,
@@ -29,7 +29,7 @@ const MAX_WAITING: usize = 100_000;
 
 impl<C: Waits> Queue<C> {
     pub(super) fn new() -> Queue<C> {
-        Queue(Mutex::new(State {
+        Queue(Mutex::new(Callers {
             waiting: VecDeque::new(),
             driving: false,
             closed: false,
@@ -40,14 +40,14 @@ impl<C: Waits> Queue<C> {
     ///
     /// [`ErrorKind::Closed`], or [`ErrorKind::Overloaded`] if [`MAX_WAITING`] wait already.
     pub(super) fn push(&self, caller: C) -> Result<bool> {
-        let mut state = self.state();
-        if state.closed {
+        let mut callers = self.callers();
+        if callers.closed {
             return Err(closed());
         }
-        if state.waiting.len() >= MAX_WAITING {
+        if callers.waiting.len() >= MAX_WAITING {
             // Those who gave up meanwhile still stand in the queue.
-            state.waiting.retain(|caller| !caller.has_given_up());
-            if state.waiting.len() >= MAX_WAITING {
+            callers.waiting.retain(|caller| !caller.has_given_up());
+            if callers.waiting.len() >= MAX_WAITING {
                 return Err(Error::new(
                     ErrorKind::Overloaded,
                     format!(
@@ -57,56 +57,56 @@ impl<C: Waits> Queue<C> {
                 ));
             }
         }
-        state.waiting.push_back(caller);
-        Ok(!mem::replace(&mut state.driving, true))
+        callers.waiting.push_back(caller);
+        Ok(!mem::replace(&mut callers.driving, true))
     }
 
     /// Gives those who wait to `take`, the oldest first, until it gives one back. False: nobody was
     /// there, and the right to carry was given back, under the same lock under which the next caller
     /// looks whether it must take it.
     pub(super) fn take_off(&self, mut take: impl FnMut(C) -> Option<C>) -> bool {
-        let mut state = self.state();
+        let mut callers = self.callers();
         let mut took = false;
-        while let Some(caller) = state.waiting.pop_front() {
+        while let Some(caller) = callers.waiting.pop_front() {
             if caller.has_given_up() {
                 continue;
             }
             if let Some(refused) = take(caller) {
-                state.waiting.push_front(refused);
+                callers.waiting.push_front(refused);
                 break;
             }
             took = true;
         }
-        state.driving = took;
+        callers.driving = took;
         took
     }
 
     /// Whether nobody waits, and nobody is carried.
     pub(super) fn is_idle(&self) -> bool {
-        let state = self.state();
-        !state.driving && state.waiting.is_empty()
+        let callers = self.callers();
+        !callers.driving && callers.waiting.is_empty()
     }
 
     /// How many wait.
     pub(super) fn len(&self) -> usize {
-        self.state().waiting.len()
+        self.callers().waiting.len()
     }
 
     /// The right to carry is given back in the middle of it: all who wait.
     pub(super) fn abandon(&self) -> Vec<C> {
-        let mut state = self.state();
-        state.driving = false;
-        mem::take(&mut state.waiting).into()
+        let mut callers = self.callers();
+        callers.driving = false;
+        mem::take(&mut callers.waiting).into()
     }
 
     /// From now on no caller is taken. Gives those who wait.
     pub(super) fn close(&self) -> Vec<C> {
-        let mut state = self.state();
-        state.closed = true;
-        mem::take(&mut state.waiting).into()
+        let mut callers = self.callers();
+        callers.closed = true;
+        mem::take(&mut callers.waiting).into()
     }
 
-    fn state(&self) -> MutexGuard<'_, State<C>> {
+    fn callers(&self) -> MutexGuard<'_, Callers<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
