@@ -12,6 +12,8 @@ use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
 use lamport_clock::{Config, Error, ErrorKind, SharedClock, Time, WatchEvent, blocking};
 use tokio::runtime::Handle;
 
+#[path = "shared/far_ahead.rs"]
+mod far_ahead;
 #[path = "shared/forgetful.rs"]
 mod forgetful;
 #[path = "shared/in_flight.rs"]

@@ -83,7 +83,25 @@ fn show(plan: &RepairPlan, location: &str, output: &Output) -> Result<(), Ending
     for problem in &plan.problems {
         output.line(output.paint(Look::Yellow, problem))?;
     }
+    let clock = found.clock().ok().flatten().unwrap_or_default();
+    if let Some(pulled) = pulled_ahead(clock) {
+        output.line(output.paint(Look::Yellow, pulled))?;
+    }
     Ok(())
+}
+
+/// What to say of a clock that no counting has brought so far.
+fn pulled_ahead(clock: Time) -> Option<String> {
+    let used = clock.get() / (Time::MAX.get() / 100);
+    (used > 0).then(|| {
+        format!(
+            "{used} % of all times are used up: no clock counts that far, so a message or a record has \
+             pulled it ahead. Every process follows, so there are two ways on. Accept it: do nothing, and \
+             find out who sent it (whom do your services take stamps from? LAMPORT_MAX_JUMP bounds one \
+             such pull). Or begin anew: stop all processes, give them another LAMPORT_KEY, and start \
+             them; times and stamps of the two clocks say nothing about each other"
+        )
+    })
 }
 
 /// Whether to go on: said on the command line, or asked for.

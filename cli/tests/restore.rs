@@ -195,6 +195,54 @@ async fn deleted_takes_are_refused_and_repaired() {
 }
 
 #[tokio::test]
+async fn a_record_from_far_ahead_is_explained_and_both_ways_on_work() {
+    let etcd = Etcd::start(1);
+    let clock = clock(&etcd, "a").await;
+    let last = updates(&clock, 3).await;
+    let far = last + (1 << 33);
+    let lie = || {
+        let record = format!(r#"{{"value": {far}, "process_id": "liar"}}"#);
+        etcd.control(&["put", "/lamport_clock", &record]);
+    };
+    lie();
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooFarAhead, "{error}");
+    let ended = repair(&etcd, &[]);
+    let said = ended.lines.join("\n") + &ended.complaint();
+    for part in [
+        &*far.to_string(),
+        "liar",
+        "etcdctl del /lamport_clock)",
+        "--yes",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // One way: the record was a lie. It is taken away, and the clock goes on.
+    etcd.control(&["del", "/lamport_clock"]);
+    let went_on = updates(&clock, 1).await;
+    assert!(went_on > last && went_on < last + 10, "{went_on}");
+    // The other: it is accepted.
+    lie();
+    assert_eq!(repair(&etcd, &["--yes"]).code, Some(0));
+    assert_eq!(updates(&clock, 1).await, far + 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_pulled_far_ahead_is_explained() {
+    let etcd = Etcd::start(1);
+    let record = format!(r#"{{"value": {}, "process_id": "old"}}"#, 1_u64 << 49);
+    etcd.control(&["put", "/lamport_clock", &record]);
+    // A clock joins at any value.
+    assert_eq!(updates(&clock(&etcd, "a").await, 1).await, (1 << 49) + 1);
+    let ended = repair(&etcd, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    let said = ended.lines.join("\n");
+    for part in ["6 % of all times", "Accept it", "begin anew", "LAMPORT_KEY"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_repair_does_not_write_over_what_was_written_meanwhile() {
     let etcd = Etcd::start(1);
     let clock = clock(&etcd, "a").await;

@@ -26,15 +26,19 @@ pub struct LocalClock {
     process: ProcessId,
     instance: Instance,
     max_jump: u64,
+    /// The newest shared time that is known, where there is a shared clock.
+    shared: Option<AtomicU64>,
+    /// How many messages were refused.
+    refused: AtomicU64,
 }
 
 impl LocalClock {
-    /// How far ahead of the clock a message or the record may lie, unless told otherwise: 2^48.
+    /// How far ahead a message may lie, unless told otherwise: 2^32.
     ///
-    /// Far enough for a new process to join a clock that has run at a million times a second for
-    /// eight years; near enough that a stray number (a wall clock in microseconds, `u64::MAX`)
-    /// can't use up the range at one stroke.
-    pub const MAX_JUMP: u64 = 1 << 48;
+    /// Far enough for a peer that has ticked ten thousand times a second for days without sharing its
+    /// time; near enough that a stray number (a wall clock, `u64::MAX`) is refused, and that two million
+    /// lies would be needed to use up the range.
+    pub const MAX_JUMP: u64 = 1 << 32;
 
     /// A clock at 0 for one life of `process`.
     pub fn new(process: ProcessId, instance: Instance) -> LocalClock {
@@ -43,12 +47,23 @@ impl LocalClock {
             process,
             instance,
             max_jump: LocalClock::MAX_JUMP,
+            shared: None,
+            refused: AtomicU64::new(0),
         }
     }
 
     /// The same clock with another bound on jumps (logical time).
     pub fn with_max_jump(mut self, max_jump: u64) -> LocalClock {
         self.max_jump = max_jump;
+        self
+    }
+
+    /// The same clock as the local part of a shared one: messages are bounded by the newest shared time
+    /// that it [knows](LocalClock::learn), 0 at first, and not by its own. So messages alone, however
+    /// many, never pull it further than the bound, and what it received can always be shared.
+    #[doc(hidden)]
+    pub fn of_a_shared_clock(mut self) -> LocalClock {
+        self.shared = Some(AtomicU64::new(0));
         self
     }
 
@@ -63,8 +78,9 @@ impl LocalClock {
 
     /// A message with this stamp or time arrived: max(local, message) + 1.
     ///
-    /// [`ErrorKind::TooFarAhead`] if it lies more than the jump bound ahead, [`ErrorKind::Exhausted`]
-    /// past [`Time::MAX`]; the clock is then unchanged.
+    /// [`ErrorKind::TooFarAhead`] if it lies ahead of this clock, and by more than the jump bound: above
+    /// the newest shared time that is known, or above its own time if it is a clock without a store.
+    /// [`ErrorKind::Exhausted`] past [`Time::MAX`]. The clock is then unchanged.
     #[inline]
     pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
         let time = self.advance_past(message.into())?;
@@ -91,12 +107,7 @@ impl LocalClock {
     pub fn advance_past(&self, message: Time) -> Result<Time> {
         let mut local = self.time.0.load(Ordering::Relaxed);
         loop {
-            check_jump(
-                message,
-                Time::saturating(local),
-                self.max_jump,
-                "the message",
-            )?;
+            self.check_message(message, Time::saturating(local))?;
             let next = Time::saturating(local).max(message).after(1)?;
             match self.time.0.compare_exchange_weak(
                 local,
@@ -111,9 +122,24 @@ impl LocalClock {
     }
 
     /// Moves the clock to `time` if it is behind, whatever the jump bound: for times that the shared
-    /// record handed out to this process. No event of its own.
+    /// clock handed out to this process. No event of its own.
     pub fn raise(&self, time: Time) {
         self.time.0.fetch_max(time.get(), Ordering::AcqRel);
+        self.learn(time);
+    }
+
+    /// The shared clock was seen at `time`: messages are bounded by the newest one. The local clock stays
+    /// where it is.
+    #[doc(hidden)]
+    pub fn learn(&self, time: Time) {
+        if let Some(shared) = &self.shared {
+            shared.fetch_max(time.get(), Ordering::Relaxed);
+        }
+    }
+
+    /// How many messages this clock has refused for lying too far ahead.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// The process that this clock belongs to.
@@ -124,6 +150,21 @@ impl LocalClock {
     /// The life of the process that this clock belongs to.
     pub fn instance(&self) -> Instance {
         self.instance
+    }
+
+    #[inline]
+    fn check_message(&self, message: Time, local: Time) -> Result<()> {
+        if message <= local {
+            return Ok(());
+        }
+        let (known, name) = match &self.shared {
+            Some(shared) => (shared.load(Ordering::Relaxed), "the shared clock"),
+            None => (local.get(), "this clock"),
+        };
+        let known = Time::saturating(known);
+        check_jump(message, "the message", known, name, self.max_jump).inspect_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        })
     }
 
     #[inline]
@@ -142,18 +183,23 @@ impl From<&Stamp> for Time {
     }
 }
 
-/// [`ErrorKind::TooFarAhead`] if `time`, which came from `source`, lies more than `max_jump` ahead
-/// of `local`.
-pub(crate) fn check_jump(time: Time, local: Time, max_jump: u64, source: &str) -> Result<()> {
-    if time.ahead_of(local) <= max_jump {
+/// [`ErrorKind::TooFarAhead`] if `time`, of `what`, lies more than `max_jump` ahead of `known`, of `whose`.
+pub(crate) fn check_jump(
+    time: Time,
+    what: &str,
+    known: Time,
+    whose: &str,
+    max_jump: u64,
+) -> Result<()> {
+    let ahead = time.ahead_of(known);
+    if ahead <= max_jump {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::TooFarAhead,
         format!(
-            "{source} is at {time}, {} ahead of this clock at {local}; at most {max_jump} is allowed \
-             (LAMPORT_MAX_JUMP). The clock is unchanged",
-            time.ahead_of(local)
+            "{what} is at {time}, {ahead} ahead of {whose} at {known}; at most {max_jump} is allowed \
+             (LAMPORT_MAX_JUMP). The clock is unchanged"
         ),
     ))
 }
@@ -196,6 +242,31 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::TooFarAhead);
         assert!(error.to_string().contains("207"), "{error}");
         assert_eq!(clock.now(), time(106));
+    }
+
+    #[test]
+    fn messages_alone_never_pull_a_shared_clock_further_than_the_bound() {
+        let clock = clock().with_max_jump(100).of_a_shared_clock();
+        for message in [100, 100, 99, 101] {
+            clock.receive(time(message)).unwrap();
+        }
+        assert_eq!(clock.now(), time(104));
+        // It lies ahead of the local clock by little, and of the shared one by too much.
+        let error = clock.receive(time(105)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooFarAhead);
+        assert!(
+            error.to_string().contains("the shared clock at 0"),
+            "{error}"
+        );
+        assert_eq!((clock.now(), clock.refused()), (time(104), 1));
+        // Its own ticks are its own affair, and what lies below them moves nothing.
+        clock.tick().unwrap();
+        assert_eq!(clock.receive(time(105)).unwrap().time, time(106));
+        clock.learn(time(50));
+        assert_eq!(clock.receive(time(150)).unwrap().time, time(151));
+        clock.raise(time(1_000));
+        assert_eq!(clock.receive(time(1_100)).unwrap().time, time(1_101));
+        assert_eq!(clock.refused(), 1);
     }
 
     #[test]

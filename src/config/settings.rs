@@ -55,7 +55,7 @@ const ALL: &[Setting] = &[
         help: "The record's key" },
     Setting { name: "timeout", variable: "LAMPORT_TIMEOUT", kind: Kind::Duration, default: "5s",
         help: "The deadline of one call" },
-    Setting { name: "max_jump", variable: "LAMPORT_MAX_JUMP", kind: Kind::Number, default: "2^48",
+    Setting { name: "max_jump", variable: "LAMPORT_MAX_JUMP", kind: Kind::Number, default: "2^32",
         help: "How far ahead a message or the record may lie" },
     Setting { name: "config", variable: "LAMPORT_CONFIG", kind: text("FILE"), default: "",
         help: "A TOML file with these settings" },

@@ -8,7 +8,7 @@ use super::snapshot::{Holder, Snapshot, is_void};
 use super::transaction::{Operation, Reply, Transaction};
 use super::update::Reservation;
 use super::{Protocol, Question, read_all};
-use crate::clock::{Time, check_jump};
+use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 
 /// One update under way, for one time or several.
@@ -148,9 +148,7 @@ impl Protocol {
         let clock = seen.clock()?;
         let counted = clock.unwrap_or_default();
         let known = counted.max(recorded);
-        let max_jump = self.max_jump;
-        check_jump(recorded, counted, max_jump, "the shared record")?;
-        check_jump(call.local, known, max_jump, "this process's local clock")?;
+        self.check_record(recorded, clock)?;
         let above = call.local.max(recorded);
         let is_last =
             |void: &&Void| void.revision == seen.revision && void.repairs == self.repairs();

@@ -9,7 +9,7 @@ use super::call::delete_weights;
 use super::snapshot::Snapshot;
 use super::transaction::{Compare, Operation, Reply, Transaction};
 use super::{Protocol, Question, read_all};
-use crate::clock::{Time, check_jump};
+use crate::clock::Time;
 
 /// When to fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Protocol {
         }
         let clock = seen.clock().ok()??;
         let recorded = seen.recorded().ok()?;
-        check_jump(recorded, clock, self.max_jump, "the shared record").ok()?;
+        self.check_record(recorded, Some(clock)).ok()?;
         let value = clock.max(recorded);
         let keys = &self.keys;
         let (based, compares) = match form {

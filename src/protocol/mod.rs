@@ -18,7 +18,7 @@
 use std::sync::Arc;
 
 use self::watermark::LossDetector;
-use crate::clock::{Instance, ProcessId};
+use crate::clock::{Instance, ProcessId, Time, check_jump};
 use crate::error::{Error, Result};
 
 mod call;
@@ -154,6 +154,15 @@ impl Protocol {
             self.adopt(&answer.after);
         }
         Ok(answer.after)
+    }
+
+    /// Whether a legacy writer can have counted so far, from where the clock stands. Where there is none
+    /// yet, it begins above whatever record it finds: whoever was away is not refused.
+    fn check_record(&self, recorded: Time, clock: Option<Time>) -> Result<()> {
+        clock.map_or(Ok(()), |clock| {
+            let record = "the shared record";
+            check_jump(recorded, record, clock, "the shared clock", self.max_jump)
+        })
     }
 
     /// A transaction, sent now.

@@ -47,6 +47,7 @@ impl Protocol {
             found.record().err(),
             clock.as_ref().err().cloned(),
             missing.and_then(Result::err),
+            self.record_that_lies_far_ahead(&found),
         ];
         // Where the store has lost something, the base may still say how far it had come.
         let based = found.base().map_or(Time::ZERO, |base| base.value);
@@ -54,12 +55,26 @@ impl Protocol {
         let counted = clock.ok().flatten().unwrap_or_default();
         let stored = counted.max(based).max(recorded);
         let above = stored.max(asked.time()).max(at_least);
-        check_jump(above, stored, self.max_jump, "the repair")?;
+        let shared = "the shared clock";
+        check_jump(above, "the repair", stored, shared, self.max_jump)?;
         Ok(RepairPlan {
             to: above.after(1)?,
             found,
             problems: problems.iter().flatten().map(Error::to_string).collect(),
         })
+    }
+
+    /// What to say of a record up to which no legacy writer can have counted, and the ways on.
+    fn record_that_lies_far_ahead(&self, found: &Snapshot) -> Option<Error> {
+        let clock = found.clock().ok()?;
+        let error = self.check_record(found.recorded().ok()?, clock).err()?;
+        let explained = format!(
+            "{error}. If the record is right, a repair moves the clock above it, for good. If it is \
+             wrong, delete this one key (etcdctl del {}): the clock goes on from where it stands, and \
+             writes the record anew",
+            String::from_utf8_lossy(&self.keys.record)
+        );
+        Some(Error::new(error.kind(), explained))
     }
 
     /// The next transaction that moves the clock to [`RepairPlan::to`], if the store is still as `seen`

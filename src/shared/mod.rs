@@ -395,6 +395,7 @@ impl Inner {
         let knew = protocol.loss().is_some();
         let judged = judge(&mut protocol);
         let found = protocol.loss().filter(|_| !knew).cloned();
+        self.local.learn(protocol.known().time());
         drop(protocol);
         if let Some(error) = found {
             Event::Regressed(&error).tell(self.local.process());

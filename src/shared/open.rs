@@ -86,7 +86,9 @@ impl SharedClock {
             timeout: config.timeout,
             on_the_librarys: false,
             inner: Arc::new(Inner {
-                local: LocalClock::new(process, instance).with_max_jump(config.max_jump),
+                local: LocalClock::new(process, instance)
+                    .with_max_jump(config.max_jump)
+                    .of_a_shared_clock(),
                 carriers: Carriers::of(store),
                 timeout: config.timeout,
                 longest: AtomicU64::new(nanos(config.timeout)),
