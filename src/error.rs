@@ -15,6 +15,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The message says what was tried, where, what came back and what to change. It is one line, and shows
 /// by its code what can't be seen: it may quote a server, a file or a name that anybody wrote. A clone
 /// is cheap and shares the same content: callers that travelled in one transaction get the same error.
+///
+/// ```
+/// use lamport_clock::{ErrorKind, Stamp};
+/// let error = "rubbish".parse::<Stamp>().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidArgument); // for the program
+/// assert!(error.to_string().contains("rubbish"));           // for the person
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -86,32 +93,139 @@ impl StdError for Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An argument, a variable, a file or a text that does not have the required form.
+    /// An argument, a variable, a file or a text that does not have the required form. The message
+    /// names it and says what is allowed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{ErrorKind, Stamp};
+    /// let error = "42".parse::<Stamp>().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     InvalidArgument,
-    /// `NODE_NAME` is not one of the nodes of the node map.
+    /// `NODE_NAME` is not one of the nodes of the node map, and nothing else says where the store is.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{Config, ErrorKind, Settings};
+    /// let nodes = Settings::from([("node", "api"), ("nodes", "a=10.0.0.1,b=10.0.0.2")]);
+    /// assert_eq!(Config::load(&nodes).unwrap_err().kind(), ErrorKind::UnknownNode);
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     UnknownNode,
-    /// No store could be reached, or none was able to serve (no quorum, no leader).
+    /// No store could be reached, or none was able to serve (no quorum, no leader). The message has the
+    /// cause for each endpoint. The next call tries them all again.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{Config, ErrorKind, blocking::SharedClock};
+    /// // Nothing listens there, so it is known at once.
+    /// let config = Config::new("api", "etcd://127.0.0.1:1")?;
+    /// let error = SharedClock::connect(config).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unavailable);
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     Unavailable,
-    /// The deadline of the call passed without an answer. Nothing was handed out.
+    /// The deadline of the call passed without an answer. Nothing was handed out; whether the store was
+    /// changed is unknown, and does no harm: call again.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{Config, ErrorKind, blocking::SharedClock};
+    /// // A server that is there and says nothing.
+    /// let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// let store = format!("etcd://{}", silent.local_addr().unwrap());
+    /// let clock = SharedClock::open(&Config::new("api", &store)?)?;
+    /// let error = clock.within(std::time::Duration::from_millis(20))?.update().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Timeout);
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     Timeout,
-    /// What lies under a key of the clock can't be read; nothing was overwritten.
+    /// What lies under a key of the clock can't be read, or a later version of this library wrote it;
+    /// nothing was overwritten. The message shows what lies there: `lamport repair` moves the clock past it.
     Corrupt,
-    /// The next time would lie past 2^53 - 1.
+    /// The next time would lie past 2^53 - 1. Only a clock under another key has times left.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{ErrorKind, Time};
+    /// assert_eq!(Time::MAX.after(1).unwrap_err().kind(), ErrorKind::Exhausted);
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     Exhausted,
-    /// A time lies further ahead than the jump bound allows; the clock is unchanged.
+    /// A message or a record lies further ahead than the jump bound (`LAMPORT_MAX_JUMP`) allows; the clock
+    /// is unchanged. Look for its sender, or for who wrote the record: `lamport repair` explains it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{ErrorKind, Time, blocking::SharedClock};
+    /// let clock = SharedClock::memory("api")?;
+    /// // A wall clock in microseconds is no logical time.
+    /// let error = clock.receive(Time::new(1_750_116_944_920_000)?).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooFarAhead);
+    /// assert_eq!(clock.now(), Time::ZERO);
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     TooFarAhead,
     /// The store no longer keeps the revisions asked for.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{Config, WatchEvent, blocking::SharedClock, store::MemoryStore};
+    /// let store = MemoryStore::named("shop");
+    /// let clock = SharedClock::open(&Config::new("api", "memory:shop")?)?;
+    /// clock.update()?;
+    /// store.compact(clock.update()?.revision);
+    /// let mut watch = clock.watch_from(1)?;
+    /// // A watch tells what it missed, and goes on with what there is.
+    /// assert!(matches!(watch.next().unwrap()?, WatchEvent::Missed { .. }));
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     Compacted,
-    /// The store refused for lack of permission or of a valid user.
+    /// The store refused for lack of permission or of a valid user: SECURITY.md has the roles that a clock
+    /// needs. A role that is granted later counts from the next call on.
     Denied,
-    /// The store's space quota is used up.
+    /// The store's space quota is used up. The message has the three steps that make room.
     NoSpace,
     /// The store lost times that were handed out: it was restored, is another one, or keys of the
-    /// clock were deleted. No time is handed out until `lamport repair`.
+    /// clock were deleted. No time is handed out until somebody moves the clock forward.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{ErrorKind, blocking::SharedClock};
+    /// # let clock = SharedClock::memory("api")?;
+    /// match clock.update() {
+    ///     Ok(update) => println!("{}", update.value),
+    ///     // Not for a program to mend: `lamport repair --at-least N`, with the N of the message.
+    ///     Err(error) if error.kind() == ErrorKind::Regressed => panic!("{error}"),
+    ///     Err(error) => eprintln!("{error}; the next call may go well"),
+    /// }
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     Regressed,
-    /// Too many callers wait in this process already.
+    /// Too many callers wait in this process already. Nothing was sent: call later, or fewer at once.
     Overloaded,
     /// The clock was closed, or the runtime that carries it has ended.
+    ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use lamport_clock::{ErrorKind, blocking::SharedClock};
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.close();
+    /// assert_eq!(clock.update().unwrap_err().kind(), ErrorKind::Closed);
+    /// assert!(clock.tick().is_ok()); // the local clock goes on
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     Closed,
     /// A fault of this library or of the machine (no memory, no threads).
     Internal,
@@ -138,7 +252,11 @@ impl ErrorKind {
         ]
     }
 
-    /// The kind's name in JSON output and in logs, for instance `"unknown_node"`.
+    /// The kind's name in JSON output and in logs.
+    ///
+    /// ```
+    /// assert_eq!(lamport_clock::ErrorKind::UnknownNode.name(), "unknown_node");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             ErrorKind::InvalidArgument => "invalid_argument",

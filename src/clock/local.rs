@@ -53,6 +53,14 @@ impl LocalClock {
     }
 
     /// The same clock with another bound on jumps (logical time).
+    ///
+    /// ```
+    /// use lamport_clock::{Instance, LocalClock, ProcessId, Time};
+    /// let clock = LocalClock::new(ProcessId::new("a")?, Instance::new(1)).with_max_jump(100);
+    /// assert!(clock.receive(Time::new(101)?).is_err());
+    /// assert_eq!((clock.now(), clock.refused()), (Time::ZERO, 1));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn with_max_jump(mut self, max_jump: u64) -> LocalClock {
         self.max_jump = max_jump;
         self

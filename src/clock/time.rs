@@ -10,6 +10,14 @@ use crate::excerpt::quote;
 ///
 /// The upper end is the largest integer that is exact in every JSON reader (IEEE 754 doubles).
 /// Arithmetic is checked: past the end there is [`ErrorKind::Exhausted`], never a wrap.
+///
+/// ```
+/// use lamport_clock::Time;
+/// let time: Time = "41".parse()?;
+/// assert_eq!(time.after(1)?, Time::new(42)?);
+/// assert!(Time::MAX.after(1).is_err() && Time::new(1 << 53).is_err());
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
