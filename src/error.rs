@@ -174,6 +174,9 @@ pub enum ErrorKind {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     TooFarAhead,
+    /// A stamp in a message is not signed by who has the key of this process: see
+    /// [`Header`](crate::Header). The clock is unchanged.
+    Untrusted,
     /// The store no longer keeps the revisions asked for.
     ///
     /// ```
@@ -242,6 +245,7 @@ impl ErrorKind {
             ErrorKind::Corrupt,
             ErrorKind::Exhausted,
             ErrorKind::TooFarAhead,
+            ErrorKind::Untrusted,
             ErrorKind::Compacted,
             ErrorKind::Denied,
             ErrorKind::NoSpace,
@@ -266,6 +270,7 @@ impl ErrorKind {
             ErrorKind::Corrupt => "corrupt",
             ErrorKind::Exhausted => "exhausted",
             ErrorKind::TooFarAhead => "too_far_ahead",
+            ErrorKind::Untrusted => "untrusted",
             ErrorKind::Compacted => "compacted",
             ErrorKind::Denied => "denied",
             ErrorKind::NoSpace => "no_space",

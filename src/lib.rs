@@ -47,6 +47,8 @@ mod events;
 )]
 pub mod fork;
 #[cfg(feature = "shared")]
+mod header;
+#[cfg(feature = "shared")]
 pub mod protocol;
 #[cfg(feature = "shared")]
 mod shared;
@@ -62,6 +64,8 @@ pub use config::{
     Address, Config, Credentials, Kind, Node, Nodes, Secret, Setting, Settings, StoreUri, Tls,
     Value, parse_duration,
 };
+#[cfg(feature = "shared")]
+pub use header::Header;
 #[cfg(feature = "shared")]
 pub use protocol::Record;
 #[cfg(feature = "shared")]

@@ -32,6 +32,7 @@ from ._errors import (
     TooFarAheadError,
     UnavailableError,
     UnknownNodeError,
+    UntrustedError,
 )
 from ._native import (
     History,
@@ -100,6 +101,7 @@ __all__ = [
     "TooFarAheadError",
     "UnavailableError",
     "UnknownNodeError",
+    "UntrustedError",
     "Update",
     "Watch",
     "__version__",

@@ -101,6 +101,15 @@ class TooFarAheadError(LamportError, ValueError):
     kind = "too_far_ahead"
 
 
+class UntrustedError(LamportError, ValueError):
+    """A stamp in a message is not signed by who has the key of this process; the clock is unchanged.
+
+    Who may send stamps needs the key of LAMPORT_HEADER_KEY_FILE.
+    """
+
+    kind = "untrusted"
+
+
 class CompactedError(LamportError, LookupError):
     """The store no longer keeps the revisions asked for.
 

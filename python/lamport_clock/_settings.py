@@ -22,3 +22,4 @@ class Settings(TypedDict, total=False):
     user: str | None
     password_file: str | None
     allow_plaintext: bool | None
+    header_key_file: str | None

@@ -156,6 +156,16 @@ impl SharedClock {
         self.clock()?.receive(message)
     }
 
+    /// As [`shared::SharedClock::inject`].
+    pub fn inject(&self) -> Result<String> {
+        self.clock()?.inject()
+    }
+
+    /// As [`shared::SharedClock::extract`].
+    pub fn extract(&self, header: &str) -> Result<Stamp> {
+        self.clock()?.extract(header)
+    }
+
     /// As [`crate::SharedClock::advance`].
     #[inline]
     pub fn advance(&self) -> Result<Time> {

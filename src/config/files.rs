@@ -11,6 +11,7 @@ use std::io::Read;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::quote;
+use crate::header::Header;
 
 /// Far more than a bundle of all public authorities takes.
 const LARGEST: u64 = 1 << 20;
@@ -43,6 +44,19 @@ pub(super) fn read_password(file: &str) -> Result<String> {
         return Err(refused(file, why));
     }
     Ok(password.to_owned())
+}
+
+/// The keys in `file` that sign headers, one in a line: one, or two while they are exchanged.
+pub(super) fn read_keys(file: &str) -> Result<String> {
+    let text = read_secret(file)?;
+    match text.lines().count() {
+        1 | 2 if text.lines().all(|key| key.len() >= Header::SHORTEST_KEY) => Ok(text),
+        _ => Err(refused(
+            file,
+            "holds no key for signing headers: it takes one line, or two while keys are exchanged (the \
+             first signs, both are accepted), each of at least 32 characters: openssl rand -hex 32",
+        )),
+    }
 }
 
 /// A file that is open: what is found out about it holds for what is read, whatever its name means

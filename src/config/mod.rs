@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::{LocalClock, ProcessId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::header::Header;
 
 mod files;
 mod nodes;
@@ -55,6 +56,7 @@ pub struct Config {
     pub(crate) tls: Option<Tls>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) allow_plaintext: bool,
+    pub(crate) header: Header,
 }
 
 impl Config {
@@ -138,6 +140,12 @@ impl Config {
         self
     }
 
+    /// The same with another way to write stamps into messages: see [`Header::signed`].
+    pub fn with_header(mut self, header: Header) -> Config {
+        self.header = header;
+        self
+    }
+
     /// Which process this is.
     pub fn process(&self) -> &ProcessId {
         &self.process
@@ -171,6 +179,11 @@ impl Config {
     /// User and password, if given.
     pub fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
+    }
+
+    /// How stamps are written into messages, and which are believed.
+    pub fn header(&self) -> &Header {
+        &self.header
     }
 
     /// [`load`](Config::load) with an environment of the caller's: for tests and for the fuzzer, which
@@ -224,6 +237,7 @@ impl Config {
             tls: sources.tls()?,
             credentials: sources.credentials()?,
             allow_plaintext: sources.flag("allow_plaintext")?.unwrap_or(false),
+            header: sources.header()?,
             nodes,
         };
         if let StoreUri::Etcd { endpoints, .. } = &config.store {

@@ -7,6 +7,7 @@ use super::files;
 use super::secrets::{Credentials, Secret, Tls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets, short};
+use crate::header::Header;
 
 /// A row of the table of settings. Command line, environment, file, Python's arguments and C take what
 /// stands here, and nothing else.
@@ -71,6 +72,8 @@ const ALL: &[Setting] = &[
         help: "The file that holds the password" },
     Setting { name: "allow_plaintext", variable: "LAMPORT_ALLOW_PLAINTEXT", kind: Kind::Flag, default: "false",
         help: "Send the password without TLS to other machines, too" },
+    Setting { name: "header_key_file", variable: "LAMPORT_HEADER_KEY_FILE", kind: text("FILE"), default: "",
+        help: "The file with the key that signs stamps in messages" },
 ];
 
 impl Setting {
@@ -342,6 +345,14 @@ impl Sources {
             (None, Some(_)) => Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_CA")),
             (None, None) => Ok(None),
         }
+    }
+
+    /// How stamps are written into messages, and which are believed.
+    pub(super) fn header(&self) -> Result<Header> {
+        let header = self.text("header_key_file", |file| {
+            Header::signed(files::read_keys(file)?.lines())
+        })?;
+        Ok(header.unwrap_or_default())
     }
 
     pub(super) fn credentials(&self) -> Result<Option<Credentials>> {

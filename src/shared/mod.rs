@@ -12,6 +12,7 @@ use self::session::Session;
 use crate::clock::{Instance, LocalClock, ProcessId, Stamp, Time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
+use crate::header::Header;
 use crate::protocol::{At, Protocol};
 
 mod background;
@@ -65,6 +66,7 @@ pub struct SharedClock {
 
 struct Inner {
     local: LocalClock,
+    header: Header,
     carriers: carrier::Carriers,
     timeout: Duration,
     /// The longest deadline that any handle has, in nanoseconds.
@@ -111,6 +113,32 @@ impl SharedClock {
         if error.kind() == ErrorKind::TooFarAhead {
             Event::Refused(error).tell(self.process());
         }
+    }
+
+    /// A message is about to leave: [`tick`](SharedClock::tick), as the value of the header `lamport`
+    /// ([`Header::NAME`]), signed where the clock has a key.
+    ///
+    /// ```
+    /// use lamport_clock::SharedClock;
+    /// let (api, billing) = (SharedClock::memory("api")?, SharedClock::memory("billing")?);
+    /// let header = api.inject()?;
+    /// assert_eq!(billing.extract(&header)?.time.get(), 2);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    pub fn inject(&self) -> Result<String> {
+        Ok(self.inner.header.write(&self.tick()?))
+    }
+
+    /// A message arrived with this value of the header `lamport`: [`receive`](SharedClock::receive).
+    /// Where several stand in it, with commas between them, the newest that counts.
+    ///
+    /// As `receive`; and [`ErrorKind::InvalidArgument`] for a text that is no stamp,
+    /// [`ErrorKind::Untrusted`] where the clock has a key and it is not signed with that. A header comes
+    /// from outside: an error is worth counting, and no reason to refuse the message.
+    pub fn extract(&self, header: &str) -> Result<Stamp> {
+        self.inner
+            .header
+            .receive(header, |stamp| self.receive(stamp))
     }
 
     /// Where the local clock stands. Changes nothing.

@@ -89,6 +89,7 @@ impl SharedClock {
                 local: LocalClock::new(process, instance)
                     .with_max_jump(config.max_jump)
                     .of_a_shared_clock(),
+                header: config.header.clone(),
                 carriers: Carriers::of(store),
                 timeout: config.timeout,
                 longest: AtomicU64::new(nanos(config.timeout)),

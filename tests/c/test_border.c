@@ -23,6 +23,7 @@ static void test_statuses(void) {
         {LAMPORT_STATUS_CORRUPT, 20, "corrupt"},
         {LAMPORT_STATUS_EXHAUSTED, 21, "exhausted"},
         {LAMPORT_STATUS_TOO_FAR_AHEAD, 22, "too_far_ahead"},
+        {LAMPORT_STATUS_UNTRUSTED, 30, "untrusted"},
         {LAMPORT_STATUS_COMPACTED, 23, "compacted"},
         {LAMPORT_STATUS_DENIED, 24, "denied"},
         {LAMPORT_STATUS_NO_SPACE, 25, "no_space"},

@@ -31,6 +31,7 @@ KINDS = {
     "corrupt": ("CorruptError", "ValueError"),
     "exhausted": ("ExhaustedError", "OverflowError"),
     "too_far_ahead": ("TooFarAheadError", "ValueError"),
+    "untrusted": ("UntrustedError", "ValueError"),
     "compacted": ("CompactedError", "LookupError"),
     "denied": ("DeniedError", "PermissionError"),
     "no_space": ("NoSpaceError", "OSError"),

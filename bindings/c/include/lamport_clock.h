@@ -185,6 +185,10 @@ enum lamport_status_t
    clock were deleted. No time is handed out until `lamport repair`.
    */
   LAMPORT_STATUS_REGRESSED = 29,
+  /*
+   A stamp in a message is not signed by who has the key of this process; the clock is unchanged.
+   */
+  LAMPORT_STATUS_UNTRUSTED = 30,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -296,7 +300,7 @@ typedef struct lamport_observed_t lamport_observed_t;
  Settings of a clock: the library's table, by name.
 
  "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key",
- "user", "password_file", "allow_plaintext": README.md says what each is. What is not given comes
+ "user", "password_file", "allow_plaintext", "header_key_file": README.md says what each is. What is not given comes
  from the environment.
  */
 typedef struct lamport_config_t lamport_config_t;

@@ -58,6 +58,8 @@ pub enum Status {
     /// The store lost times that were handed out: it was restored, is another one, or keys of the
     /// clock were deleted. No time is handed out until `lamport repair`.
     LAMPORT_STATUS_REGRESSED = 29,
+    /// A stamp in a message is not signed by who has the key of this process; the clock is unchanged.
+    LAMPORT_STATUS_UNTRUSTED = 30,
 }
 
 /// The name of a status in a log, for instance "timeout"; the same word as in the JSON output of
@@ -97,6 +99,7 @@ impl Status {
             ErrorKind::Corrupt => LAMPORT_STATUS_CORRUPT,
             ErrorKind::Exhausted => LAMPORT_STATUS_EXHAUSTED,
             ErrorKind::TooFarAhead => LAMPORT_STATUS_TOO_FAR_AHEAD,
+            ErrorKind::Untrusted => LAMPORT_STATUS_UNTRUSTED,
             ErrorKind::Compacted => LAMPORT_STATUS_COMPACTED,
             ErrorKind::Denied => LAMPORT_STATUS_DENIED,
             ErrorKind::NoSpace => LAMPORT_STATUS_NO_SPACE,
@@ -137,6 +140,7 @@ impl Status {
             LAMPORT_STATUS_CORRUPT => c"corrupt",
             LAMPORT_STATUS_EXHAUSTED => c"exhausted",
             LAMPORT_STATUS_TOO_FAR_AHEAD => c"too_far_ahead",
+            LAMPORT_STATUS_UNTRUSTED => c"untrusted",
             LAMPORT_STATUS_COMPACTED => c"compacted",
             LAMPORT_STATUS_DENIED => c"denied",
             LAMPORT_STATUS_NO_SPACE => c"no_space",
@@ -161,6 +165,7 @@ impl Status {
             LAMPORT_STATUS_CORRUPT => c"what lies under a key of the clock can't be read",
             LAMPORT_STATUS_EXHAUSTED => c"no logical time is left",
             LAMPORT_STATUS_TOO_FAR_AHEAD => c"a time lies too far ahead of the clock",
+            LAMPORT_STATUS_UNTRUSTED => c"a stamp is not signed by who has this process's key",
             LAMPORT_STATUS_COMPACTED => c"the store no longer keeps what was asked for",
             LAMPORT_STATUS_DENIED => c"the store refused this user",
             LAMPORT_STATUS_NO_SPACE => c"the store's space quota is used up",

@@ -18,6 +18,7 @@ const fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::Corrupt => "CorruptError",
         ErrorKind::Exhausted => "ExhaustedError",
         ErrorKind::TooFarAhead => "TooFarAheadError",
+        ErrorKind::Untrusted => "UntrustedError",
         ErrorKind::Compacted => "CompactedError",
         ErrorKind::Denied => "DeniedError",
         ErrorKind::NoSpace => "NoSpaceError",

@@ -1,0 +1,383 @@
+//! The header that carries a stamp in a message: `42@mx-nodel;instance=00000000000000ff`, and, where
+//! strangers can send one, a signature.
+//!
+//! One form for every language and every carrier: HTTP, gRPC metadata, the messages of task queues, the
+//! environment of a child process. `tests/header.tsv` has the vectors that all of them are held against.
+
+use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use sha2::Sha256;
+
+use crate::clock::Stamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::quote;
+
+/// How a process writes stamps into its messages, and which ones it believes.
+///
+/// With keys ([`Config::header`](crate::Config::header), `LAMPORT_HEADER_KEY_FILE`) each header bears an
+/// HMAC-SHA256 (RFC 2104) over time, process and instance, and one without it, or with a wrong one, is
+/// refused. The first key signs and every key is accepted, so that keys can be exchanged one process at
+/// a time. A signed stamp that somebody sends once more is an old one, and an old time moves no clock.
+///
+/// ```
+/// use lamport_clock::{ErrorKind, Header, Stamp};
+/// let sent: Stamp = "42@mx-nodel;instance=00000000000000ff".parse()?;
+/// let header = Header::default();
+/// assert_eq!(header.write(&sent), "42@mx-nodel;instance=00000000000000ff");
+/// assert_eq!(header.read("42@mx-nodel;instance=00000000000000ff")?, sent);
+///
+/// let signed = Header::signed(["a secret of at least 32 characters"])?;
+/// assert_eq!(signed.read(&signed.write(&sent))?, sent);
+/// let stranger = signed.read(&header.write(&sent)).unwrap_err();
+/// assert_eq!(stranger.kind(), ErrorKind::Untrusted);
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Header {
+    keys: Vec<Hmac<Sha256>>,
+}
+
+impl Header {
+    /// The header's name, in lower case as HTTP/2 wants it.
+    pub const NAME: &'static str = "lamport";
+    /// The environment variable that carries a stamp to a child process.
+    pub const VARIABLE: &'static str = "LAMPORT_STAMP";
+    /// The longest value that is read, in bytes. The longest that is written has 877.
+    pub const LONGEST: usize = 1024;
+    /// The shortest key, in bytes.
+    pub const SHORTEST_KEY: usize = 32;
+    /// So many stamps of one value are looked at.
+    const MOST: usize = 16;
+
+    /// One that signs with the first of these keys and accepts each of them.
+    ///
+    /// [`ErrorKind::InvalidArgument`] for a key of less than 32 bytes, and for no key at all.
+    pub fn signed<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = K>) -> Result<Header> {
+        let keys: Vec<_> = keys
+            .into_iter()
+            .map(|key| Header::key(key.as_ref()))
+            .collect::<Result<_>>()?;
+        if keys.is_empty() {
+            return Err(invalid("there is no key to sign headers with".to_owned()));
+        }
+        Ok(Header { keys })
+    }
+
+    fn key(key: &[u8]) -> Result<Hmac<Sha256>> {
+        if key.len() < Header::SHORTEST_KEY {
+            return Err(invalid(format!(
+                "a key that signs headers has at least {} bytes, and this one has {}: make one with \
+                 openssl rand -hex 32",
+                Header::SHORTEST_KEY,
+                key.len()
+            )));
+        }
+        // A key of any length is taken.
+        Hmac::new_from_slice(key).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// Whether headers are signed, and others refused.
+    pub fn is_signed(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// The value of the header for a message with this stamp: visible ASCII without commas. What a name
+    /// has beyond that is percent-encoded.
+    pub fn write(&self, stamp: &Stamp) -> String {
+        let process = utf8_percent_encode(stamp.process.as_str(), ENCODED);
+        let mut value = format!("{}@{process};instance={}", stamp.time, stamp.instance);
+        if let Some(key) = self.keys.first() {
+            let code = key.clone().chain_update(&value).finalize().into_bytes();
+            value += ";mac=";
+            code.iter().for_each(|byte| value += &format!("{byte:02x}"));
+        }
+        value
+    }
+
+    /// The stamp in a header with one. Parameters that are not known are skipped, and so is a signature
+    /// where there is no key.
+    ///
+    /// [`ErrorKind::InvalidArgument`] if there is none in it; [`ErrorKind::Untrusted`] if it is not
+    /// signed with one of the keys.
+    pub fn read(&self, value: &str) -> Result<Stamp> {
+        if value.len() > Header::LONGEST {
+            return Err(invalid(format!(
+                "a header of {} bytes is no stamp: the longest has {}",
+                value.len(),
+                Header::LONGEST
+            )));
+        }
+        if !value.is_ascii() {
+            let why = format!("{} has characters that are not ASCII", quote(value));
+            return Err(invalid(why));
+        }
+        let mut parts = value.split(';').map(trimmed);
+        let (time, process) = parts
+            .next()
+            .and_then(|stamp| stamp.split_once('@'))
+            .ok_or_else(|| {
+                invalid(format!(
+                    "{} is not a stamp: it takes the form 42@mx-nodel;instance=00000000000000ff",
+                    quote(value)
+                ))
+            })?;
+        let process = percent_decode_str(process).decode_utf8().map_err(|_| {
+            let what = quote(process);
+            invalid(format!("{what} is no name of a process: it is not UTF-8"))
+        })?;
+        let mut stamp: Stamp = format!("{time}@{process}").parse()?;
+        let mut code = None;
+        for (name, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
+            match trimmed(name) {
+                name if name.eq_ignore_ascii_case("instance") => {
+                    stamp.instance = trimmed(value).parse()?;
+                }
+                name if name.eq_ignore_ascii_case("mac") => code = Some(trimmed(value)),
+                _ => {}
+            }
+        }
+        self.verify(&stamp, code)?;
+        Ok(stamp)
+    }
+
+    /// In constant time, whichever key it is.
+    fn verify(&self, stamp: &Stamp, code: Option<&str>) -> Result<()> {
+        if !self.is_signed() {
+            return Ok(());
+        }
+        let untrusted = |why: &str| Err(Error::new(ErrorKind::Untrusted, format!("{stamp} {why}")));
+        let Some(code) = code else {
+            return untrusted("is not signed, and this process believes only who has its key");
+        };
+        let text = Header::default().write(stamp);
+        let bytes = bytes_of(code).unwrap_or_default();
+        let signs =
+            |key: &Hmac<Sha256>| key.clone().chain_update(&text).verify_slice(&bytes).is_ok();
+        match self.keys.iter().filter(|key| signs(key)).count() {
+            0 => untrusted("is signed with another key than this process has"),
+            _ => Ok(()),
+        }
+    }
+
+    /// A message arrived with this value of the header, or several with commas between them: the stamp
+    /// of its arrival. Of several stamps the newest that counts.
+    pub(crate) fn receive(
+        &self,
+        value: &str,
+        receive: impl Fn(&Stamp) -> Result<Stamp>,
+    ) -> Result<Stamp> {
+        let texts = value
+            .split(',')
+            .map(trimmed)
+            .filter(|text| !text.is_empty());
+        let mut refused = None;
+        let mut stamps = Vec::new();
+        for text in texts.take(Header::MOST) {
+            match self.read(text) {
+                Ok(stamp) => stamps.push(stamp),
+                Err(error) => refused = Some(error),
+            }
+        }
+        // An attacker's stamp far ahead must not hide an honest one.
+        stamps.sort_unstable_by(|a, b| b.cmp(a));
+        for stamp in &stamps {
+            match receive(stamp) {
+                Ok(arrival) => return Ok(arrival),
+                Err(error) => refused = Some(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| invalid("an empty header is no stamp".to_owned())))
+    }
+}
+
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Header(signed: {})", self.is_signed())
+    }
+}
+
+/// Beside all that is not ASCII: what a header may not have, and what means something in ours.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',').add(b';');
+
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// The bytes that pairs of hexadecimal digits stand for.
+fn bytes_of(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let pairs = digits.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::try_from(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?).ok();
+    pairs.map(byte).collect()
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    const OLD: &str = "the old key, of at least 32 characters";
+    const NEW: &str = "the new key, of at least 32 characters";
+
+    fn stamp(text: &str) -> Stamp {
+        text.parse().unwrap()
+    }
+
+    fn kind(result: Result<Stamp>) -> ErrorKind {
+        result.unwrap_err().kind()
+    }
+
+    #[test]
+    fn it_is_written_and_read_as_in_every_other_language() {
+        let mut rows = 0;
+        for line in include_str!("../tests/header.tsv").lines() {
+            if line.starts_with('#') {
+                continue;
+            }
+            let mut row = line.split('\t');
+            let mut field = || row.next().unwrap();
+            let (time, process, instance) = (field(), field(), field());
+            let sent = stamp(&format!("{time}@{process};instance={instance}"));
+            let header = match field() {
+                "" => Header::default(),
+                key => Header::signed([key]).unwrap(),
+            };
+            let value = field();
+            assert_eq!(header.write(&sent), value);
+            assert_eq!(header.read(value).unwrap(), sent);
+            rows += 1;
+        }
+        assert_eq!(rows, 24);
+    }
+
+    #[test]
+    fn every_name_comes_back() {
+        for name in [
+            "a",
+            "zürich",
+            "a,b",
+            "100%",
+            "user@host",
+            "a=b",
+            "\u{1f600}",
+            "%41",
+        ] {
+            let sent = stamp(&format!("42@{name};instance=00000000000000ff"));
+            for header in [Header::default(), Header::signed([NEW]).unwrap()] {
+                let value = header.write(&sent);
+                let visible = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+                assert!(value.bytes().all(visible), "{value}");
+                assert_eq!(header.read(&value).unwrap(), sent);
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_may_stand_in_any_order_and_others_are_skipped() {
+        let sent = stamp("42@a;instance=00000000000000ff");
+        let header = Header::default();
+        for value in [
+            "42@a;instance=00000000000000ff",
+            " 42@a ; colour=red; Instance=00000000000000ff;mac=00;x",
+        ] {
+            assert_eq!(header.read(value).unwrap(), sent, "{value}");
+        }
+        assert_eq!(header.read("42@a").unwrap(), stamp("42@a"));
+    }
+
+    #[test]
+    fn what_is_no_stamp_is_refused() {
+        let long = format!("42@{};x={}", "a".repeat(255), "y".repeat(800));
+        for value in [
+            "",
+            "42",
+            "42@",
+            "@a",
+            "-1@a",
+            "42@z\u{fc}rich",
+            "42@%ff",
+            "42@a%20b",
+            "42@a;instance=1",
+            &long,
+            "9007199254740992@a",
+            "42@a%00b",
+        ] {
+            assert_eq!(
+                kind(Header::default().read(value)),
+                ErrorKind::InvalidArgument,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_believed_from_who_has_a_key_and_from_nobody_else() {
+        let sent = stamp("42@a;instance=00000000000000ff");
+        let old = Header::signed([OLD]).unwrap();
+        let both = Header::signed([NEW, OLD]).unwrap();
+        let new = Header::signed([NEW]).unwrap();
+        assert_eq!(both.read(&old.write(&sent)).unwrap(), sent);
+        assert_eq!(new.read(&both.write(&sent)).unwrap(), sent);
+        assert_eq!(Header::default().read(&new.write(&sent)).unwrap(), sent);
+        let signed = new.write(&sent);
+        let forged = [
+            old.write(&sent),
+            Header::default().write(&sent),
+            signed.replace("42@", "43@"),
+            signed.replace("@a", "@b"),
+            signed.replace("00ff", "00fe"),
+            signed[..signed.len() - 1].to_owned(),
+            signed[..signed.len() - 2].to_owned(),
+            signed.clone() + "00",
+            signed.replace(";mac=", ";mac=+"),
+        ];
+        for value in forged {
+            assert_eq!(kind(new.read(&value)), ErrorKind::Untrusted, "{value}");
+        }
+        for short in ["", "31 characters are not enough..."] {
+            assert!(Header::signed([short]).is_err());
+        }
+        assert!(Header::signed::<&str>([]).is_err());
+        assert!(!format!("{new:?}").contains("key,"));
+    }
+
+    #[test]
+    fn of_several_stamps_the_newest_counts_that_the_clock_takes() {
+        let asked = RefCell::new(Vec::new());
+        let receive = |stamp: &Stamp| {
+            asked.borrow_mut().push(stamp.time.get());
+            match stamp.time.get() {
+                100.. => Err(Error::new(ErrorKind::TooFarAhead, "too far")),
+                _ => Ok(stamp.clone()),
+            }
+        };
+        let header = Header::default();
+        let arrival = header
+            .receive("7@a, 500@liar,,42@b, rubbish", receive)
+            .unwrap();
+        assert_eq!((arrival, asked.take()), (stamp("42@b"), vec![500, 42]));
+        assert_eq!(
+            kind(header.receive("500@liar", receive)),
+            ErrorKind::TooFarAhead
+        );
+        for value in ["", " , ", "rubbish"] {
+            assert_eq!(
+                kind(header.receive(value, receive)),
+                ErrorKind::InvalidArgument
+            );
+        }
+        asked.take();
+        let many = vec!["1@a"; 1_000].join(",");
+        header
+            .receive(&many, |_| {
+                asked.borrow_mut().push(1);
+                Err(Error::new(ErrorKind::Internal, "no"))
+            })
+            .unwrap_err();
+        assert_eq!(asked.take().len(), Header::MOST);
+    }
+}
