@@ -41,13 +41,13 @@ def main() -> None:
         "Courses": grpc.unary_stream_rpc_method_handler(courses),
     }
     with ThreadPoolExecutor(2) as threads:
-        server = grpc.server(threads, interceptors=[ServerInterceptor(kitchen)])
+        server = grpc.server(threads, interceptors=[ServerInterceptor(kitchen, ["127.0.0.1"])])
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("Kitchen", handlers)])
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
 
         with grpc.insecure_channel(f"127.0.0.1:{port}") as plain:
-            channel = grpc.intercept_channel(plain, ClientInterceptor(guest))
+            channel = grpc.intercept_channel(plain, ClientInterceptor(guest, "everybody"))
             order_dinner: grpc.UnaryUnaryMultiCallable[bytes, bytes]
             order_dinner = channel.unary_unary("/Kitchen/Order")
             serve: grpc.UnaryStreamMultiCallable[bytes, bytes]

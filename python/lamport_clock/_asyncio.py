@@ -7,7 +7,7 @@ from typing import final
 
 from ._asyncwatch import AsyncWatch
 from ._loops import answer, ask
-from ._native import History, Observed, Reservation, SharedClock, Stamp, SyncStats, Update
+from ._native import Header, History, Observed, Reservation, SharedClock, Stamp, SyncStats, Update
 
 __all__ = ["AsyncSharedClock", "AsyncWatch"]
 
@@ -313,6 +313,10 @@ class AsyncSharedClock:
         """Where transactions go at present, for people: "memory:", or the endpoint in use as
         "host:port"."""
         return self._sync.location
+
+    @property
+    def _header(self) -> Header:
+        return self._sync._header
 
     def __repr__(self) -> str:
         return f"<AsyncSharedClock of {self.process!r} at {self.now()}>"

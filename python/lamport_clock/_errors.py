@@ -102,7 +102,7 @@ class TooFarAheadError(LamportError, ValueError):
 
 
 class UntrustedError(LamportError, ValueError):
-    """A stamp in a message is not signed by who has the key of this process; the clock is unchanged.
+    """A stamp in a message is not signed with the key of this process; the clock is unchanged.
 
     Who may send stamps needs the key of LAMPORT_HEADER_KEY_FILE.
     """

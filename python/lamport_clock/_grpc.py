@@ -6,11 +6,13 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 
 from . import _header
 from ._clock import Clock
+from ._trust import Trust, Trusting
 
 
 class Standin:
@@ -48,8 +50,8 @@ class ClientInterceptor(
 ):
     """Stamps the calls of a channel, and receives the stamps of their answers."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, trust: Trust = None) -> None:
+        self._clock = Trusting(clock, trust, peers=False)
 
     def intercept_unary_unary(
         self, continuation: Any, client_call_details: Any, request: Any
@@ -166,8 +168,8 @@ class _Answers(Standin):
 class ServerInterceptor(grpc.ServerInterceptor):
     """Receives the stamps of a server's calls, and stamps their answers."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, trust: Trust = None) -> None:
+        self._clock = Trusting(clock, trust)
 
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         handler = continuation(handler_call_details)
@@ -239,8 +241,17 @@ def receive(sources: tuple[Callable[[], Any], ...], clock: Clock) -> None:
 
 def begin(context: Any, clock: Clock) -> Any:
     """A call arrived with this context; the context to hand on."""
-    _header.arrived(_header.values(context.invocation_metadata()), clock)
+    _header.arrived(_header.values(context.invocation_metadata()), clock, _peer(context))
     return context if hasattr(context, "trailing_metadata") else _Remembering(context, clock)
+
+
+def _peer(context: Any) -> str | None:
+    """The address that called: "ipv4:10.0.0.1:53", "ipv6:%5B::1%5D:53"; None for a Unix socket."""
+    with suppress(Exception):
+        kind, _, address = unquote(context.peer()).partition(":")
+        if kind in ("ipv4", "ipv6"):
+            return address.rpartition(":")[0].strip("[]")
+    return None
 
 
 class _Remembering(Standin):

@@ -13,20 +13,22 @@ import grpc.aio
 from . import _header
 from ._clock import Clock
 from ._grpc import Standin, begin, leave, stamped, stamping, wrapped
+from ._trust import Trust, Trusting
 
 # ---------------------------------------------------------------------------------------- client
 
 
-def aio_client_interceptors(clock: Clock) -> list[grpc.aio.ClientInterceptor]:
+def aio_client_interceptors(clock: Clock, trust: Trust = None) -> list[grpc.aio.ClientInterceptor]:
     """What the argument `interceptors` of grpc.aio's channels takes.
 
     Four, since grpc.aio uses an interceptor for one kind of call alone.
     """
+    believer = Trusting(clock, trust, peers=False)
     return [
-        _UnaryUnary(clock),
-        _UnaryStream(clock),
-        _StreamUnary(clock),
-        _StreamStream(clock),
+        _UnaryUnary(believer),
+        _UnaryStream(believer),
+        _StreamUnary(believer),
+        _StreamStream(believer),
     ]
 
 
@@ -133,8 +135,8 @@ async def _receive(call: Any, clock: Clock) -> None:
 class AioServerInterceptor(grpc.aio.ServerInterceptor):
     """Receives the stamps of a server's calls, and stamps their answers."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, trust: Trust = None) -> None:
+        self._clock = Trusting(clock, trust)
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         handler = await continuation(handler_call_details)

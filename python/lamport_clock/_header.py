@@ -1,7 +1,6 @@
-"""The header that carries a stamp: how it is written, read, counted, and refused in silence.
+"""The header that carries a stamp: how it is found, counted, and refused in silence.
 
-The value is the long form of a stamp, `42@mx-nodel;instance=00000000000000ff`, the same in every
-language. It is visible ASCII without a comma, which some servers put between headers of one name.
+What its value is, and who signs it, is the core's to say (src/header.rs).
 """
 
 from __future__ import annotations
@@ -14,14 +13,16 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from . import Stamp, TooFarAheadError
+from . import Stamp, TooFarAheadError, UntrustedError
 from ._clock import Clock
+from ._native import Header
+from ._trust import Trusting, header_of
 
 HEADER = "lamport"
 """The name of the header, in HTTP, in gRPC metadata and in the messages of task queues."""
 
 LONGEST = 1024
-"""A longer value, in characters or bytes, is ignored unread. The longest that is valid has 808."""
+"""A longer value, in characters or bytes, is ignored unread. The longest that is valid has 877."""
 
 MOST = 16
 """So many stamps of one message are read; those after them are ignored."""
@@ -61,6 +62,9 @@ class Stats(NamedTuple):
     stamps."""
     too_far_ahead: int
     """Stamps ignored since they lie further ahead than LAMPORT_MAX_JUMP allows."""
+    untrusted: int
+    """Stamps ignored since they are not signed with the clock's key, and messages whose stamps were
+    since trust= does not name their sender."""
     failed: int
     """Messages sent without a stamp, or not received, since the clock itself refused."""
 
@@ -69,7 +73,7 @@ def sent(clock: Clock) -> tuple[Stamp, str] | None:
     """A message leaves: its stamp, and the header's value. None if the clock can't tick."""
     try:
         stamp = clock.tick()
-        value = f"{stamp:#}"
+        value = header_of(clock).write(stamp)
     except Exception as error:
         _ledger.ignore("failed", "sent a message without a stamp", error)
         return None
@@ -77,13 +81,17 @@ def sent(clock: Clock) -> tuple[Stamp, str] | None:
     return stamp, value
 
 
-def received(values: Iterable[object], clock: Clock) -> Stamp | None:
-    """A message arrived with these values of the header: the stamp of its arrival.
+def received(values: Iterable[object], clock: Clock, peer: str | None = None) -> Stamp | None:
+    """A message of this peer arrived with these values of the header: the stamp of its arrival.
 
     Of several stamps the newest that the clock accepts counts. None if there is none.
     """
+    if isinstance(clock, Trusting) and not clock.trusts(peer):
+        if next(iter(values), None) is not None:
+            _ledger.ignore("untrusted", "ignored stamps", f"trust= does not name {peer!a:.99}")
+        return None
     # An attacker's stamp far ahead must not hide an honest one.
-    for stamp in sorted(_stamps(values), reverse=True):
+    for stamp in sorted(_stamps(values, header_of(clock)), reverse=True):
         try:
             arrival = clock.receive(stamp)
         except TooFarAheadError as error:
@@ -96,12 +104,12 @@ def received(values: Iterable[object], clock: Clock) -> Stamp | None:
     return None
 
 
-def arrived(values: Iterable[object], clock: Clock) -> Stamp | None:
+def arrived(values: Iterable[object], clock: Clock, peer: str | None = None) -> Stamp | None:
     """As received(); a message without a stamp that counts is a local event.
 
     None only if the clock can't tick.
     """
-    arrival = received(values, clock)
+    arrival = received(values, clock, peer)
     if arrival is None:
         try:
             return clock.tick()
@@ -162,11 +170,15 @@ def is_ours(name: object) -> bool:
     return isinstance(name, str) and len(name) == len(HEADER) and name.lower() == HEADER
 
 
-def _stamps(values: Iterable[object]) -> Iterator[Stamp]:
+def _stamps(values: Iterable[object], header: Header) -> Iterator[Stamp]:
     texts = _texts(islice(values, MOST + 1))
     for text in islice(texts, MOST):
         try:
-            yield _read(text)
+            if not text.isascii():
+                raise ValueError(f"{text!a:.99} has characters that are not ASCII")
+            yield header.read(text)
+        except UntrustedError as error:
+            _ledger.ignore("untrusted", "ignored a stamp", error)
         except ValueError as error:
             _ledger.ignore("malformed", "ignored a header", error)
     if next(texts, None) is not None:
@@ -181,17 +193,10 @@ def _texts(values: Iterable[object]) -> Iterator[str]:
         elif len(value) > LONGEST:
             _ledger.ignore("oversized", "ignored a header", f"its length is {len(value):,}")
         else:
-            # Each byte is one character here; _read() refuses those that are not ASCII.
+            # Each byte is one character here; those that are not ASCII are refused.
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             # An empty element of a list counts for nothing, but a header that is empty is wrong.
             yield from [part for part in text.split(",") if part.strip(" \t")] or [text]
-
-
-def _read(text: str) -> Stamp:
-    """The stamp; ValueError if there is none in it."""
-    if not text.isascii():
-        raise ValueError(f"{text!a:.99} has characters that are not ASCII")
-    return Stamp.parse(text)
 
 
 class _Ledger:

@@ -4,7 +4,7 @@
     >>> from lamport_clock import SharedClock
     >>> from lamport_clock.asgi import LamportMiddleware
     >>> app = FastAPI()
-    >>> app.add_middleware(LamportMiddleware, clock=SharedClock.memory("api"))
+    >>> app.add_middleware(LamportMiddleware, clock=SharedClock.memory("api"), trust=["10.0.0.0/8"])
     >>> @app.get("/")
     ... async def show(request: Request) -> str:
     ...     return f"received at {request.scope['lamport']}"
@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from . import _header
 from ._clock import Clock
+from ._trust import Trust, Trusting
 
 __all__ = ["LamportMiddleware"]
 
@@ -47,15 +48,15 @@ class LamportMiddleware:
         >>> async def send(message):
         ...     print("left", message["headers"][0][1][:6])
         >>> scope = {"type": "http", "headers": [(b"lamport", b"41@web")]}
-        >>> service = LamportMiddleware(application, SharedClock.memory("api"))
+        >>> service = LamportMiddleware(application, SharedClock.memory("api"), trust="everybody")
         >>> asyncio.run(service(scope, None, send))
         arrived 42@api
         left b'43@api'
     """
 
-    def __init__(self, app: Application, clock: Clock) -> None:
+    def __init__(self, app: Application, clock: Clock, trust: Trust = None) -> None:
         self._app = app
-        self._clock = clock
+        self._clock = Trusting(clock, trust)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -65,7 +66,9 @@ class LamportMiddleware:
         async def stamped(message: Message) -> None:
             await send(self._stamped(message) if message["type"] in _HEADS else message)
 
-        arrival = _header.arrived(_header.values(scope.get("headers")), self._clock)
+        # None for what came over a Unix socket.
+        peer, _ = scope.get("client") or (None, None)
+        arrival = _header.arrived(_header.values(scope.get("headers")), self._clock, peer)
         # The same scope: what the application puts there, such as its route, is for those above us.
         scope["lamport"] = arrival
         await self._app(scope, receive, stamped)

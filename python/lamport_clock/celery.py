@@ -2,7 +2,7 @@
 
     >>> import lamport_clock.celery
     >>> from lamport_clock import SharedClock
-    >>> lamport_clock.celery.install(SharedClock.memory("api"))
+    >>> lamport_clock.celery.install(SharedClock.memory("api"), trust="everybody")
     >>> lamport_clock.celery.uninstall()
 
 Installed in the process that publishes and in the worker, it gives each task's message a stamp,
@@ -19,6 +19,7 @@ from typing import Any
 from . import _header
 from ._clock import Clock
 from ._frameworks import missing
+from ._trust import Trust, Trusting
 from .propagation import inject
 
 try:
@@ -31,16 +32,20 @@ __all__ = ["install", "uninstall"]
 _NAME = "lamport_clock"
 
 
-def install(clock: Clock) -> None:
+def install(clock: Clock, trust: Trust = None) -> None:
     """Stamps the messages of all tasks of this process from now on.
 
-    Installing again changes the clock.
+    Whose stamps count, `trust` says: "signed", or "everybody" who can write to the broker. Without
+    it they count if the clock has a key, and else messages are stamped and nothing more. Installing
+    again changes the clock.
 
         >>> import lamport_clock.celery
         >>> from lamport_clock import SharedClock
-        >>> lamport_clock.celery.install(SharedClock.memory("api"))
+        >>> lamport_clock.celery.install(SharedClock.memory("api"), trust="everybody")
         >>> lamport_clock.celery.uninstall()
     """
+
+    believer = Trusting(clock, trust, peers=False)
 
     def publish(headers: dict[str, Any] | None = None, **_: object) -> None:
         if headers is not None:
@@ -49,7 +54,7 @@ def install(clock: Clock) -> None:
     def begin(task: Any = None, **_: object) -> None:  # noqa: ANN401
         # Celery makes the headers of a message attributes of the task's request.
         value = getattr(getattr(task, "request", None), _header.HEADER, None)
-        _header.arrived(() if value is None else (value,), clock)
+        _header.arrived(() if value is None else (value,), believer)
 
     uninstall()
     before_task_publish.connect(publish, weak=False, dispatch_uid=_NAME)

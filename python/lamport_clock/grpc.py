@@ -6,11 +6,14 @@
     >>> from lamport_clock.grpc import ClientInterceptor, ServerInterceptor
     >>> clock = SharedClock.memory("api")
     >>> channel = grpc.insecure_channel("billing:50051")
-    >>> channel = grpc.intercept_channel(channel, ClientInterceptor(clock))
-    >>> server = grpc.server(ThreadPoolExecutor(), interceptors=[ServerInterceptor(clock)])
+    >>> channel = grpc.intercept_channel(channel, ClientInterceptor(clock, trust="everybody"))
+    >>> ours = ServerInterceptor(clock, trust=["10.0.0.0/8"])
+    >>> server = grpc.server(ThreadPoolExecutor(), interceptors=[ours])
 
-For grpc.aio: `grpc.aio.insecure_channel(..., interceptors=aio_client_interceptors(clock))` and
-`grpc.aio.server(interceptors=[AioServerInterceptor(clock)])`.
+For grpc.aio there are `aio_client_interceptors(clock, trust)`, for the argument `interceptors` of
+its channels, and `AioServerInterceptor(clock, trust)`. Whose stamps count, `trust` says
+(lamport_clock.propagation has its values; a client takes no list, since an interceptor is not told
+who answers).
 
 A call carries a stamp in its metadata, and the server's clock is past it before the handler begins.
 The answer carries one in its trailing metadata, made after the handler ended, also when the handler

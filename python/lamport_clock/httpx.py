@@ -2,9 +2,12 @@
 
     >>> import httpx, lamport_clock.httpx
     >>> from lamport_clock import SharedClock
-    >>> client = lamport_clock.httpx.install(httpx.Client(), SharedClock.memory("api"))
+    >>> client = lamport_clock.httpx.install(
+    ...     httpx.Client(), SharedClock.memory("api"), trust=["billing"]
+    ... )
 
-From then on client.get(...) sends a stamp, and the clock is past that of the response. Each
+From then on client.get(...) sends a stamp, and the clock is past that of the response if it comes
+from a host that `trust` names (lamport_clock.propagation has its values). Each
 request that goes out is stamped, also those that follow a redirect or an authentication.
 See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
 """
@@ -14,9 +17,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
+from . import _header
 from ._clock import Clock
 from ._frameworks import missing
-from .propagation import extract, inject
+from ._trust import Trust, Trusting
+from .propagation import inject
 
 try:
     import httpx
@@ -29,7 +34,7 @@ Hooks: TypeAlias = dict[str, list[Callable[..., Any]]]
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
 
-def install(client: Client, clock: Clock) -> Client:
+def install(client: Client, clock: Clock, trust: Trust = None) -> Client:
     """Gives the client's requests stamps, and receives those of the responses; returns the client.
 
     For a client of either kind. Its other event hooks stay.
@@ -41,14 +46,14 @@ def install(client: Client, clock: Clock) -> Client:
         ...     print(request.headers["lamport"][:5])
         ...     return httpx.Response(200, headers={"lamport": "41@billing"})
         >>> client = httpx.Client(transport=httpx.MockTransport(billing))
-        >>> response = lamport_clock.httpx.install(client, clock).get("http://billing/")
+        >>> response = lamport_clock.httpx.install(client, clock, ["billing"]).get("http://billing/")
         1@api
         >>> clock.now()
         42
     """
-    ours: Hooks = hooks(clock)
+    ours: Hooks = hooks(clock, trust)
     if isinstance(client, httpx.AsyncClient):
-        ours = async_hooks(clock)
+        ours = async_hooks(clock, trust)
     client.event_hooks = {
         # A request is stamped after the other hooks had their events, and a response before.
         "request": [*client.event_hooks["request"], *ours["request"]],
@@ -57,7 +62,7 @@ def install(client: Client, clock: Clock) -> Client:
     return client
 
 
-def hooks(clock: Clock) -> Hooks:
+def hooks(clock: Clock, trust: Trust = None) -> Hooks:
     """What httpx.Client(event_hooks=...) takes.
 
     >>> import httpx, lamport_clock.httpx
@@ -66,16 +71,19 @@ def hooks(clock: Clock) -> Hooks:
     >>> client = httpx.Client(event_hooks=hooks)
     """
 
+    believer = Trusting(clock, trust)
+
     def request(request: httpx.Request) -> None:
         inject(request.headers, clock)
 
     def response(response: httpx.Response) -> None:
-        extract(response.headers, clock)
+        values = _header.values(response.headers)
+        _header.received(values, believer, response.request.url.host)
 
     return {"request": [request], "response": [response]}
 
 
-def async_hooks(clock: Clock) -> Hooks:
+def async_hooks(clock: Clock, trust: Trust = None) -> Hooks:
     """What httpx.AsyncClient(event_hooks=...) takes.
 
     >>> import httpx, lamport_clock.httpx
@@ -83,7 +91,7 @@ def async_hooks(clock: Clock) -> Hooks:
     >>> hooks = lamport_clock.httpx.async_hooks(SharedClock.memory("api"))
     >>> client = httpx.AsyncClient(event_hooks=hooks)
     """
-    sync = hooks(clock)
+    sync = hooks(clock, trust)
 
     def awaited(hook: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
         async def call(message: object) -> None:

@@ -15,6 +15,18 @@ One header, the same in HTTP, in gRPC metadata and in the messages of task queue
 variable LAMPORT_STAMP carries the same text. lamport_clock.asgi, .wsgi, .httpx, .requests, .grpc
 and .celery do this for those frameworks.
 
+Whose stamps count is said, not assumed. Whoever can send a header can pull a clock ahead, so what
+receives for you (a middleware, an interceptor, a client's hooks) takes `trust`:
+
+- "signed": from those who have this clock's key (LAMPORT_HEADER_KEY_FILE, or the keyword
+  header_key_file);
+- networks and names of hosts, such as ["10.0.0.0/8", "billing"]: from these peers. Behind a proxy
+  every peer is the proxy: let it drop the header of strangers, or sign;
+- "everybody": from whoever can send you a message;
+- None: as "signed" if the clock has a key, else from nobody: messages are stamped, and no more.
+
+A clock with a key believes nothing unsigned, also in extract(), whose caller has decided.
+
 A header comes from outside, so nothing in it breaks a request. Its length is bounded before it is
 read; of several stamps in one message the newest that the clock accepts counts; what is wrong with
 the others, or lies too far ahead, is counted in stats(), logged once and then at most every ten

@@ -3,12 +3,13 @@
     >>> import requests
     >>> from lamport_clock import SharedClock
     >>> from lamport_clock.requests import install
-    >>> session = install(requests.Session(), SharedClock.memory("api"))
+    >>> session = install(requests.Session(), SharedClock.memory("api"), trust=["billing"])
 
-From then on session.get(...) sends a stamp, and the clock is past that of the response. Each
-request that goes out is stamped, also those that follow a redirect or an authentication, and those
-of adapters that are mounted later. What an adapter sends again by itself (max_retries) goes out
-with the stamp of the first time.
+From then on session.get(...) sends a stamp, and the clock is past that of the response if it comes
+from a host that `trust` names (lamport_clock.propagation has its values). Each request that goes
+out is stamped, also those that follow a redirect or an authentication, and those of adapters that
+are mounted later. What an adapter sends again by itself (max_retries) goes out with the stamp of
+the first time.
 
 A session may be copied, and the copy has the same clock. It may be pickled as well, but its clock
 stays behind, since that is of one process: install() gives it one of the other process, and until
@@ -22,10 +23,13 @@ import copy
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
+from . import _header
 from ._clock import Clock
 from ._frameworks import missing
-from .propagation import extract, inject
+from ._trust import Trust, Trusting
+from .propagation import inject
 
 try:
     import requests
@@ -62,13 +66,14 @@ class LamportAdapter(BaseAdapter):
         self,
         clock: Clock,
         adapter: BaseAdapter | None = None,
+        trust: Trust = None,
         **arguments: Any,  # noqa: ANN401
     ) -> None:
         if adapter is None:
             adapter = HTTPAdapter(**arguments)
         elif arguments:
             raise TypeError(f"give {', '.join(arguments)} to the adapter, which is there already")
-        self.__setstate__({"_clock": clock, "_adapter": adapter})
+        self.__setstate__({"_clock": Trusting(clock, trust), "_adapter": adapter})
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         if name in _OWN:
@@ -114,7 +119,7 @@ class LamportAdapter(BaseAdapter):
         ...         return response
         >>> clock = SharedClock.memory("api")
         >>> request = requests.Request("GET", "http://billing/").prepare()
-        >>> response = LamportAdapter(clock, Billing()).send(request)
+        >>> response = LamportAdapter(clock, Billing(), ["billing"]).send(request)
         >>> request.headers["lamport"][:5], clock.now()
         ('1@api', 42)
         """
@@ -122,7 +127,8 @@ class LamportAdapter(BaseAdapter):
             return self._adapter.send(request, *args, **kwargs)
         inject(request.headers, self._clock)
         response = self._adapter.send(request, *args, **kwargs)
-        extract(response.headers, self._clock)
+        host = urlsplit(request.url or "").hostname
+        _header.received(_header.values(response.headers), self._clock, host)
         # Digest authentication sends its answer by what it finds here.
         if getattr(response, "connection", None) is self._adapter:
             response.__dict__["connection"] = self
@@ -138,7 +144,7 @@ class LamportAdapter(BaseAdapter):
         self._adapter.close()
 
 
-def install(session: requests.Session, clock: Clock) -> requests.Session:
+def install(session: requests.Session, clock: Clock, trust: Trust = None) -> requests.Session:
     """Gives the session's requests stamps, and receives those of the responses; returns it.
 
     Whatever adapters it has, or is given later, go on sending. Those that have a clock keep it.
@@ -146,11 +152,11 @@ def install(session: requests.Session, clock: Clock) -> requests.Session:
         >>> import requests
         >>> from lamport_clock import SharedClock
         >>> from lamport_clock.requests import install
-        >>> session = install(requests.Session(), SharedClock.memory("api"))
+        >>> session = install(requests.Session(), SharedClock.memory("api"), trust=["billing"])
         >>> type(session.get_adapter("https://billing/")).__name__
         'LamportAdapter'
     """
-    session.adapters = _Adapters(clock, session.adapters.items())
+    session.adapters = _Adapters(Trusting(clock, trust), session.adapters.items())
     return session
 
 

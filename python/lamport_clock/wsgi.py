@@ -4,7 +4,7 @@
     >>> from lamport_clock import SharedClock
     >>> from lamport_clock.wsgi import LamportMiddleware
     >>> app = Flask("shop")
-    >>> app.wsgi_app = LamportMiddleware(app.wsgi_app, SharedClock.memory("api"))
+    >>> app.wsgi_app = LamportMiddleware(app.wsgi_app, SharedClock.memory("api"), ["10.0.0.0/8"])
     >>> @app.get("/")
     ... def show() -> str:
     ...     return f"received at {request.environ['lamport.stamp']}"
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from . import _header
 from ._clock import Clock
+from ._trust import Trust, Trusting
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -42,16 +43,16 @@ class LamportMiddleware:
         ...     return []
         >>> def start_response(status, headers):
         ...     print("left", headers[0][1][:6])
-        >>> service = LamportMiddleware(application, SharedClock.memory("api"))
+        >>> service = LamportMiddleware(application, SharedClock.memory("api"), "everybody")
         >>> service({"HTTP_LAMPORT": "41@web"}, start_response)
         arrived 42@api
         left 43@api
         []
     """
 
-    def __init__(self, app: WSGIApplication, clock: Clock) -> None:
+    def __init__(self, app: WSGIApplication, clock: Clock, trust: Trust = None) -> None:
         self._app = app
-        self._clock = clock
+        self._clock = Trusting(clock, trust)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def stamped(
@@ -63,5 +64,8 @@ class LamportMiddleware:
             return start_response(status, headers, exc_info)
 
         value = environ.get("HTTP_LAMPORT")
-        environ["lamport.stamp"] = _header.arrived(() if value is None else (value,), self._clock)
+        values = () if value is None else (value,)
+        # Empty for what came over a Unix socket.
+        peer = environ.get("REMOTE_ADDR") or None
+        environ["lamport.stamp"] = _header.arrived(values, self._clock, peer)
         return self._app(environ, stamped)

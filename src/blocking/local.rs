@@ -9,6 +9,7 @@ use crate::clock::{Instance, ProcessId, Stamp, Time};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fork::{Generation, PerGeneration};
+use crate::header::Header;
 use crate::shared::random_instance;
 
 /// A [`crate::LocalClock`] of one process, without any store: no I/O, no thread.
@@ -29,6 +30,7 @@ pub struct LocalClock {
     clock: clock::LocalClock,
     generation: Generation,
     children: PerGeneration<OnceCell<Instance>>,
+    header: Header,
 }
 
 impl fmt::Debug for LocalClock {
@@ -38,13 +40,14 @@ impl fmt::Debug for LocalClock {
 }
 
 impl LocalClock {
-    /// A clock at 0 for the process that `config` names. Of the rest it uses the jump bound.
+    /// A clock at 0 for the process that `config` names. Of the rest it uses the jump bound and the header.
     pub fn new(config: &Config) -> Result<LocalClock> {
         let clock = clock::LocalClock::new(config.process.clone(), random_instance()?);
         Ok(LocalClock {
             clock: clock.with_max_jump(config.max_jump),
             generation: Generation::current(),
             children: PerGeneration::new(),
+            header: config.header.clone(),
         })
     }
 
@@ -58,6 +61,21 @@ impl LocalClock {
     pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
         let instance = self.instance()?;
         Ok(self.stamp(self.advance_past(message.into())?, instance))
+    }
+
+    /// How this clock writes stamps into messages, and which ones it believes.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// As [`crate::SharedClock::inject`].
+    pub fn inject(&self) -> Result<String> {
+        Ok(self.header.write(&self.tick()?))
+    }
+
+    /// As [`crate::SharedClock::extract`].
+    pub fn extract(&self, header: &str) -> Result<Stamp> {
+        self.header.receive(header, |stamp| self.receive(stamp))
     }
 
     /// As [`crate::LocalClock::advance`].

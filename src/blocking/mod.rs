@@ -16,6 +16,7 @@ use crate::clock::{Instance, ProcessId, Stamp, Time};
 use crate::config::{Config, check_timeout};
 use crate::error::Result;
 use crate::fork::{OfGeneration, PerGeneration};
+use crate::header::Header;
 use crate::shared::{self, History, Observed, RepairPlan, Reservation, Server, SyncStats, Update};
 
 mod call;
@@ -154,6 +155,11 @@ impl SharedClock {
     #[inline]
     pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
         self.clock()?.receive(message)
+    }
+
+    /// As [`shared::SharedClock::header`].
+    pub fn header(&self) -> &Header {
+        self.origin.config.header()
     }
 
     /// As [`shared::SharedClock::inject`].

@@ -10,4 +10,6 @@ pub use self::local::LocalClock;
 #[cfg(feature = "shared")]
 pub(crate) use self::local::check_jump;
 pub use self::stamp::{Instance, ProcessId, Stamp};
+#[cfg(feature = "shared")]
+pub(crate) use self::stamp::{parameter, trimmed};
 pub use self::time::Time;

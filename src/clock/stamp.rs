@@ -76,22 +76,17 @@ impl FromStr for Stamp {
                 ),
             )
         };
-        let blank = [' ', '\t'];
-        let mut parts = text.split(';').map(|part| part.trim_matches(blank));
-        let (time, process) = match parts.next().unwrap_or_default().split_once('@') {
+        let (stamp, _) = text.split_once(';').unwrap_or((text, ""));
+        let (time, process) = match trimmed(stamp).split_once('@') {
             None => return Err(refused("it has no '@' between a time and a process")),
             Some(("", _)) => return Err(refused("the time is missing before '@'")),
             Some((_, "")) => return Err(refused("the name of the process is missing after '@'")),
             Some(parts) => parts,
         };
-        let mut instance = Instance::UNKNOWN;
-        for parameter in parts {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            if name.trim_matches(blank).eq_ignore_ascii_case(INSTANCE) {
-                let parsed = value.trim_matches(blank).parse();
-                instance = parsed.map_err(|error: Error| refused(&error.to_string()))?;
-            }
-        }
+        let instance = match parameter(text, INSTANCE).map(str::parse) {
+            None => Instance::UNKNOWN,
+            Some(parsed) => parsed.map_err(|error: Error| refused(&error.to_string()))?,
+        };
         let process = decoded(process).ok_or_else(|| {
             refused("after '%' it takes two hexadecimal digits, and together bytes of UTF-8")
         })?;
@@ -103,6 +98,21 @@ impl FromStr for Stamp {
             instance,
         })
     }
+}
+
+/// What this parameter of a stamp's text holds, such as its instance; the last one counts.
+pub(crate) fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let named = |part: &'a str| {
+        let (found, value) = part.split_once('=').unwrap_or((part, ""));
+        trimmed(found)
+            .eq_ignore_ascii_case(name)
+            .then(|| trimmed(value))
+    };
+    text.split(';').skip(1).filter_map(named).last()
+}
+
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// The text with the byte in place of each `%` and two hexadecimal digits.

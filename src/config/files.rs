@@ -47,7 +47,7 @@ pub(super) fn read_password(file: &str) -> Result<String> {
 }
 
 /// The keys in `file` that sign headers, one in a line: one, or two while they are exchanged.
-pub(super) fn read_keys(file: &str) -> Result<String> {
+pub(crate) fn read_keys(file: &str) -> Result<String> {
     let text = read_secret(file)?;
     match text.lines().count() {
         1 | 2 if text.lines().all(|key| key.len() >= Header::SHORTEST_KEY) => Ok(text),

@@ -8,7 +8,7 @@ use crate::clock::{LocalClock, ProcessId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::Header;
 
-mod files;
+pub(crate) mod files;
 mod nodes;
 mod secrets;
 mod settings;

@@ -349,9 +349,7 @@ impl Sources {
 
     /// How stamps are written into messages, and which are believed.
     pub(super) fn header(&self) -> Result<Header> {
-        let header = self.text("header_key_file", |file| {
-            Header::signed(files::read_keys(file)?.lines())
-        })?;
+        let header = self.text("header_key_file", Header::from_file)?;
         Ok(header.unwrap_or_default())
     }
 

@@ -282,6 +282,7 @@ fn the_environment_of_another_names_no_files() {
         "LAMPORT_TLS_CERT",
         "LAMPORT_TLS_KEY",
         "LAMPORT_PASSWORD_FILE",
+        "LAMPORT_HEADER_KEY_FILE",
     ];
     for setting in Setting::ALL {
         let environment = |name: &str| (name == setting.variable).then(|| OsString::from("x"));

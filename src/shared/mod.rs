@@ -141,6 +141,11 @@ impl SharedClock {
             .receive(header, |stamp| self.receive(stamp))
     }
 
+    /// How this clock writes stamps into messages, and which ones it believes.
+    pub fn header(&self) -> &Header {
+        &self.inner.header
+    }
+
     /// Where the local clock stands. Changes nothing.
     #[inline]
     pub fn now(&self) -> Time {

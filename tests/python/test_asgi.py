@@ -27,7 +27,7 @@ def application(clock: Any) -> FastAPI:  # noqa: ANN401
         EVENTS.append("ended")
 
     app = FastAPI(lifespan=lifespan)
-    app.add_middleware(LamportMiddleware, clock=clock)
+    app.add_middleware(LamportMiddleware, clock=clock, trust="everybody")
 
     @app.get("/")
     async def show(request: Request) -> dict[str, str]:
@@ -201,7 +201,7 @@ def test_a_server_that_passes_anything_on_breaks_no_request(value: object) -> No
 
     if isinstance(value, str):
         value = value.encode("utf-8", "surrogatepass")
-    service = LamportMiddleware(show, SharedClock.memory("a"))
+    service = LamportMiddleware(show, SharedClock.memory("a"), "everybody")
     scope = {"type": "http", "headers": [(b"lamport", value)]}
     asyncio.run(service(scope, None, None))  # type: ignore[arg-type]
     assert [str(stamp) for stamp in seen] == ["1@a"]

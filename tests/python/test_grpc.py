@@ -123,7 +123,9 @@ def handlers(service: Service) -> grpc.GenericRpcHandler:
 def serving(service: Service) -> Iterator[str]:
     with ThreadPoolExecutor(4) as threads:
         server = grpc.server(
-            threads, [handlers(service)], interceptors=[ServerInterceptor(service.clock)]
+            threads,
+            [handlers(service)],
+            interceptors=[ServerInterceptor(service.clock, ["127.0.0.0/8"])],
         )
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
@@ -138,7 +140,7 @@ async def aio_serving(service: Service) -> AsyncIterator[str]:
     server = grpc.aio.server(
         ThreadPoolExecutor(4),
         [handlers(service)],
-        interceptors=[AioServerInterceptor(service.clock)],
+        interceptors=[AioServerInterceptor(service.clock, ["127.0.0.0/8"])],
     )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -164,7 +166,7 @@ def call(channel: Any, kind: str, request: bytes = b"x", **options: Any) -> Any:
 def test_a_call_and_its_answer_are_in_order(kind: str) -> None:
     here, service = SharedClock.memory("here"), Service(SharedClock.memory("there"))
     with serving(service) as address, grpc.insecure_channel(address) as plain:
-        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here))
+        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here, "everybody"))
         for _ in range(3):
             for _ in range(10):
                 before = here.tick()
@@ -180,7 +182,7 @@ def test_a_future_has_its_stamp_when_it_has_its_result() -> None:
     here, service = SharedClock.memory("here"), Service(SharedClock.memory("there"))
     service.clock.receive(1_000)
     with serving(service) as address, grpc.insecure_channel(address) as plain:
-        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here))
+        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here, "everybody"))
         method = channel.unary_unary("/Shop/unary_unary")
         for get in ("result", "exception"):
             service.clock.receive(service.clock.now() + 1_000)
@@ -202,7 +204,7 @@ def test_a_failed_call_brings_its_stamp_too(kind: str) -> None:
     here, service = SharedClock.memory("here"), Service(SharedClock.memory("there"))
     service.clock.receive(1_000)
     with serving(service) as address, grpc.insecure_channel(address) as plain:
-        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here))
+        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here, "everybody"))
         with pytest.raises(grpc.RpcError) as caught:
             call(channel, kind, b"abort")
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
@@ -219,7 +221,7 @@ def test_a_stream_stamps_its_first_message_unless_the_handler_was_first() -> Non
     here, service = SharedClock.memory("here"), Service(SharedClock.memory("there"))
     service.clock.receive(1_000)
     with serving(service) as address, grpc.insecure_channel(address) as plain:
-        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here))
+        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here, "everybody"))
         method = channel.unary_stream("/Shop/unary_stream")
         stream = method(b"x")
         first = int(next(stream))
@@ -236,12 +238,12 @@ def test_a_stream_stamps_its_first_message_unless_the_handler_was_first() -> Non
 def test_a_method_that_nobody_serves_is_told_as_ever() -> None:
     here, service = SharedClock.memory("here"), Service(SharedClock.memory("there"))
     with serving(service) as address, grpc.insecure_channel(address) as plain:
-        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here))
+        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here, "everybody"))
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary("/Shop/none")(b"x")
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
     with grpc.insecure_channel("127.0.0.1:9") as plain:
-        channel = grpc.intercept_channel(plain, ClientInterceptor(here))
+        channel = grpc.intercept_channel(plain, ClientInterceptor(here, "everybody"))
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary("/Shop/unary_unary")(b"x")
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -274,7 +276,7 @@ def silent() -> Iterator[str]:
 def test_a_deadline_ends_a_call_and_a_caller_may_cancel_it(kind: str) -> None:
     here = SharedClock.memory("here")
     with silent() as address, grpc.insecure_channel(address) as plain:
-        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here))
+        channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here, "everybody"))
         with pytest.raises(grpc.RpcError) as caught:
             call(channel, kind, timeout=0.2)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -371,7 +373,7 @@ def test_what_a_handler_sets_on_its_context_is_seen_above() -> None:
         return request
 
     handler: Any = grpc.unary_unary_rpc_method_handler(judge)
-    interceptor = ServerInterceptor(SharedClock.memory("there"))
+    interceptor = ServerInterceptor(SharedClock.memory("there"), "everybody")
     context = Context()
     stamping = interceptor.intercept_service(lambda _: handler, None)
     assert stamping.unary_unary(b"x", context) == b"x"
@@ -409,7 +411,7 @@ def test_a_servers_hostile_metadata_breaks_no_call() -> None:
         server.start()
         try:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as plain:
-                channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here))
+                channel: Any = grpc.intercept_channel(plain, ClientInterceptor(here, "everybody"))
                 assert call(channel, "unary_unary") == b"x"
         finally:
             server.stop(None).wait(PATIENCE)
@@ -437,7 +439,7 @@ def test_an_aio_call_and_its_answer_are_in_order(kind: str, handlers_are: str) -
         here = SharedClock.memory("here")
         make = AioService if handlers_are == "coroutines" else Service
         service = make(SharedClock.memory("there"))
-        interceptors = aio_client_interceptors(here)
+        interceptors = aio_client_interceptors(here, "everybody")
         async with (
             aio_serving(service) as address,
             grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
@@ -458,7 +460,7 @@ def test_an_aio_call_and_its_answer_are_in_order(kind: str, handlers_are: str) -
 def test_an_aio_stream_stamps_its_first_message_unless_the_handler_was_first() -> None:
     async def work() -> None:
         here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
-        interceptors = aio_client_interceptors(here)
+        interceptors = aio_client_interceptors(here, "everybody")
         async with (
             aio_serving(service) as address,
             grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
@@ -480,7 +482,7 @@ def test_an_aio_stream_stamps_its_first_message_unless_the_handler_was_first() -
 def test_an_aio_call_may_be_written_and_read_by_hand() -> None:
     async def work() -> None:
         here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
-        interceptors = aio_client_interceptors(here)
+        interceptors = aio_client_interceptors(here, "everybody")
         async with (
             aio_serving(service) as address,
             grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
@@ -507,7 +509,7 @@ def test_an_aio_call_may_be_written_and_read_by_hand() -> None:
 def test_a_failed_aio_call_brings_its_stamp_too(kind: str) -> None:
     async def work() -> None:
         here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
-        interceptors = aio_client_interceptors(here)
+        interceptors = aio_client_interceptors(here, "everybody")
         async with (
             aio_serving(service) as address,
             grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
@@ -546,7 +548,7 @@ def test_an_aio_server_stamps_an_abort_after_what_the_handler_did(
             raise AssertionError("it went on")
 
         service.unary_unary = coroutine if as_coroutine else thread  # type: ignore[assignment, method-assign]
-        interceptors = aio_client_interceptors(here)
+        interceptors = aio_client_interceptors(here, "everybody")
         async with (
             aio_serving(service) as address,
             grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
@@ -577,7 +579,7 @@ def test_an_abort_with_a_status_is_stamped_as_any() -> None:
             raise AssertionError("it went on")
 
         service.unary_unary = refuse  # type: ignore[method-assign]
-        interceptors = aio_client_interceptors(here)
+        interceptors = aio_client_interceptors(here, "everybody")
         async with (
             aio_serving(service) as address,
             grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
@@ -603,7 +605,7 @@ def test_cancelling_an_aio_call_frees_the_caller() -> None:
             return b""
 
         service.unary_unary = never  # type: ignore[assignment, method-assign]
-        interceptors = aio_client_interceptors(here)
+        interceptors = aio_client_interceptors(here, "everybody")
         async with (
             aio_serving(service) as address,
             grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,

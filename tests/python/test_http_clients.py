@@ -23,6 +23,8 @@ from lamport_clock.wsgi import LamportMiddleware
 from servers import PATIENCE
 from services import FAR_AHEAD, HOSTILE, exhausted, wsgi
 
+LOOPBACK = ["127.0.0.0/8"]
+
 
 class Service:
     """An application that notes with which stamps requests came, and redirects."""
@@ -30,7 +32,7 @@ class Service:
     def __init__(self) -> None:
         self.clock = SharedClock.memory("there")
         self.headers: list[str | None] = []
-        self.application = LamportMiddleware(self.serve, self.clock)
+        self.application = LamportMiddleware(self.serve, self.clock, trust=LOOPBACK)
 
     def serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401
         self.headers.append(environ.get("HTTP_LAMPORT"))
@@ -63,12 +65,14 @@ Get = Callable[[str, SharedClock], Any]
 
 
 def httpx_get(url: str, clock: SharedClock) -> Any:  # noqa: ANN401
-    with lamport_clock.httpx.install(httpx.Client(follow_redirects=True), clock) as client:
+    with lamport_clock.httpx.install(
+        httpx.Client(follow_redirects=True), clock, LOOPBACK
+    ) as client:
         return client.get(url)
 
 
 def httpx_hooks_get(url: str, clock: SharedClock) -> Any:  # noqa: ANN401
-    hooks = lamport_clock.httpx.hooks(clock)
+    hooks = lamport_clock.httpx.hooks(clock, LOOPBACK)
     with httpx.Client(follow_redirects=True, event_hooks=hooks) as client:
         return client.get(url)
 
@@ -76,14 +80,14 @@ def httpx_hooks_get(url: str, clock: SharedClock) -> Any:  # noqa: ANN401
 def httpx_async_get(url: str, clock: SharedClock) -> Any:  # noqa: ANN401
     async def get() -> Any:  # noqa: ANN401
         client = httpx.AsyncClient(follow_redirects=True)
-        async with lamport_clock.httpx.install(client, clock):
+        async with lamport_clock.httpx.install(client, clock, LOOPBACK):
             return await client.get(url)
 
     return asyncio.run(get())
 
 
 def requests_get(url: str, clock: SharedClock) -> Any:  # noqa: ANN401
-    with lamport_clock.requests.install(requests.Session(), clock) as session:
+    with lamport_clock.requests.install(requests.Session(), clock, LOOPBACK) as session:
         return session.get(url, timeout=PATIENCE)
 
 
@@ -123,13 +127,13 @@ def test_each_hop_of_a_redirect_has_a_stamp_of_its_own(
 
 def httpx_authenticated(url: str, clock: SharedClock) -> int:
     client = httpx.Client(auth=httpx.DigestAuth("u", "p"))
-    with lamport_clock.httpx.install(client, clock):
+    with lamport_clock.httpx.install(client, clock, LOOPBACK):
         return client.get(url).status_code
 
 
 def requests_authenticated(url: str, clock: SharedClock) -> int:
     auth = requests.auth.HTTPDigestAuth("u", "p")
-    with lamport_clock.requests.install(requests.Session(), clock) as session:
+    with lamport_clock.requests.install(requests.Session(), clock, LOOPBACK) as session:
         return session.get(url, auth=auth, timeout=PATIENCE).status_code
 
 
@@ -149,7 +153,7 @@ def test_what_an_adapter_sends_again_is_in_order_too(address: str, service: Serv
     retry = urllib3.Retry(total=5, status_forcelist=[503], backoff_factor=0)
     with requests.Session() as session:
         session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
-        lamport_clock.requests.install(session, here)
+        lamport_clock.requests.install(session, here, LOOPBACK)
         before = here.tick()
         response = session.get(f"{address}/busy", timeout=PATIENCE)
     assert response.status_code == 200
@@ -164,7 +168,7 @@ def test_other_hooks_and_adapters_stay(address: str) -> None:
     here = SharedClock.memory("here")
     seen: list[object] = []
     with httpx.Client(event_hooks={"request": [seen.append], "response": [seen.append]}) as client:
-        lamport_clock.httpx.install(client, here).get(address)
+        lamport_clock.httpx.install(client, here, LOOPBACK).get(address)
     assert [type(one) for one in seen] == [httpx.Request, httpx.Response]
 
     class Counting(requests.adapters.HTTPAdapter):
@@ -177,8 +181,8 @@ def test_other_hooks_and_adapters_stay(address: str) -> None:
     counting = Counting()
     with requests.Session() as session:
         session.mount(address, counting)
-        lamport_clock.requests.install(session, here)
-        lamport_clock.requests.install(session, here)
+        lamport_clock.requests.install(session, here, LOOPBACK)
+        lamport_clock.requests.install(session, here, LOOPBACK)
         before = here.now()
         session.get(address, timeout=PATIENCE)
     assert counting.count == 1
@@ -189,7 +193,9 @@ def test_other_hooks_and_adapters_stay(address: str) -> None:
 
 def test_an_adapter_serves_one_address_alone(address: str, service: Service) -> None:
     with requests.Session() as session:
-        session.mount(f"{address}/stamped", LamportAdapter(SharedClock.memory("here")))
+        session.mount(
+            f"{address}/stamped", LamportAdapter(SharedClock.memory("here"), trust=LOOPBACK)
+        )
         session.get(f"{address}/stamped", timeout=PATIENCE)
         session.get(f"{address}/plain", timeout=PATIENCE)
     assert [header is None for header in service.headers] == [False, True]
@@ -200,7 +206,7 @@ def test_a_copied_session_goes_on(
     address: str, service: Service, copied: Callable[[Any], Any]
 ) -> None:
     here = SharedClock.memory("here")
-    with lamport_clock.requests.install(requests.Session(), here) as session:
+    with lamport_clock.requests.install(requests.Session(), here, LOOPBACK) as session:
         for other in (copied(session), session):
             other.mount("http://later/", requests.adapters.HTTPAdapter())
             other.adapters = copied(other.adapters)
@@ -214,7 +220,7 @@ def test_a_copied_session_goes_on(
 
 def test_a_pickled_session_waits_for_a_clock_of_its_process(address: str, service: Service) -> None:
     here = SharedClock.memory("here")
-    session = lamport_clock.requests.install(requests.Session(), here)
+    session = lamport_clock.requests.install(requests.Session(), here, LOOPBACK)
     session.mount("http://", LamportAdapter(here, max_retries=7))
     other = pickle.loads(pickle.dumps(session))
     other.mount("http://later/", requests.adapters.HTTPAdapter())
@@ -223,7 +229,7 @@ def test_a_pickled_session_waits_for_a_clock_of_its_process(address: str, servic
     there = SharedClock.memory("other")
     lamport_clock.requests.install(other, there)
     assert other.get(address, timeout=PATIENCE).ok
-    assert all(adapter._clock is there for adapter in other.adapters.values())
+    assert all(adapter._clock._clock is there for adapter in other.adapters.values())
     assert [header and header.partition("@")[2][:5] for header in service.headers] == [
         None,
         "other",

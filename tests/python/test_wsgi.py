@@ -15,7 +15,7 @@ from services import FAR_AHEAD, HOSTILE, UNPRINTABLE, exhausted, raw, wsgi
 
 def application(clock: Any) -> Flask:  # noqa: ANN401
     app = Flask(__name__)
-    app.wsgi_app = LamportMiddleware(app.wsgi_app, clock)  # type: ignore[method-assign]
+    app.wsgi_app = LamportMiddleware(app.wsgi_app, clock, "everybody")  # type: ignore[method-assign]
 
     @app.get("/")
     def show() -> dict[str, str]:
@@ -147,7 +147,7 @@ def test_a_server_that_passes_anything_on_breaks_no_request(value: object) -> No
         seen.append(environ["lamport.stamp"])
         return []
 
-    service = LamportMiddleware(show, SharedClock.memory("a"))
+    service = LamportMiddleware(show, SharedClock.memory("a"), "everybody")
     service({"HTTP_LAMPORT": value}, None)  # type: ignore[arg-type]
     # None is what a server says of a header that is not there.
     assert [str(stamp) for stamp in seen] == ["1@a"]

@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use crate::arguments::{Message, Seconds, Text, Whole, configuration};
 use crate::background::{self, SyncStats};
 use crate::errors::OrRaise;
+use crate::header::Header;
 use crate::html;
 use crate::values::{Fields, Stamp};
 use crate::verbs::Verb;
@@ -358,6 +359,11 @@ impl SharedClock {
     #[getter]
     fn instance(this: &Bound<'_, Self>) -> u64 {
         SharedClock::used(this).instance().get()
+    }
+
+    #[getter]
+    fn _header(&self) -> Header {
+        Header(self.core.header().clone())
     }
 
     /// Where transactions go at present, for people: "memory:", or the endpoint in use as

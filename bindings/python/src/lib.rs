@@ -14,6 +14,7 @@ mod call;
 mod clock;
 mod completions;
 mod errors;
+mod header;
 mod html;
 mod interpreter;
 mod local;
@@ -41,6 +42,8 @@ mod native {
     use crate::clock::SharedClock;
     #[pymodule_export]
     use crate::completions::Completions;
+    #[pymodule_export]
+    use crate::header::Header;
     #[pymodule_export]
     use crate::local::LocalClock;
     #[pymodule_export]

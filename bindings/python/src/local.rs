@@ -1,5 +1,6 @@
 //! The local clock alone.
 
+use lamport_clock as core;
 use lamport_clock::{Config, blocking};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -7,13 +8,15 @@ use pyo3::types::PyString;
 
 use crate::arguments::{Message, Text, Whole};
 use crate::errors::OrRaise;
+use crate::header::Header;
 use crate::values::Stamp;
 
 /// A Lamport clock of one process, without a store: no I/O, no thread, nothing of the environment.
 ///
 /// For programs whose messages carry stamps and who need no order that is shared. A SharedClock has
 /// the same verbs and more. `process` is a name of 1 to 255 bytes without blanks, control characters
-/// and ";". A message that lies more than `max_jump` ahead is refused (2^48 unless told otherwise).
+/// and ";". A message that lies more than `max_jump` ahead is refused (2^32 unless told otherwise).
+/// With the key in `header_key_file` it signs the stamps of its messages, and believes no others.
 ///
 /// Any number of threads may use it. A child of os.fork() goes on with it under an instance of its
 /// own, from where its parent's stood: the two never make the same stamp.
@@ -30,9 +33,16 @@ pub(crate) struct LocalClock(blocking::LocalClock);
 #[pymethods]
 impl LocalClock {
     #[new]
-    #[pyo3(signature = (process, *, max_jump=None))]
-    fn new(process: Text, max_jump: Option<Whole>) -> PyResult<LocalClock> {
+    #[pyo3(signature = (process, *, max_jump=None, header_key_file=None))]
+    fn new(
+        process: Text,
+        max_jump: Option<Whole>,
+        header_key_file: Option<Text>,
+    ) -> PyResult<LocalClock> {
         let mut config = Config::memory(&process.0).or_raise()?;
+        if let Some(Text(file)) = header_key_file {
+            config = config.with_header(core::Header::from_file(&file).or_raise()?);
+        }
         if let Some(Whole(max_jump)) = max_jump {
             config = config.with_max_jump(max_jump);
         }
@@ -88,6 +98,11 @@ impl LocalClock {
     }
 
     /// The process that this clock belongs to, a str.
+    #[getter]
+    fn _header(&self) -> Header {
+        Header(self.0.header().clone())
+    }
+
     #[getter]
     fn process(&self) -> &str {
         self.0.process().as_str()

@@ -23,7 +23,7 @@ app.conf.broker_transport_options = {
 app.conf.worker_hijack_root_logger = False
 
 clock = SharedClock.memory(NAME)  # among many machines: SharedClock.open()
-lamport_clock.celery.install(clock)
+lamport_clock.celery.install(clock, trust="everybody")  # who writes to the broker
 lamport_clock.logging.install(clock)
 logging.basicConfig(filename=f"{FOLDER}/{NAME}.log", format="%(message)s %(lamport)s")
 log = logging.getLogger("shop")

@@ -19,7 +19,7 @@ log.setLevel("INFO")
 logging.getLogger("werkzeug").setLevel("WARNING")
 
 app = Flask(__name__)
-app.wsgi_app = LamportMiddleware(app.wsgi_app, clock)  # type: ignore[method-assign]
+app.wsgi_app = LamportMiddleware(app.wsgi_app, clock, ["127.0.0.1"])  # type: ignore[method-assign]
 
 
 @app.post("/charges/<item>")

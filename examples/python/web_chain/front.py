@@ -21,8 +21,9 @@ log = logging.getLogger("shop")
 log.setLevel("INFO")
 
 app = FastAPI()
-app.add_middleware(LamportMiddleware, clock=clock)
-billing = lamport_clock.httpx.install(httpx.Client(base_url=os.environ["BILLING"]), clock)
+app.add_middleware(LamportMiddleware, clock=clock, trust=["127.0.0.1"])
+billing = httpx.Client(base_url=os.environ["BILLING"])
+lamport_clock.httpx.install(billing, clock, trust=["127.0.0.1"])
 
 
 @app.post("/orders/{item}")
