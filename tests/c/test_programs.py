@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import warnings
+from pathlib import Path
 
 import pytest
 from library import EXAMPLE, HERE, LIMIT, ROOT, Library, version
@@ -41,6 +42,12 @@ def test_program(
 ) -> None:
     program = library.program(HERE / f"{name}.c", standard, link)
     assert checks(library.passes([str(program), *arguments])) >= least
+
+
+def test_signed_headers_are_those_of_every_language(library: Library, tmp_path: Path) -> None:
+    program = library.program(HERE / "test_clock.c", "c99", "shared")
+    arguments = ["memory:signed", str(ROOT / "tests/header.tsv"), str(tmp_path / "key")]
+    assert checks(library.passes([str(program), *arguments])) >= 250
 
 
 def test_checks_count_without_assertions_too(library: Library) -> None:

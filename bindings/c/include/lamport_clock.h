@@ -98,6 +98,11 @@
 #define LAMPORT_STAMP_SIZE 809
 
 /*
+ A buffer of this many bytes holds the value of any header, its signature and its NUL included.
+ */
+#define LAMPORT_HEADER_SIZE 878
+
+/*
  What a function returns: 0 if it did what it was asked, otherwise why not.
 
  A number keeps its meaning for ever and is never given to another. Later versions may add some:
@@ -491,9 +496,9 @@ lamport_status_t lamport_clock_tick(const struct lamport_clock_t *clock,
  A message arrived that was sent at logical time `message`: moves the local clock past it, to
  max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours.
 
- Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies more than
- the jump bound, 2^48 unless LAMPORT_MAX_JUMP says otherwise, ahead of the local clock), EXHAUSTED,
- INTERNAL (in a forked child whose clock can't be made). After an error the clock is unchanged.
+ Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies ahead
+ of the local clock, and more than the jump bound, 2^32 unless LAMPORT_MAX_JUMP says otherwise, above
+ the newest shared time that this clock knows), EXHAUSTED, INTERNAL (in a forked child whose clock can't be made). After an error the clock is unchanged.
  */
 lamport_status_t lamport_clock_receive(const struct lamport_clock_t *clock,
                                        uint64_t message,
@@ -1123,6 +1128,34 @@ uint64_t lamport_local_instance(const struct lamport_local_t *local);
  Frees a local clock. A forked child frees its own handles.
  */
 void lamport_local_free(struct lamport_local_t *local);
+
+/*
+ A message is about to leave: ticks, and writes the value of its header `lamport` into `size` bytes at
+ `buffer`: the stamp's long text, signed where LAMPORT_HEADER_KEY_FILE names a key. It is visible ASCII.
+ For a child process it is the value of the variable LAMPORT_STAMP.
+
+ LAMPORT_HEADER_SIZE bytes are always enough; a buffer that is too small costs a tick. Errors:
+ BUFFER_TOO_SMALL, and those of lamport_clock_tick().
+ */
+lamport_status_t lamport_clock_inject(const struct lamport_clock_t *clock,
+                                      char *buffer,
+                                      size_t size,
+                                      size_t *needed,
+                                      struct lamport_error_t **error);
+
+/*
+ A message arrived with this value of the header `lamport`: moves the local clock past its stamp, and
+ gives the stamp of that event. Where several stand in it, with commas between them, the newest that
+ counts. On success `*stamp` is yours.
+
+ A header comes from outside: an error is worth counting, and no reason to refuse the message. Errors:
+ INVALID_UTF8, INVALID_ARGUMENT (it is no stamp), UNTRUSTED (the clock has a key, and it is not signed
+ with that), and those of lamport_clock_receive(). After an error the clock is unchanged.
+ */
+lamport_status_t lamport_clock_extract(const struct lamport_clock_t *clock,
+                                       const char *header,
+                                       struct lamport_stamp_t **stamp,
+                                       struct lamport_error_t **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -480,6 +480,16 @@ class clock {
     }
     stamp receive(const stamp &message) { return receive(message.time()); }
 
+    // A message leaves, or arrived, with this value of the header `lamport`.
+    std::string inject() {
+        char header[LAMPORT_HEADER_SIZE];
+        detail::call(lamport_clock_inject, get(), header, sizeof header, nullptr);
+        return header;
+    }
+    stamp extract(const std::string &header) {
+        return stamp::made(lamport_clock_extract, get(), detail::text(header));
+    }
+
     // Both for the time alone, which allocates nothing.
     std::uint64_t advance() { return detail::time(lamport_clock_advance, get()); }
     std::uint64_t advance_past(std::uint64_t message) {

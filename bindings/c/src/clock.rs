@@ -145,7 +145,7 @@ pub unsafe extern "C" fn lamport_clock_tick(
     unsafe {
         border::made(stamp, error, || {
             let clock = border::lent(clock)?;
-            Ok(Stamp::of(clock.shared.tick()?, &clock.process))
+            Ok(clock.stamp(clock.shared.tick()?))
         })
     }
 }
@@ -153,9 +153,9 @@ pub unsafe extern "C" fn lamport_clock_tick(
 /// A message arrived that was sent at logical time `message`: moves the local clock past it, to
 /// max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours.
 ///
-/// Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies more than
-/// the jump bound, 2^48 unless LAMPORT_MAX_JUMP says otherwise, ahead of the local clock), EXHAUSTED,
-/// INTERNAL (in a forked child whose clock can't be made). After an error the clock is unchanged.
+/// Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies ahead
+/// of the local clock, and more than the jump bound, 2^32 unless LAMPORT_MAX_JUMP says otherwise, above
+/// the newest shared time that this clock knows), EXHAUSTED, INTERNAL (in a forked child whose clock can't be made). After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_receive(
     clock: *const Clock,
@@ -167,8 +167,7 @@ pub unsafe extern "C" fn lamport_clock_receive(
     unsafe {
         border::made(stamp, error, || {
             let clock = border::lent(clock)?;
-            let stamp = clock.shared.receive(Time::new(message)?)?;
-            Ok(Stamp::of(stamp, &clock.process))
+            Ok(clock.stamp(clock.shared.receive(Time::new(message)?)?))
         })
     }
 }
@@ -358,6 +357,11 @@ impl Clock {
             process: border::owned_text(shared.process().as_str()).into(),
             shared,
         }
+    }
+
+    /// A stamp of this clock's, with whose name it is.
+    pub(crate) fn stamp(&self, stamp: lamport_clock::Stamp) -> Stamp {
+        Stamp::of(stamp, &self.process)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod follower;
+pub mod header;
 pub mod history;
 pub mod local;
 pub mod observed;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which a reader of the header wants them.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "status", "error", "config", "clock", "observed", "update", "watch", "event", "follower",
-    "history", "sync", "stamp", "local",
+    "history", "sync", "stamp", "local", "header",
 ];
 
 #[test]

@@ -1,0 +1,61 @@
+//! The header that carries a stamp in a message.
+
+use std::ffi::c_char;
+
+use crate::border;
+use crate::clock::Clock;
+use crate::error::ErrorObject;
+use crate::stamp::{LAMPORT_STAMP_SIZE, Stamp};
+use crate::status::Status;
+
+/// A buffer of this many bytes holds the value of any header, its signature and its NUL included.
+pub const LAMPORT_HEADER_SIZE: usize = 878;
+
+/// A message is about to leave: ticks, and writes the value of its header `lamport` into `size` bytes at
+/// `buffer`: the stamp's long text, signed where LAMPORT_HEADER_KEY_FILE names a key. It is visible ASCII.
+/// For a child process it is the value of the variable LAMPORT_STAMP.
+///
+/// LAMPORT_HEADER_SIZE bytes are always enough; a buffer that is too small costs a tick. Errors:
+/// BUFFER_TOO_SMALL, and those of lamport_clock_tick().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_inject(
+    clock: *const Clock,
+    buffer: *mut c_char,
+    size: usize,
+    needed: *mut usize,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::composed(buffer, size, needed, error, || {
+            Ok(border::lent(clock)?.shared.inject()?)
+        })
+    }
+}
+
+/// A message arrived with this value of the header `lamport`: moves the local clock past its stamp, and
+/// gives the stamp of that event. Where several stand in it, with commas between them, the newest that
+/// counts. On success `*stamp` is yours.
+///
+/// A header comes from outside: an error is worth counting, and no reason to refuse the message. Errors:
+/// INVALID_UTF8, INVALID_ARGUMENT (it is no stamp), UNTRUSTED (the clock has a key, and it is not signed
+/// with that), and those of lamport_clock_receive(). After an error the clock is unchanged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_extract(
+    clock: *const Clock,
+    header: *const c_char,
+    stamp: *mut *mut Stamp,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::made(stamp, error, || {
+            let header = border::text(header, "header")?;
+            let clock = border::lent(clock)?;
+            Ok(clock.stamp(clock.shared.extract(header)?))
+        })
+    }
+}
+
+// ";mac=" and 64 digits.
+const _: () = assert!(LAMPORT_HEADER_SIZE == LAMPORT_STAMP_SIZE + 5 + 64);
