@@ -32,7 +32,7 @@ static void test_statuses(void) {
         {LAMPORT_STATUS_INTERNAL, 28, "internal"},
         {LAMPORT_STATUS_REGRESSED, 29, "regressed"},
     };
-    static const int32_t unknown[] = {-1, 5, 15, 30, 1000, INT32_MIN, INT32_MAX};
+    static const int32_t unknown[] = {-1, 5, 15, 31, 1000, INT32_MIN, INT32_MAX};
     size_t i;
 
     /* The numbers are written out a second time on purpose: they may never change. */
