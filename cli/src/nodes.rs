@@ -38,7 +38,12 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
     }
     let mut rows = Vec::new();
     for (node, own, address, call) in asked {
-        let (error, server) = match stop.outcome(call?) {
+        let outcome = match call {
+            Ok(call) => stop.outcome(call),
+            // This node is not asked at all, such as one that the password may not travel to.
+            Err(error) => Err(Ending::Failed(error)),
+        };
+        let (error, server) = match outcome {
             Ok(clock) => (None, about(&clock, stop)?),
             Err(Ending::Failed(error)) => (Some(error), Server::default()),
             Err(ending) => return Err(ending),
