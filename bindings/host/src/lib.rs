@@ -2,7 +2,8 @@
 //! that they are children. The C library and the Python module share it.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::{io, ptr};
 
@@ -15,14 +16,26 @@ use lamport_clock::{Error, ErrorKind, blocking, fork};
 /// handled on a thread of the host. And SIGPIPE stays where it belongs: a connection that breaks
 /// while we write to it must not end a host that, like most C programs, does not ignore that signal.
 pub fn settle() -> Result<(), Error> {
-    static SETTLED: AtomicBool = AtomicBool::new(false);
-    // Not a `Once`: forked while it runs, it would hang in the child. To register twice does no
-    // harm, the child then counts two forks.
-    if SETTLED.load(Ordering::Acquire) {
+    let this = process::id();
+    // Not a `Once`: forked while it runs, it would hang in the child. To register twice does no harm,
+    // the child then counts two forks.
+    let settled = SETTLED.load(Ordering::Acquire);
+    if settled == this {
         return Ok(());
     }
+    // A fork that was past its hooks in one thread while another registered ours: this is its child,
+    // with what that other thread had begun in the parent.
+    let unseen = settled != 0;
+    if unseen
+        && SETTLED
+            .compare_exchange(settled, this, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    {
+        fork::count_fork();
+    }
     blocking::start_threads_inside(with_signals_blocked);
-    // SAFETY: the handler does nothing but count, which is allowed after a fork.
+    // SAFETY: the handler does nothing but count and ask for the process's number, which is allowed
+    // after a fork.
     let refused = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
     if refused != 0 {
         return Err(Error::new(
@@ -30,12 +43,16 @@ pub fn settle() -> Result<(), Error> {
             format!("forks can't be noticed: pthread_atfork gave error {refused}"),
         ));
     }
-    SETTLED.store(true, Ordering::Release);
+    SETTLED.store(this, Ordering::Release);
     Ok(())
 }
 
+/// The number of the process that the library is settled in; 0 before.
+static SETTLED: AtomicU32 = AtomicU32::new(0);
+
 extern "C" fn count_fork() {
     fork::count_fork();
+    SETTLED.store(process::id(), Ordering::Release);
 }
 
 /// A thread of the library's that calls code of the host's, with every signal blocked in it likewise.
