@@ -34,20 +34,9 @@ from ._errors import (
     UnknownNodeError,
     UntrustedError,
 )
-from ._native import (
-    History,
-    Holder,
-    LocalClock,
-    Observed,
-    Reservation,
-    SharedClock,
-    Stamp,
-    SyncStats,
-    Update,
-    Watch,
-    __version__,
-)
+from ._native import LocalClock, SharedClock, Stamp, Watch, __version__
 from ._native import log_with as _log_with
+from ._values import History, Holder, Observed, Reservation, SyncStats, Update
 
 TYPE_CHECKING = False  # typing's own costs an import of typing
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import final
 
 from ._asyncwatch import AsyncWatch
 from ._loops import answer, ask
-from ._native import Header, History, Observed, Reservation, SharedClock, Stamp, SyncStats, Update
+from ._native import Header, SharedClock, Stamp
+from ._values import History, Observed, Reservation, SyncStats, Update
 
 __all__ = ["AsyncSharedClock", "AsyncWatch"]
 

@@ -10,7 +10,8 @@ from typing import final
 
 from ._errors import LamportError
 from ._loops import ask, completions
-from ._native import Call, Observed, SharedClock, Watch
+from ._native import Call, SharedClock, Watch
+from ._values import Observed
 
 
 @final

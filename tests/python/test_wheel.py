@@ -68,7 +68,9 @@ print(*sorted(set(sys.modules) - before))
         "__future__",
         "lamport_clock",
         "lamport_clock._errors",
+        "lamport_clock._frozen",
         "lamport_clock._native",
+        "lamport_clock._values",
     }
 
 
@@ -153,6 +155,11 @@ with SharedClock.connect(timeout=0.5) as clock:
     assert_type(clock.watch().next_within(1), Observed | None)
     assert_type(clock.watch().interrupted, LamportError | None)
     assert_type(LocalClock("a").receive(clock.tick()), Stamp)
+    match clock.update():
+        case Update(value, process, previous=Holder(before)):
+            assert_type((value, process, before), tuple[int, str, int])
+    Update("7", "a", 1, None, 1.5, 12, 1)  # type: ignore[arg-type]
+    Update(7, "a")  # type: ignore[call-arg]
     clock.receive(1.5)  # type: ignore[arg-type]
     clock.update().value = 5  # type: ignore[misc]
     Stamp(1, "a") < 5  # type: ignore[operator]

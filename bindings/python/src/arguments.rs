@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
 use crate::errors::{OrRaise, raise};
-use crate::values::Stamp;
+use crate::stamp::Stamp;
 
 /// A text. Python's may hold lone surrogates, which no text of the core does.
 pub(crate) struct Text(pub(crate) String);

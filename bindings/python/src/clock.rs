@@ -9,11 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::arguments::{Message, Seconds, Text, Whole, configuration};
-use crate::background::{self, SyncStats};
+use crate::background;
 use crate::errors::OrRaise;
 use crate::header::Header;
-use crate::html;
-use crate::values::{Fields, Stamp};
+use crate::stamp::Stamp;
+use crate::values;
 use crate::verbs::Verb;
 use crate::waiting::wait;
 
@@ -306,8 +306,8 @@ impl SharedClock {
     /// >>> stats = SharedClock.memory("api").stats()
     /// >>> stats.updates, stats.failures, stats.last_value
     /// (0, 0, None)
-    fn stats(this: &Bound<'_, Self>) -> SyncStats {
-        SharedClock::used(this).stats().into()
+    fn stats(this: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        values::stats(this.py(), &SharedClock::used(this).stats())
     }
 
     /// Ends the clock: callers and watches that wait, and later calls that need the store, get
@@ -393,14 +393,14 @@ impl SharedClock {
         ))
     }
 
-    fn _repr_html_(this: &Bound<'_, Self>) -> String {
-        let rows = [
-            ("process", this.get().process().to_owned()),
-            ("instance", format!("{:016x}", SharedClock::instance(this))),
-            ("now", SharedClock::now(this).to_string()),
+    fn _repr_html_<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let rows = (
+            ("process", this.get().process()),
+            ("instance", SharedClock::instance(this)),
+            ("now", SharedClock::now(this)),
             ("location", SharedClock::location(this)),
-            ("background", SharedClock::stats(this).text()),
-        ];
-        html::fields("SharedClock", &rows)
+            ("background", SharedClock::stats(this)?),
+        );
+        values::html(this.py())?.call_method1("fields", ("SharedClock", rows))
     }
 }

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::Text;
 use crate::errors::OrRaise;
-use crate::values::Stamp;
+use crate::stamp::Stamp;
 
 /// How a clock writes stamps into its messages, and which ones it believes.
 #[pyclass(frozen, module = "lamport_clock._native")]

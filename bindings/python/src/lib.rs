@@ -15,9 +15,9 @@ mod clock;
 mod completions;
 mod errors;
 mod header;
-mod html;
 mod interpreter;
 mod local;
+mod stamp;
 mod values;
 mod verbs;
 mod waiting;
@@ -35,7 +35,7 @@ mod native {
     use crate::errors::OrRaise;
 
     #[pymodule_export]
-    use crate::background::{SyncStats, log_with};
+    use crate::background::log_with;
     #[pymodule_export]
     use crate::call::Call;
     #[pymodule_export]
@@ -47,7 +47,9 @@ mod native {
     #[pymodule_export]
     use crate::local::LocalClock;
     #[pymodule_export]
-    use crate::values::{History, Holder, Observed, Reservation, Stamp, Update};
+    use crate::stamp::Stamp;
+    #[pymodule_export]
+    use crate::values::Times;
     #[pymodule_export]
     use crate::watch::Watch;
 
@@ -73,6 +75,7 @@ mod native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::interpreter::refuse_a_second(module.py())?;
         crate::errors::load(module.py())?;
+        crate::values::load(module.py())?;
         lamport_clock_host::settle().or_raise()
     }
 }

@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use crate::arguments::{Message, Text, Whole};
 use crate::errors::OrRaise;
 use crate::header::Header;
-use crate::values::Stamp;
+use crate::stamp::Stamp;
 
 /// A Lamport clock of one process, without a store: no I/O, no thread, nothing of the environment.
 ///

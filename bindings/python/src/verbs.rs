@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::arguments::Whole;
-use crate::values::{History, Observed, Reservation, Update};
+use crate::values;
 use crate::watch::Watch;
 
 /// A verb and its arguments.
@@ -72,18 +72,18 @@ impl Verb {
     }
 
     pub(crate) fn update() -> Verb {
-        Verb::new(|clock| async move { clock.update().await }, update)
+        Verb::new(|clock| async move { clock.update().await }, values::update)
     }
 
     pub(crate) fn reserve(Whole(count): Whole) -> Verb {
         Verb::new(
             move |clock| async move { clock.reserve(count).await },
-            reservation,
+            values::reservation,
         )
     }
 
     pub(crate) fn read() -> Verb {
-        Verb::new(|clock| async move { clock.read().await }, newest)
+        Verb::new(|clock| async move { clock.read().await }, values::newest)
     }
 
     pub(crate) fn watch(from: Option<Whole>) -> Verb {
@@ -101,7 +101,7 @@ impl Verb {
     pub(crate) fn history(Whole(limit): Whole) -> PyResult<Verb> {
         let limit = usize::try_from(limit)?;
         let call = move |clock: core::SharedClock| async move { clock.history(limit).await };
-        Ok(Verb::new(call, history))
+        Ok(Verb::new(call, values::history))
     }
 
     /// The clock is closed as soon as this has begun.
@@ -118,20 +118,4 @@ impl Verb {
 
 fn none(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
     Ok(py.None())
-}
-
-fn update(py: Python<'_>, update: core::Update) -> PyResult<Py<PyAny>> {
-    Ok(Py::new(py, Update(update))?.into_any())
-}
-
-fn reservation(py: Python<'_>, taken: core::Reservation) -> PyResult<Py<PyAny>> {
-    Ok(Py::new(py, Reservation::of(taken))?.into_any())
-}
-
-fn newest(py: Python<'_>, newest: Option<core::Observed>) -> PyResult<Py<PyAny>> {
-    Ok(newest.map(Observed).into_pyobject(py)?.into_any().unbind())
-}
-
-fn history(py: Python<'_>, history: core::History) -> PyResult<Py<PyAny>> {
-    Ok(Py::new(py, History(history))?.into_any())
 }

@@ -77,7 +77,7 @@ impl Watch {
             match py.detach(|| self.turn(patience)) {
                 Turn::Event(event) => {
                     if let Some(observed) = self.tell(py, event)? {
-                        return observed_value(py, observed).map(Some);
+                        return values::observed(py, observed).map(Some);
                     }
                 }
                 Turn::Failed(error) => return Err(exception(&error)),
@@ -110,7 +110,7 @@ impl Watch {
         self.generation.check("this watch").or_raise()?;
         match self.turn(Duration::ZERO) {
             Turn::Event(event) => match self.tell(py, event)? {
-                Some(observed) => observed_value(py, observed),
+                Some(observed) => values::observed(py, observed),
                 None => Ok(py.None()),
             },
             Turn::Failed(error) => Err(exception(&error)),
@@ -261,10 +261,6 @@ impl Watch {
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
         self.close(py);
     }
-}
-
-fn observed_value(py: Python<'_>, observed: Observed) -> PyResult<Py<PyAny>> {
-    Ok(Py::new(py, values::Observed(observed))?.into_any())
 }
 
 fn busy() -> PyErr {
