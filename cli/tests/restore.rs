@@ -243,6 +243,34 @@ async fn a_clock_that_was_pulled_far_ahead_is_explained() {
 }
 
 #[tokio::test]
+async fn where_no_time_is_left_the_ways_on_are_told() {
+    let etcd = Etcd::start(1);
+    let record = format!(
+        r#"{{"value": {}, "process_id": "liar"}}"#,
+        (1_u64 << 53) - 1
+    );
+    etcd.control(&["put", "/lamport_clock", &record]);
+    let clock = clock(&etcd, "a").await;
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exhausted, "{error}");
+    let ended = repair(&etcd, &[]);
+    assert_eq!(ended.code, Some(1));
+    for part in [
+        "no time is left",
+        "etcdctl del /lamport_clock)",
+        "LAMPORT_KEY",
+    ] {
+        assert!(
+            ended.complaint().contains(part),
+            "{part}: {}",
+            ended.complaint()
+        );
+    }
+    etcd.control(&["del", "/lamport_clock"]);
+    assert_eq!(updates(&clock, 1).await, 3);
+}
+
+#[tokio::test]
 async fn a_repair_does_not_write_over_what_was_written_meanwhile() {
     let etcd = Etcd::start(1);
     let clock = clock(&etcd, "a").await;

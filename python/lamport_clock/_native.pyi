@@ -22,6 +22,7 @@ from ._values import History, Observed, Reservation, SyncStats, Update
 __all__ = [
     "Call",
     "Completions",
+    "Header",
     "LocalClock",
     "SharedClock",
     "Stamp",

@@ -58,10 +58,23 @@ impl Protocol {
         let shared = "the shared clock";
         check_jump(above, "the repair", stored, shared, self.max_jump)?;
         Ok(RepairPlan {
-            to: above.after(1)?,
+            to: above
+                .after(1)
+                .map_err(|error| self.no_way_forward(&error))?,
             found,
             problems: problems.iter().flatten().map(Error::to_string).collect(),
         })
+    }
+
+    /// What to do where no time is left to move the clock to.
+    fn no_way_forward(&self, error: &Error) -> Error {
+        let ways = format!(
+            "{error}. If the record alone is wrong, delete that one key (etcdctl del {}). Else begin anew: \
+             stop all processes, give them another key (LAMPORT_KEY), and start them; times and stamps \
+             of the two clocks say nothing about each other",
+            String::from_utf8_lossy(&self.keys.record)
+        );
+        Error::new(error.kind(), ways)
     }
 
     /// What to say of a record up to which no legacy writer can have counted, and the ways on.

@@ -207,7 +207,7 @@ mod tests {
             let status = Status::of(kind);
             assert_eq!(Status::from_number(status as i32), Some(status));
         }
-        for unknown in [-1, 5, 15, 30, i32::MIN, i32::MAX] {
+        for unknown in [-1, 5, 15, 31, i32::MIN, i32::MAX] {
             assert_eq!(Status::from_number(unknown), None);
         }
     }

@@ -97,12 +97,12 @@ impl LocalClock {
         self.0.now().get()
     }
 
-    /// The process that this clock belongs to, a str.
     #[getter]
     fn _header(&self) -> Header {
         Header(self.0.header().clone())
     }
 
+    /// The process that this clock belongs to, a str.
     #[getter]
     fn process(&self) -> &str {
         self.0.process().as_str()
