@@ -37,3 +37,24 @@ fn every_language_reads_and_writes_these_texts() {
     }
     assert!(count > 40, "{count}");
 }
+
+#[cfg(feature = "shared")]
+#[test]
+fn every_language_signs_these_headers_alike() {
+    let mut count = 0;
+    for line in include_str!("header.tsv").lines() {
+        if line.starts_with('#') {
+            continue;
+        }
+        let [long, key, value] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("{line:?}");
+        };
+        let stamp: Stamp = long.parse().unwrap();
+        let header = lamport_clock::Header::signed([key]).unwrap();
+        assert_eq!(header.write(&stamp), value);
+        assert_eq!(header.read(value).unwrap(), stamp);
+        assert_eq!(lamport_clock::Header::default().write(&stamp), long);
+        count += 1;
+    }
+    assert_eq!(count, 12);
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lamport_clock::protocol::{
     Call, Fold, KeyRange, Keys, Protocol, Question, Reply, Reservation, Snapshot, Step, Transaction,
 };
-use lamport_clock::{Error, Instance, ProcessId, Time};
+use lamport_clock::{Error, Instance, LocalClock, ProcessId, Time};
 
 use crate::server::{Nanos, Server};
 
@@ -101,7 +101,7 @@ impl Process {
         // Sixteen hexadecimal digits, as those that are drawn at random.
         let instance = Instance::new(0x5eed_0000_0000_0000 + number as u64);
         Process {
-            protocol: Protocol::new(Keys::new(record), name, instance, 1 << 48),
+            protocol: Protocol::new(Keys::new(record), name, instance, LocalClock::MAX_JUMP),
             clock,
             local: 0,
             waiting: Vec::new(),
