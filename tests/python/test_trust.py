@@ -240,6 +240,21 @@ def test_a_wrong_signature_has_an_error_of_its_own(tmp_path: Path) -> None:
         header.read("42@there;mac=00")
 
 
+def test_a_stranger_stops_no_service_and_pulls_none_far(tmp_path: Path) -> None:
+    # All share one record, in the file's name so that no other test does.
+    store = f"memory:{tmp_path.name}"
+    clock = SharedClock.connect(store, "service")
+    service = Wsgi(wsgi_application, clock, "everybody")
+    for _ in range(4):
+        before = clock.update().value
+        for _ in range(32):
+            through_wsgi(service, f"{clock.now() + 2**48}@stranger")
+            through_wsgi(service, f"{clock.now() + 2**32}@stranger")
+        assert before < clock.update().value <= before + 2**32 + 100
+    assert SharedClock.connect(store, "later").update().value > clock.now()
+    assert propagation.stats().too_far_ahead >= 4 * 32
+
+
 def test_a_clock_of_ones_own_is_no_obstacle() -> None:
     class Own:
         def tick(self) -> Stamp:

@@ -1157,6 +1157,23 @@ lamport_status_t lamport_clock_extract(const struct lamport_clock_t *clock,
                                        struct lamport_stamp_t **stamp,
                                        struct lamport_error_t **error);
 
+/*
+ As lamport_clock_inject(), of a clock without a store.
+ */
+lamport_status_t lamport_local_inject(const struct lamport_local_t *local,
+                                      char *buffer,
+                                      size_t size,
+                                      size_t *needed,
+                                      struct lamport_error_t **error);
+
+/*
+ As lamport_clock_extract(), of a clock without a store.
+ */
+lamport_status_t lamport_local_extract(const struct lamport_local_t *local,
+                                       const char *header,
+                                       struct lamport_stamp_t **stamp,
+                                       struct lamport_error_t **error);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

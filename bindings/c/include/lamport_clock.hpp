@@ -617,6 +617,14 @@ class local {
         return stamp::made(lamport_local_receive, get(), message);
     }
     stamp receive(const stamp &message) { return receive(message.time()); }
+    std::string inject() {
+        char header[LAMPORT_HEADER_SIZE];
+        detail::call(lamport_local_inject, get(), header, sizeof header, nullptr);
+        return header;
+    }
+    stamp extract(const std::string &header) {
+        return stamp::made(lamport_local_extract, get(), detail::text(header));
+    }
     std::uint64_t advance() { return detail::time(lamport_local_advance, get()); }
     std::uint64_t advance_past(std::uint64_t message) {
         return detail::time(lamport_local_advance_past, get(), message);

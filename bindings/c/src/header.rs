@@ -5,6 +5,7 @@ use std::ffi::c_char;
 use crate::border;
 use crate::clock::Clock;
 use crate::error::ErrorObject;
+use crate::local::Local;
 use crate::stamp::{LAMPORT_STAMP_SIZE, Stamp};
 use crate::status::Status;
 
@@ -53,6 +54,41 @@ pub unsafe extern "C" fn lamport_clock_extract(
             let header = border::text(header, "header")?;
             let clock = border::lent(clock)?;
             Ok(clock.stamp(clock.shared.extract(header)?))
+        })
+    }
+}
+
+/// As lamport_clock_inject(), of a clock without a store.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_local_inject(
+    local: *const Local,
+    buffer: *mut c_char,
+    size: usize,
+    needed: *mut usize,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::composed(buffer, size, needed, error, || {
+            Ok(border::lent(local)?.clock.inject()?)
+        })
+    }
+}
+
+/// As lamport_clock_extract(), of a clock without a store.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_local_extract(
+    local: *const Local,
+    header: *const c_char,
+    stamp: *mut *mut Stamp,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::made(stamp, error, || {
+            let header = border::text(header, "header")?;
+            let local = border::lent(local)?;
+            Ok(local.stamp(local.clock.extract(header)?))
         })
     }
 }

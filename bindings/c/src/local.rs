@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::sync::Arc;
 
 use lamport_clock::blocking::LocalClock;
-use lamport_clock::{Settings, Stamp as CoreStamp, Time};
+use lamport_clock::{Settings, Time};
 
 use crate::border;
 use crate::config;
@@ -18,7 +18,7 @@ use crate::status::Status;
 /// Any number of threads may use one at once. lamport_local_open() gives it, and
 /// lamport_local_free() takes it back.
 pub struct Local {
-    clock: LocalClock,
+    pub(crate) clock: LocalClock,
     process: Arc<CStr>,
 }
 
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn lamport_local_tick(
     unsafe {
         border::made(stamp, error, || {
             let local = border::lent(local)?;
-            Ok(Stamp::of(local.clock.tick()?, &local.process))
+            Ok(local.stamp(local.clock.tick()?))
         })
     }
 }
@@ -87,15 +87,8 @@ pub unsafe extern "C" fn lamport_local_receive(
     // SAFETY: the header's contract.
     unsafe {
         border::made(stamp, error, || {
-            let Local { clock, process } = border::lent(local)?;
-            // Before the clock moves: it may fail.
-            let instance = clock.instance()?;
-            let stamp = CoreStamp {
-                time: clock.advance_past(Time::new(message)?)?,
-                process: clock.process().clone(),
-                instance,
-            };
-            Ok(Stamp::of(stamp, process))
+            let local = border::lent(local)?;
+            Ok(local.stamp(local.clock.receive(Time::new(message)?)?))
         })
     }
 }
@@ -167,6 +160,13 @@ pub unsafe extern "C" fn lamport_local_instance(local: *const Local) -> u64 {
 pub unsafe extern "C" fn lamport_local_free(local: *mut Local) {
     // SAFETY: the header's contract: it came from us and is freed once.
     unsafe { border::given_back(local, drop) }
+}
+
+impl Local {
+    /// A stamp of this clock's, with whose name it is.
+    pub(crate) fn stamp(&self, stamp: lamport_clock::Stamp) -> Stamp {
+        Stamp::of(stamp, &self.process)
+    }
 }
 
 impl border::Object for Local {
