@@ -23,6 +23,20 @@ mod verbs;
 mod waiting;
 mod watch;
 
+/// Python's allocators align objects to so many bytes: a class whose content wants more is undefined
+/// behaviour.
+const ALIGNED: usize = 16;
+const _: () = assert!(
+    align_of::<clock::SharedClock>() <= ALIGNED
+        && align_of::<local::LocalClock>() <= ALIGNED
+        && align_of::<completions::Completions>() <= ALIGNED
+        && align_of::<call::Call>() <= ALIGNED
+        && align_of::<header::Header>() <= ALIGNED
+        && align_of::<stamp::Stamp>() <= ALIGNED
+        && align_of::<values::Times>() <= ALIGNED
+        && align_of::<watch::Watch>() <= ALIGNED
+);
+
 // No state of it relies on the GIL: classes are frozen, and what changes in them is atomic or locked
 // (tests/tidy.rs). A free-threaded Python need not switch the GIL on for it.
 #[pymodule(name = "_native", gil_used = false)]
