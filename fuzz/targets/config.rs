@@ -21,7 +21,7 @@ const TIMEOUT: usize = 4;
 const MAX_JUMP: usize = 5;
 const CONFIG: usize = 6;
 /// Those that name a file. The fuzzer picks among files of its own: it has no business with others.
-const FILES: [usize; 5] = [CONFIG, 7, 8, 9, 11];
+const FILES: [usize; 6] = [CONFIG, 7, 8, 9, 11, 13];
 
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = TempDir::new().unwrap();
@@ -34,7 +34,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
 });
 
 /// What one source says of each setting, in the order of [`Setting::ALL`].
-type Said = [Option<String>; 13];
+type Said = [Option<String>; Setting::ALL.len()];
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     // It learns the secret from the comparisons, and may give it away itself.

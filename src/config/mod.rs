@@ -215,8 +215,8 @@ impl Config {
                 ));
             }
         };
-        // The key may stand in the store's URI too; of the two the more explicit one counts, and
-        // in the same place the URI.
+        // The key may stand in the store's URI too. The more explicit source wins; if both come
+        // from the same one, the URI does.
         let key = sources.text("key", uri::parse_key)?;
         let key = match &store {
             StoreUri::Etcd {

@@ -5,7 +5,7 @@ use std::fmt;
 /// TLS towards etcd. The contents of PEM files.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    /// Whom to trust.
+    /// The certificates of those to trust, as PEM.
     pub ca: Vec<u8>,
     /// Certificate and key of this client, for mutual TLS.
     pub identity: Option<(Vec<u8>, Secret)>,

@@ -310,7 +310,7 @@ impl Sources {
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
         let parse = |text: &str| {
             text.parse().map_err(|error| {
-                let why = "is not a distance in logical time: it takes a whole number";
+                let why = "is not a number: it takes a whole number from 0 up";
                 let message = format!("{} {why}", quote(text));
                 Error::with_source(ErrorKind::InvalidArgument, message, error)
             })

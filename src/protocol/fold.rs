@@ -78,7 +78,8 @@ impl Protocol {
         let (based, compares) = match form {
             Fold::AtRest => (value, seen.is_current()),
             Fold::InACrowd => {
-                // Others put weights at every moment: they stay as they are, and go on counting.
+                // Others put weights at every moment. The weights stay and go on counting, so the base leaves
+                // out what they count.
                 let based = u128::from(value.get()).saturating_sub(seen.weighed());
                 let compares = vec![
                     seen.is_unchanged(&keys.record),

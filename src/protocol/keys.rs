@@ -73,7 +73,7 @@ impl Keys {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Base {
     format: u64,
-    /// The clock, at the version of `taken` below.
+    /// The clock's time when the key `taken` stood at the version that the next field names.
     pub value: Time,
     /// The version of the key `taken` that `value` accounts for.
     pub taken: u64,
@@ -85,11 +85,11 @@ pub struct Base {
     pub instance: Instance,
     /// The first of the times that it hands out, `first` to `value`.
     pub first: Time,
-    /// How many these are; 0: none, it is a fold or the creation.
+    /// How many these are; 0: none, it is a fold.
     pub count: u64,
     /// When, by the writer's wall clock: Unix time in seconds. Never compared.
     pub real_timestamp: f64,
-    /// The newest repair; every writer hands it on.
+    /// The newest repair; whoever writes a base copies it from the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired: Option<Repaired>,
     /// Fields of a later version of this library: every writer hands them on.

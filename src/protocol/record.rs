@@ -95,7 +95,7 @@ struct WireOut<'a> {
     real_timestamp: Option<f64>,
 }
 
-/// A JSON text as its content, anything else as it stands.
+/// A JSON string as its content, any other JSON as it is written.
 fn text(raw: &RawValue) -> String {
     serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }

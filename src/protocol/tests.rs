@@ -274,7 +274,7 @@ fn a_record_far_above_the_clock_is_refused_and_stays() {
         &mut store,
         Operation::Put(b"/c".to_vec(), far.clone().into_bytes()),
     );
-    // It takes its chance once, from what it saw before, and then writes no more.
+    // The first try starts from the old snapshot and so still writes a take; the later ones only look.
     for _ in 0..3 {
         assert_eq!(value(&mut a, &mut store), Err(ErrorKind::TooFarAhead));
     }
@@ -282,7 +282,8 @@ fn a_record_far_above_the_clock_is_refused_and_stays() {
         shown(&store)[0],
         format!("/c {}", LocalClock::MAX_JUMP + 10)
     );
-    // A process that was away is not refused: the clock itself may stand anywhere.
+    // A process that comes late is not refused: the bound is for the record, not for how far the clock has
+    // come.
     let to = repair(&mut store, LocalClock::MAX_JUMP);
     assert_eq!(value(&mut process("new", 9), &mut store), Ok(to + 1));
 }

@@ -36,7 +36,7 @@ pub struct Watermark {
 /// Notices losses: judges every answer, and remembers what it has found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LossDetector {
-    /// To be kept with each question until its answer is judged.
+    /// What is known now. Each question keeps a copy, against which its answer is judged.
     pub(super) known: Watermark,
     /// The repairs seen: each counts once, since a store may be restored to a state that had been
     /// repaired before.

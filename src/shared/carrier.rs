@@ -30,8 +30,8 @@ pub(super) struct Carriers {
     made: Mutex<Vec<Arc<Carrier>>>,
 }
 
-/// How many are kept. Programs have one runtime or two; those that make one for each call leave dead
-/// ones behind.
+/// How many carriers are kept. Programs have one runtime or two; one that makes a runtime for each call
+/// leaves carriers of dead ones behind.
 const KEPT: usize = 8;
 
 impl Carriers {

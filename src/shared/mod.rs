@@ -340,7 +340,7 @@ impl SharedClock {
         let Ok(session) = self.session() else {
             return;
         };
-        // One who stops waiting does not stop it.
+        // A caller who stops waiting does not stop the fold: it is a task of its own.
         let runtime = session.carrier.runtime.clone();
         let folded = runtime.spawn(async move { fold::at_the_end(&session).await });
         let _ = folded.await;

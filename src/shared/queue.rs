@@ -36,7 +36,7 @@ impl<C: Waits> Queue<C> {
         }))
     }
 
-    /// Puts a caller into the queue. True: nobody carries, and the one who asked now has the right to.
+    /// Puts a caller into the queue. True: no driver is at work, and whoever called this must start one.
     ///
     /// [`ErrorKind::Closed`], or [`ErrorKind::Overloaded`] if [`MAX_WAITING`] wait already.
     pub(super) fn push(&self, caller: C) -> Result<bool> {

@@ -212,7 +212,7 @@ impl Inner {
         }
     }
 
-    /// Something that is given up when the clock is closed.
+    /// Does `work`, and gives it up with [`ErrorKind::Closed`] when the clock is closed.
     pub(super) async fn unless_closed<T>(
         &self,
         work: impl Future<Output = Result<T>>,

@@ -589,7 +589,7 @@ lamport_status_t lamport_clock_reserve(const struct lamport_clock_t *clock,
  OK, if there is no record yet.
 
  Blocks for a round trip to the store, no longer than the deadline. Errors: UNAVAILABLE, TIMEOUT,
- CORRUPT, DENIED, CLOSED, INTERNAL.
+ CORRUPT, EXHAUSTED, DENIED, REGRESSED, CLOSED, INTERNAL.
  */
 lamport_status_t lamport_clock_read(const struct lamport_clock_t *clock,
                                     struct lamport_observed_t **observed,

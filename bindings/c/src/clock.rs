@@ -1,4 +1,5 @@
-//! The clock: a handle, and a function for each of its verbs.
+//! The clock: a handle, and a function for each verb that has no file of its own (history,
+//! watch, follower, sync, header).
 
 use std::ffi::{CStr, c_char};
 use std::sync::Arc;
@@ -304,7 +305,7 @@ pub unsafe extern "C" fn lamport_clock_reserve(
 /// OK, if there is no record yet.
 ///
 /// Blocks for a round trip to the store, no longer than the deadline. Errors: UNAVAILABLE, TIMEOUT,
-/// CORRUPT, DENIED, CLOSED, INTERNAL.
+/// CORRUPT, EXHAUSTED, DENIED, REGRESSED, CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_read(
     clock: *const Clock,

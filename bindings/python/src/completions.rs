@@ -4,7 +4,7 @@
 //! that ends, in the middle of what it holds. So the library's thread does no more than put a number
 //! into a queue and ring an alarm, once for as many as come before the queue is emptied. The loop
 //! hears the alarm, and its own thread, which is attached anyway, resolves the futures that wait for
-//! these numbers (`python/lamport_clock/_asyncio.py`). What an answer is in Python is made by the task that asked for it.
+//! these numbers (`python/lamport_clock/_loops.py`). What an answer is in Python is made by the task that asked for it.
 //!
 //! In the other direction calls gather as well: those that the tasks of one turn of the loop ask for
 //! begin together at the next, so that they travel together.

@@ -110,7 +110,8 @@ impl Snapshot {
         (record.value < clock && is_last).then_some(clock)
     }
 
-    /// The record that a fold writes, with the name and time of who took last.
+    /// The record that a fold writes, with the name and the wall-clock time of the last take, or the
+    /// legacy record that it keeps.
     pub(in crate::protocol) fn folded_record(&self, value: Time) -> Record {
         let legacy = self.legacy_record();
         if let Some(record) = legacy.filter(|record| record.value == value) {

@@ -56,7 +56,7 @@ struct SetAside {
 /// The first probe of a member that was set aside comes after this time, the later ones ever later.
 const FIRST_PROBE: Duration = Duration::from_millis(500);
 const LAST_PROBE: Duration = Duration::from_secs(5);
-/// So long at most is one left alone that fails whenever it is found well.
+/// The longest pause between probes of a member that fails again whenever one finds it well.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 /// A probe that takes longer has failed.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
@@ -293,7 +293,7 @@ fn spread(pause: Duration) -> Duration {
 pub(super) struct Options {
     /// As ourselves.
     own: ConnectOptions,
-    /// As nobody.
+    /// How to connect without a user, where the server has no users.
     anonymous: ConnectOptions,
     password: Option<Secret>,
 }

@@ -207,7 +207,7 @@ async fn read(client: &mut KvClient, range: &KeyRange, at: At) -> Result<Reply, 
     translate::found(response, range, at)
 }
 
-/// The first key, and the others as they were at the same revision.
+/// Reads the first key, then those behind the gap at the same revision: what lies in the gap is too large.
 async fn read_around_the_gap(
     client: &mut KvClient,
     range: &KeyRange,
