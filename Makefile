@@ -285,11 +285,11 @@ define passes
 	mv $@.log $@
 endef
 
-$(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md $(shell find tests cli/tests trace/tests -name '*.rs')
+$(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
 	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing --test events \
 		&& $(CARGO) test --package lamport-clock --no-default-features)
 
-$(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md $(shell find tests/python tests/support examples/python -name '*.py')
+$(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) $(IN_TWOS) loadfile .)
 
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
