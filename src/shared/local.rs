@@ -1,0 +1,100 @@
+//! The verbs of a shared clock that ask its local clock alone: no I/O.
+
+use super::SharedClock;
+use crate::clock::{Instance, ProcessId, Stamp, Time};
+use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
+use crate::header::Header;
+
+impl SharedClock {
+    /// A local event or a send: see [`LocalClock::tick`]. No I/O.
+    #[inline]
+    pub fn tick(&self) -> Result<Stamp> {
+        self.inner.local.tick()
+    }
+
+    /// A message arrived: see [`LocalClock::receive`]. No I/O.
+    #[inline]
+    pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
+        let received = self.inner.local.receive(message);
+        received.inspect_err(|error| self.refused(error))
+    }
+
+    /// [`tick`](SharedClock::tick) for callers that need the time alone.
+    #[inline]
+    pub fn advance(&self) -> Result<Time> {
+        self.inner.local.advance()
+    }
+
+    /// [`receive`](SharedClock::receive) for callers that need the time alone.
+    #[inline]
+    pub fn advance_past(&self, message: Time) -> Result<Time> {
+        let advanced = self.inner.local.advance_past(message);
+        advanced.inspect_err(|error| self.refused(error))
+    }
+
+    #[cold]
+    fn refused(&self, error: &Error) {
+        if error.kind() == ErrorKind::TooFarAhead {
+            Event::Refused(error).tell(self.process());
+        }
+    }
+
+    /// A message is about to leave: [`tick`](SharedClock::tick), as the value of the header `lamport`
+    /// ([`Header::NAME`]), signed where the clock has a key.
+    ///
+    /// ```
+    /// use lamport_clock::SharedClock;
+    /// let (api, billing) = (SharedClock::memory("api")?, SharedClock::memory("billing")?);
+    /// let header = api.inject()?;
+    /// assert_eq!(billing.extract(&header)?.time.get(), 2);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    pub fn inject(&self) -> Result<String> {
+        Ok(self.inner.header.write(&self.tick()?))
+    }
+
+    /// A message arrived with this value of the header `lamport`: [`receive`](SharedClock::receive).
+    /// Where several stand in it, with commas between them, the newest that counts.
+    ///
+    /// As `receive`; and [`ErrorKind::InvalidArgument`] for a text that is no stamp,
+    /// [`ErrorKind::Untrusted`] where the clock has a key and it is not signed with that. A header comes
+    /// from outside: an error is worth counting, and no reason to refuse the message.
+    pub fn extract(&self, header: &str) -> Result<Stamp> {
+        self.inner
+            .header
+            .receive(header, |stamp| self.receive(stamp))
+    }
+
+    /// How this clock writes stamps into messages, and which ones it believes.
+    pub fn header(&self) -> &Header {
+        &self.inner.header
+    }
+
+    /// Where the local clock stands. Changes nothing.
+    #[inline]
+    pub fn now(&self) -> Time {
+        self.inner.local.now()
+    }
+
+    /// The process that this clock belongs to.
+    pub fn process(&self) -> &ProcessId {
+        self.inner.local.process()
+    }
+
+    /// The life of the process that this clock belongs to.
+    pub fn instance(&self) -> Instance {
+        self.inner.local.instance()
+    }
+
+    /// Where transactions go at present, for people: `memory:` or the endpoint in use.
+    pub fn location(&self) -> String {
+        self.inner.carriers.location()
+    }
+
+    /// Moves the local clock to `time` if it is behind: see [`LocalClock::raise`].
+    #[cfg(feature = "blocking")]
+    pub(crate) fn raise(&self, time: Time) {
+        self.inner.local.raise(time);
+    }
+}
