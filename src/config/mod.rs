@@ -12,6 +12,7 @@ pub(crate) mod files;
 mod nodes;
 mod secrets;
 mod settings;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod uri;
@@ -21,8 +22,8 @@ pub use self::secrets::{Credentials, Secret, Tls};
 pub use self::settings::{Kind, Setting, Settings, Value, parse_duration};
 pub use self::uri::StoreUri;
 
-use self::settings::Sources;
 pub(crate) use self::settings::check_timeout;
+use self::sources::Sources;
 
 /// What a shared clock needs to know, checked.
 ///
@@ -90,7 +91,7 @@ impl Config {
     pub fn load(settings: &Settings) -> Result<Config> {
         let environment = |variable: &str| std::env::var_os(variable);
         if files::has_more_rights_than_its_caller() {
-            settings::refuse_files(&environment)?;
+            sources::refuse_files(&environment)?;
         }
         Config::resolve(settings, &environment)
     }

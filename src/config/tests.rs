@@ -286,7 +286,7 @@ fn the_environment_of_another_names_no_files() {
     ];
     for setting in Setting::ALL {
         let environment = |name: &str| (name == setting.variable).then(|| OsString::from("x"));
-        let refused = settings::refuse_files(&environment);
+        let refused = sources::refuse_files(&environment);
         let is_file = files.contains(&setting.variable);
         assert_eq!(refused.is_err(), is_file, "{}", setting.variable);
     }

@@ -32,6 +32,7 @@ mod history;
 mod lines;
 mod log;
 mod order;
+mod readings;
 mod rule;
 mod verdict;
 
@@ -68,5 +69,6 @@ pub fn check(history: &History, log: Option<&Log>, options: &Options) -> Verdict
     }
     rule::check(history, entries.as_ref(), &mut verdict);
     order::check(history, log, &mut verdict);
+    readings::check(history, log, &mut verdict);
     verdict
 }

@@ -1,11 +1,10 @@
 //! The order of values against the order in time: what returned before something was called lies
 //! below it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::entries::times;
 use super::history::{History, Operation, Outcome};
-use super::lines::Line;
 use super::log::{Entry, Log};
 use super::verdict::{Kind, Verdict};
 
@@ -52,7 +51,6 @@ pub(super) fn check(history: &History, log: Option<&Log>, verdict: &mut Verdict)
         let by_revision: Vec<_> = by_revision.filter_map(Point::by_revision).collect();
         sweep_by_revision(by_revision, &readings, verdict);
     }
-    check_readings(history, log, verdict);
 }
 
 /// Which reads showed the clock, and which a legacy writer's record above it: that may have been moved
@@ -247,127 +245,6 @@ fn check_update_after_read(point: Point<'_>, read: Option<Point<'_>>, verdict: &
             )
         });
     }
-}
-
-/// What was read was the newest time at some moment.
-fn check_readings(history: &History, log: Option<&Log>, verdict: &mut Verdict) {
-    let whole = Whole::of(history);
-    let Some(log) = log else {
-        return check_readings_without_log(history, &whole, verdict);
-    };
-    let by_revision: HashMap<u64, &Entry> = log
-        .entries
-        .iter()
-        .map(|entry| (entry.revision, entry))
-        .collect();
-    let old_values: HashSet<u64> = log.old().map(|entry| entry.last).collect();
-    let ours = InOrder::of(log);
-    for read in history.reads() {
-        let Some(value) = read.call.value else {
-            continue;
-        };
-        let at = read
-            .call
-            .revision
-            .and_then(|revision| by_revision.get(&revision).copied());
-        let (there, beside) = match (read.call.revision, at) {
-            (_, Some(entry)) => (entry.last == value, Some(entry)),
-            (Some(revision), None) => ours.may_stand(revision, value),
-            (None, None) => {
-                let around = ours.around(value).filter(|entry| entry.last != value);
-                let taken = around.filter(|entry| whole.is_one_trip(entry.first));
-                (taken.is_none() || old_values.contains(&value), taken)
-            }
-        };
-        if there {
-            continue;
-        }
-        if at.is_none() && !log.is_whole_at(read.call.revision) {
-            verdict.unchecked();
-            continue;
-        }
-        phantom(read, beside.map(|entry| &entry.line), verdict);
-    }
-}
-
-/// The entries of those who follow the rule, by revision, and so by time.
-struct InOrder<'a>(Vec<&'a Entry>);
-
-impl<'a> InOrder<'a> {
-    fn of(log: &'a Log) -> InOrder<'a> {
-        let mut ours: Vec<&Entry> = log.ours().collect();
-        ours.sort_by_key(|entry| entry.revision);
-        InOrder(ours)
-    }
-
-    /// Whether the clock may have stood at `value` at a revision of which the log has no update: one
-    /// that took times and gave them up, or a fold. Else also the entry that speaks against it.
-    fn may_stand(&self, revision: u64, value: u64) -> (bool, Option<&'a Entry>) {
-        let after = self.0.partition_point(|entry| entry.revision <= revision);
-        let below = after.checked_sub(1).map(|at| self.0[at]);
-        let above = self.0.get(after).copied();
-        if let Some(below) = below.filter(|below| below.last > value) {
-            return (false, Some(below));
-        }
-        // The process that gave times up takes the next ones, and may reach back into them.
-        match above.filter(|above| above.last <= value) {
-            Some(above) => (false, Some(above)),
-            None => (true, None),
-        }
-    }
-
-    /// The update that took `value`.
-    fn around(&self, value: u64) -> Option<&'a Entry> {
-        let after = self.0.partition_point(|entry| entry.first <= value);
-        let entry = after.checked_sub(1).map(|at| self.0[at])?;
-        (value <= entry.last).then_some(entry)
-    }
-}
-
-/// The updates that took one transaction: before them no times were given up within theirs.
-struct Whole(HashSet<u64>);
-
-impl Whole {
-    fn of(history: &History) -> Whole {
-        let one_trip = |op: &&Operation| op.call.round_trips == Some(1);
-        Whole(
-            history
-                .acknowledged()
-                .filter(one_trip)
-                .map(Operation::first)
-                .collect(),
-        )
-    }
-
-    fn is_one_trip(&self, first: u64) -> bool {
-        self.0.contains(&first)
-    }
-}
-
-/// Within a range that somebody took at once the clock never stood.
-fn check_readings_without_log(history: &History, whole: &Whole, verdict: &mut Verdict) {
-    let mut by_first: Vec<&Operation> = history.acknowledged().collect();
-    by_first.sort_by_key(|op| op.first());
-    for read in history.reads() {
-        let after = by_first.partition_point(|op| op.first() <= read.last());
-        if let Some(op) = after.checked_sub(1).map(|at| by_first[at])
-            && read.last() < op.last()
-            && (whole.is_one_trip(op.first()) || same_revision(read, op))
-        {
-            phantom(read, Some(&op.line), verdict);
-        }
-    }
-}
-
-fn same_revision(read: &Operation, op: &Operation) -> bool {
-    read.call.revision.is_some() && read.call.revision == op.call.revision
-}
-
-fn phantom(read: &Operation, other: Option<&Line>, verdict: &mut Verdict) {
-    let lines = [&read.line].into_iter().chain(other);
-    verdict.violation(Kind::PhantomRead, lines, || {
-        format!("{} was read, and the clock never stood there", read.last())
-    });
 }
 
 /// By when an entry must have been written: before anybody who saw more than it returned.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lamport_clock::ErrorKind;
+use lamport_clock::{ErrorKind, blocking};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::sync::critical_section::with_critical_section;
@@ -40,10 +40,22 @@ pub(crate) fn stop(clock: &Bound<'_, SharedClock>) {
     });
 }
 
+impl SharedClock {
+    /// The clock, for whatever counts as its use.
+    #[inline]
+    pub(crate) fn used<'a>(this: &'a Bound<'_, SharedClock>) -> &'a blocking::SharedClock {
+        let clock = &this.get().core;
+        if clock.is_untouched() {
+            go_on(this);
+        }
+        clock
+    }
+}
+
 /// The first use in a forked child: what went on in the background goes on. For the core it is the
 /// parent's alone.
 #[cold]
-pub(crate) fn go_on(clock: &Bound<'_, SharedClock>) {
+fn go_on(clock: &Bound<'_, SharedClock>) {
     let interval = &clock.get().interval;
     if interval.load(Ordering::Relaxed) == 0 {
         return;

@@ -40,7 +40,7 @@ use crate::waiting::wait;
 /// True
 #[pyclass(frozen, weakref, module = "lamport_clock")]
 pub(crate) struct SharedClock {
-    /// For what does not count as a use; see `used`.
+    /// For what does not count as a use; see `used` in background.rs.
     pub(crate) core: blocking::SharedClock,
     /// Of the updates in the background, in nanoseconds; 0 if there are none.
     pub(crate) interval: AtomicU64,
@@ -52,16 +52,6 @@ impl SharedClock {
             core: clock,
             interval: AtomicU64::new(0),
         }
-    }
-
-    /// The clock, for whatever counts as its use.
-    #[inline]
-    pub(crate) fn used<'a>(this: &'a Bound<'_, SharedClock>) -> &'a blocking::SharedClock {
-        let clock = &this.get().core;
-        if clock.is_untouched() {
-            background::go_on(this);
-        }
-        clock
     }
 
     fn wait(this: &Bound<'_, SharedClock>, verb: Verb) -> PyResult<Py<PyAny>> {
