@@ -61,6 +61,13 @@ struct Origin {
 
 impl SharedClock {
     /// As [`crate::SharedClock::connect`].
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, blocking::SharedClock};
+    /// let clock = SharedClock::connect(Config::memory("api")?)?;
+    /// assert_eq!(clock.update()?.value.get(), 2);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn connect(config: Config) -> Result<SharedClock> {
         let clock = SharedClock::open(&config)?;
         clock
@@ -232,6 +239,16 @@ impl SharedClock {
     }
 
     /// As [`crate::SharedClock::watch`].
+    ///
+    /// ```
+    /// # use lamport_clock::{WatchEvent, blocking::SharedClock};
+    /// let clock = SharedClock::memory("api")?;
+    /// let mut watch = clock.watch()?;
+    /// clock.update()?;
+    /// let event = watch.next().expect("a watch ends with an error alone")?;
+    /// assert!(matches!(event, WatchEvent::Updated(update) if update.value.get() == 2));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn watch(&self) -> Result<Watch> {
         self.begin(|clock| async move { clock.watch().await.map(Watch::from) })?
             .wait()
@@ -280,6 +297,14 @@ impl SharedClock {
     }
 
     /// Ends the clock at once, and leaves what is to be folded to the library's thread: for destructors.
+    ///
+    /// ```
+    /// # use lamport_clock::{ErrorKind, blocking::SharedClock};
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.end();
+    /// assert_eq!(clock.update().unwrap_err().kind(), ErrorKind::Closed);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn end(&self) {
         drop(self.begin_close());
     }

@@ -24,6 +24,18 @@ pub struct Watch {
 }
 
 /// Ends a [`Watch`] from another thread than the one that reads it.
+///
+/// ```
+/// # use lamport_clock::{ErrorKind, blocking::SharedClock};
+/// let clock = SharedClock::memory("api")?;
+/// let mut watch = clock.watch()?;
+/// let closer = watch.closer();
+/// let reader = std::thread::spawn(move || watch.next());
+/// closer.close();
+/// let last = reader.join().unwrap().expect("the error that ends it");
+/// assert_eq!(last.unwrap_err().kind(), ErrorKind::Closed);
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Closer(OfGeneration<watch_channel::Sender<bool>>);
 
@@ -77,6 +89,17 @@ impl From<shared::Watch> for Watch {
 impl Watch {
     /// Waits at most `patience` for the next event; `None` if there is none yet. Nothing is lost
     /// by giving up and asking again.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use lamport_clock::blocking::SharedClock;
+    /// let clock = SharedClock::memory("api")?;
+    /// let mut watch = clock.watch()?;
+    /// assert!(watch.next_within(Duration::from_millis(1)).is_none());
+    /// clock.update()?;
+    /// assert!(watch.next_within(Duration::from_secs(5)).is_some());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn next_within(&mut self, patience: Duration) -> Option<Result<WatchEvent>> {
         if let Err(inherited) = self.state.generation().check("this watch") {
             return Some(Err(inherited));

@@ -12,6 +12,15 @@ use crate::excerpt::excerpt;
 /// Only the value takes part in the rule. Who wrote it and when by the wall clock is there to be
 /// looked at, so [`parse`](Record::parse) takes whatever other writers put there, and fields it does
 /// not know; of the value it takes a whole number from 0 to 2^53 - 1 and nothing else.
+///
+/// ```
+/// # use lamport_clock::Record;
+/// let deployed = br#"{"value": 7, "process_id": "mx-nodel2", "real_timestamp": 1750116944.92}"#;
+/// let record = Record::parse(deployed)?;
+/// assert_eq!((record.value.get(), record.process_id.as_str()), (7, "mx-nodel2"));
+/// assert!(Record::parse(br#"{"value": 7.5}"#).is_err());
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// The time that was handed out last.

@@ -4,6 +4,19 @@ use super::snapshot::Holder;
 use crate::clock::{Instance, ProcessId, Stamp, Time};
 
 /// One time of the shared clock.
+///
+/// ```
+/// # use lamport_clock::SharedClock;
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let clock = SharedClock::memory("api")?;
+/// assert_eq!(clock.update().await?.previous, None);
+/// let update = clock.update().await?;
+/// let previous = update.previous.expect("the update before");
+/// assert_eq!((previous.value.get(), previous.process.as_str()), (2, "api"));
+/// assert_eq!(update.round_trips, 1);
+/// # Ok::<(), lamport_clock::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
     /// The time. Nobody else has it.
@@ -28,6 +41,15 @@ pub struct Update {
 
 impl Update {
     /// The update as a point in the total order.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// assert_eq!(clock.update().await?.stamp().to_string(), "2@api");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn stamp(&self) -> Stamp {
         Stamp {
             time: self.value,
@@ -62,12 +84,32 @@ pub struct Reservation {
 
 impl Reservation {
     /// How many times it holds.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// assert_eq!(clock.reserve(1_000).await?.len(), 1_000);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     #[allow(clippy::len_without_is_empty, reason = "a reservation is never empty")]
     pub fn len(&self) -> u64 {
         self.last.ahead_of(self.first) + 1
     }
 
     /// The times, in order.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let taken = clock.reserve(3).await?;
+    /// let times: Vec<_> = taken.times().map(|time| time.get()).collect();
+    /// assert_eq!(times, [2, 3, 4]);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn times(&self) -> <&Reservation as IntoIterator>::IntoIter {
         self.into_iter()
     }

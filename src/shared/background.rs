@@ -48,6 +48,13 @@ pub struct SyncStats {
 
 impl SyncStats {
     /// Number of updates that failed with an error of this kind.
+    ///
+    /// ```
+    /// use lamport_clock::{ErrorKind, SharedClock};
+    /// let clock = SharedClock::memory("api")?;
+    /// assert_eq!(clock.stats().failures_of(ErrorKind::Timeout), 0);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn failures_of(&self, kind: ErrorKind) -> u64 {
         self.by_kind[place(kind)]
     }

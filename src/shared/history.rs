@@ -10,6 +10,22 @@ use crate::error::{ErrorKind, Result};
 use crate::protocol::{At, Observed, Reply, Snapshot};
 
 /// Updates, oldest first, and what lies before them.
+///
+/// ```
+/// # use lamport_clock::{History, SharedClock};
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let clock = SharedClock::memory("api")?;
+/// clock.reserve(3).await?;
+/// let history = clock.history(10).await?;
+/// for update in &history.updates {
+///     println!("{} to {} by {}", update.first, update.value, update.process);
+/// }
+/// if let Some(revision) = history.unread_from {
+///     let older: History = clock.history_from(revision, 10).await?;
+/// }
+/// # Ok::<(), lamport_clock::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// The updates.

@@ -8,12 +8,30 @@ use crate::header::Header;
 
 impl SharedClock {
     /// A local event or a send: see [`LocalClock::tick`]. No I/O.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let clock = SharedClock::memory("api")?;
+    /// let (first, second) = (clock.tick()?, clock.tick()?);
+    /// assert!(first < second);
+    /// assert_eq!(second.to_string(), "2@api");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     #[inline]
     pub fn tick(&self) -> Result<Stamp> {
         self.inner.local.tick()
     }
 
     /// A message arrived: see [`LocalClock::receive`]. No I/O.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let (api, billing) = (SharedClock::memory("api")?, SharedClock::memory("billing")?);
+    /// let sent = api.tick()?;
+    /// let received = billing.receive(&sent)?;
+    /// assert!(sent < received);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     #[inline]
     pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
         let received = self.inner.local.receive(message);
@@ -21,12 +39,26 @@ impl SharedClock {
     }
 
     /// [`tick`](SharedClock::tick) for callers that need the time alone.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let clock = SharedClock::memory("api")?;
+    /// assert_eq!(clock.advance()?.get(), 1);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     #[inline]
     pub fn advance(&self) -> Result<Time> {
         self.inner.local.advance()
     }
 
     /// [`receive`](SharedClock::receive) for callers that need the time alone.
+    ///
+    /// ```
+    /// # use lamport_clock::{SharedClock, Time};
+    /// let clock = SharedClock::memory("api")?;
+    /// assert_eq!(clock.advance_past(Time::new(41)?)?.get(), 42);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     #[inline]
     pub fn advance_past(&self, message: Time) -> Result<Time> {
         let advanced = self.inner.local.advance_past(message);
@@ -60,6 +92,15 @@ impl SharedClock {
     /// As `receive`; and [`ErrorKind::InvalidArgument`] for a text that is no stamp,
     /// [`ErrorKind::Untrusted`] where the clock has a key and it is not signed with that. A header comes
     /// from outside: an error is worth counting, and no reason to refuse the message.
+    ///
+    /// ```
+    /// use lamport_clock::{ErrorKind, SharedClock};
+    /// let clock = SharedClock::memory("api")?;
+    /// assert_eq!(clock.extract("41@billing")?.to_string(), "42@api");
+    /// let error = clock.extract("yesterday").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn extract(&self, header: &str) -> Result<Stamp> {
         self.inner
             .header
@@ -67,27 +108,62 @@ impl SharedClock {
     }
 
     /// How this clock writes stamps into messages, and which ones it believes.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let clock = SharedClock::memory("api")?;
+    /// assert!(!clock.header().is_signed());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn header(&self) -> &Header {
         &self.inner.header
     }
 
     /// Where the local clock stands. Changes nothing.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.tick()?;
+    /// assert_eq!(clock.now().get(), 1);
+    /// assert_eq!(clock.now().get(), 1);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     #[inline]
     pub fn now(&self) -> Time {
         self.inner.local.now()
     }
 
     /// The process that this clock belongs to.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// assert_eq!(SharedClock::memory("api")?.process().as_str(), "api");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn process(&self) -> &ProcessId {
         self.inner.local.process()
     }
 
     /// The life of the process that this clock belongs to.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let (before, after_a_restart) = (SharedClock::memory("api")?, SharedClock::memory("api")?);
+    /// assert_ne!(before.instance(), after_a_restart.instance());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn instance(&self) -> Instance {
         self.inner.local.instance()
     }
 
     /// Where transactions go at present, for people: `memory:` or the endpoint in use.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// assert_eq!(SharedClock::memory("api")?.location(), "memory:");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn location(&self) -> String {
         self.inner.carriers.location()
     }

@@ -21,6 +21,16 @@ impl SharedClock {
     ///
     /// [`ErrorKind::Unavailable`] at once if every endpoint refuses, with the cause for each;
     /// [`ErrorKind::Timeout`] at the deadline if they are silent.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, SharedClock};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// // Where `memory:orders` would be etcd://10.0.0.1,10.0.0.2,10.0.0.3 elsewhere.
+    /// let clock = SharedClock::connect(Config::new("api", "memory:orders")?).await?;
+    /// clock.update().await?;
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn connect(config: Config) -> Result<SharedClock> {
         let clock = SharedClock::open(&config)?;
         clock.first_look().await?;
@@ -39,6 +49,13 @@ impl SharedClock {
 
     /// A clock on the store that `config` names, without asking whether it is there: for programs
     /// that start before their store does.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, SharedClock};
+    /// let clock = SharedClock::open(&Config::new("api", "etcd://10.0.0.1,10.0.0.2")?)?;
+    /// clock.tick()?; // as long as the store is away, too
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn open(config: &Config) -> Result<SharedClock> {
         let store: Arc<dyn Store> = match &config.store {
             StoreUri::Memory { name: None } => Arc::new(MemoryStore::new()),
@@ -59,6 +76,15 @@ impl SharedClock {
     }
 
     /// A clock on a private store in memory: no network, nothing to install.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// assert_eq!(clock.update().await?.value.get(), 2);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn memory(process: &str) -> Result<SharedClock> {
         SharedClock::with_store(Arc::new(MemoryStore::new()), &Config::memory(process)?)
     }
@@ -66,6 +92,18 @@ impl SharedClock {
     /// A clock on a store of one's own. Of `config` it uses the process, the key, the deadline and
     /// the jump bound. A process name of more than 23 bytes stays in memory when the clock is gone,
     /// once for all clocks that bear it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use lamport_clock::{Config, SharedClock, store::MemoryStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = Arc::new(MemoryStore::new());
+    /// let api = SharedClock::with_store(store.clone(), &Config::memory("api")?)?;
+    /// let billing = SharedClock::with_store(store, &Config::memory("billing")?)?;
+    /// assert!(api.update().await?.value < billing.update().await?.value);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_store(store: Arc<dyn Store>, config: &Config) -> Result<SharedClock> {
         let instance = random_instance()?;
         Ok(SharedClock::with_instance(store, config, instance))

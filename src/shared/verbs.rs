@@ -25,6 +25,18 @@ impl SharedClock {
     /// A [`tick`](SharedClock::tick) of this process while its update is under way is concurrent
     /// with it: it may show the same time. Updates among themselves, and ticks among themselves,
     /// never do.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let first = clock.update().await?;
+    /// let second = clock.update().await?;
+    /// assert_eq!((first.value.get(), second.value.get()), (2, 4));
+    /// assert!(first.stamp() < second.stamp());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn update(&self) -> Result<Update> {
         self.reserve(1).await.map(Update::from)
     }
@@ -33,6 +45,17 @@ impl SharedClock {
     ///
     /// They are ordered as one event at the moment of the call: hand them out later, and they are
     /// still unique but no longer in real-time order with other updates.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let taken = clock.reserve(1_000).await?;
+    /// assert_eq!((taken.first.get(), taken.last.get()), (2, 1_001));
+    /// assert!(clock.update().await?.value > taken.last);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn reserve(&self, count: u64) -> Result<Reservation> {
         if count == 0 || count > Protocol::MAX_COUNT {
             return Err(Error::new(
@@ -65,6 +88,18 @@ impl SharedClock {
     /// The newest update by anyone; `None` if there is none yet.
     ///
     /// [`ErrorKind::Regressed`] if the store shows less than it has shown this clock before.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// assert!(clock.read().await?.is_none());
+    /// let update = clock.update().await?;
+    /// let newest = clock.read().await?.expect("there is an update");
+    /// assert_eq!((newest.value, newest.process.as_str()), (update.value, "api"));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn read(&self) -> Result<Option<Observed>> {
         self.carry(|session| async move {
             let snapshot = session.look().await?;
@@ -76,6 +111,18 @@ impl SharedClock {
     }
 
     /// Follows every update by anyone that is committed after this call returned.
+    ///
+    /// ```
+    /// use lamport_clock::{SharedClock, WatchEvent};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let mut watch = clock.watch().await?;
+    /// clock.update().await?;
+    /// let event = watch.next().await?;
+    /// assert!(matches!(event, WatchEvent::Updated(update) if update.value.get() == 2));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn watch(&self) -> Result<Watch> {
         let clock = self.clone();
         self.carry(|session| async move {
@@ -89,6 +136,18 @@ impl SharedClock {
     ///
     /// The watch ends with [`ErrorKind::Regressed`] if the store has not come so far: it has lost what
     /// `from` was noted from.
+    ///
+    /// ```
+    /// # use lamport_clock::{SharedClock, WatchEvent};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let update = clock.update().await?;
+    /// let mut watch = clock.watch_from(update.revision).await?;
+    /// let WatchEvent::Updated(again) = watch.next().await? else { panic!() };
+    /// assert_eq!(again.value, update.value);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn watch_from(&self, from: u64) -> Result<Watch> {
         self.inner.refuse_if_closed()?;
         Ok(Watch::from_revision(self.clone(), from))
@@ -98,6 +157,21 @@ impl SharedClock {
     ///
     /// A round trip for each transaction in the history, many at once where the store holds little else.
     /// What was read by the deadline is given, and marked ([`History::unread_from`]).
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// for _ in 0..3 {
+    ///     clock.update().await?;
+    /// }
+    /// let history = clock.history(2).await?;
+    /// let values: Vec<_> = history.updates.iter().map(|update| update.value.get()).collect();
+    /// assert_eq!(values, [4, 6]);
+    /// assert_eq!((history.compacted_before, history.unread_from), (None, None));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn history(&self, limit: usize) -> Result<History> {
         self.walk_back(At::Now, limit).await
     }
@@ -130,6 +204,17 @@ impl SharedClock {
     ///
     /// `at_least` is the highest time that anybody is known to have been given ([`Time::ZERO`]: what
     /// is found is all there was); an [`ErrorKind::Regressed`] names it.
+    ///
+    /// ```
+    /// # use lamport_clock::{SharedClock, Time};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.update().await?;
+    /// let plan = clock.plan_repair(Time::ZERO).await?;
+    /// assert!(plan.problems.is_empty());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn plan_repair(&self, at_least: Time) -> Result<RepairPlan> {
         self.carry(move |session| async move { repair::plan(&session, at_least).await })
             .await
@@ -141,6 +226,19 @@ impl SharedClock {
     /// It only ever moves forward, it is written only if nobody wrote since the plan was made
     /// ([`ErrorKind::Unavailable`] otherwise), and it stands in the history as an update by
     /// `repair:` and this process's name.
+    ///
+    /// ```
+    /// # use lamport_clock::{SharedClock, Time};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.update().await?;
+    /// let plan = clock.plan_repair(Time::new(1_000)?).await?;
+    /// let repaired = clock.repair(&plan).await?;
+    /// assert_eq!((repaired.value, repaired.process.as_str()), (plan.to, "repair:api"));
+    /// assert!(clock.update().await?.value.get() > 1_000);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn repair(&self, plan: &RepairPlan) -> Result<Observed> {
         let plan = plan.clone();
         self.carry(move |session| async move { repair::repair(&session, &plan).await })
@@ -148,6 +246,18 @@ impl SharedClock {
     }
 
     /// What the server in use tells of itself; `None` if the store is in this process.
+    ///
+    /// ```no_run
+    /// # use lamport_clock::{Config, SharedClock};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::connect(Config::from_env()?).await?;
+    /// match clock.server().await? {
+    ///     Some(server) => println!("etcd {} at {}", server.version, clock.location()),
+    ///     None => println!("the store is in this process"),
+    /// }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn server(&self) -> Result<Option<Server>> {
         self.carry(|session| async move {
             let store = &session.carrier.store;
@@ -175,6 +285,15 @@ impl SharedClock {
     /// with the same interval it goes on as if nothing was said; with another one it begins anew.
     ///
     /// [`ErrorKind::InvalidArgument`] for an interval out of range, [`ErrorKind::Closed`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use lamport_clock::SharedClock;
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.start(Duration::from_millis(500))?;
+    /// assert!(clock.stats().running);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn start(&self, interval: Duration) -> Result<()> {
         background::start(&self.inner, interval)
     }
@@ -182,11 +301,31 @@ impl SharedClock {
     /// Ends the updates in the background, if there are any. None begins after this returned, and
     /// none is counted; one that was under way is given up, and may still move the record. Any thread
     /// may call it, also outside of a runtime.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.start(SharedClock::DEFAULT_INTERVAL)?;
+    /// clock.stop();
+    /// assert!(!clock.stats().running);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn stop(&self) {
         self.inner.background.stop();
     }
 
     /// What the updates in the background have come to by now. No I/O.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.start(SharedClock::DEFAULT_INTERVAL)?;
+    /// let stats = clock.stats();
+    /// if stats.failing > 0 {
+    ///     eprintln!("the newest {} failed: {:?}", stats.failing, stats.last_error);
+    /// }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn stats(&self) -> SyncStats {
         self.inner.background.stats()
     }
@@ -196,6 +335,17 @@ impl SharedClock {
     ///
     /// Then, within the deadline of a call, the record is brought up to the newest time that was taken
     /// (a fold: see docs/PROTOCOL.md), so that people and legacy writers see it.
+    ///
+    /// ```
+    /// # use lamport_clock::{ErrorKind, SharedClock};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// clock.close().await;
+    /// assert_eq!(clock.update().await.unwrap_err().kind(), ErrorKind::Closed);
+    /// assert!(clock.tick().is_ok());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn close(&self) {
         self.end();
         let Ok(session) = self.session() else {

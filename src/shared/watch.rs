@@ -74,6 +74,21 @@ impl Watch {
 
     /// The revision from which a new watch would go on where this one stands: it tells all that this
     /// one has not told yet.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let watch = clock.watch().await?;
+    /// let later = watch.next_revision();
+    /// drop(watch);
+    /// clock.update().await?;
+    /// // Nothing was missed meanwhile.
+    /// let mut watch = clock.watch_from(later).await?;
+    /// watch.next().await?;
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn next_revision(&self) -> u64 {
         self.next_revision
     }
