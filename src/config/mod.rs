@@ -68,22 +68,56 @@ impl Config {
 
     /// The configuration of a process and a store ([its text form](StoreUri)), whatever the environment
     /// says.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, ErrorKind};
+    /// let config = Config::new("api", "etcd://10.0.0.1,10.0.0.2")?;
+    /// assert_eq!(config.store().to_string(), "etcd://10.0.0.1:2379,10.0.0.2:2379");
+    /// assert_eq!(Config::new("api", "redis://10.0.0.1").unwrap_err().kind(), ErrorKind::InvalidArgument);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn new(process: &str, store: &str) -> Result<Config> {
         let settings = Settings::from([("node", process), ("store", store)]);
         Config::resolve(&settings, &|_| None)
     }
 
     /// The configuration of a private store in memory, whatever the environment says.
+    ///
+    /// ```
+    /// # use lamport_clock::Config;
+    /// assert_eq!(Config::memory("api")?.store().to_string(), "memory:");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn memory(process: &str) -> Result<Config> {
         Config::new(process, "memory:")
     }
 
     /// The configuration of this process's environment.
+    ///
+    /// ```no_run
+    /// # use lamport_clock::Config;
+    /// // NODE_NAME=mx-nodel2 LAMPORT_TIMEOUT=500ms
+    /// let config = Config::from_env()?;
+    /// println!("{} at {}", config.process(), config.store());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn from_env() -> Result<Config> {
         Config::load(&Settings::default())
     }
 
     /// Explicit settings over the environment, the file and the defaults.
+    ///
+    /// ```
+    /// use lamport_clock::{Config, ErrorKind, Settings};
+    /// let config = Config::load(&Settings::from([("store", "memory:"), ("timeout", "500ms")]))?;
+    /// assert_eq!(config.timeout().as_millis(), 500);
+    ///
+    /// let wrong = Settings::from([("store", "memory:"), ("timeout", "soon")]);
+    /// let error = Config::load(&wrong).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    /// assert!(error.to_string().contains("'timeout'"));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     #[allow(
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
@@ -97,6 +131,13 @@ impl Config {
     }
 
     /// The same on another store. A key in its URI is the key from now on.
+    ///
+    /// ```
+    /// # use lamport_clock::Config;
+    /// let config = Config::memory("api")?.with_store("etcd://10.0.0.1/orders".parse()?);
+    /// assert_eq!((config.store().to_string().as_str(), config.key()), ("etcd://10.0.0.1:2379/orders", "/orders"));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn with_store(mut self, store: StoreUri) -> Config {
         if let StoreUri::Etcd { key: Some(key), .. } = &store {
             self.key.clone_from(key);
@@ -106,42 +147,110 @@ impl Config {
     }
 
     /// The same with another key for the record.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, ErrorKind};
+    /// let config = Config::memory("api")?;
+    /// assert_eq!(config.key(), Config::DEFAULT_KEY);
+    /// assert_eq!(config.clone().with_key("/orders/clock")?.key(), "/orders/clock");
+    /// assert_eq!(config.with_key("/a key").unwrap_err().kind(), ErrorKind::InvalidArgument);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn with_key(mut self, key: &str) -> Result<Config> {
         self.key = uri::parse_key(key)?;
         Ok(self)
     }
 
     /// The same with another deadline for each call, from 1 ms to a day.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use lamport_clock::Config;
+    /// let config = Config::memory("api")?;
+    /// assert_eq!(config.timeout(), Config::DEFAULT_TIMEOUT);
+    /// let config = config.with_timeout(Duration::from_millis(200))?;
+    /// assert_eq!(config.timeout().as_millis(), 200);
+    /// assert!(config.with_timeout(Duration::ZERO).is_err());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn with_timeout(mut self, timeout: Duration) -> Result<Config> {
         self.timeout = check_timeout(timeout)?;
         Ok(self)
     }
 
     /// The same with another bound on jumps (logical time): see [`LocalClock::MAX_JUMP`].
+    ///
+    /// ```
+    /// use lamport_clock::{Config, ErrorKind, SharedClock, Time};
+    /// let config = Config::memory("api")?.with_max_jump(1_000);
+    /// let clock = SharedClock::open(&config)?;
+    /// let error = clock.receive(Time::new(1_001)?).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooFarAhead);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn with_max_jump(mut self, max_jump: u64) -> Config {
         self.max_jump = max_jump;
         self
     }
 
     /// The same with TLS.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Tls};
+    /// # let files = tempfile::tempdir().unwrap();
+    /// # let authority = files.path().join("ca.pem");
+    /// # std::fs::write(&authority, "").unwrap();
+    /// let tls = Tls { ca: std::fs::read(authority)?, identity: None };
+    /// let config = Config::new("api", "etcd://etcd-0.internal")?.with_tls(tls);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_tls(mut self, tls: Tls) -> Config {
         self.tls = Some(tls);
         self
     }
 
     /// The same as a user of etcd.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Credentials, Secret};
+    /// let credentials = Credentials { user: "api".to_owned(), password: Secret::new("secret") };
+    /// let config = Config::new("api", "etcd://127.0.0.1")?.with_credentials(credentials);
+    /// assert_eq!(config.credentials().unwrap().user, "api");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn with_credentials(mut self, credentials: Credentials) -> Config {
         self.credentials = Some(credentials);
         self
     }
 
     /// The same, and the password may be sent without TLS to another machine.
+    ///
+    /// ```
+    /// use lamport_clock::{Config, Credentials, ErrorKind, Secret, SharedClock};
+    /// let credentials = Credentials { user: "api".to_owned(), password: Secret::new("secret") };
+    /// let config = Config::new("api", "etcd://10.0.0.1")?.with_credentials(credentials);
+    /// # #[cfg(feature = "etcd")] {
+    /// let error = SharedClock::open(&config).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    /// let clock = SharedClock::open(&config.with_plaintext_allowed())?;
+    /// # }
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn with_plaintext_allowed(mut self) -> Config {
         self.allow_plaintext = true;
         self
     }
 
     /// The same with another way to write stamps into messages: see [`Header::signed`].
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Header, SharedClock};
+    /// let signed = Header::signed(["a secret of at least 32 characters"])?;
+    /// let config = Config::memory("api")?.with_header(signed);
+    /// let clock = SharedClock::open(&config)?;
+    /// assert!(clock.extract("41@billing").is_err(), "nobody signed it");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn with_header(mut self, header: Header) -> Config {
         self.header = header;
         self
@@ -173,6 +282,14 @@ impl Config {
     }
 
     /// The node map.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// let nodes = Settings::from([("node", "a"), ("nodes", "a=10.0.0.1,b=10.0.0.2")]);
+    /// let config = Config::load(&nodes)?;
+    /// assert_eq!(config.nodes().find("b")?.address.host(), "10.0.0.2");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn nodes(&self) -> &Nodes {
         &self.nodes
     }

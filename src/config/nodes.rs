@@ -21,6 +21,14 @@ pub struct Node {
 ///
 /// Text form: `name=host[:port],name=host[:port],...`; host is a DNS name, an IPv4 address or an
 /// IPv6 address in brackets; the port is etcd's client port, 2379 if none is given.
+///
+/// ```
+/// # use lamport_clock::Nodes;
+/// let nodes: Nodes = "a=10.0.0.1, b=etcd-b.internal:12379, c=[fd00::3]".parse()?;
+/// let hosts: Vec<_> = nodes.iter().map(|node| node.address.to_string()).collect();
+/// assert_eq!(hosts, ["10.0.0.1:2379", "etcd-b.internal:12379", "[fd00::3]:2379"]);
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nodes(Vec<Node>);
 
@@ -35,6 +43,14 @@ impl Nodes {
     }
 
     /// The node called `name`; [`ErrorKind::UnknownNode`] with the list of those known.
+    ///
+    /// ```
+    /// # use lamport_clock::{ErrorKind, Nodes};
+    /// let deployed = Nodes::default();
+    /// assert_eq!(deployed.find("mx-nodel2")?.address.host(), "172.21.0.11");
+    /// assert_eq!(deployed.find("mx-node2").unwrap_err().kind(), ErrorKind::UnknownNode);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn find(&self, name: &str) -> Result<&Node> {
         self.iter()
             .find(|node| node.name.as_str() == name)
@@ -50,6 +66,13 @@ impl Nodes {
     }
 
     /// The addresses, the one of `name` in front, the others behind it in order.
+    ///
+    /// ```
+    /// # use lamport_clock::Nodes;
+    /// let addresses = "a=10.0.0.1,b=10.0.0.2".parse::<Nodes>()?.own_first("b")?;
+    /// assert_eq!(addresses[0].host(), "10.0.0.2");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn own_first(&self, name: &str) -> Result<Vec<Address>> {
         let own = self.find(name)?;
         let others = self.iter().filter(|node| node.name != own.name);
@@ -105,6 +128,13 @@ impl fmt::Display for Nodes {
 }
 
 /// Where a member serves clients: `host:port`.
+///
+/// ```
+/// # use lamport_clock::Address;
+/// let address: Address = "etcd-0.internal".parse()?;
+/// assert_eq!((address.host(), address.port()), ("etcd-0.internal", Address::DEFAULT_PORT));
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     host: String,
@@ -127,6 +157,13 @@ impl Address {
 
     /// Whether it is this machine's own, so that what is sent there crosses no network: an address
     /// of the loopback, or `localhost`, which is reserved for it (RFC 6761, section 6.3).
+    ///
+    /// ```
+    /// # use lamport_clock::Address;
+    /// assert!("localhost:2379".parse::<Address>()?.is_loopback());
+    /// assert!(!"10.0.0.1".parse::<Address>()?.is_loopback());
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
     pub fn is_loopback(&self) -> bool {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost")

@@ -3,6 +3,18 @@
 use std::fmt;
 
 /// TLS towards etcd. The contents of PEM files.
+///
+/// ```no_run
+/// # use lamport_clock::{Secret, Tls};
+/// let tls = Tls {
+///     ca: std::fs::read("/etc/lamport/ca.pem")?,
+///     identity: Some((
+///         std::fs::read("/etc/lamport/client.pem")?,
+///         Secret::new(std::fs::read_to_string("/etc/lamport/client-key.pem")?),
+///     )),
+/// };
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// The certificates of those to trust, as PEM.
@@ -12,6 +24,12 @@ pub struct Tls {
 }
 
 /// User and password towards etcd.
+///
+/// ```
+/// # use lamport_clock::{Credentials, Secret};
+/// let credentials = Credentials { user: "api".to_owned(), password: Secret::new("secret") };
+/// assert!(!format!("{credentials:?}").contains("secret"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The user.
@@ -25,6 +43,13 @@ pub struct Credentials {
 /// Its memory is not wiped when it is dropped: the etcd client and the TLS library keep copies of
 /// their own for as long as they may have to connect again, so wiping this one would promise what
 /// nobody keeps.
+///
+/// ```
+/// # use lamport_clock::Secret;
+/// let secret = Secret::new("open sesame");
+/// assert_eq!(format!("{secret:?}"), "Secret(…)");
+/// assert_eq!(secret.expose(), "open sesame");
+/// ```
 #[derive(Clone)]
 pub struct Secret(String);
 

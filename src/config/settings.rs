@@ -7,6 +7,14 @@ use crate::excerpt::quote;
 
 /// A row of the table of settings. Command line, environment, file, Python's arguments and C take what
 /// stands here, and nothing else.
+///
+/// ```
+/// use lamport_clock::Setting;
+/// for setting in Setting::ALL {
+///     let flag = format!("--{}", setting.name.replace('_', "-"));
+///     println!("{flag:<20} {:<24} {}", setting.variable, setting.help);
+/// }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
@@ -73,7 +81,138 @@ const ALL: &[Setting] = &[
 ];
 
 impl Setting {
-    /// All of them.
+    /// All of them, each shown as an argument.
+    ///
+    /// `node` is the name of this process, and of the member of etcd that it asks first.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// let config = Config::load(&Settings::from([("node", "mx-nodel2")]))?;
+    /// assert_eq!(config.process().as_str(), "mx-nodel2");
+    /// assert!(config.store().to_string().starts_with("etcd://172.21.0.11:2379,172.21.0.10:2379"));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    ///
+    /// `nodes` is the node map, in place of the deployed one.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// let config = Config::load(&Settings::from([("node", "b"), ("nodes", "a=10.0.0.1,b=10.0.0.2")]))?;
+    /// assert_eq!(config.store().to_string(), "etcd://10.0.0.2:2379,10.0.0.1:2379");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    ///
+    /// `store` says where the record lives, whatever the node map says.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// let config = Config::load(&Settings::from([("store", "etcd://10.0.0.1,10.0.0.2/orders")]))?;
+    /// assert_eq!(config.key(), "/orders");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    ///
+    /// `key` is the record's key. Given like this it wins over one that the environment's store names.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// let config = Config::load(&Settings::from([("store", "memory:"), ("key", "/orders")]))?;
+    /// assert_eq!(config.key(), "/orders");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    ///
+    /// `timeout` is the deadline of each call, from 1 ms to a day.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// let config = Config::load(&Settings::from([("store", "memory:"), ("timeout", "1.5s")]))?;
+    /// assert_eq!(config.timeout().as_millis(), 1_500);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    ///
+    /// `max_jump` is the most, in logical time, that a message may lie ahead.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// let config = Config::load(&Settings::from([("store", "memory:"), ("max_jump", "1000")]))?;
+    /// assert_eq!(config.max_jump(), 1_000);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    ///
+    /// `config` is a TOML file with the others, which win over it.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// # let path = file.path().to_str().unwrap();
+    /// std::fs::write(path, "store = 'memory:'\ntimeout = '500ms'\nkey = '/orders'")?;
+    /// let config = Config::load(&Settings::from([("config", path), ("key", "/billing")]))?;
+    /// assert_eq!((config.timeout().as_millis(), config.key()), (500, "/billing"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// `tls_ca` names the authorities that etcd's certificate may come from, and switches TLS on.
+    ///
+    /// ```no_run
+    /// # use lamport_clock::{Config, Settings};
+    /// let config = Config::load(&Settings::from([
+    ///     ("store", "etcd://etcd-0.internal"),
+    ///     ("tls_ca", "/etc/lamport/ca.pem"),
+    /// ]))?;
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    ///
+    /// `tls_cert` and `tls_key` are this client's own, where etcd asks for one.
+    ///
+    /// ```no_run
+    /// # use lamport_clock::{Config, Settings};
+    /// let config = Config::load(&Settings::from([
+    ///     ("store", "etcd://etcd-0.internal"),
+    ///     ("tls_ca", "/etc/lamport/ca.pem"),
+    ///     ("tls_cert", "/etc/lamport/client.pem"),
+    ///     ("tls_key", "/etc/lamport/client-key.pem"),
+    /// ]))?;
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    ///
+    /// `user` and `password_file` belong together.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, ErrorKind, Settings};
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// # let path = file.path().to_str().unwrap();
+    /// std::fs::write(path, "secret\n")?;
+    /// let mut settings = Settings::from([("store", "etcd://127.0.0.1"), ("user", "api")]);
+    /// assert_eq!(Config::load(&settings).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    /// settings.set("password_file", path);
+    /// assert_eq!(Config::load(&settings)?.credentials().unwrap().user, "api");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// `allow_plaintext` lets the password travel without TLS, where the network is trusted.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// # let path = file.path().to_str().unwrap();
+    /// # std::fs::write(path, "secret")?;
+    /// let mut settings = Settings::from([("store", "etcd://10.0.0.1"), ("user", "api"), ("password_file", path)]);
+    /// assert!(Config::load(&settings).unwrap_err().to_string().contains("LAMPORT_ALLOW_PLAINTEXT"));
+    /// settings.set("allow_plaintext", true);
+    /// assert!(Config::load(&settings).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// `header_key_file` has the key that signs the stamps in messages.
+    ///
+    /// ```
+    /// # use lamport_clock::{Config, Settings};
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// # let path = file.path().to_str().unwrap();
+    /// std::fs::write(path, "a secret of at least 32 characters")?;
+    /// let config = Config::load(&Settings::from([("store", "memory:"), ("header_key_file", path)]))?;
+    /// assert!(config.header().is_signed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const ALL: &'static [Setting] = ALL;
 
     pub(super) fn named(name: &str) -> Option<&'static Setting> {
@@ -83,6 +222,13 @@ impl Setting {
 }
 
 /// A value as it was given. What a setting does not take is refused where it is read.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use lamport_clock::Value;
+/// assert_eq!(Value::from("500ms"), Value::Text("500ms".to_owned()));
+/// assert_eq!(Value::from(Duration::from_secs(1)), Value::Duration(Duration::from_secs(1)));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
 #[non_exhaustive]
@@ -146,6 +292,14 @@ impl Settings {
     }
 
     /// As if it had not been given.
+    ///
+    /// ```
+    /// # use lamport_clock::Settings;
+    /// let mut settings = Settings::from([("node", "api"), ("key", "/orders")]);
+    /// settings.remove("key");
+    /// let left: Vec<_> = settings.iter().map(|(name, _)| name).collect();
+    /// assert_eq!(left, ["node"]);
+    /// ```
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|(given, _)| given != name);
     }
@@ -171,6 +325,14 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// A length of time as people write it: `2s`, `500ms`, `1.5s`, `1m`, or a bare number of seconds; at
 /// most a day.
+///
+/// ```
+/// use lamport_clock::parse_duration;
+/// assert_eq!(parse_duration("500ms")?.as_millis(), 500);
+/// assert_eq!(parse_duration("1.5")?, parse_duration("1.5s")?);
+/// assert!(parse_duration("2h").is_err());
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
 pub fn parse_duration(text: &str) -> Result<Duration> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

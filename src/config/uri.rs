@@ -17,6 +17,17 @@ use crate::excerpt::{is_hidden, quote, quote_without_secrets};
 /// A key is taken as it stands, and belongs to one clock. `base` and `taken` as parts of its path, empty
 /// parts, `.`, `..`, `?`, `#`, blanks and what can't be seen are refused: they would name another key
 /// than they seem to, or one that another clock uses.
+///
+/// ```
+/// use lamport_clock::StoreUri;
+/// let store: StoreUri = "etcd://10.0.0.1,10.0.0.2:12379/orders".parse()?;
+/// let StoreUri::Etcd { endpoints, key } = &store else { panic!() };
+/// assert_eq!((endpoints[1].port(), key.as_deref()), (12379, Some("/orders")));
+///
+/// let error = "etcd://10.0.0.1/orders?timeout=2s".parse::<StoreUri>().unwrap_err();
+/// assert!(error.to_string().contains("LAMPORT_TIMEOUT"));
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreUri {

@@ -93,7 +93,7 @@ impl Protocol {
     /// The next transaction that moves the clock to [`RepairPlan::to`], if the store is still as `seen`
     /// shows it: first the plan's own snapshot, then what the first one [leaves](Question::leaves).
     ///
-    /// [`ErrorKind::Corrupt`] if one of the keys holds what no clock writes, or what a later version of
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if one of the keys holds what no clock writes, or what a later version of
     /// this library wrote.
     pub fn repair(
         &self,

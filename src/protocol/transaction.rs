@@ -10,6 +10,25 @@ use std::fmt;
 ///
 /// Operations run in order, and a get sees the puts and deletes before it. All changes of one step
 /// share one revision; a step that changes nothing has the store's current one.
+///
+/// ```
+/// use std::time::Duration;
+/// use lamport_clock::protocol::{Compare, KeyRange, Operation, Transaction};
+/// use lamport_clock::store::{MemoryStore, Store};
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let first = Transaction {
+///     compares: vec![Compare::ModRevision(b"/k".to_vec(), 0)],
+///     then: vec![Operation::Put(b"/k".to_vec(), b"1".to_vec())],
+///     otherwise: vec![Operation::Get(KeyRange::key(b"/k"))],
+/// };
+/// let store = MemoryStore::new();
+/// let within = Duration::from_secs(1);
+/// assert!(store.transact(&first, within).await.unwrap().succeeded);
+/// let again = store.transact(&first, within).await.unwrap();
+/// assert_eq!((again.succeeded, again.entries[0].version), (false, 1));
+/// # Ok::<(), lamport_clock::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transaction {
     /// What must hold, all of it.
@@ -65,6 +84,13 @@ pub enum At {
 }
 
 /// The key `start`, and the keys from `rest` on, up to and without `end`.
+///
+/// ```
+/// use lamport_clock::protocol::KeyRange;
+/// let range = KeyRange::new("/a", "/c");
+/// assert!(range.contains(b"/b") && !range.contains(b"/c"));
+/// assert!(KeyRange::key(b"/a").contains(b"/a"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyRange {
     /// The first key.

@@ -7,7 +7,7 @@ use crate::events::Event;
 use crate::header::Header;
 
 impl SharedClock {
-    /// A local event or a send: see [`LocalClock::tick`]. No I/O.
+    /// A local event or a send: see [`LocalClock::tick`](crate::LocalClock::tick). No I/O.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -22,7 +22,7 @@ impl SharedClock {
         self.inner.local.tick()
     }
 
-    /// A message arrived: see [`LocalClock::receive`]. No I/O.
+    /// A message arrived: see [`LocalClock::receive`](crate::LocalClock::receive). No I/O.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -168,7 +168,7 @@ impl SharedClock {
         self.inner.carriers.location()
     }
 
-    /// Moves the local clock to `time` if it is behind: see [`LocalClock::raise`].
+    /// Moves the local clock to `time` if it is behind: see [`LocalClock::raise`](crate::LocalClock::raise).
     #[cfg(feature = "blocking")]
     pub(crate) fn raise(&self, time: Time) {
         self.inner.local.raise(time);

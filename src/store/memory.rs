@@ -13,6 +13,19 @@ use crate::fork::PerGeneration;
 use crate::protocol::{At, Change, KeyRange, Reply, Transaction};
 
 /// A store in memory. A clone is another handle on the same content.
+///
+/// ```
+/// use std::sync::Arc;
+/// use lamport_clock::{Config, SharedClock, store::MemoryStore};
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let before = SharedClock::with_store(Arc::new(store.clone()), &Config::memory("api")?)?;
+/// before.update().await?;
+/// let after = SharedClock::with_store(Arc::new(store), &Config::memory("api")?)?;
+/// assert_eq!(after.read().await?.unwrap().value.get(), 2);
+/// # Ok::<(), lamport_clock::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct MemoryStore(Arc<Inner>);
 
@@ -34,6 +47,16 @@ impl MemoryStore {
 
     /// The store that this process knows under `name`, made if there is none; it lives as long as
     /// somebody holds it. A forked child knows none of its parent's.
+    ///
+    /// ```
+    /// use lamport_clock::{Config, SharedClock};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let api = SharedClock::open(&Config::new("api", "memory:orders")?)?;
+    /// let billing = SharedClock::open(&Config::new("billing", "memory:orders")?)?;
+    /// assert!(api.update().await?.value < billing.update().await?.value);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn named(name: &str) -> MemoryStore {
         static NAMED: PerGeneration<Mutex<HashMap<String, Weak<Inner>>>> = PerGeneration::new();
         let mut named = NAMED.get().lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,6 +70,22 @@ impl MemoryStore {
     }
 
     /// Forgets what was overwritten or deleted before `revision`, as etcd's compaction does.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use lamport_clock::{Config, SharedClock, store::MemoryStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let clock = SharedClock::with_store(Arc::new(store.clone()), &Config::memory("api")?)?;
+    /// clock.update().await?;
+    /// let newest = clock.update().await?;
+    /// store.compact(newest.revision);
+    /// let history = clock.history(10).await?;
+    /// assert_eq!(history.updates.len(), 1);
+    /// assert_eq!(history.compacted_before, Some(newest.revision));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn compact(&self, revision: u64) {
         self.0.map().compact(revision);
     }

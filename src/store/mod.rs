@@ -28,6 +28,42 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + 
 ///
 /// One attempt a call: a store does not repeat a transaction by itself unless it knows that the
 /// first try was not carried out. Who calls it decides what an unknown outcome means.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// use std::time::Duration;
+/// use lamport_clock::protocol::{At, KeyRange, Reply, Transaction};
+/// use lamport_clock::store::{Changes, MemoryStore, Store, StoreFuture};
+/// use lamport_clock::{Config, SharedClock};
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+///
+/// /// Counts the transactions that another store carries out.
+/// struct Counted(MemoryStore, AtomicU64);
+///
+/// impl Store for Counted {
+///     fn transact<'a>(&'a self, transaction: &'a Transaction, within: Duration) -> StoreFuture<'a, Reply> {
+///         self.1.fetch_add(1, Relaxed);
+///         self.0.transact(transaction, within)
+///     }
+///     fn read<'a>(&'a self, range: &'a KeyRange, at: At, within: Duration) -> StoreFuture<'a, Reply> {
+///         self.0.read(range, at, within)
+///     }
+///     fn watch(&self, range: KeyRange, from: u64, within: Duration) -> StoreFuture<'_, Box<dyn Changes>> {
+///         self.0.watch(range, from, within)
+///     }
+///     fn location(&self) -> String {
+///         self.0.location()
+///     }
+/// }
+///
+/// let store = Arc::new(Counted(MemoryStore::new(), AtomicU64::new(0)));
+/// let clock = SharedClock::with_store(store.clone(), &Config::memory("api")?)?;
+/// clock.update().await?;
+/// assert_eq!(store.1.load(Relaxed), 1);
+/// # Ok::<(), lamport_clock::Error>(())
+/// # }).unwrap();
+/// ```
 pub trait Store: Send + Sync + 'static {
     /// Carries out one transaction atomically, or fails within about `within`.
     ///
@@ -95,6 +131,17 @@ pub trait Changes: Send {
 }
 
 /// Why a store did not answer, and whether the transaction may have been carried out all the same.
+///
+/// ```
+/// use lamport_clock::store::{Failure, Outcome};
+/// use lamport_clock::{Error, ErrorKind};
+/// let error = Error::new(ErrorKind::Unavailable, "the connection broke");
+/// let lost = Failure::unknown(error.clone());
+/// assert!(lost.retry && lost.outcome == Outcome::Unknown);
+/// let unsent = Failure::not_sent(error.clone());
+/// assert!(unsent.retry && unsent.outcome == Outcome::NotApplied);
+/// assert!(!Failure::answered(error).retry);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// What to tell the caller.
