@@ -134,6 +134,8 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package lamport-clock --no-default-features -- -D warnings
 	$(CARGO) clippy --package lamport-clock --features tracing --all-targets -- -D warnings
+	# Links in the docs that lead nowhere.
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --package lamport-clock
 	$(CARGO) deny --workspace --locked check licenses bans sources
 	if $(CARGO) tree --package lamport-clock --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic|serde|tracing) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1

@@ -195,7 +195,8 @@ impl Setting {
     /// # let file = tempfile::NamedTempFile::new()?;
     /// # let path = file.path().to_str().unwrap();
     /// # std::fs::write(path, "secret")?;
-    /// let mut settings = Settings::from([("store", "etcd://10.0.0.1"), ("user", "api"), ("password_file", path)]);
+    /// let mut settings = Settings::from([("store", "etcd://10.0.0.1"), ("user", "api")]);
+    /// settings.set("password_file", path);
     /// assert!(Config::load(&settings).unwrap_err().to_string().contains("LAMPORT_ALLOW_PLAINTEXT"));
     /// settings.set("allow_plaintext", true);
     /// assert!(Config::load(&settings).is_ok());

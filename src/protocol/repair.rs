@@ -31,8 +31,9 @@ impl Protocol {
     /// What a reply to a read of [every key](super::Keys::all) shows, for a repair that goes past
     /// `at_least`.
     ///
-    /// [`ErrorKind::TooFarAhead`] if that lies further ahead of the store than the jump bound allows,
-    /// [`ErrorKind::Exhausted`] if there is no time left.
+    /// [`ErrorKind::TooFarAhead`](crate::ErrorKind::TooFarAhead) if that lies further ahead of the store
+    /// than the jump bound allows, [`ErrorKind::Exhausted`](crate::ErrorKind::Exhausted) if there is no
+    /// time left.
     pub fn plan_repair(
         &self,
         asked: Watermark,
@@ -93,8 +94,8 @@ impl Protocol {
     /// The next transaction that moves the clock to [`RepairPlan::to`], if the store is still as `seen`
     /// shows it: first the plan's own snapshot, then what the first one [leaves](Question::leaves).
     ///
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if one of the keys holds what no clock writes, or what a later version of
-    /// this library wrote.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if one of the keys holds what no clock writes, or
+    /// what a later version of this library wrote.
     pub fn repair(
         &self,
         plan: &RepairPlan,
