@@ -23,9 +23,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(error.to_string().contains("rubbish"));           // for the person
 /// ```
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<Details>);
 
-struct Inner {
+struct Details {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -34,7 +34,7 @@ struct Inner {
 impl Error {
     /// An error of `kind` with a message for the person who reads it.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Arc::new(Inner {
+        Error(Arc::new(Details {
             kind,
             message: one_line(message.into()),
             source: None,
@@ -47,7 +47,7 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Error(Arc::new(Inner {
+        Error(Arc::new(Details {
             kind,
             message: one_line(message.into()),
             source: Some(source.into()),

@@ -16,7 +16,7 @@ use crate::shared::{self, WatchEvent};
 /// A forked child gets [`ErrorKind::Closed`](crate::ErrorKind::Closed) from a watch that it inherits
 /// and begins one of its own: two that read one watch would each miss what the other saw.
 pub struct Watch {
-    state: OfGeneration<State>,
+    state: OfGeneration<Reading>,
     closer: Closer,
     next_revision: u64,
     /// As an iterator it has given its first error.
@@ -66,20 +66,20 @@ impl Closer {
     }
 }
 
-enum State {
+enum Reading {
     Resting(Box<shared::Watch>),
-    Waiting(Next),
+    Waiting(NextEvent),
     Ended,
 }
 
-type Next = Call<(Box<shared::Watch>, Result<WatchEvent>)>;
+type NextEvent = Call<(Box<shared::Watch>, Result<WatchEvent>)>;
 
 /// The same watch for threads.
 impl From<shared::Watch> for Watch {
     fn from(watch: shared::Watch) -> Watch {
         Watch {
             next_revision: watch.next_revision(),
-            state: OfGeneration::new(State::Resting(Box::new(watch))),
+            state: OfGeneration::new(Reading::Resting(Box::new(watch))),
             closer: Closer::new(),
             over: false,
         }
@@ -118,13 +118,13 @@ impl Watch {
         loop {
             match call.wait_for(left.min(LOOK_UP)) {
                 None if left <= LOOK_UP => {
-                    *state = State::Waiting(call);
+                    *state = Reading::Waiting(call);
                     return None;
                 }
                 None => left -= LOOK_UP,
                 Some(Ok((watch, event))) => {
                     self.next_revision = watch.next_revision();
-                    *state = State::Resting(watch);
+                    *state = Reading::Resting(watch);
                     return Some(event);
                 }
                 Some(Err(error)) => return Some(Err(error)),
@@ -141,7 +141,7 @@ impl Watch {
         match ask(state, closed) {
             Ok(mut call) => {
                 let ready = call.poll_ready(context);
-                *state = State::Waiting(call);
+                *state = Reading::Waiting(call);
                 ready
             }
             Err(_) => Poll::Ready(()),
@@ -160,10 +160,10 @@ impl Watch {
 }
 
 /// The call that brings the next event: the one under way, or one that begins now.
-fn ask(state: &mut State, closed: &watch_channel::Sender<bool>) -> Result<Next> {
-    match std::mem::replace(state, State::Ended) {
-        State::Waiting(call) => Ok(call),
-        State::Resting(mut watch) => {
+fn ask(state: &mut Reading, closed: &watch_channel::Sender<bool>) -> Result<NextEvent> {
+    match std::mem::replace(state, Reading::Ended) {
+        Reading::Waiting(call) => Ok(call),
+        Reading::Resting(mut watch) => {
             let mut closed = closed.subscribe();
             Call::spawn(async move {
                 let event = tokio::select! {
@@ -174,7 +174,7 @@ fn ask(state: &mut State, closed: &watch_channel::Sender<bool>) -> Result<Next> 
                 Ok((watch, event))
             })
         }
-        State::Ended => Err(ended()),
+        Reading::Ended => Err(ended()),
     }
 }
 
@@ -191,7 +191,7 @@ impl Iterator for Watch {
     type Item = Result<WatchEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.over || matches!(self.state.get(), Some(State::Ended)) {
+        if self.over || matches!(self.state.get(), Some(Reading::Ended)) {
             return None;
         }
         let event = loop {

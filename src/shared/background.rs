@@ -62,10 +62,10 @@ impl SyncStats {
 
 /// The part of a clock that runs by itself; nothing does unless it was started.
 #[derive(Default)]
-pub(super) struct Background(Mutex<State>);
+pub(super) struct Background(Mutex<Progress>);
 
 #[derive(Default)]
-struct State {
+struct Progress {
     /// The run that counts. Who ends it takes it from here: what an earlier one still brings is nothing.
     run: Option<Run>,
     interval: Option<Duration>,
@@ -140,7 +140,7 @@ impl Background {
         self.state().stats()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Progress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -193,7 +193,7 @@ async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
     Some(well)
 }
 
-impl State {
+impl Progress {
     /// The run that goes on; its runtime may have ended with it.
     fn run(&self) -> Option<&Run> {
         self.run.as_ref().filter(|run| !run.task.is_finished())

@@ -27,10 +27,10 @@ use crate::protocol::{At, Change, KeyRange, Reply, Transaction};
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-pub struct MemoryStore(Arc<Inner>);
+pub struct MemoryStore(Arc<Content>);
 
 #[derive(Debug)]
-struct Inner {
+struct Content {
     map: Mutex<Mvcc>,
     /// The newest revision, for watches to wait on.
     newest: watch::Sender<u64>,
@@ -39,7 +39,7 @@ struct Inner {
 impl MemoryStore {
     /// An empty store of its own.
     pub fn new() -> MemoryStore {
-        MemoryStore(Arc::new(Inner {
+        MemoryStore(Arc::new(Content {
             map: Mutex::new(Mvcc::default()),
             newest: watch::Sender::new(0),
         }))
@@ -58,12 +58,12 @@ impl MemoryStore {
     /// # }).unwrap();
     /// ```
     pub fn named(name: &str) -> MemoryStore {
-        static NAMED: PerGeneration<Mutex<HashMap<String, Weak<Inner>>>> = PerGeneration::new();
+        static NAMED: PerGeneration<Mutex<HashMap<String, Weak<Content>>>> = PerGeneration::new();
         let mut named = NAMED.get().lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(inner) = named.get(name).and_then(Weak::upgrade) {
-            return MemoryStore(inner);
+        if let Some(content) = named.get(name).and_then(Weak::upgrade) {
+            return MemoryStore(content);
         }
-        named.retain(|_, inner| inner.strong_count() > 0);
+        named.retain(|_, content| content.strong_count() > 0);
         let store = MemoryStore::new();
         named.insert(name.to_owned(), Arc::downgrade(&store.0));
         store
@@ -134,9 +134,9 @@ impl Store for MemoryStore {
         from: u64,
         _within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>> {
-        let mut following = Following {
+        let mut following = MemoryChanges {
             newest: self.0.newest.subscribe(),
-            inner: Arc::downgrade(&self.0),
+            content: Arc::downgrade(&self.0),
             range,
             next: from,
         };
@@ -156,31 +156,31 @@ impl Store for MemoryStore {
     }
 }
 
-impl Inner {
+impl Content {
     fn map(&self) -> MutexGuard<'_, Mvcc> {
         // A transaction is applied whole or not at all, so a panic leaves nothing half done.
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Following {
-    inner: Weak<Inner>,
+struct MemoryChanges {
+    content: Weak<Content>,
     newest: watch::Receiver<u64>,
     range: KeyRange,
     next: u64,
 }
 
-impl Changes for Following {
+impl Changes for MemoryChanges {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             loop {
                 let newest = *self.newest.borrow_and_update();
                 if newest >= self.next {
-                    let Some(inner) = self.inner.upgrade() else {
+                    let Some(content) = self.content.upgrade() else {
                         return Err(gone());
                     };
                     let changes = {
-                        let map = inner.map();
+                        let map = content.map();
                         map.changes(&self.range, self.next, newest)
                             .map_err(|error| compacted(&map, error))?
                     };

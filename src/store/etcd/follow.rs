@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::protocol::{Change, Entry, KeyRange};
 use crate::store::{Changes, StoreFuture};
 
-pub(super) struct Following {
+pub(super) struct EtcdChanges {
     member: Arc<Member>,
     stream: WatchStream,
     range: KeyRange,
@@ -38,13 +38,13 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// (`--max-request-bytes`; its makers advise against more than ten).
 const LARGEST_MESSAGE: usize = 16 << 20;
 
-impl Following {
+impl EtcdChanges {
     /// Watches `range` from revision `from` on; returns once the member has confirmed.
     pub(super) async fn begin(
         member: &Arc<Member>,
         range: &KeyRange,
         from: u64,
-    ) -> Result<Following, Cause> {
+    ) -> Result<EtcdChanges, Cause> {
         let mut options = WatchOptions::new().with_start_revision(translate::signed(from));
         if let Some(end) = translate::end(range) {
             options = options.with_range(end);
@@ -59,7 +59,7 @@ impl Following {
         let mut client = client
             .watch_client()
             .max_decoding_message_size(LARGEST_MESSAGE);
-        let mut following = Following {
+        let mut following = EtcdChanges {
             heard: Instant::now(),
             asked: false,
             stream: client.watch(range.start.clone(), Some(options)).await?,
@@ -171,7 +171,7 @@ impl Following {
 
 type KeyChange = (Vec<u8>, Option<Entry>);
 
-impl Changes for Following {
+impl Changes for EtcdChanges {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             self.changes().await.map_err(|cause| {

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use self::failure::Cause;
-use self::follow::Following;
+use self::follow::EtcdChanges;
 use self::member::Member;
 use self::patience::{LEAST_PATIENCE, Patience};
 use super::{Changes, Failure, Server, Store, StoreFuture};
@@ -273,7 +273,7 @@ impl Store for EtcdStore {
         within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>> {
         Box::pin(self.attempt(within, async move |member: &Arc<Member>| {
-            let following = Following::begin(member, &range, from).await?;
+            let following = EtcdChanges::begin(member, &range, from).await?;
             Ok(Box::new(following) as Box<dyn Changes>)
         }))
     }
