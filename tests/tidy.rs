@@ -38,16 +38,20 @@ fn code(text: &str) -> String {
     kept.collect::<Vec<_>>().join("\n")
 }
 
-/// The code of a pure floor, without the tests of its own, which have a store for a partner.
-fn pure(folder: &str) -> Vec<(PathBuf, String)> {
+fn without_tests(text: &str) -> String {
+    let code = code(text);
+    code.split("#[cfg(test)]").next().unwrap().to_owned()
+}
+
+/// The code of a floor, without the tests of its own, which may have others for partners.
+fn own_code(folder: &str) -> Vec<(PathBuf, String)> {
     let mut kept = Vec::new();
     for (path, text) in sources(folder) {
         let inside = path.strip_prefix(root().join(folder)).unwrap();
         let is_test = inside.starts_with("tests") || inside == Path::new("tests.rs");
         if !is_test {
-            let code = code(&text);
-            let code = code.split("#[cfg(test)]").next().unwrap();
-            kept.push((path, code.to_owned()));
+            let code = without_tests(&text);
+            kept.push((path, code));
         }
     }
     kept
@@ -55,7 +59,7 @@ fn pure(folder: &str) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn the_values_and_the_protocol_do_nothing_but_decide() {
-    let floors = ["src/clock", "src/protocol"].map(pure);
+    let floors = ["src/clock", "src/protocol"].map(own_code);
     for (path, code) in floors.into_iter().flatten() {
         for absent in [
             "tokio",
@@ -69,13 +73,56 @@ fn the_values_and_the_protocol_do_nothing_but_decide() {
             "RwLock",
             "getrandom",
             "println!",
-            "crate::store",
-            "crate::shared",
-            "crate::config",
-            "crate::blocking",
-            "crate::fork",
         ] {
             assert!(!code.contains(absent), "{} uses {absent}", path.display());
+        }
+    }
+}
+
+#[test]
+fn each_floor_knows_those_below_it_alone() {
+    let floors: [(&str, &[&str]); 11] = [
+        ("excerpt.rs", &[]),
+        ("error.rs", &["excerpt"]),
+        ("events.rs", &["error"]),
+        ("fork.rs", &["error"]),
+        ("clock", &["error", "excerpt", "sync"]),
+        ("header.rs", &["clock", "config", "error", "excerpt"]),
+        ("config", &["clock", "error", "excerpt", "header"]),
+        ("protocol", &["clock", "error", "excerpt"]),
+        (
+            "store",
+            &["config", "error", "events", "excerpt", "fork", "protocol"],
+        ),
+        (
+            "shared",
+            &[
+                "clock", "config", "error", "events", "excerpt", "fork", "header", "protocol",
+                "store", "sync",
+            ],
+        ),
+        (
+            "blocking",
+            &["clock", "config", "error", "fork", "header", "shared"],
+        ),
+    ];
+    for (floor, known) in floors {
+        let floor = format!("src/{floor}");
+        let files = match root().join(&floor).is_dir() {
+            true => own_code(&floor),
+            false => vec![(root().join(&floor), without_tests(&read(&floor)))],
+        };
+        for (path, code) in files {
+            for named in code.split("crate::").skip(1) {
+                let end = named.find(|c: char| !c.is_alphanumeric());
+                let named = &named[..end.unwrap_or(named.len())];
+                let own = floor == format!("src/{named}");
+                assert!(
+                    own || known.contains(&named),
+                    "{} knows {named}: see ARCHITECTURE.md",
+                    path.display()
+                );
+            }
         }
     }
 }
@@ -113,13 +160,9 @@ fn one_folder_names_the_etcd_client() {
 }
 
 #[test]
-fn stores_know_nothing_of_who_drives_them() {
+fn stores_know_of_the_protocol_the_words_of_a_transaction_alone() {
     for (path, text) in sources("src/store") {
         let code = code(&text);
-        for name in ["crate::shared", "crate::blocking", "crate::clock"] {
-            assert!(!code.contains(name), "{} names {name}", path.display());
-        }
-        // Of the protocol's floor the words of a transaction alone.
         let words = [
             "At",
             "Change",
