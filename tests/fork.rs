@@ -72,7 +72,7 @@ fn of_a_clock() {
     assert_ne!(childs.instance, sent.instance);
     assert_eq!(local.receive(&sent).unwrap().instance, childs.instance);
 
-    // A clone is a handle on the same heir, and threads that need it first at once make one.
+    // A clone is a handle on the child's same clock, and threads that need it first at once make one.
     let instances: BTreeSet<u64> = std::thread::scope(|scope| {
         let first = [&clock, &same, &clock, &same].map(|each| scope.spawn(|| each.instance()));
         first.map(|each| each.join().unwrap().get()).into()

@@ -334,7 +334,7 @@ async fn users_may_be_switched_on_and_off_under_running_clocks() {
             other => panic!("{other:?}"),
         }
     }
-    // Every change makes what is under way with an older view of the users be refused.
+    // Every change makes what is under way with an older list of the users be refused.
     let updating = tokio::spawn({
         let known = known.clone();
         async move {

@@ -305,8 +305,8 @@ class AsyncSharedClock:
 
     @property
     def instance(self) -> int:
-        """The life of the process that this clock belongs to: 64 bits, drawn at random. Another one
-        in a child of os.fork()."""
+        """The instance of the process that this clock belongs to: 64 bits, drawn at random. Another
+        one in a child of os.fork()."""
         return self._sync.instance
 
     @property

@@ -50,7 +50,7 @@ class Update(Value):
 
     value: int = field("The logical time. Nobody else has it.")
     process: str = field("This process.")
-    instance: int = field("This life of it, 64 bits.")
+    instance: int = field("This instance of it, 64 bits.")
     previous: Holder | None = field(
         "Who held the record before, and at what value; None if there was no record."
     )
@@ -101,7 +101,7 @@ class Reservation(Value):
     first: int = field("The first time.")
     last: int = field("The last time, the one in the record.")
     process: str = field("This process.")
-    instance: int = field("This life of it, 64 bits.")
+    instance: int = field("This instance of it, 64 bits.")
     previous: Holder | None = field(
         "Who held the record before, and at what value; None if there was no record."
     )
@@ -169,7 +169,7 @@ class Observed(Value):
     value: int = field("The last time that the update took, the one in the record.")
     process: str = field("Who took it, as its writer wrote it.")
     instance: int | None = field(
-        "Which life of that process, 64 bits; None if a legacy writer wrote it."
+        "Which instance of that process, 64 bits; None if a legacy writer wrote it."
     )
     real_timestamp: float | None = field(
         "When, by the writer's wall clock (Unix seconds). Never compared by the clock."

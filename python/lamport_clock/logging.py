@@ -12,7 +12,7 @@ made: a local tick, no I/O. It has four more attributes:
     lamport             42@api              the stamp, as text; in a forked child with its instance
     lamport_time        42                  the logical time
     lamport_process     api                 who made it
-    lamport_instance    00000000000000ff    in which life of that process
+    lamport_instance    00000000000000ff    in which instance of that process
 
 Formatter puts the stamp at the end of a line, JsonFormatter writes one JSON object a line, and any
 other formatter may name %(lamport)s. Where the clock must stay out of the process's other logs, a

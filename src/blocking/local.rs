@@ -101,7 +101,7 @@ impl LocalClock {
         self.clock.process()
     }
 
-    /// The life of the process that this clock belongs to: in a forked child drawn at the first
+    /// The instance of the process that this clock belongs to: in a forked child drawn at the first
     /// use, which [`ErrorKind::Internal`](crate::ErrorKind::Internal) says if it fails.
     pub fn instance(&self) -> Result<Instance> {
         if self.generation.is_current() {

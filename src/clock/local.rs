@@ -40,7 +40,7 @@ impl LocalClock {
     /// lies would be needed to use up the range.
     pub const MAX_JUMP: u64 = 1 << 32;
 
-    /// A clock at 0 for one life of `process`.
+    /// A clock at 0 for one instance of `process`.
     pub fn new(process: ProcessId, instance: Instance) -> LocalClock {
         LocalClock {
             time: Counter(AtomicU64::new(0)),
@@ -155,7 +155,7 @@ impl LocalClock {
         &self.process
     }
 
-    /// The life of the process that this clock belongs to.
+    /// The instance of the process that this clock belongs to.
     pub fn instance(&self) -> Instance {
         self.instance
     }

@@ -13,11 +13,11 @@ use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets};
 /// A point in the total order of events: time, then process, then instance.
 ///
 /// Lamport 1978 extends "happened before" to a total order by breaking ties of time by process; the
-/// instance does the same between two lives of one process. The order never contradicts causality,
+/// instance does the same between two instances of one process. The order never contradicts causality,
 /// but it says more than causality does: two stamps in order need not be cause and effect.
 ///
 /// Text form: `42@mx-nodel`, for people, and with the instance (`{:#}`)
-/// `42@mx-nodel;instance=00000000000000ff`, for programs: two lives of one process, such as two forked
+/// `42@mx-nodel;instance=00000000000000ff`, for programs: two instances of one process, such as two forked
 /// children, have the same plain form. The long form is also what messages carry. It is visible ASCII:
 /// of the name it writes every other character, `%` and `,` as `%` and two hexadecimal digits for each
 /// byte; the plain form so writes `%` alone. Both parse; without an instance it is
@@ -39,7 +39,7 @@ pub struct Stamp {
     pub time: Time,
     /// Which process.
     pub process: ProcessId,
-    /// Which life of that process.
+    /// Which instance of that process.
     pub instance: Instance,
 }
 
@@ -214,7 +214,7 @@ impl FromStr for ProcessId {
 
 /// One life of a process: a restart and a forked child are new instances.
 ///
-/// 64 bits, drawn at random by whoever starts the life; written as 16 hexadecimal digits.
+/// 64 bits, drawn at random by whoever starts it; written as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instance(u64);
 

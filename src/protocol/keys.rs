@@ -81,7 +81,7 @@ pub struct Base {
     pub created: u64,
     /// The process that wrote it.
     pub process: String,
-    /// Which life of that process.
+    /// Which instance of that process.
     pub instance: Instance,
     /// The first of the times that it hands out, `first` to `value`.
     pub first: Time,
@@ -175,7 +175,7 @@ impl Base {
 pub struct Taken {
     /// The process that took.
     pub process: String,
-    /// Which life of that process.
+    /// Which instance of that process.
     pub instance: Instance,
     /// How many times it wanted, the last ones of those it took; 0: it created the clock.
     pub count: u64,

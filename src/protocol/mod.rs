@@ -41,7 +41,7 @@ pub use self::transaction::{At, Change, Compare, Entry, KeyRange, Operation, Rep
 pub use self::update::{Reservation, Update};
 pub use self::watermark::Watermark;
 
-/// The protocol of one life of a process: what it knows of the store.
+/// The protocol of one instance of a process: what it knows of the store.
 ///
 /// Any number of [calls](Call) may be under way at once.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl Protocol {
     /// The most times that one call may ask for: 2^32.
     pub const MAX_COUNT: u64 = 1 << 32;
 
-    /// The protocol of one life of `process` on the clock under `keys`.
+    /// The protocol of one instance of `process` on the clock under `keys`.
     pub fn new(keys: Keys, process: ProcessId, instance: Instance, max_jump: u64) -> Protocol {
         Protocol {
             keys: Arc::new(keys),

@@ -23,7 +23,7 @@ pub struct Update {
     pub value: Time,
     /// This process.
     pub process: ProcessId,
-    /// This life of it.
+    /// This instance of it.
     pub instance: Instance,
     /// The holder of the newest time before; `None` if there was none.
     pub previous: Option<Holder>,
@@ -68,7 +68,7 @@ pub struct Reservation {
     pub last: Time,
     /// This process.
     pub process: ProcessId,
-    /// This life of it.
+    /// This instance of it.
     pub instance: Instance,
     /// As for [`Update::previous`].
     pub previous: Option<Holder>,

@@ -145,7 +145,7 @@ impl SharedClock {
         self.inner.local.process()
     }
 
-    /// The life of the process that this clock belongs to.
+    /// The instance of the process that this clock belongs to.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;

@@ -111,7 +111,7 @@ impl SharedClock {
         Ok(SharedClock::with_instance(store, config, instance))
     }
 
-    /// The same as a life that is not drawn at random, so that a simulation runs again just so. Two
+    /// The same as an instance that is not drawn at random, so that a simulation runs again just so. Two
     /// clocks of one instance would take each other's times.
     #[doc(hidden)]
     pub fn with_instance(
@@ -184,7 +184,7 @@ impl SharedClock {
     }
 }
 
-/// A new life: 64 bits from the operating system, never [`Instance::UNKNOWN`].
+/// A new instance: 64 bits from the operating system, never [`Instance::UNKNOWN`].
 pub(crate) fn random_instance() -> Result<Instance> {
     match getrandom::u64() {
         Ok(bits) => Ok(Instance::new(bits.max(1))),

@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(delete(&mut map, b"a"), deleted, "nothing was there");
         let anew = put(&mut map, b"a", b"3");
         assert_eq!(counted(&map.entry(b"a").unwrap()), (anew, anew, 1));
-        // Its earlier life is as it was, and ends where it was deleted.
+        // What it was before is as it was, and ends where it was deleted.
         assert_eq!(
             counted(&map.entry_at(b"a", deleted - 1).unwrap()),
             (1, 2, 2)

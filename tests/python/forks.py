@@ -250,7 +250,7 @@ def skipped(store: str) -> object:
 
 
 def beginnings(store: str) -> object:
-    """Forks while other threads start the runtime, keep names, open stores and make heirs."""
+    """Forks while other threads start the runtime, keep names, open stores and make clocks."""
 
     def use() -> int:
         named = SharedClock.connect("memory:shared", node=f"{NAME}-{threading.get_ident()}")
@@ -279,7 +279,7 @@ def beginnings(store: str) -> object:
             assert not each.is_alive()
         return values
 
-    # The first ones fork off before anything was begun here; the others with an heir to make.
+    # The first ones fork off before anything was begun here; the others have a clock to make.
     first = [Child(lambda: family(None)).join() for _ in range(5)]
     clock = SharedClock.connect(store, node=NAME)
     clock.update()

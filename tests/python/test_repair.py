@@ -73,7 +73,7 @@ class Terminal:
 QUESTION = "Move the clock forward to 7? It can't be moved back. [y/N] "
 
 
-def robbed(etcd: Etcd, key: str) -> SharedClock:
+def clock_without_base(etcd: Etcd, key: str) -> SharedClock:
     """A clock that stands at 6, and whose base somebody deleted."""
     clock = SharedClock.connect(etcd.uri(key), node="api")
     assert [clock.update().value for _ in range(3)] == [2, 4, 6]
@@ -82,7 +82,7 @@ def robbed(etcd: Etcd, key: str) -> SharedClock:
 
 
 def test_a_lost_base_raises_regressed_until_somebody_says_yes(etcd: Etcd, key: str) -> None:
-    clock = robbed(etcd, key)
+    clock = clock_without_base(etcd, key)
     for _ in range(2):
         with pytest.raises(RegressedError, match="lamport repair") as caught:
             clock.update()
@@ -108,7 +108,7 @@ def test_a_lost_base_raises_regressed_until_somebody_says_yes(etcd: Etcd, key: s
 
 
 def test_ctrl_c_at_the_question_changes_nothing(etcd: Etcd, key: str) -> None:
-    robbed(etcd, key)
+    clock_without_base(etcd, key)
     with Terminal("--store", etcd.uri(key)) as terminal:
         terminal.wait_for(QUESTION)
         terminal.process.send_signal(2)

@@ -45,7 +45,7 @@ struct State {
     broken: Option<String>,
 }
 
-/// What the store is robbed of.
+/// What the store loses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Loss {
     /// All that was written since some time.

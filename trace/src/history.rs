@@ -16,7 +16,7 @@ use lamport_clock::{Error, ErrorKind, Instance, Result, Time};
 pub struct Call {
     /// Who called.
     pub process: String,
-    /// Which life of it; `None` for a legacy writer, of which nothing is promised.
+    /// Which instance of it; `None` for a legacy writer, of which nothing is promised.
     #[serde(default)]
     pub instance: Option<Instance>,
     /// What was called.

@@ -535,8 +535,8 @@ uint64_t lamport_clock_now(const struct lamport_clock_t *clock);
 const char *lamport_clock_process(const struct lamport_clock_t *clock);
 
 /*
- The life of the process that the clock belongs to: 64 random bits, drawn when it was opened and
- never 0. They tell apart two lives under one name. A forked child has others than its parent, and
+ The instance of the process that the clock belongs to: 64 random bits, drawn when it was opened and
+ never 0. They tell apart two instances under one name. A forked child has others than its parent, and
  0 only if its clock can't be made, which the other calls then say.
  */
 uint64_t lamport_clock_instance(const struct lamport_clock_t *clock);
@@ -637,7 +637,7 @@ uint64_t lamport_observed_first(const struct lamport_observed_t *observed);
 const char *lamport_observed_process(const struct lamport_observed_t *observed);
 
 /*
- Which life of that process it was; 0 if its writer does not say.
+ Which instance of that process it was; 0 if its writer does not say.
  */
 uint64_t lamport_observed_instance(const struct lamport_observed_t *observed);
 
@@ -1013,7 +1013,7 @@ uint64_t lamport_stamp_time(const struct lamport_stamp_t *stamp);
 const char *lamport_stamp_process(const struct lamport_stamp_t *stamp);
 
 /*
- Which life of that process; 0 if it is not known.
+ Which instance of that process; 0 if it is not known.
  */
 uint64_t lamport_stamp_instance(const struct lamport_stamp_t *stamp);
 
@@ -1119,7 +1119,7 @@ uint64_t lamport_local_now(const struct lamport_local_t *local);
 const char *lamport_local_process(const struct lamport_local_t *local);
 
 /*
- The life of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
+ The instance of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
  random number.
  */
 uint64_t lamport_local_instance(const struct lamport_local_t *local);

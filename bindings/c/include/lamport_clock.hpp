@@ -199,7 +199,7 @@ struct observed {
     std::uint64_t value;
     // Who took it, as its writer wrote it.
     std::string process;
-    // Which life of that process, if its writer says.
+    // Which instance of that process, if its writer says.
     std::optional<std::uint64_t> instance;
     // When, by the wall clock of its writer, in seconds of Unix time: to look at, never to compare.
     std::optional<double> real_timestamp;

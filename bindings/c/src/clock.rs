@@ -223,8 +223,8 @@ pub unsafe extern "C" fn lamport_clock_process(clock: *const Clock) -> *const c_
     unsafe { border::look(clock, c"".as_ptr(), |this| this.process.as_ptr()) }
 }
 
-/// The life of the process that the clock belongs to: 64 random bits, drawn when it was opened and
-/// never 0. They tell apart two lives under one name. A forked child has others than its parent, and
+/// The instance of the process that the clock belongs to: 64 random bits, drawn when it was opened and
+/// never 0. They tell apart two instances under one name. A forked child has others than its parent, and
 /// 0 only if its clock can't be made, which the other calls then say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_instance(clock: *const Clock) -> u64 {

@@ -143,7 +143,7 @@ pub unsafe extern "C" fn lamport_local_process(local: *const Local) -> *const c_
     unsafe { border::look(local, c"".as_ptr(), |this| this.process.as_ptr()) }
 }
 
-/// The life of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
+/// The instance of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
 /// random number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_instance(local: *const Local) -> u64 {

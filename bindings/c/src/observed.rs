@@ -36,7 +36,7 @@ pub unsafe extern "C" fn lamport_observed_process(observed: *const Observed) -> 
     unsafe { border::look(observed, c"".as_ptr(), |this| this.process.as_ptr()) }
 }
 
-/// Which life of that process it was; 0 if its writer does not say.
+/// Which instance of that process it was; 0 if its writer does not say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_observed_instance(observed: *const Observed) -> u64 {
     // SAFETY: the header's contract.

@@ -82,7 +82,7 @@ pub unsafe extern "C" fn lamport_stamp_process(stamp: *const Stamp) -> *const c_
     unsafe { border::look(stamp, c"".as_ptr(), |this| this.process.as_ptr()) }
 }
 
-/// Which life of that process; 0 if it is not known.
+/// Which instance of that process; 0 if it is not known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stamp_instance(stamp: *const Stamp) -> u64 {
     // SAFETY: the header's contract.

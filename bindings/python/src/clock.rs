@@ -341,8 +341,8 @@ impl SharedClock {
         self.core.process().as_str()
     }
 
-    /// The life of the process that this clock belongs to: 64 bits as an int, drawn at random. Another
-    /// one in a child of os.fork().
+    /// The instance of the process that this clock belongs to: 64 bits as an int, drawn at random.
+    /// Another one in a child of os.fork().
     ///
     /// >>> clock.tick().instance == clock.instance != SharedClock.memory("api").instance
     /// True

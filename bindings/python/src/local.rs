@@ -108,8 +108,8 @@ impl LocalClock {
         self.0.process().as_str()
     }
 
-    /// The life of the process that this clock belongs to: 64 bits as an int, drawn at random. Another
-    /// one in a child of os.fork().
+    /// The instance of the process that this clock belongs to: 64 bits as an int, drawn at random.
+    /// Another one in a child of os.fork().
     #[getter]
     fn instance(&self) -> PyResult<u64> {
         Ok(self.0.instance().or_raise()?.get())

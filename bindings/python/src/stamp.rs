@@ -68,7 +68,7 @@ impl Stamp {
         self.0.process.as_str()
     }
 
-    /// Which life of that process, 64 bits; 0 if it is not known.
+    /// Which instance of that process, 64 bits; 0 if it is not known.
     #[getter]
     fn instance(&self) -> u64 {
         self.0.instance.get()

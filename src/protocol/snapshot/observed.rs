@@ -24,7 +24,7 @@ pub struct Observed {
     pub value: Time,
     /// The process that took it, as its writer wrote it.
     pub process: String,
-    /// Which life of that process; `None` if it is a legacy writer.
+    /// Which instance of that process; `None` if it is a legacy writer.
     pub instance: Option<Instance>,
     /// When, by the writer's wall clock: Unix time in seconds. Never compared.
     pub real_timestamp: Option<f64>,

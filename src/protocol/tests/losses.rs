@@ -80,7 +80,7 @@ fn a_restored_store_that_catches_up_by_itself_is_refused_all_the_same() {
 }
 
 #[test]
-fn a_commit_in_a_store_that_forgot_hands_nothing_out() {
+fn a_commit_in_a_store_that_lost_updates_hands_nothing_out() {
     let mut store = Mvcc::of_cluster(1);
     let mut a = process("a", 1);
     value(&mut a, &mut store).unwrap();
