@@ -21,9 +21,9 @@ use crate::shared::runtime::runtime;
 ///
 /// Dropping it gives the call up; that takes nothing away from other callers. In a forked child it
 /// gives [`ErrorKind::Closed`], and dropping it leaves the parent's call alone.
-pub struct Call<T>(OfGeneration<Stage<T>>);
+pub struct Call<T>(OfGeneration<CallState<T>>);
 
-enum Stage<T> {
+enum CallState<T> {
     UnderWay(Pin<Box<dyn Future<Output = Result<T>> + Send>>),
     Answered(Result<T>),
     /// Its answer was given.
@@ -40,7 +40,7 @@ impl<T: Send + 'static> Call<T> {
     #[doc(hidden)]
     pub fn begin(work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
         // A task of another runtime may wait here, and what that allows its tasks ends in the middle.
-        let work = Stage::UnderWay(Box::pin(unconstrained(work)));
+        let work = CallState::UnderWay(Box::pin(unconstrained(work)));
         let mut call = Call(OfGeneration::new(work));
         let _ = call.poll_ready(&mut Context::from_waker(Waker::noop()));
         call
@@ -101,9 +101,9 @@ impl<T: Send + 'static> Call<T> {
         let Some(state) = self.0.get_mut() else {
             return Poll::Ready(());
         };
-        if let Stage::UnderWay(work) = state {
+        if let CallState::UnderWay(work) = state {
             match work.as_mut().poll(context) {
-                Poll::Ready(answer) => *state = Stage::Answered(answer),
+                Poll::Ready(answer) => *state = CallState::Answered(answer),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -114,9 +114,9 @@ impl<T: Send + 'static> Call<T> {
         match self
             .0
             .get_mut()
-            .map(|state| std::mem::replace(state, Stage::Over))
+            .map(|state| std::mem::replace(state, CallState::Over))
         {
-            Some(Stage::Answered(answer)) => answer,
+            Some(CallState::Answered(answer)) => answer,
             _ => Err(ended()),
         }
     }
