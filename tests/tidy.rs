@@ -283,3 +283,31 @@ fn every_setting_is_in_the_readme() {
         );
     }
 }
+
+/// A page that names files that are gone sends its reader the wrong way.
+#[test]
+fn every_path_that_the_architecture_names_is_there() {
+    let page = read("ARCHITECTURE.md");
+    let mut named = 0;
+    for word in page.split('`').skip(1).step_by(2) {
+        let is_path = word.contains('/') && !word.contains([' ', '<', '*', '$', ':', '"']);
+        if !is_path || word.starts_with(['/', '-']) {
+            continue;
+        }
+        named += 1;
+        // Within the row of a folder its files are named from there.
+        let below = [
+            "",
+            "src",
+            "python/lamport_clock",
+            "bindings",
+            "bindings/c/src",
+            "trace/src",
+        ];
+        let found = below
+            .iter()
+            .any(|folder| root().join(folder).join(word).exists());
+        assert!(found, "ARCHITECTURE.md names {word}, which is not there");
+    }
+    assert!(named > 40, "{named}");
+}

@@ -125,8 +125,9 @@ class AsyncSharedClock:
         """A message arrived that carried this stamp (a Stamp, its text, or a bare time):
         max(local, message) + 1. No I/O.
 
-        Raises TooFarAheadError if it lies further ahead than LAMPORT_MAX_JUMP allows, and
-        InvalidArgumentError for a text that is no stamp; the clock is then unchanged.
+        Raises TooFarAheadError if it lies further above the newest shared time that this clock
+        knows than LAMPORT_MAX_JUMP allows, and InvalidArgumentError for a text that is no stamp;
+        the clock is then unchanged.
 
         >>> str(AsyncSharedClock.memory("api").receive("57@billing"))
         '58@api'
@@ -162,8 +163,9 @@ class AsyncSharedClock:
         crowd.
 
         Raises LamportTimeoutError, UnavailableError, CorruptError, ExhaustedError,
-        TooFarAheadError, OverloadedError, ClosedError and what the store refuses with. Whether a
-        failed or cancelled update moved the record is unknown; no time was handed out.
+        TooFarAheadError, RegressedError, OverloadedError, ClosedError and what the store refuses
+        with. Whether a failed or cancelled update moved the record is unknown; no time was handed
+        out.
 
         >>> async def main():
         ...     clock = AsyncSharedClock.memory("api")

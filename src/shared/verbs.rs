@@ -18,7 +18,7 @@ impl SharedClock {
     /// the record was brought up to date in between, or where a crowd has just gone.
     ///
     /// Errors: [`ErrorKind::Timeout`], [`ErrorKind::Unavailable`], [`ErrorKind::Corrupt`],
-    /// [`ErrorKind::Exhausted`], [`ErrorKind::TooFarAhead`], [`ErrorKind::Overloaded`],
+    /// [`ErrorKind::Exhausted`], [`ErrorKind::TooFarAhead`], [`ErrorKind::Regressed`], [`ErrorKind::Overloaded`],
     /// [`ErrorKind::Closed`] and what the store refuses with. Whether a failed update moved the
     /// record is unknown; no time was handed out.
     ///

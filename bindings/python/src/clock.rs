@@ -152,8 +152,9 @@ impl SharedClock {
     /// A message arrived that carried this stamp (a Stamp, its text "42@mx-nodel", or a bare time):
     /// max(local, message) + 1. No I/O.
     ///
-    /// Raises TooFarAheadError if it lies further ahead than LAMPORT_MAX_JUMP allows, and
-    /// InvalidArgumentError for a text that is no stamp; the clock is then unchanged.
+    /// Raises TooFarAheadError if it lies further above the newest shared time that this clock knows
+    /// than LAMPORT_MAX_JUMP allows, and InvalidArgumentError for a text that is no stamp; the clock is
+    /// then unchanged.
     ///
     /// >>> print(clock.receive("57@billing"))
     /// 58@api
