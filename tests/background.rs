@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lamport_clock::protocol::{At, KeyRange, Reply, Transaction};
 use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
-use lamport_clock::{Config, Error, ErrorKind, SharedClock, blocking};
+use lamport_clock::{Config, Error, ErrorKind, LocalClock, SharedClock, Time, blocking};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
@@ -282,6 +282,24 @@ async fn an_interval_out_of_range_is_refused_and_changes_nothing() {
     }
     assert_eq!(clock.stats().interval, Some(INTERVAL));
     assert!(clock.stats().running);
+}
+
+#[tokio::test]
+async fn refused_messages_are_counted_with_or_without_it() {
+    let clock = SharedClock::memory("a").unwrap();
+    let lie = Time::new(2).unwrap().after(LocalClock::MAX_JUMP).unwrap();
+    assert_eq!(clock.stats().refused, 0);
+    clock.receive(lie).unwrap_err();
+    clock.advance_past(Time::MAX).unwrap_err();
+    clock.extract("9007199254740991@mallory").unwrap_err();
+    assert_eq!((clock.stats().refused, clock.now()), (3, Time::ZERO));
+
+    // What is no stamp at all, and what is received, count for nothing.
+    clock.extract("rubbish").unwrap_err();
+    clock.update().await.unwrap();
+    clock.receive(lie).unwrap();
+    let stats = clock.stats();
+    assert_eq!((stats.refused, stats.updates, stats.failures), (3, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -254,7 +254,8 @@ class History(Value):
 
 @final
 class SyncStats(Value):
-    """What the updates in the background have come to: SharedClock.stats().
+    """What the updates in the background have come to, and how many messages were refused:
+    SharedClock.stats().
 
     The counts are of the whole life of the clock in this process, however often it was started and
     stopped; a child of os.fork() counts its own, from 0. Lengths of time are float, in seconds, by
@@ -264,6 +265,8 @@ class SyncStats(Value):
     >>> stats = SharedClock.memory("api").stats()
     >>> stats.running, stats.updates, stats.failures, stats.failures_by_kind
     (False, 0, 0, {})
+    >>> stats.refused
+    0
     """
 
     running: bool = field("Whether updates go on.")
@@ -288,6 +291,10 @@ class SyncStats(Value):
         "well again; None if there was none."
     )
     last_error: str | None = field("What it said, for people.")
+    refused: int = field(
+        "So many messages were refused since they lay further ahead than max_jump allows, whether "
+        "or not anything runs in the background."
+    )
 
     def __str__(self) -> str:
         state = f"running every {self.interval:g} s" if self.running else "not running"
@@ -296,6 +303,8 @@ class SyncStats(Value):
             text += f", last value {self.last_value}"
         if self.last_error is not None:
             text += escape(f"; last error ({self.last_error_kind}): {self.last_error}")
+        if self.refused:
+            text += f"; {_counted(self.refused, 'message')} refused"
         return text
 
 

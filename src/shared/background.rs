@@ -19,7 +19,8 @@ use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 
-/// What the updates in the background have come to: [`SharedClock::stats`].
+/// What the updates in the background have come to, and how many messages were refused:
+/// [`SharedClock::stats`].
 ///
 /// The counts are of the whole life of the clock, however often it was started and stopped.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +44,9 @@ pub struct SyncStats {
     pub since_update: Option<Duration>,
     /// Why the newest one that failed did. It stays when all is well again.
     pub last_error: Option<Error>,
+    /// Number of messages that the clock refused since they lay too far ahead
+    /// ([`ErrorKind::TooFarAhead`]), whether or not anything runs in the background.
+    pub refused: u64,
     by_kind: [u64; ErrorKind::all().len()],
 }
 
@@ -136,8 +140,8 @@ impl Background {
         self.state().end();
     }
 
-    pub(super) fn stats(&self) -> SyncStats {
-        self.state().stats()
+    pub(super) fn stats(&self, refused: u64) -> SyncStats {
+        self.state().stats(refused)
     }
 
     fn state(&self) -> MutexGuard<'_, Progress> {
@@ -263,7 +267,7 @@ impl Progress {
         Some(Event::BackgroundFails(error))
     }
 
-    fn stats(&self) -> SyncStats {
+    fn stats(&self, refused: u64) -> SyncStats {
         let run = self.run();
         SyncStats {
             running: run.is_some(),
@@ -275,6 +279,7 @@ impl Progress {
             last_value: self.last.map(|(value, _)| value),
             since_update: self.last.map(|(_, at)| at.elapsed()),
             last_error: self.last_error.clone(),
+            refused,
             by_kind: self.by_kind,
         }
     }

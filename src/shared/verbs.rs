@@ -314,7 +314,8 @@ impl SharedClock {
         self.inner.background.stop();
     }
 
-    /// What the updates in the background have come to by now. No I/O.
+    /// What the updates in the background have come to by now, and how many messages were refused.
+    /// No I/O.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -327,7 +328,7 @@ impl SharedClock {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     pub fn stats(&self) -> SyncStats {
-        self.inner.background.stats()
+        self.inner.background.stats(self.inner.local.refused())
     }
 
     /// Ends the clock: callers that wait, and later calls that need the store, get

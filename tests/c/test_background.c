@@ -115,6 +115,24 @@ static void test_failures_are_counted(void) {
     lamport_stats_free(stats);
 }
 
+static void test_refused_messages_are_counted(void) {
+    const lamport_status_t ahead = LAMPORT_STATUS_TOO_FAR_AHEAD;
+    lamport_clock_t *clock = opened("memory:", "api");
+    lamport_stats_t *stats = stats_of(clock);
+    lamport_error_t *error = NULL;
+    uint64_t time = 0;
+
+    CHECK_TIME(lamport_stats_refused(stats), 0);
+    lamport_stats_free(stats);
+    CHECK_FAILS(lamport_clock_advance_past(clock, (UINT64_C(1) << 53) - 1, &time, &error), &error, ahead, "at most");
+    CHECK_OK(lamport_clock_advance_past(clock, 5, &time, NULL));
+    stats = stats_of(clock);
+    CHECK_TIME(lamport_stats_refused(stats), 1);
+    CHECK_TIME(lamport_stats_updates(stats) + lamport_stats_failures(stats), 0);
+    lamport_stats_free(stats);
+    lamport_clock_free(clock);
+}
+
 static void test_what_is_refused(void) {
     const lamport_status_t null = LAMPORT_STATUS_NULL_POINTER, bad = LAMPORT_STATUS_INVALID_ARGUMENT;
     lamport_clock_t *clock = opened("memory:", "api");
@@ -134,6 +152,7 @@ static void test_what_is_refused(void) {
     CHECK_TIME(lamport_stats_updates(NULL) + lamport_stats_failures(NULL), 0);
     CHECK_TIME(lamport_stats_failing(NULL) + lamport_stats_failures_with(NULL, 18), 0);
     CHECK_TIME(lamport_stats_last_value(NULL) + lamport_stats_since_update_ms(NULL), 0);
+    CHECK_TIME(lamport_stats_refused(NULL), 0);
     CHECK_STATUS(lamport_stats_last_status(NULL), LAMPORT_STATUS_OK);
     CHECK_TEXT(lamport_stats_last_message(NULL), "");
     lamport_stats_free(NULL);
@@ -150,6 +169,7 @@ int main(int argc, char **argv) {
     base = argv[1];
     test_it_runs_until_it_is_stopped();
     test_failures_are_counted();
+    test_refused_messages_are_counted();
     test_what_is_refused();
     return report();
 }

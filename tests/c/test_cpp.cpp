@@ -270,6 +270,7 @@ static void test_background() {
     CHECK(!stats.running && stats.interval == 10ms && stats.updates >= 2);
     CHECK(stats.last_value && *stats.last_value >= 4 && stats.failures == 0 && stats.failing == 0);
     CHECK(stats.last_status == LAMPORT_STATUS_OK && stats.last_message.empty());
+    CHECK(stats.refused == 0);
 }
 
 int main(int argc, char **argv) {

@@ -23,7 +23,10 @@ from lamport_clock import (
     ClosedError,
     InvalidArgumentError,
     SharedClock,
+    Stamp,
     SyncStats,
+    TooFarAheadError,
+    propagation,
 )
 from programs import Program, run
 from servers import PATIENCE, Etcd
@@ -159,6 +162,17 @@ def test_stats_are_a_value() -> None:
     assert stats.failures_by_kind == {}
     with pytest.raises(AttributeError):
         stats.updates = 3  # type: ignore[misc]
+
+
+def test_refused_messages_are_counted_with_or_without_it() -> None:
+    clock = SharedClock.connect("memory:", node="a", max_jump=100)
+    for message in (101, Stamp(2**53 - 1, "mallory")):
+        with pytest.raises(TooFarAheadError):
+            clock.receive(message)
+    assert propagation.extract({"lamport": "500@mallory"}, clock) is None
+    clock.receive(100)
+    assert clock.stats().refused == 3
+    assert str(clock.stats()) == "not running: 0 updates, 0 failures; 3 messages refused"
 
 
 # --------------------------------------------------------------------------------------------- log

@@ -321,8 +321,8 @@ typedef struct lamport_config_t lamport_config_t;
 typedef struct lamport_stamp_t lamport_stamp_t;
 
 /*
- What the updates in the background have come to, at one moment. Yours: free it with
- lamport_stats_free().
+ What the updates in the background have come to, and how many messages were refused, at one moment.
+ Yours: free it with lamport_stats_free().
  */
 typedef struct lamport_stats_t lamport_stats_t;
 
@@ -911,7 +911,8 @@ lamport_status_t lamport_clock_stop(const struct lamport_clock_t *clock,
 
 /*
  What the updates in the background have come to, over the whole life of the clock, however often
- they were started and stopped (a forked child counts its own). On success `*stats` is yours.
+ they were started and stopped, and how many messages it refused (a forked child counts its own). On
+ success `*stats` is yours.
  */
 lamport_status_t lamport_clock_stats(const struct lamport_clock_t *clock,
                                      struct lamport_stats_t **stats,
@@ -973,6 +974,12 @@ lamport_status_t lamport_stats_last_status(const struct lamport_stats_t *stats);
  The same for people; "" if none failed.
  */
 const char *lamport_stats_last_message(const struct lamport_stats_t *stats);
+
+/*
+ How many messages the clock refused since they lay further ahead than its max_jump allows
+ (TOO_FAR_AHEAD), whether or not anything runs in the background.
+ */
+uint64_t lamport_stats_refused(const struct lamport_stats_t *stats);
 
 /*
  Frees what lamport_clock_stats() gave.

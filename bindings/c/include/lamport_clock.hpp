@@ -268,7 +268,7 @@ struct history {
     std::optional<std::uint64_t> unread_from;
 };
 
-// What the updates in the background have come to.
+// What the updates in the background have come to, and how many messages were refused.
 struct stats {
     bool running;
     std::chrono::milliseconds running_for;
@@ -283,6 +283,8 @@ struct stats {
     // Why the newest one that failed did; OK and "" if none did.
     lamport_status_t last_status;
     std::string last_message;
+    // Messages that the clock refused since they lay too far ahead.
+    std::uint64_t refused;
 };
 
 // Something that a watch saw; see lamport_event_kind_t for what each kind has.
@@ -560,7 +562,8 @@ class clock {
                 detail::unless_zero(lamport_stats_last_value(found)),
                 std::chrono::milliseconds(lamport_stats_since_update_ms(found)),
                 lamport_stats_last_status(found),
-                lamport_stats_last_message(found)};
+                lamport_stats_last_message(found),
+                lamport_stats_refused(found)};
     }
 
     std::string process() const { return lamport_clock_process(get()); }

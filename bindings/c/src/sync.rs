@@ -10,8 +10,8 @@ use crate::clock::Clock;
 use crate::error::ErrorObject;
 use crate::status::Status;
 
-/// What the updates in the background have come to, at one moment. Yours: free it with
-/// lamport_stats_free().
+/// What the updates in the background have come to, and how many messages were refused, at one moment.
+/// Yours: free it with lamport_stats_free().
 #[derive(Debug)]
 pub struct Stats {
     stats: SyncStats,
@@ -54,7 +54,8 @@ pub unsafe extern "C" fn lamport_clock_stop(
 }
 
 /// What the updates in the background have come to, over the whole life of the clock, however often
-/// they were started and stopped (a forked child counts its own). On success `*stats` is yours.
+/// they were started and stopped, and how many messages it refused (a forked child counts its own). On
+/// success `*stats` is yours.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_stats(
     clock: *const Clock,
@@ -165,6 +166,14 @@ pub unsafe extern "C" fn lamport_stats_last_status(stats: *const Stats) -> Statu
 pub unsafe extern "C" fn lamport_stats_last_message(stats: *const Stats) -> *const c_char {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, c"".as_ptr(), |this| this.message.as_ptr()) }
+}
+
+/// How many messages the clock refused since they lay further ahead than its max_jump allows
+/// (TOO_FAR_AHEAD), whether or not anything runs in the background.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_refused(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| this.stats.refused) }
 }
 
 /// Frees what lamport_clock_stats() gave.

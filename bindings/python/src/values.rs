@@ -117,6 +117,7 @@ pub(crate) fn stats(py: Python<'_>, stats: &core::SyncStats) -> PyResult<Py<PyAn
             stats.since_update.map(|time| time.as_secs_f64()),
             error.map(|error| error.kind().name()),
             error.map(ToString::to_string),
+            stats.refused,
         ),
     )
 }
