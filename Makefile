@@ -71,7 +71,7 @@ uninstall: build/c/.built  ## Takes it away again
 	for file in $$(files); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock"
 
-test: $(addprefix $(PASSED)/,rust python sdist c scripts containers chaos fuzz loom)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers chaos fuzz loom)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
@@ -149,7 +149,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	# Where the frameworks are that some of our modules are for.
 	$(WHEEL)/bin/python -m mypy --strict python/lamport_clock python/logical_count.py
 	MYPYPATH=python:tests/support:tests/python $(WHEEL)/bin/python -m mypy --strict tests/python
-	for folder in tests/support tests/sdist tests/c tests/scripts tests/containers tests/chaos tests/fuzz; do
+	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	# Its peers are not installed here.
@@ -264,6 +264,9 @@ build/chaos/worker: build/c/.built tests/chaos/worker.c
 	@mkdir -p build/chaos
 	cc -std=c11 -O2 -Wall -Wextra -Werror -pedantic -I build/c/include tests/chaos/worker.c -L build/c/lib -llamport_clock -Wl,-rpath,$(CURDIR)/build/c/lib -o $@
 
+build/oddity: build/c/.built tests/oddities/oddity.c
+	@cc -std=c11 -O2 -Wall -Wextra -Werror -pedantic -I build/c/include tests/oddities/oddity.c -L build/c/lib -llamport_clock -Wl,-rpath,$(CURDIR)/build/c/lib -o $@
+
 # Members that are killed while they write need an etcd without a fault that the packaged one has.
 $(TOOLS)/chaos/etcd: tests/chaos/fetch_etcd.sh | $(TOOLS)/.ready
 	@$< $(@D) || {
@@ -300,6 +303,10 @@ $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
 # Its race is one with Python, by the wheel, and with Rust, by the command.
 $(PASSED)/c: build/c/.built $(WHEEL)/.installed README.md docs/C.md $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
 	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
+
+# LAMPORT_ODDITIES_CASES=1000 LAMPORT_ODDITIES_SEED=n for more of them than every time.
+$(PASSED)/oddities: build/oddity $(WHEEL)/.installed $(CORE) $(shell find tests/oddities tests/support -type f -not -path '*/__pycache__/*')
+	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) build --package lamport-clock --example oddity && cd tests/oddities && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
 $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)

@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 # Longer than anything takes that works; only a failure waits this long.
 PATIENCE = 30.0
@@ -231,7 +232,7 @@ class Etcd:
     def uri(self, key: str) -> str:
         return f"etcd://{','.join(member.address for member in self.members)}{key}"
 
-    def put(self, key: str, value: str) -> int:
+    def put(self, key: str | bytes, value: str | bytes) -> int:
         """Writes as any other client would; returns the revision."""
         answer = self._ask("kv/put", {"key": _base64(key), "value": _base64(value)})
         return _revision(answer)
@@ -243,7 +244,17 @@ class Etcd:
             return None
         return base64.b64decode(found[0].get("value", "")).decode()
 
-    def delete(self, key: str) -> int:
+    def everything(self) -> dict[bytes, tuple[bytes, int]]:
+        """Every key, with its value and the revision of its last write."""
+        whole: dict[str, object] = {"key": _base64(b"\0"), "range_end": _base64(b"\0")}
+        found: Any = self._ask("kv/range", whole).get("kvs", [])
+        decode = base64.b64decode
+        return {
+            decode(entry["key"]): (decode(entry.get("value", "")), int(entry["mod_revision"]))
+            for entry in found
+        }
+
+    def delete(self, key: str | bytes) -> int:
         return _revision(self._ask("kv/deleterange", {"key": _base64(key)}))
 
     def compact(self, revision: int) -> None:
@@ -262,8 +273,9 @@ class Etcd:
         return result
 
 
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+def _base64(text: str | bytes) -> str:
+    raw = text.encode() if isinstance(text, str) else text
+    return base64.b64encode(raw).decode()
 
 
 def _revision(answer: dict[str, object]) -> int:
