@@ -290,7 +290,7 @@ define passes
 	mv $@.log $@
 endef
 
-$(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
+$(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md docs/RELIABILITY.md docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
 	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing --test events \
 		&& $(CARGO) test --package lamport-clock --no-default-features)
 

@@ -1,5 +1,6 @@
 //! The rules of the house that a machine can check: who may know whom, and what agrees with what.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,11 @@ fn read(path: &str) -> String {
 
 /// Every Rust file below `folder`, with its text.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    sources_in(folder, &["rs"])
+}
+
+/// The same for files that end in one of these.
+fn sources_in(folder: &str, extensions: &[&str]) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -20,7 +26,10 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if extensions
+                .iter()
+                .any(|it| path.extension() == Some(it.as_ref()))
+            {
                 let text = fs::read_to_string(&path).unwrap();
                 files.push((path, text));
             }
@@ -310,4 +319,58 @@ fn every_path_that_the_architecture_names_is_there() {
         assert!(found, "ARCHITECTURE.md names {word}, which is not there");
     }
     assert!(named > 40, "{named}");
+}
+
+#[test]
+fn the_tests_that_the_pages_name_are_there() {
+    let mut functions = BTreeSet::new();
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "trace", "cli", "bindings", "fuzz", "loom"] {
+        for (path, text) in sources_in(folder, &["rs", "py", "c", "cpp"]) {
+            functions.extend(named(&text).map(str::to_owned));
+            files.push(path);
+        }
+    }
+    for page in ["SECURITY.md", "docs/RELIABILITY.md"] {
+        let text = read(page);
+        let mut seen = 0;
+        for quoted in text.split('`').skip(1).step_by(2) {
+            if let Some((file, test)) = quoted
+                .split_once("::")
+                .filter(|(file, _)| file.contains('.'))
+            {
+                let text = read(file);
+                assert!(named(&text).any(|name| name == test), "{page}: {quoted}");
+                seen += 1;
+            } else if let Some(module) = quoted.strip_suffix("::tests") {
+                let file = format!("src/{}.rs", module.replace("::", "/"));
+                assert!(read(&file).contains("mod tests"), "{page}: {quoted}");
+            } else if quoted.ends_with(".rs") || quoted.ends_with(".py") || quoted.ends_with(".c") {
+                let is_there = files.iter().any(|path| path.ends_with(quoted));
+                assert!(is_there, "{page}: {quoted}");
+            } else if is_a_sentence(quoted) {
+                assert!(functions.contains(quoted), "{page}: {quoted}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 20, "{page} names {seen} tests");
+    }
+}
+
+/// Whether this is a name as tests have it: words, of which there are many.
+fn is_a_sentence(name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    name.chars().all(is_word) && name.matches('_').count() >= 3
+}
+
+/// The functions that a file in Rust, Python or C begins.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let begun = ["fn ", "def ", "void "].iter().find_map(|word| {
+            let (before, after) = line.split_once(word)?;
+            let is_alone = before.is_empty() || before.ends_with(' ');
+            is_alone.then_some(after)
+        })?;
+        begun.split_once(['(', '<']).map(|(name, _)| name)
+    })
 }
