@@ -105,13 +105,7 @@ impl Header {
     /// [`ErrorKind::InvalidArgument`] if there is none in it; [`ErrorKind::Untrusted`] if it is not
     /// signed with one of the keys.
     pub fn read(&self, value: &str) -> Result<Stamp> {
-        if value.len() > Header::LONGEST {
-            return Err(invalid(format!(
-                "a header of {} bytes is no stamp: the longest has {}",
-                value.len(),
-                Header::LONGEST
-            )));
-        }
+        Header::check_length(value)?;
         if !value.is_ascii() {
             let why = format!("{} has characters that are not ASCII", quote(value));
             return Err(invalid(why));
@@ -119,6 +113,17 @@ impl Header {
         let stamp = value.parse()?;
         self.verify(&stamp, parameter(value, "mac"))?;
         Ok(stamp)
+    }
+
+    fn check_length(value: &str) -> Result<()> {
+        if value.len() > Header::LONGEST {
+            return Err(invalid(format!(
+                "a header of {} bytes is ignored: the longest that is read has {}",
+                value.len(),
+                Header::LONGEST
+            )));
+        }
+        Ok(())
     }
 
     /// In constant time, whichever key it is.
@@ -147,6 +152,7 @@ impl Header {
         value: &str,
         receive: impl Fn(&Stamp) -> Result<Stamp>,
     ) -> Result<Stamp> {
+        Header::check_length(value)?;
         let texts = value
             .split(',')
             .map(trimmed)
@@ -294,14 +300,14 @@ mod tests {
             kind(header.receive("500@liar", receive)),
             ErrorKind::TooFarAhead
         );
-        for value in ["", " , ", "rubbish"] {
+        for value in ["", " , ", "rubbish", &"1@a,".repeat(300)] {
             assert_eq!(
                 kind(header.receive(value, receive)),
                 ErrorKind::InvalidArgument
             );
         }
         asked.take();
-        let many = vec!["1@a"; 1_000].join(",");
+        let many = vec!["1@a"; 200].join(",");
         header
             .receive(&many, |_| {
                 asked.borrow_mut().push(1);
