@@ -1,4 +1,5 @@
-//! The border: every pointer that C hands in is checked here, and no panic gets past.
+//! The border: every pointer that C hands in is checked here, no panic gets past, and no thread is
+//! cancelled inside of it.
 //!
 //! The contract behind each `unsafe` here is the one at the top of the header: a pointer is NULL, or
 //! it points to a live and aligned thing of its type for as long as the call lasts.
@@ -7,6 +8,8 @@ use std::any::Any;
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
+
+use lamport_clock_host::uncancelled;
 
 use crate::error::ErrorObject;
 use crate::status::Status;
@@ -61,8 +64,20 @@ impl From<lamport_clock::Error> for Failure {
 ///
 /// # Safety
 /// `error` follows the header's contract.
-#[inline]
 pub(crate) unsafe fn guarded(
+    error: *mut *mut ErrorObject,
+    body: impl FnOnce() -> Result<(), Failure>,
+) -> Status {
+    // SAFETY: the contract of this function.
+    uncancelled(|| unsafe { caught(error, body) })
+}
+
+/// The same for what holds no point of cancellation.
+///
+/// # Safety
+/// As for [`guarded`].
+#[inline]
+unsafe fn caught(
     error: *mut *mut ErrorObject,
     body: impl FnOnce() -> Result<(), Failure>,
 ) -> Status {
@@ -128,7 +143,7 @@ pub(crate) unsafe fn told<T: Object>(
 }
 
 /// Runs the body of a function that gives a value: `output`, which `name` is for messages, is checked
-/// before the body runs, and written only if it succeeds.
+/// before the body runs, and written only if it succeeds. It holds no point of cancellation.
 ///
 /// # Safety
 /// `output` and `error` follow the header's contract; what `output` points to need not be initialised.
@@ -147,10 +162,10 @@ pub(crate) unsafe fn given<T>(
         Ok(())
     };
     // SAFETY: the contract of this function.
-    unsafe { guarded(error, body) }
+    unsafe { caught(error, body) }
 }
 
-/// The same for an object that the caller is going to own. `None` gives NULL.
+/// The same for an object that the caller is going to own, with any body. `None` gives NULL.
 ///
 /// # Safety
 /// As for [`given`].
@@ -161,7 +176,7 @@ pub(crate) unsafe fn made<T: Object, M: Into<Option<T>>>(
 ) -> Status {
     let body = || Ok(body()?.into().map_or(ptr::null_mut(), handed_over));
     // SAFETY: the contract of this function.
-    unsafe { given(output, T::NAME, error, body) }
+    uncancelled(|| unsafe { given(output, T::NAME, error, body) })
 }
 
 /// The same for a text that has to be composed: into `size` bytes at `buffer`, the whole of it with
@@ -202,7 +217,7 @@ pub(crate) unsafe fn composed(
     unsafe { guarded(error, body) }
 }
 
-/// What an object of ours answers; `otherwise` if it is NULL.
+/// What an object of ours answers; `otherwise` if it is NULL. It holds no point of cancellation.
 ///
 /// # Safety
 /// `pointer` follows the header's contract.
@@ -230,7 +245,8 @@ pub(crate) unsafe fn given_back<T>(pointer: *mut T, end: impl FnOnce(Box<T>)) {
     value_or((), || {
         if let Some(pointer) = NonNull::new(pointer) {
             // SAFETY: not NULL here, so the rest is the contract of this function.
-            end(unsafe { Box::from_raw(pointer.as_ptr()) });
+            let object = unsafe { Box::from_raw(pointer.as_ptr()) };
+            uncancelled(|| end(object));
         }
     });
 }

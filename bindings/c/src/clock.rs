@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use lamport_clock::Time;
 use lamport_clock::blocking::SharedClock;
+use lamport_clock_host::uncancelled;
 
 use crate::border;
 use crate::config::{self, Settings};
@@ -185,7 +186,7 @@ pub unsafe extern "C" fn lamport_clock_advance(
     // SAFETY: the header's contract.
     unsafe {
         border::given(time, "time", error, || {
-            Ok(border::lent(clock)?.shared.advance()?.get())
+            Ok(border::lent(clock)?.made().advance()?.get())
         })
     }
 }
@@ -203,7 +204,7 @@ pub unsafe extern "C" fn lamport_clock_advance_past(
     // SAFETY: the header's contract.
     unsafe {
         border::given(time, "time", error, || {
-            let clock = &border::lent(clock)?.shared;
+            let clock = border::lent(clock)?.made();
             Ok(clock.advance_past(Time::new(message)?)?.get())
         })
     }
@@ -213,7 +214,7 @@ pub unsafe extern "C" fn lamport_clock_advance_past(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_now(clock: *const Clock) -> u64 {
     // SAFETY: the header's contract.
-    unsafe { border::look(clock, 0, |this| this.shared.now().get()) }
+    unsafe { border::look(clock, 0, |this| this.made().now().get()) }
 }
 
 /// The name of the process that the clock belongs to; a forked child's is its parent's.
@@ -229,7 +230,7 @@ pub unsafe extern "C" fn lamport_clock_process(clock: *const Clock) -> *const c_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_instance(clock: *const Clock) -> u64 {
     // SAFETY: the header's contract.
-    unsafe { border::look(clock, 0, |this| this.shared.instance().get()) }
+    unsafe { border::look(clock, 0, |this| this.made().instance().get()) }
 }
 
 /// Where updates go at present, for people to read: "memory:" or the endpoint in use. Of any length;
@@ -358,6 +359,17 @@ impl Clock {
             process: border::owned_text(shared.process().as_str()).into(),
             shared,
         }
+    }
+
+    /// The clock, made if this is a child that has not used it: what comes next holds no point of
+    /// cancellation.
+    #[inline]
+    fn made(&self) -> &SharedClock {
+        if self.shared.is_untouched() {
+            // If it can't be made, the call itself says so.
+            uncancelled(|| drop(self.shared.stats()));
+        }
+        &self.shared
     }
 
     /// A stamp of this clock's, with whose name it is.

@@ -1,5 +1,6 @@
-//! What a library owes the process it lives in: its signals stay its own, and its children learn
-//! that they are children. The C library and the Python module share it.
+//! What a library owes the process it lives in: its signals stay its own, its children learn that they
+//! are children, and a thread that is cancelled ends outside of the library. The C library and the
+//! Python module share it.
 
 use std::mem::MaybeUninit;
 use std::process;
@@ -71,6 +72,38 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHan
         )
     })
 }
+
+/// Does something that may block, in which `pthread_cancel` does not end this thread: it would take
+/// frames of ours away, and with them the process. What it asks for happens at the next point of
+/// cancellation after this.
+#[inline]
+pub fn uncancelled<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(not(target_os = "android"))]
+    let _restore = {
+        struct Restore(libc::c_int);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                // SAFETY: a state that it gave itself.
+                unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
+            }
+        }
+
+        let mut before = 0;
+        // SAFETY: `before` is a place of this function, and the state is one of two that there are.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before) };
+        Restore(before)
+    };
+    work()
+}
+
+// Not in the crate libc.
+#[cfg(not(target_os = "android"))]
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
+}
+
+#[cfg(not(target_os = "android"))]
+const PTHREAD_CANCEL_DISABLE: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
 
 /// Threads that `work` starts have every signal blocked for good; this one has not, afterwards.
 fn with_signals_blocked(work: &mut dyn FnMut()) {
