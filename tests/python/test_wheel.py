@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import modulefinder
 import re
 import signal
 import subprocess
@@ -54,6 +55,22 @@ def test_the_wheel_says_who_made_it_under_which_licence_and_for_whom() -> None:
     classifiers = metadata.get_all("Classifier", [])
     assert {"Typing :: Typed", "Programming Language :: Python :: 3.10"} <= set(classifiers)
     assert metadata["Description-Content-Type"].startswith("text/markdown")
+
+
+def test_what_native_code_imports_is_seen_by_those_who_freeze_programs(tmp_path: Path) -> None:
+    sources = (REPOSITORY / "bindings/python/src").rglob("*.rs")
+    text = "".join(source.read_text() for source in sources)
+    wanted = set(re.findall(r'\bimport\("([\w.]+)"\)', text))
+    assert len(wanted) == len(re.findall(r"\bimport\(", text)) >= 4
+    program = tmp_path / "program.py"
+    program.write_text("import lamport_clock")
+    # By the bytecode alone, as they do.
+    finder = modulefinder.ModuleFinder()
+    finder.run_script(str(program))
+    found = {*finder.modules}
+    assert wanted <= found
+    # Loaded when updates in the background begin.
+    assert "lamport_clock._background" in found
 
 
 def test_the_import_is_light() -> None:
