@@ -196,7 +196,14 @@ fn stores_know_of_the_protocol_the_words_of_a_transaction_alone() {
 fn no_runtime_is_driven_on_a_callers_thread() {
     // It panics inside another runtime, where the facade must work too.
     for (path, text) in sources("src") {
-        assert!(!code(&text).contains("block_on("), "{}", path.display());
+        // On the library's own thread.
+        let drives = path.ends_with("shared/runtime.rs");
+        assert_eq!(
+            code(&text).contains("block_on("),
+            drives,
+            "{}",
+            path.display()
+        );
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, unconstrained};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fork::OfGeneration;
+use crate::fork::{self, OfGeneration};
 use crate::shared::cut_off;
 use crate::shared::runtime::runtime;
 
@@ -30,9 +30,9 @@ enum CallState<T> {
     Over,
 }
 
-/// So long at most a caller waits without a look at which generation it is in: a signal handler may
-/// have forked on top of the wait.
-pub(super) const LOOK_UP: Duration = Duration::from_secs(1);
+/// So long at most a call waits without a look at which generation it is in: a signal handler may have
+/// forked on top of the wait, or another thread have closed the descriptors that would bring the answer.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 impl<T: Send + 'static> Call<T> {
     /// Begins `work`, which is polled by whoever waits for it: it waits for what others do, and does
@@ -86,6 +86,8 @@ impl<T: Send + 'static> Call<T> {
             while !bell.rung.swap(false, Ordering::Acquire) {
                 let left = patience.saturating_sub(began.elapsed());
                 if left.is_zero() {
+                    // For whoever waits on.
+                    fork::look();
                     return None;
                 }
                 thread::park_timeout(left);

@@ -45,8 +45,8 @@ impl LocalClock {
         let clock = clock::LocalClock::new(config.process.clone(), random_instance()?);
         Ok(LocalClock {
             clock: clock.with_max_jump(config.max_jump),
-            generation: Generation::current(),
-            children: PerGeneration::new(),
+            generation: Generation::of_process(),
+            children: PerGeneration::of_process(),
             header: config.header.clone(),
         })
     }

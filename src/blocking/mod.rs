@@ -15,7 +15,7 @@ use once_cell::sync::OnceCell;
 use crate::clock::{Instance, ProcessId, Stamp, Time};
 use crate::config::{Config, check_timeout};
 use crate::error::Result;
-use crate::fork::{OfGeneration, PerGeneration};
+use crate::fork::{self, OfGeneration, PerGeneration};
 use crate::header::Header;
 use crate::shared::{self, History, Observed, RepairPlan, Reservation, Server, SyncStats, Update};
 
@@ -44,6 +44,10 @@ pub use crate::shared::runtime::start_threads_inside;
 /// stood at the fork, so that what the child does comes after what its parent had done. A clock that
 /// was closed stays closed. Stores in memory are private to a process: the child's begins empty,
 /// and its times above those of the clock it inherits.
+///
+/// A process that closes the library's descriptors, as daemons close all that they do not know, is
+/// left with such an heir too, from its next call on, but keeps its stores in memory. Calls and watches
+/// that were under way end with [`ErrorKind::Closed`](crate::ErrorKind::Closed).
 #[derive(Clone)]
 pub struct SharedClock {
     own: OfGeneration<shared::SharedClock>,
@@ -105,6 +109,7 @@ impl SharedClock {
     }
 
     fn for_a_call(&self) -> Result<shared::SharedClock> {
+        fork::look();
         let clock = self.clock()?;
         match self.timeout {
             Some(timeout) => clock.within(timeout),
@@ -116,7 +121,12 @@ impl SharedClock {
     fn childs_clock(&self) -> Result<&shared::SharedClock> {
         let mut made = false;
         let child = self.origin.children.get().get_or_try_init(|| {
-            let child = shared::SharedClock::open(&self.origin.config)?.on_the_librarys();
+            let config = &self.origin.config;
+            let child = match self.lost() {
+                Some(clock) => clock.again(config),
+                None => shared::SharedClock::open(config),
+            };
+            let child = child?.on_the_librarys();
             child.raise(self.stood());
             made = true;
             Ok(child)
@@ -140,6 +150,13 @@ impl SharedClock {
     fn made(&self) -> Option<&shared::SharedClock> {
         let child = || self.origin.children.made().and_then(OnceCell::get);
         self.own.get().or_else(child)
+    }
+
+    /// The newest clock of this process, whose runtime was lost.
+    fn lost(&self) -> Option<&shared::SharedClock> {
+        let children = self.origin.children.of_this_process();
+        let child = children.filter_map(OnceCell::get).last();
+        child.or_else(|| self.own.of_this_process())
     }
 
     /// Where the clocks of the processes stood that this one was forked from.
@@ -313,6 +330,7 @@ impl SharedClock {
     /// call. Of a clock that is untouched nothing is made.
     #[doc(hidden)]
     pub fn begin_close(&self) -> Call<()> {
+        fork::look();
         self.origin.closed.store(true, Ordering::SeqCst);
         let clock = self.made().cloned();
         Call::begin(async move {
@@ -326,11 +344,13 @@ impl SharedClock {
     /// As [`crate::SharedClock::start`], on the library's own runtime. In a forked child nothing updates
     /// in the background until it starts it itself.
     pub fn start(&self, interval: Duration) -> Result<()> {
+        fork::look();
         self.clock()?.start(interval)
     }
 
     /// As [`crate::SharedClock::stop`].
     pub fn stop(&self) {
+        fork::look();
         if let Some(clock) = self.made() {
             clock.stop();
         }

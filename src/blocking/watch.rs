@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::watch as watch_channel;
 
-use super::call::{Call, LOOK_UP, ended};
+use super::call::{Call, ended};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fork::OfGeneration;
+use crate::fork::{self, OfGeneration};
 use crate::shared::{self, WatchEvent};
 
 /// [`crate::Watch`] for threads; as an iterator it ends with the first error.
@@ -47,14 +47,22 @@ impl Closer {
     /// Ends the watch: who waits for its next event gets
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) at once, and so does whoever asks later.
     pub fn close(&self) {
-        if let Some(closed) = self.0.get() {
-            closed.send_replace(true);
+        fork::look();
+        match (self.0.get(), self.0.of_this_process()) {
+            (Some(closed), _) => drop(closed.send_replace(true)),
+            // Its reader is on a lost runtime, and looks up by itself.
+            (None, Some(closed)) => drop(closed.send_if_modified(|closed| {
+                *closed = true;
+                false
+            })),
+            (None, None) => {}
         }
     }
 
     /// Whether it was ended. In a forked child, whose watch it is not: yes.
     pub fn is_closed(&self) -> bool {
-        self.0.get().is_none_or(|closed| *closed.borrow())
+        let closed = self.0.of_this_process();
+        closed.is_none_or(|closed| *closed.borrow())
     }
 
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if it was ended.
@@ -65,6 +73,9 @@ impl Closer {
         Ok(())
     }
 }
+
+/// As for a call; somebody who follows is mostly waiting, so not as often.
+const LOOK_UP: Duration = Duration::from_secs(1);
 
 enum Reading {
     Resting(Box<shared::Watch>),
@@ -101,6 +112,7 @@ impl Watch {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     pub fn next_within(&mut self, patience: Duration) -> Option<Result<WatchEvent>> {
+        fork::look();
         if let Err(inherited) = self.state.generation().check("this watch") {
             return Some(Err(inherited));
         }
@@ -135,6 +147,7 @@ impl Watch {
     /// Ready once [`next_within`](Watch::next_within) gives an event or the end without waiting. Until
     /// then the newest waker is told as by [`Call::poll_ready`]. Nothing is lost by asking no more.
     pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        fork::look();
         let (Some(closed), Some(state)) = (self.closer.0.get(), self.state.get_mut()) else {
             return Poll::Ready(());
         };

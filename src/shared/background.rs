@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::{Backoff, Jitter};
+use super::runtime::stay_if_lost;
 use super::{Inner, SharedClock, Update};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
@@ -164,6 +165,7 @@ async fn keep_updating(clock: Weak<Inner>, number: u64, interval: Duration, mut 
         } else {
             interval.max(rest.pause())
         };
+        stay_if_lost();
         sleep(jitter.around(pause)).await;
     }
 }

@@ -12,6 +12,7 @@ use super::driver::Caller;
 use super::queue::Queue;
 use super::runtime;
 use crate::error::Result;
+use crate::fork;
 use crate::store::Store;
 
 pub(super) struct Carrier {
@@ -23,7 +24,7 @@ pub(super) struct Carrier {
 /// The carriers of one clock.
 pub(super) struct Carriers {
     /// What the first carrier takes, and others are made from.
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     /// Instead of the library's own runtime.
     pub(super) own: Option<Handle>,
     /// The one used last is the last one.
@@ -47,7 +48,10 @@ impl Carriers {
     pub(super) fn here(&self) -> Result<Arc<Carrier>> {
         match Handle::try_current() {
             Ok(runtime) => Ok(self.on(runtime)),
-            Err(_) => self.own(),
+            Err(_) => {
+                fork::look();
+                self.own()
+            }
         }
     }
 

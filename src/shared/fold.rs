@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::carrier::Carrier;
+use super::runtime::stay_if_lost;
 use super::session::Session;
 use super::{Inner, real_timestamp};
 use crate::protocol::{At, Fold, Snapshot};
@@ -75,6 +76,7 @@ async fn at_rest(
     keeper: Arc<Carrier>,
     resting: OwnedMutexGuard<()>,
 ) {
+    stay_if_lost();
     let mut rest = Backoff::new(REST, LONGEST_REST);
     // A runtime that fell asleep in the midst of a call is busy for ever.
     for _ in 0..MOST_RESTS {

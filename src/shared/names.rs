@@ -13,7 +13,7 @@ use crate::fork::PerGeneration;
 /// many clocks bear it. A program that makes up names without end keeps [so many](MOST); a stamp with
 /// any other counts its references.
 pub(super) fn kept(name: &ProcessId) -> ProcessId {
-    static KEPT: PerGeneration<Mutex<BTreeSet<&'static str>>> = PerGeneration::new();
+    static KEPT: PerGeneration<Mutex<BTreeSet<&'static str>>> = PerGeneration::of_process();
     let mut kept = KEPT.get().lock().unwrap_or_else(PoisonError::into_inner);
     name.clone().kept_by(|text| match kept.get(text) {
         Some(name) => Some(*name),

@@ -77,6 +77,17 @@ impl SharedClock {
         SharedClock::with_store(store, config)
     }
 
+    /// A clock in the place of this one, whose runtime is lost: on the same store if that is in memory.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn again(&self, config: &Config) -> Result<SharedClock> {
+        match config.store {
+            StoreUri::Memory { .. } => {
+                SharedClock::with_store(self.inner.carriers.store.clone(), config)
+            }
+            _ => SharedClock::open(config),
+        }
+    }
+
     /// A clock on a private store in memory: no network, nothing to install.
     ///
     /// ```

@@ -1,7 +1,14 @@
-//! The library's own runtime: one worker, started at first use, never dropped.
+//! The library's own runtime: one thread, started at first use, never dropped.
+//!
+//! If the program closes its descriptors, the thread stays where it wakes next, before it does anything
+//! with their numbers, and the next call starts another one. What is left open: it was at work in the
+//! very moment in which they were closed.
 
+use std::cell::Cell;
+use std::future::pending;
 use std::io;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 
 use once_cell::race::OnceBox;
@@ -9,11 +16,11 @@ use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fork::PerGeneration;
+use crate::fork::{Generation, PerGeneration, Sentinel};
 
 /// Each with the id of the process whose thread it is. A forked child passes its parent's by, whose
 /// thread it does not have.
-static RUNTIMES: PerGeneration<OnceCell<(Runtime, u32)>> = PerGeneration::new();
+static RUNTIMES: PerGeneration<OnceCell<(Arc<Runtime>, u32)>> = PerGeneration::new();
 
 /// What a host does around the start of the library's thread.
 static AROUND: OnceBox<Around> = OnceBox::new();
@@ -55,28 +62,57 @@ pub(crate) fn runtime() -> Result<&'static Runtime> {
     Ok(runtime)
 }
 
-fn build() -> io::Result<Runtime> {
+fn build() -> io::Result<Arc<Runtime>> {
     let mut built = Err(io::Error::other("the host did not let it start"));
-    let mut build = || {
-        // The builder panics where the machine has no thread to give; this one only says so.
-        let thread = thread::Builder::new()
-            .spawn(|| {})
-            .map(thread::JoinHandle::join);
-        built = thread.and_then(|_| {
-            let build = || {
-                Builder::new_multi_thread()
-                    .worker_threads(1)
-                    .thread_name("lamport-clock")
-                    .enable_all()
-                    .build()
-            };
-            // It may be gone by now.
-            catch_unwind(build).unwrap_or_else(|_| Err(io::Error::other("it panicked")))
-        });
-    };
+    let mut build = || built = start();
     match AROUND.get() {
         Some(around) => around(&mut build),
         None => build(),
     }
     built
+}
+
+fn start() -> io::Result<Arc<Runtime>> {
+    let generation = Generation::current();
+    // Right before the runtime's own descriptors.
+    let sentinel = Sentinel::posted()?;
+    // Not the runtime with workers: that wakes and waits again, for timers that are far away, without
+    // a word to these two.
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(stay_if_lost)
+        .on_thread_unpark(stay_if_lost)
+        .build()?;
+    let runtime = Arc::new(runtime);
+    let driven = runtime.clone();
+    thread::Builder::new()
+        .name("lamport-clock".to_owned())
+        .spawn(move || {
+            DRIVES.set(Some((sentinel, generation)));
+            let _ = catch_unwind(AssertUnwindSafe(|| driven.block_on(pending::<()>())));
+            // It panicked, and nothing is carried here any more.
+            generation.end();
+        })?;
+    Ok(runtime)
+}
+
+thread_local! {
+    /// What the library's thread drives.
+    static DRIVES: Cell<Option<(&'static Sentinel, Generation)>> = const { Cell::new(None) };
+}
+
+/// Where the library's thread ends if its runtime has lost its descriptors. Everywhere else it does
+/// nothing.
+///
+/// Asked whenever the thread has waited or is going to, and before it sets timers or sends something:
+/// somebody who was just answered may have closed them while it goes on.
+pub(super) fn stay_if_lost() {
+    if let Some((sentinel, generation)) = DRIVES.get()
+        && sentinel.is_lost()
+    {
+        generation.end();
+        loop {
+            thread::park();
+        }
+    }
 }

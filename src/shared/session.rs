@@ -9,6 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::backoff::{Backoff, Jitter};
 use super::carrier::Carrier;
 use super::queue::closed;
+use super::runtime::stay_if_lost;
 use super::{Inner, nanos};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, KeyRange, Reply, Snapshot, Transaction};
@@ -149,6 +150,7 @@ impl Session {
         &self,
         work: impl FnOnce(Duration) -> StoreFuture<'a, Reply>,
     ) -> Result<Reply, Failure> {
+        stay_if_lost();
         let left = self.deadline.saturating_duration_since(Instant::now());
         timeout(left, work(left)).await.unwrap_or_else(|_| {
             Err(Failure::unknown(Error::new(

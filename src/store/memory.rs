@@ -32,8 +32,9 @@ pub struct MemoryStore(Arc<Content>);
 #[derive(Debug)]
 struct Content {
     map: Mutex<Mvcc>,
-    /// The newest revision, for watches to wait on.
-    newest: watch::Sender<u64>,
+    /// There is something new, for watches to wait on. Of each generation, since those of a lost runtime
+    /// must not be woken.
+    news: PerGeneration<watch::Sender<()>>,
 }
 
 impl MemoryStore {
@@ -41,7 +42,7 @@ impl MemoryStore {
     pub fn new() -> MemoryStore {
         MemoryStore(Arc::new(Content {
             map: Mutex::new(Mvcc::default()),
-            newest: watch::Sender::new(0),
+            news: PerGeneration::new(),
         }))
     }
 
@@ -58,7 +59,8 @@ impl MemoryStore {
     /// # }).unwrap();
     /// ```
     pub fn named(name: &str) -> MemoryStore {
-        static NAMED: PerGeneration<Mutex<HashMap<String, Weak<Content>>>> = PerGeneration::new();
+        static NAMED: PerGeneration<Mutex<HashMap<String, Weak<Content>>>> =
+            PerGeneration::of_process();
         let mut named = NAMED.get().lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(content) = named.get(name).and_then(Weak::upgrade) {
             return MemoryStore(content);
@@ -106,12 +108,7 @@ impl Store for MemoryStore {
         Box::pin(async move {
             let reply = self.0.map().apply(transaction);
             let reply = reply.map_err(Failure::answered)?;
-            // Two transactions may pass here out of order: the newest revision never moves back.
-            self.0.newest.send_if_modified(|newest| {
-                let moved = reply.revision > *newest;
-                *newest = reply.revision.max(*newest);
-                moved
-            });
+            self.0.news.get().send_replace(());
             Ok(reply)
         })
     }
@@ -135,7 +132,7 @@ impl Store for MemoryStore {
         _within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>> {
         let mut following = MemoryChanges {
-            newest: self.0.newest.subscribe(),
+            news: self.0.news.get().subscribe(),
             content: Arc::downgrade(&self.0),
             range,
             next: from,
@@ -165,7 +162,7 @@ impl Content {
 
 struct MemoryChanges {
     content: Weak<Content>,
-    newest: watch::Receiver<u64>,
+    news: watch::Receiver<()>,
     range: KeyRange,
     next: u64,
 }
@@ -174,22 +171,25 @@ impl Changes for MemoryChanges {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             loop {
-                let newest = *self.newest.borrow_and_update();
-                if newest >= self.next {
-                    let Some(content) = self.content.upgrade() else {
-                        return Err(gone());
+                self.news.mark_unchanged();
+                let Some(content) = self.content.upgrade() else {
+                    return Err(gone());
+                };
+                let changes = {
+                    let map = content.map();
+                    let newest = map.revision();
+                    let changes = match newest >= self.next {
+                        true => map.changes(&self.range, self.next, newest),
+                        false => Ok(Vec::new()),
                     };
-                    let changes = {
-                        let map = content.map();
-                        map.changes(&self.range, self.next, newest)
-                            .map_err(|error| compacted(&map, error))?
-                    };
-                    self.next = newest + 1;
-                    if !changes.is_empty() {
-                        return Ok(changes);
-                    }
+                    self.next = self.next.max(newest + 1);
+                    changes.map_err(|error| compacted(&map, error))?
+                };
+                drop(content);
+                if !changes.is_empty() {
+                    return Ok(changes);
                 }
-                self.newest.changed().await.map_err(|_| gone())?;
+                self.news.changed().await.map_err(|_| gone())?;
             }
         })
     }

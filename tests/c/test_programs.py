@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from library import EXAMPLE, HERE, LIMIT, ROOT, Library, version
-from servers import Etcd
+from servers import Etcd, Silence
 
 LINKS = ["shared", "static"]
 
@@ -30,6 +30,7 @@ def checks(output: str) -> int:
         ("test_background", ["memory:test"], 60),
         ("test_border", [], 300),
         ("test_clock", ["memory:test"], 130),
+        ("test_descriptors", ["memory:test"], 250),
         ("test_fork", ["memory:test"], 500),
         ("test_fork_watch", ["memory:test"], 90),
         ("test_local", [str(ROOT / "tests/stamps.tsv")], 350),
@@ -65,6 +66,18 @@ def test_clock_on_etcd(library: Library, etcd: Etcd, link: str) -> None:
 def test_fork_on_etcd(library: Library, etcd: Etcd, name: str, least: int) -> None:
     program = library.program(HERE / f"{name}.c", "c99", "shared")
     assert checks(library.passes([str(program), etcd.uri(f"/{name}")])) >= least
+
+
+def test_descriptors_on_etcd(library: Library, etcd: Etcd) -> None:
+    program = library.program(HERE / "test_descriptors.c", "c99", "shared")
+    assert checks(library.passes([str(program), etcd.uri("/test_descriptors")])) >= 250
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_cancel(library: Library, link: str) -> None:
+    program = library.program(HERE / "test_cancel.c", "c99", link)
+    with Silence() as silence:
+        assert checks(library.passes([str(program), silence.uri])) >= 300
 
 
 @pytest.mark.parametrize(("name", "least"), [("test_watch", 300), ("test_background", 60)])

@@ -55,6 +55,16 @@
  * the files that settings name. None blocks longer than the deadline of its clock, or the timeout that
  * it is given; stopping a follower waits for its callback.
  *
+ * Cancellation. pthread_cancel() ends a thread outside of the library: one that is inside of a call
+ * returns from it first, by its deadline, and what the call gave is then to be freed by a cleanup
+ * handler of yours. A callback of a follower must not end its thread.
+ *
+ * Descriptors. The library owns those that it opens. A process that closes all that it does not know,
+ * as daemons do, should make its clocks afterwards. If it closes the library's, calls under way fail
+ * with CLOSED within a second, watches and followers end so, and every clock goes on with its next
+ * call: as a new instance, from where its local clock stood, on the same store, its updates in the
+ * background ended.
+ *
  * Fork. A child of fork() may go on with every clock that it inherits, and free it: the handle then
  * stands for a clock of the child's own, a new instance with its own connection, made at its first
  * use (not yet in a handler of pthread_atfork()); its local clock begins where the parent's stood at

@@ -29,6 +29,7 @@ pub struct Follower {
     closer: Closer,
     thread: Mutex<Option<JoinHandle<()>>>,
     id: ThreadId,
+    /// Of the process that has its thread.
     generation: Generation,
 }
 
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn lamport_clock_follow(
                 closer,
                 id: thread.thread().id(),
                 thread: Mutex::new(Some(thread)),
-                generation: Generation::current(),
+                generation: Generation::of_process(),
             })
         })
     }

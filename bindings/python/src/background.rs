@@ -23,6 +23,7 @@ static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// As the method says. It stays attached, as the others here do, so that they come one after another.
 pub(crate) fn start(clock: &Bound<'_, SharedClock>, interval: Duration) -> PyResult<()> {
+    lamport_clock::fork::look();
     let core = SharedClock::used(clock);
     logged(clock, || {
         core.start(interval)?;
@@ -52,8 +53,8 @@ impl SharedClock {
     }
 }
 
-/// The first use in a forked child: what went on in the background goes on. For the core it is the
-/// parent's alone.
+/// The first use in a forked child, or after the descriptors were closed: what went on in the
+/// background goes on. For the core it has ended.
 #[cold]
 fn go_on(clock: &Bound<'_, SharedClock>) {
     let interval = &clock.get().interval;

@@ -55,6 +55,8 @@ impl SharedClock {
     }
 
     fn wait(this: &Bound<'_, SharedClock>, verb: Verb) -> PyResult<Py<PyAny>> {
+        // Before it counts as used: what went on in the background goes on on another runtime, too.
+        core::fork::look();
         let clock = SharedClock::used(this);
         wait(this.py(), || verb.begin(clock))?(this.py())
     }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
-use lamport_clock::fork::Generation;
+use lamport_clock::fork::{self, Generation};
 use lamport_clock::{Error, ErrorKind};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
@@ -38,7 +38,6 @@ use crate::watch::Watch;
 /// ends: asking the loop and resolving futures is left to those who call.
 #[pyclass(frozen, weakref, module = "lamport_clock._native")]
 pub(crate) struct Completions {
-    generation: Generation,
     ready: Arc<Ready>,
     /// The futures of the calls that nobody was told of yet. Locked for a moment, while attached,
     /// and never while Python runs.
@@ -52,7 +51,9 @@ pub(crate) struct Completions {
 pub(crate) struct Ready {
     /// At most one for each call that this loop has begun.
     tickets: Mutex<Vec<u64>>,
-    alarm: Alarm,
+    /// `None` only while it is dropped.
+    alarm: Option<Alarm>,
+    generation: Generation,
 }
 
 impl Ready {
@@ -62,25 +63,46 @@ impl Ready {
         Waker::from(Arc::new(Summons { ready, ticket }))
     }
 
+    /// Whether the alarm is still this process's own.
+    fn is_ours(&self) -> bool {
+        fork::look();
+        self.generation.is_current()
+    }
+
     fn push(&self, ticket: u64) {
+        // In a child of a fork the queue may be locked for ever, and the alarm is its parent's too.
+        if !self.is_ours() {
+            return;
+        }
         let mut tickets = self.tickets();
         let first = tickets.is_empty();
         tickets.push(ticket);
         drop(tickets);
-        if first {
-            self.alarm.ring();
+        if first && let Some(alarm) = &self.alarm {
+            alarm.ring();
         }
     }
 
     /// All so far. The alarm is silenced before: whoever comes in between rings it anew, or finds
     /// others here that are taken with it.
     fn take(&self) -> Vec<u64> {
-        self.alarm.silence();
+        if let Some(alarm) = &self.alarm {
+            alarm.silence();
+        }
         mem::take(&mut *self.tickets())
     }
 
     fn tickets(&self) -> MutexGuard<'_, Vec<u64>> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        if !self.is_ours() {
+            // Its number may be another file's.
+            mem::forget(self.alarm.take());
+        }
     }
 }
 
@@ -101,6 +123,7 @@ impl Completions {
     fn gather(this: &Bound<'_, Self>, future: Py<PyAny>, asked: Asked) -> PyResult<Py<Call>> {
         let completions = this.get();
         completions
+            .ready
             .generation
             .check("this event loop's queue")
             .or_raise()?;
@@ -122,15 +145,12 @@ impl Completions {
 
     /// Has the future of a call resolved, whatever has become of the call.
     pub(crate) fn tell(&self, ticket: u64) {
-        // In a child of a fork the queue may be locked for ever, and the alarm is its parent's too.
-        if self.generation.is_current() {
-            self.ready.push(ticket);
-        }
+        self.ready.push(ticket);
     }
 
     /// Nobody waits for it any more. In a child of a fork the futures are its parent's.
     pub(crate) fn forget(&self, ticket: u64) {
-        if self.generation.is_current() {
+        if self.ready.generation.is_current() {
             let future = self.waiting().remove(&ticket);
             // Its end may run anything, so it comes after the lock's.
             drop(future);
@@ -147,10 +167,10 @@ impl Completions {
             Error::with_source(ErrorKind::Internal, message, error)
         });
         Ok(Completions {
-            generation: Generation::current(),
             ready: Arc::new(Ready {
                 tickets: Mutex::default(),
-                alarm: alarm.or_raise()?,
+                alarm: Some(alarm.or_raise()?),
+                generation: Generation::current(),
             }),
             waiting: Mutex::default(),
             gathered: Mutex::default(),
@@ -160,12 +180,12 @@ impl Completions {
 
     /// What becomes readable when there is something to drain.
     fn fileno(&self) -> RawFd {
-        self.ready.alarm.descriptor()
+        self.ready.alarm.as_ref().map_or(-1, Alarm::descriptor)
     }
 
     /// Begins what was asked for since it was called last: for the loop's thread.
     fn begin(&self) {
-        if !self.generation.is_current() {
+        if !self.ready.is_ours() {
             return;
         }
         let gathered = mem::take(&mut *self.gathered());
@@ -183,7 +203,7 @@ impl Completions {
     /// The futures of the calls that are ready, the newest first: for the loop's thread, to resolve.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let mut futures = Vec::new();
-        if self.generation.is_current() {
+        if self.ready.is_ours() {
             let tickets = self.ready.take();
             let mut waiting = self.waiting();
             // Those without one were given up, or told already.
@@ -207,6 +227,7 @@ impl Completions {
         arguments: &Bound<'_, PyTuple>,
     ) -> PyResult<Py<Call>> {
         let verb = Verb::named(verb, arguments)?;
+        fork::look();
         SharedClock::used(clock.bind(this.py()));
         Completions::gather(this, future, Asked::Verb(clock, verb))
     }

@@ -47,7 +47,7 @@ pub(crate) fn reservation(py: Python<'_>, taken: core::Reservation) -> PyResult<
             taken.revision,
             taken.round_trips,
             taken.regressed.map(core::Time::get),
-            Times::from(first, last, Generation::current()),
+            Times::from(first, last, Generation::of_process()),
         ),
     )
 }
@@ -142,7 +142,7 @@ impl Times {
                 format!("no times lie from {first} through {last}"),
             ));
         }
-        Ok(Times::from(first, last, Generation::current()))
+        Ok(Times::from(first, last, Generation::of_process()))
     }
 
     /// All of them.
