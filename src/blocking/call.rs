@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{Handle, TryCurrentError};
 use tokio::task::{JoinSet, unconstrained};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -39,6 +40,17 @@ impl<T: Send + 'static> Call<T> {
     /// nothing that needs a runtime around it.
     #[doc(hidden)]
     pub fn begin(work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
+        // A thread that has come to its end, such as one in a destructor of C, may wait for a task and be
+        // none: what a runtime keeps for each thread is gone there.
+        let is_ending = |error: TryCurrentError| error.is_thread_local_destroyed();
+        if Handle::try_current().is_err_and(is_ending) {
+            return Call::spawn(work)
+                .unwrap_or_else(|error| Call(OfGeneration::new(CallState::Answered(Err(error)))));
+        }
+        Call::polled(work)
+    }
+
+    fn polled(work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
         // A task of another runtime may wait here, and what that allows its tasks ends in the middle.
         let work = CallState::UnderWay(Box::pin(unconstrained(work)));
         let mut call = Call(OfGeneration::new(work));
@@ -50,7 +62,7 @@ impl<T: Send + 'static> Call<T> {
     pub(super) fn spawn(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<Call<T>> {
         let mut task = JoinSet::new();
         task.spawn_on(work, runtime()?.handle());
-        Ok(Call::begin(async move {
+        Ok(Call::polled(async move {
             match task.join_next().await {
                 Some(Ok(result)) => result,
                 _ => Err(cut_off()),
