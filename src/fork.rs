@@ -20,7 +20,7 @@
 //! A program that closes all descriptors that it does not know (daemons do, at their start) closes those
 //! of the library's runtime. Their numbers are soon those of other files, and waking the runtime would
 //! write into one. So that is the end of a generation too: nothing of the old runtime is woken, waited
-//! for or dropped, and the next call finds another one. It is noticed by a [`Sentinel`], at which every
+//! for or dropped, and the next call finds another one. It is noticed by a `Sentinel`, at which every
 //! call looks before it begins. What lives in plain memory is the process's ([`Generation::of_process`])
 //! and goes on.
 

@@ -38,16 +38,15 @@ pub use crate::shared::runtime::start_threads_inside;
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 ///
-/// In a forked child, if the library is told of forks ([`fork::count_fork`](crate::fork::count_fork)), every handle is one on the
-/// child's own clock: made at its first use with the same configuration, a new
-/// [`instance`](SharedClock::instance), its own connection, and the local clock where the parent's
-/// stood at the fork, so that what the child does comes after what its parent had done. A clock that
-/// was closed stays closed. Stores in memory are private to a process: the child's begins empty,
-/// and its times above those of the clock it inherits.
+/// In a forked child, if the library is [told of forks](crate::fork::count_fork), every handle is one on
+/// the child's own clock: made at its first use with the same configuration, a new
+/// [`instance`](SharedClock::instance), its own connection, and the local clock where the parent's stood
+/// at the fork, so that what the child does comes after what its parent had done. A closed clock stays
+/// closed. Stores in memory are private to a process: the child's begins empty, its times above those of
+/// the clock that it inherits.
 ///
-/// A process that closes the library's descriptors, as daemons close all that they do not know, is
-/// left with such an heir too, from its next call on, but keeps its stores in memory. Calls and watches
-/// that were under way end with [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+/// Likewise in a process that closes the library's descriptors, as daemons do, from its next call on; it
+/// keeps its stores in memory, and calls under way end with [`ErrorKind::Closed`](crate::ErrorKind).
 #[derive(Clone)]
 pub struct SharedClock {
     own: OfGeneration<shared::SharedClock>,
@@ -65,13 +64,6 @@ struct Origin {
 
 impl SharedClock {
     /// As [`crate::SharedClock::connect`].
-    ///
-    /// ```
-    /// # use lamport_clock::{Config, blocking::SharedClock};
-    /// let clock = SharedClock::connect(Config::memory("api")?)?;
-    /// assert_eq!(clock.update()?.value.get(), 2);
-    /// # Ok::<(), lamport_clock::Error>(())
-    /// ```
     pub fn connect(config: Config) -> Result<SharedClock> {
         let clock = SharedClock::open(&config)?;
         clock
@@ -262,8 +254,7 @@ impl SharedClock {
     /// let clock = SharedClock::memory("api")?;
     /// let mut watch = clock.watch()?;
     /// clock.update()?;
-    /// let event = watch.next().expect("a watch ends with an error alone")?;
-    /// assert!(matches!(event, WatchEvent::Updated(update) if update.value.get() == 2));
+    /// assert!(matches!(watch.next(), Some(Ok(WatchEvent::Updated(_)))));
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     pub fn watch(&self) -> Result<Watch> {

@@ -377,12 +377,9 @@ mod tests {
             place.assume_init()
         };
         assert_eq!(written, 7);
+        let nowhere = ptr::null_mut::<u64>();
         // SAFETY: NULL is allowed.
-        let status = unsafe {
-            given(ptr::null_mut::<u64>(), "place", ptr::null_mut(), || {
-                panic!("no work without an output")
-            })
-        };
+        let status = unsafe { given(nowhere, "place", ptr::null_mut(), || panic!("no output")) };
         assert_eq!(status, Status::LAMPORT_STATUS_NULL_POINTER);
     }
 
