@@ -678,7 +678,16 @@ impl Host {
         let locals = [a, b].map(|at| self.clocks[at].now());
         assert!(locals[0] >= values[0] && locals[1] >= values[1]);
         // The two may have shared a transaction, of which the observed update is one.
-        self.note(at, last, last);
+        let mut observed = ptr::null_mut();
+        // SAFETY: the clock is opened; what is read is freed once.
+        let first = unsafe {
+            lamport_clock_read(self.clocks[at].clock, &mut observed, ptr::null_mut());
+            let first = lamport_observed_first(observed);
+            lamport_observed_free(observed);
+            first
+        };
+        assert!(first == last || (a == b && first == values[0].min(values[1])));
+        self.note(at, first, last);
         for (at, local) in [a, b].into_iter().zip(locals) {
             self.clocks[at].local = local;
         }

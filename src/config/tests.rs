@@ -108,7 +108,7 @@ fn a_key_belongs_to_one_clock() {
         ("/a/..", "'..'"),
         ("/team?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
         ("/team?max-jump=5", "use LAMPORT_MAX_JUMP or max_jump"),
-        ("/team?x=1", "'?x'"),
+        ("/team?x=1", "what follows '?'"),
         ("/team#a", "'#'"),
         ("/te am", "' '"),
         ("/te\u{a0}am", r"\u{a0}"),

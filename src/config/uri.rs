@@ -171,17 +171,17 @@ fn flaw(key: &str) -> Option<String> {
 /// What stands in a store's URI or a key, and belongs elsewhere or can't be seen.
 fn foreign_part(text: &str) -> Option<String> {
     if let Some((_, query)) = text.split_once('?') {
-        // One part, without what follows: that may be a password.
+        // What follows may be a password: of it no more is shown than the name of a setting.
         let name = query.split(['=', '&', '#']).next().unwrap_or_default();
-        let instead = match Setting::named(&name.replace('-', "_")) {
-            Some(setting) => format!("use {} or {}", setting.variable, setting.name),
-            None => "what else there is to say has a setting of its own, such as LAMPORT_TIMEOUT"
+        return Some(match Setting::named(&name.replace('-', "_")) {
+            Some(setting) => format!(
+                "'?{}' is no part of it: use {} or {}",
+                setting.name, setting.variable, setting.name
+            ),
+            None => "what follows '?' is no part of it: what else there is to say has a setting of its own, \
+                     such as LAMPORT_TIMEOUT"
                 .to_owned(),
-        };
-        return Some(format!(
-            "{} is no part of it: {instead}",
-            quote(&format!("?{name}"))
-        ));
+        });
     }
     if text.contains('#') {
         return Some("it contains '#'".to_owned());

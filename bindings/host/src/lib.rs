@@ -18,27 +18,32 @@ use lamport_clock::{Error, ErrorKind, blocking, fork};
 /// while we write to it must not end a host that, like most C programs, does not ignore that signal.
 pub fn settle() -> Result<(), Error> {
     let this = process::id();
-    // Not a `Once`: forked while it runs, it would hang in the child. To register twice does no harm,
-    // the child then counts two forks.
-    let settled = SETTLED.load(Ordering::Acquire);
-    if settled == this {
-        return Ok(());
-    }
+    let settled = loop {
+        match SETTLED.load(Ordering::Acquire) {
+            settled if settled == this => return Ok(()),
+            // Another thread of this process is at it. Not a `Once`: forked while that runs, it would hang
+            // in the child, whose number is another one.
+            settled if settled == !this => thread::yield_now(),
+            settled => {
+                let mine =
+                    SETTLED.compare_exchange(settled, !this, Ordering::AcqRel, Ordering::Acquire);
+                if mine.is_ok() {
+                    break settled;
+                }
+            }
+        }
+    };
     // A fork that was past its hooks in one thread while another registered ours: this is its child,
     // with what that other thread had begun in the parent.
-    let unseen = settled != 0;
-    if unseen
-        && SETTLED
-            .compare_exchange(settled, this, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-    {
+    if settled != 0 {
         fork::count_fork();
     }
     blocking::start_threads_inside(with_signals_blocked);
     // SAFETY: the handler does nothing but count and ask for the process's number, which is allowed
-    // after a fork.
+    // after a fork. To register it twice does no harm, the child then counts two forks.
     let refused = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
     if refused != 0 {
+        SETTLED.store(0, Ordering::Release);
         return Err(Error::new(
             ErrorKind::Internal,
             format!("forks can't be noticed: pthread_atfork gave error {refused}"),
@@ -48,7 +53,8 @@ pub fn settle() -> Result<(), Error> {
     Ok(())
 }
 
-/// The number of the process that the library is settled in; 0 before.
+/// The number of the process that the library is settled in, its complement while that is done; 0
+/// before.
 static SETTLED: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn count_fork() {
