@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::nodes::Address;
 use super::settings::Setting;
 use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::{is_hidden, quote, quote_without_secrets};
+use crate::excerpt::{is_hidden, quote_without_secrets};
 
 /// Where the record lives.
 ///
