@@ -4,6 +4,8 @@
 //! One form for every language and every carrier: HTTP, gRPC metadata, the messages of task queues, the
 //! environment of a child process. `tests/header.tsv` has the vectors that all of them are held against.
 
+use std::fmt::Write;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -95,7 +97,10 @@ impl Header {
         if let Some(key) = self.keys.first() {
             let code = key.clone().chain_update(&value).finalize().into_bytes();
             value += ";mac=";
-            code.iter().for_each(|byte| value += &format!("{byte:02x}"));
+            for byte in code {
+                // A text takes all that is written to it.
+                let _ = write!(value, "{byte:02x}");
+            }
         }
         value
     }

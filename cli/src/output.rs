@@ -84,7 +84,7 @@ impl Output {
         self.complain(error);
     }
 
-    /// What is wrong with the arguments, in several lines with a way on.
+    /// The text of a usage error: several lines, the last of which say what to do.
     pub(super) fn usage(&self, message: &str) {
         if self.json {
             let _ = self.object(&Failure {

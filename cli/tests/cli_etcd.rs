@@ -393,7 +393,7 @@ fn what_others_wrote_reaches_no_terminal_as_it_is() {
         text
     };
     let store = |key: &str| format!("{}{key}", etcd.uri());
-    // Who wrote a record: its holder, the one before an update, a watch, the history, a repair.
+    // Every command that prints the name of a record's writer.
     let record = json!({"value": 5, "process_id": forged, "real_timestamp": 1.5}).to_string();
     for (i, command) in [
         &["read"][..],

@@ -26,7 +26,7 @@ class Standin:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        # Whoever asks whether this is a call, or a context, is told that it is.
+        # isinstance() takes it for the call, or the context, that it stands for.
         return self._theirs.__class__
 
     def __getattr__(self, name: str) -> Any:

@@ -86,7 +86,7 @@ def main(paths: list[str]) -> int:
             sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # Whoever reads (head) has seen enough; nor shall the interpreter's flush at exit complain.
+        # The reader, such as `head`, has closed the pipe. The flush at exit must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0

@@ -26,7 +26,7 @@ pub(crate) struct Call {
     asked: Mutex<Asked>,
 }
 
-/// What is waited for.
+/// What an event loop waits for, and how far it has come.
 pub(crate) enum Asked {
     /// It begins at the loop's next turn.
     Verb(Py<SharedClock>, Verb),
