@@ -1,0 +1,303 @@
+//! What came before what. A life is a line of moments, and messages lead from one to another: so whether
+//! a path leads from A to B is one pass over the messages with one number for each life, the first
+//! moment in it that A can have reached.
+//!
+//! An answer has three values. A path proves *before*. That there is none proves *concurrent* only
+//! where all that a path could have led through is there: so a second pass also takes the messages
+//! that could have been, into every stretch of a life of which no line says what arrived in it.
+//! Lines that are missing can thus take an answer away, and never give another one.
+
+use std::cmp::Ordering;
+
+use crate::events::{Cause, EventKind, Events, Point};
+
+/// A message that is known of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// When it was sent.
+    pub from: Point,
+    /// When it was there at the latest.
+    pub to: Point,
+    /// When it can have arrived at the earliest: later than at this time of the receiver.
+    after: u64,
+    /// The event that names it; `None`: the shared clock's order.
+    pub told_by: Option<u32>,
+}
+
+/// A stretch of a life of which nobody says what arrived in it: later than `after`, `until` included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// A time whose line is there, or 0.
+    pub after: u64,
+    /// The next line's time, or [`u64::MAX`].
+    pub until: u64,
+}
+
+/// What leads from event to event.
+#[derive(Debug)]
+pub struct Graph<'a> {
+    events: &'a Events,
+    /// By the time at which they were sent.
+    edges: Vec<Edge>,
+}
+
+/// How two moments stand to each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A came before B: the messages on the way, none if both are of one life.
+    Before(Vec<Edge>),
+    /// B came before A.
+    After(Vec<Edge>),
+    /// They are the same moment.
+    Same,
+    /// Neither can have known of the other.
+    Concurrent,
+    /// Lines are missing that would tell.
+    Unknown(Missing),
+}
+
+/// What is missing to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// The lives and the stretches of them that a path may lead through, those nearest to the
+    /// beginning first.
+    pub of: Vec<(u32, Unknown)>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl<'a> Graph<'a> {
+    /// The graph of messages; with `shared_clock` also of the order in which times were taken from the
+    /// shared clock, which no message carried.
+    pub fn new(events: &'a Events, shared_clock: bool) -> Graph<'a> {
+        let mut edges = Vec::new();
+        let mut newest: Option<Point> = None;
+        for &event in events.order() {
+            if events.is_duplicate(event) {
+                continue;
+            }
+            let to = events.point(event);
+            for Cause { from, arrived } in events.causes(event) {
+                let at = arrived.unwrap_or(to.time).min(to.time);
+                // A lie, told with the broken rules.
+                if from.time >= at {
+                    continue;
+                }
+                let before = match arrived {
+                    Some(arrived) => arrived.saturating_sub(1),
+                    None => events.line_before(event),
+                };
+                edges.push(Edge {
+                    from,
+                    to: Point { time: at, ..to },
+                    after: before.max(from.time),
+                    told_by: Some(event),
+                });
+            }
+            if shared_clock && events.kind(event) == EventKind::Update {
+                if let Some(from) = newest.filter(|from| from.time < to.time) {
+                    edges.push(Edge {
+                        from,
+                        to,
+                        after: to.time - 1,
+                        told_by: None,
+                    });
+                }
+                newest = Some(to);
+            }
+        }
+        edges.sort_by_key(|edge| edge.from.time);
+        Graph { events, edges }
+    }
+
+    /// The messages, by the time at which they were sent.
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// How A stands to B.
+    pub fn compare(&self, a: Point, b: Point) -> Answer {
+        match a.time.cmp(&b.time) {
+            Ordering::Equal if a == b => Answer::Same,
+            // Whatever comes later has the larger time, so none of the two can come first.
+            Ordering::Equal => Answer::Concurrent,
+            Ordering::Less => self.from_earlier(a, b, Answer::Before),
+            Ordering::Greater => self.from_earlier(b, a, Answer::After),
+        }
+    }
+
+    fn from_earlier(&self, a: Point, b: Point, proven: fn(Vec<Edge>) -> Answer) -> Answer {
+        let (reached, through) = self.reach(a, b.time);
+        if reached[b.life as usize] <= b.time {
+            return proven(self.path(a, b, &through));
+        }
+        match self.missing(a, b) {
+            Some(missing) => Answer::Unknown(missing),
+            None => Answer::Concurrent,
+        }
+    }
+
+    /// The first moment of each life that certainly came after A, looking no further than `until`, and
+    /// the message that brought it there.
+    fn reach(&self, a: Point, until: u64) -> (Vec<u64>, Vec<u32>) {
+        let mut reached = vec![NEVER; self.events.lives().len()];
+        let mut through = vec![u32::MAX; reached.len()];
+        reached[a.life as usize] = a.time;
+        for (i, edge) in self.sent_from(a.time) {
+            if edge.from.time >= until {
+                break;
+            }
+            let first = &mut reached[edge.to.life as usize];
+            if edge.to.time < *first {
+                let at = edge.to.time;
+                if reached[edge.from.life as usize] <= edge.from.time {
+                    reached[edge.to.life as usize] = at;
+                    through[edge.to.life as usize] = i as u32;
+                }
+            }
+        }
+        (reached, through)
+    }
+
+    /// The messages that were sent at a time or later.
+    fn sent_from(&self, time: u64) -> impl Iterator<Item = (usize, &Edge)> {
+        let start = self.edges.partition_point(|edge| edge.from.time < time);
+        self.edges.iter().enumerate().skip(start)
+    }
+
+    fn path(&self, a: Point, b: Point, through: &[u32]) -> Vec<Edge> {
+        let mut path = Vec::new();
+        let mut life = b.life;
+        while life != a.life {
+            let edge = self.edges[through[life as usize] as usize];
+            path.push(edge);
+            life = edge.from.life;
+        }
+        path.reverse();
+        path
+    }
+
+    /// The same with the messages that nobody tells of and that could have been: what of them leads
+    /// to B; `None`: nothing does, so B did not come after A.
+    fn missing(&self, a: Point, b: Point) -> Option<Missing> {
+        let lives = self.events.lives().len() as u32;
+        let first_unknown = |life| {
+            let later = |stretch: &Unknown| stretch.until > a.time;
+            self.events.unknown(life).find(later)
+        };
+        let mut through: Vec<Option<(u32, u64)>> = vec![None; lives as usize];
+        let mut possible: Vec<u64> = (0..lives)
+            .map(|life| match first_unknown(life) {
+                _ if life == a.life => a.time,
+                Some(stretch) => stretch.after.max(a.time) + 1,
+                None => NEVER,
+            })
+            .collect();
+        for (_, edge) in self.sent_from(a.time) {
+            if edge.from.time >= b.time {
+                break;
+            }
+            let first = edge.after + 1;
+            if first < possible[edge.to.life as usize]
+                && possible[edge.from.life as usize] <= edge.from.time
+            {
+                possible[edge.to.life as usize] = first;
+                through[edge.to.life as usize] = Some((edge.from.life, edge.from.time));
+            }
+        }
+        if possible[b.life as usize] > b.time {
+            return None;
+        }
+        // Back to the stretches that made it possible.
+        let mut missing = Missing::default();
+        let (mut life, mut until) = (b.life, b.time);
+        for _ in 0..=lives {
+            let Some((from, sent)) = through[life as usize] else {
+                break;
+            };
+            (life, until) = (from, sent);
+        }
+        for stretch in self.events.unknown(life) {
+            if stretch.until > a.time && stretch.after < until {
+                let until = stretch.until.min(until);
+                missing.of.push((life, Unknown { until, ..stretch }));
+            }
+        }
+        Some(missing)
+    }
+
+    /// The first moment of each life that came after A; `None` where none is known.
+    pub fn effects(&self, a: Point) -> Vec<Option<u64>> {
+        let (reached, _) = self.reach(a, NEVER);
+        reached
+            .into_iter()
+            .map(|time| (time != NEVER).then_some(time))
+            .collect()
+    }
+
+    /// The last moment of each life that came before B: the state of all when B happened.
+    pub fn causes(&self, b: Point) -> Vec<Option<u64>> {
+        let mut known: Vec<Option<u64>> = vec![None; self.events.lives().len()];
+        known[b.life as usize] = Some(b.time);
+        let end = self.edges.partition_point(|edge| edge.from.time < b.time);
+        for edge in self.edges[..end].iter().rev() {
+            if known[edge.to.life as usize] >= Some(edge.to.time) {
+                let last = &mut known[edge.from.life as usize];
+                *last = (*last).max(Some(edge.from.time));
+            }
+        }
+        known
+    }
+}
+
+impl Events {
+    /// The time of the line before, which the event names or which is there.
+    fn line_before(&self, event: u32) -> u64 {
+        if let Some(previous) = self.previous(event) {
+            return previous;
+        }
+        if self.is_complete(event) {
+            return 0;
+        }
+        let point = self.point(event);
+        let before = point
+            .time
+            .checked_sub(1)
+            .map(|time| Point { time, ..point });
+        let before = before.and_then(|before| self.at(before));
+        before.map_or(0, |before| self.point(before).time)
+    }
+
+    /// The stretches of a life of which no line says what arrived in them, in order.
+    pub fn unknown(&self, life: u32) -> impl Iterator<Item = Unknown> + '_ {
+        let mut known_until = 0;
+        let events = self.of_life(life).iter().map(Some).chain([None]);
+        events.filter_map(move |event| {
+            let Some(&event) = event else {
+                // Whoever has logged its last line may have gone on.
+                return Some(Unknown {
+                    after: known_until,
+                    until: u64::MAX,
+                });
+            };
+            let time = self.point(event).time;
+            let from = match self.is_complete(event) {
+                true => self.previous(event).unwrap_or(0),
+                false => known_until,
+            };
+            let gap = if self.is_complete(event) {
+                (from > known_until).then_some(Unknown {
+                    after: known_until,
+                    until: from,
+                })
+            } else {
+                Some(Unknown {
+                    after: known_until,
+                    until: time,
+                })
+            };
+            known_until = time;
+            gap
+        })
+    }
+}

@@ -1,0 +1,655 @@
+//! What one record says: who, when, why. Its buffers are used again for the next one.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use lamport_clock::{Instance, Stamp, Time};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::peel;
+use super::wall::{self, Wall};
+use crate::events::EventKind;
+
+/// Objects in objects are looked into so far.
+const DEEPEST: u8 = 3;
+
+/// At most so many causes of one event are read.
+const MOST_CAUSES: usize = 64;
+
+/// A stamp as it stands in a line; the name lies in [`Fields::names`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named {
+    pub(super) time: u64,
+    name: (u32, u32),
+    /// 0: not said.
+    pub(super) instance: u64,
+    /// When it arrived, in the time of the process that writes.
+    pub(super) arrived: Option<u64>,
+}
+
+/// What a record says.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    /// Whether texts are kept, too.
+    pub(crate) with_text: bool,
+    pub(super) names: String,
+    pub(super) stamp: Option<Named>,
+    pub(super) instance: Option<u64>,
+    pub(super) causes: Vec<Named>,
+    /// The record says what its causes are, if only that there are none.
+    pub(super) names_causes: bool,
+    /// And says all of them.
+    pub(super) dropped: bool,
+    pub(super) kind: EventKind,
+    pub(crate) wall: Option<Wall>,
+    pub(super) malformed: bool,
+    pub(super) broken_json: bool,
+    /// The text in a container engine's or journald's envelope, the rest of which is read.
+    pub(super) inner: Option<String>,
+    /// Whether the envelope says that its text goes on in the next one.
+    pub(super) partial: bool,
+    /// Which stream it is of.
+    pub(super) stream: Vec<u8>,
+    pub(crate) lane: Option<String>,
+    pub(crate) level: Option<String>,
+    pub(crate) message: Option<String>,
+    update: Update,
+}
+
+/// An update in the output of `lamport run`, `watch` or `history`.
+#[derive(Debug, Default)]
+struct Update {
+    value: Option<u64>,
+    process: Option<String>,
+    instance: Option<u64>,
+    revision: Option<u64>,
+    is_read: bool,
+}
+
+impl Fields {
+    /// All but which stream it is of.
+    fn forget(&mut self) {
+        let stream = std::mem::take(&mut self.stream);
+        self.clear();
+        self.stream = stream;
+    }
+
+    pub(super) fn clear(&mut self) {
+        let Fields {
+            names,
+            causes,
+            stream,
+            inner,
+            ..
+        } = self;
+        let (mut names, mut causes) = (std::mem::take(names), std::mem::take(causes));
+        let (mut stream, inner) = (std::mem::take(stream), inner.take());
+        names.clear();
+        causes.clear();
+        stream.clear();
+        *self = Fields {
+            with_text: self.with_text,
+            names,
+            causes,
+            stream,
+            inner,
+            ..Fields::default()
+        };
+        self.inner = None;
+    }
+
+    pub(super) fn name(&self, named: &Named) -> &str {
+        &self.names[named.name.0 as usize..named.name.1 as usize]
+    }
+
+    /// Reads a line as it stands in a file. A text comes back that is not read yet: it may be
+    /// [a part](Fields::partial) of one.
+    pub(super) fn read_line<'a>(&mut self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        self.clear();
+        let plain = peel::plain(line.strip_suffix(b"\r").unwrap_or(line));
+        let peeled = peel::peel(&plain);
+        if peeled.text.first() == Some(&b'{') && self.read_json(peeled.text) {
+            if self.stamp.is_some() || self.inner.is_none() {
+                self.wall = self.wall.or(peeled.wall);
+                self.stream.clear();
+                self.stream.extend_from_slice(peeled.stream);
+                return None;
+            }
+            let (wall, partial) = (self.wall.or(peeled.wall), self.partial);
+            let (inner, stream) = (self.inner.take(), std::mem::take(&mut self.stream));
+            self.clear();
+            (self.wall, self.partial, self.stream) = (wall, partial, stream);
+            return inner.map(|inner| Cow::Owned(inner.into_bytes()));
+        }
+        self.clear();
+        self.stream.extend_from_slice(peeled.stream);
+        (self.wall, self.partial) = (peeled.wall, peeled.partial);
+        // What was put before it is gone; it ends where the line ends.
+        let start = plain.len() - peeled.text.len();
+        Some(match plain {
+            Cow::Borrowed(line) => Cow::Borrowed(&line[start..]),
+            Cow::Owned(mut line) => Cow::Owned(line.split_off(start)),
+        })
+    }
+
+    /// Reads a whole text: JSON, or words with a stamp at their end.
+    pub(super) fn read_text(&mut self, text: &[u8]) {
+        let plain = peel::plain(text);
+        let text = plain.trim_ascii();
+        if text.first() == Some(&b'{') {
+            let wall = self.wall;
+            if self.read_json(text) {
+                self.wall = self.wall.or(wall);
+                return;
+            }
+            self.forget();
+            self.wall = wall;
+            self.broken_json = true;
+        }
+        self.read_words(text);
+    }
+
+    /// An entry of journald's export form.
+    pub(super) fn read_export(&mut self, text: &[u8]) {
+        self.clear();
+        let mut message = &b""[..];
+        for line in text.split(|&byte| byte == b'\n') {
+            let Some(equals) = memchr::memchr(b'=', line) else {
+                continue;
+            };
+            let (name, value) = (&line[..equals], &line[equals + 1..]);
+            match name {
+                b"MESSAGE" => message = value,
+                b"__REALTIME_TIMESTAMP" => {
+                    let number = std::str::from_utf8(value).ok().and_then(wall::whole);
+                    self.set_wall(number);
+                }
+                b"PRIORITY" => self.level = Some(String::from_utf8_lossy(value).into_owned()),
+                b"_SYSTEMD_UNIT" | b"CONTAINER_NAME" | b"_PID" | b"SYSLOG_IDENTIFIER" => {
+                    self.stream.push(b'/');
+                    self.stream.extend_from_slice(value);
+                }
+                _ => {}
+            }
+        }
+        self.read_text(message);
+    }
+
+    /// The stamp is the last word, or stands before those of its causes.
+    fn read_words(&mut self, text: &[u8]) {
+        if self.wall.is_none() {
+            let text = text.strip_prefix(b"[").unwrap_or(text);
+            self.wall = wall::leading(text).map(|(wall, _)| wall);
+        }
+        let mut end = text.len();
+        loop {
+            let start = memchr::memrchr(b' ', &text[..end]).map_or(0, |blank| blank + 1);
+            let word = std::str::from_utf8(&text[start..end]).unwrap_or_default();
+            match word.strip_prefix('<') {
+                Some("-") => self.names_causes = true,
+                Some(cause) if self.causes.len() < MOST_CAUSES => self.add_cause(cause),
+                _ => {
+                    // Most last words of most lines are none.
+                    if word.contains('@') && word.starts_with(|c: char| c.is_ascii_digit()) {
+                        self.stamp = self.stamp_of(word);
+                    }
+                    if self.stamp.is_none() {
+                        self.forget_causes();
+                    }
+                    break self.set_message(&text[..start.saturating_sub(1)]);
+                }
+            }
+            if start == 0 {
+                break self.forget_causes();
+            }
+            end = start - 1;
+        }
+    }
+
+    fn set_message(&mut self, text: &[u8]) {
+        if self.with_text {
+            self.message = Some(String::from_utf8_lossy(text).into_owned());
+        }
+    }
+
+    /// Words that looked like causes, in a line without a stamp.
+    fn forget_causes(&mut self) {
+        (self.names_causes, self.dropped, self.malformed) = (false, false, false);
+        self.causes.clear();
+    }
+
+    /// A stamp in either form, and whether it is one.
+    pub(super) fn stamp_of(&mut self, text: &str) -> Option<Named> {
+        let (time, name, instance, arrived) = match plain_parts(text) {
+            Some(parts) => parts,
+            None => {
+                let (stamp, parameters) = text.split_once(';').unwrap_or((text, ""));
+                let stamp: Stamp = match parameters {
+                    "" => stamp.parse().ok()?,
+                    _ => text.parse().ok()?,
+                };
+                let start = self.names.len();
+                self.names.push_str(stamp.process.as_str());
+                let arrived = parameters
+                    .split(';')
+                    .find_map(|part| part.strip_prefix("at="));
+                return Some(Named {
+                    time: stamp.time.get(),
+                    name: (start as u32, self.names.len() as u32),
+                    instance: stamp.instance.get(),
+                    arrived: arrived.and_then(time),
+                });
+            }
+        };
+        let start = self.names.len();
+        self.names.push_str(name);
+        Some(Named {
+            time,
+            name: (start as u32, self.names.len() as u32),
+            instance,
+            arrived,
+        })
+    }
+
+    fn set_stamp(&mut self, text: &str) {
+        if self.stamp.is_none() && text != "-" {
+            self.stamp = self.stamp_of(text);
+            self.malformed |= self.stamp.is_none();
+        }
+    }
+
+    pub(super) fn add_cause(&mut self, text: &str) {
+        self.names_causes = true;
+        if text.starts_with('+') {
+            self.dropped = true;
+            return;
+        }
+        if self.causes.len() == MOST_CAUSES {
+            self.dropped = true;
+            return;
+        }
+        match self.stamp_of(text) {
+            Some(cause) => self.causes.push(cause),
+            None => {
+                self.malformed = true;
+                self.dropped = true;
+            }
+        }
+    }
+
+    /// The text in an envelope. A container engine ends each whole line in it with a line's end.
+    fn set_inner(&mut self, text: &str) {
+        self.partial = !text.ends_with('\n');
+        self.inner = Some(text.strip_suffix('\n').unwrap_or(text).to_owned());
+    }
+
+    fn set_wall(&mut self, wall: Option<Wall>) {
+        self.wall = self.wall.or(wall);
+    }
+
+    /// The record is read: an update is an event, too.
+    pub(super) fn settle(&mut self) {
+        if let Some(stamp) = &mut self.stamp {
+            if stamp.instance == 0 {
+                stamp.instance = self.instance.unwrap_or(0);
+            }
+            return;
+        }
+        let Update {
+            value,
+            process,
+            instance,
+            revision,
+            is_read,
+        } = std::mem::take(&mut self.update);
+        if let (Some(value), Some(process), Some(_), false) = (value, process, revision, is_read) {
+            let start = self.names.len();
+            self.names.push_str(&process);
+            self.stamp = Some(Named {
+                time: value,
+                name: (start as u32, self.names.len() as u32),
+                instance: instance.unwrap_or(0),
+                arrived: None,
+            });
+            self.kind = EventKind::Update;
+        }
+    }
+
+    /// Reads a JSON object; `false`: it is none.
+    pub(super) fn read_json(&mut self, text: &[u8]) -> bool {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let read = Object {
+            fields: self,
+            depth: 0,
+            ours: false,
+        };
+        let whole = json.deserialize_map(read).and_then(|()| json.end());
+        whole.is_ok()
+    }
+}
+
+/// The stamp in its usual form, without a look at the rarer ones.
+fn plain_parts(text: &str) -> Option<(u64, &str, u64, Option<u64>)> {
+    let (number, rest) = text.split_once('@')?;
+    let value = time(number)?;
+    let (name, parameters) = match rest.find(';') {
+        Some(end) => (&rest[..end], &rest[end..]),
+        None => (rest, ""),
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || name.len() > 128 || !name.bytes().all(is_plain) {
+        return None;
+    }
+    if parameters.is_empty() {
+        return Some((value, name, 0, None));
+    }
+    let parameters = parameters.strip_prefix(";instance=")?;
+    let instance = instance(parameters.get(..16)?)?;
+    match &parameters[16..] {
+        "" => Some((value, name, instance, None)),
+        more => Some((
+            value,
+            name,
+            instance,
+            Some(time(more.strip_prefix(";at=")?)?),
+        )),
+    }
+}
+
+fn time(text: &str) -> Option<u64> {
+    let is_number =
+        !text.is_empty() && text.len() <= 16 && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text
+        .bytes()
+        .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+    (is_number && number <= Time::MAX.get()).then_some(number)
+}
+
+/// The 16 hexadecimal digits of an instance.
+fn instance(text: &str) -> Option<u64> {
+    text.parse::<Instance>().ok().map(Instance::get)
+}
+
+/// What a key of an object is to us.
+enum Key {
+    Stamp,
+    Instance,
+    After,
+    Kind,
+    Lane,
+    Wall,
+    Level,
+    Message,
+    /// The text in an envelope.
+    Inner,
+    /// Which stream of an envelope.
+    Stream,
+    Value,
+    Process,
+    UpdateInstance,
+    Revision,
+    Operation,
+    Other,
+}
+
+impl Key {
+    fn of(name: &str) -> Key {
+        match name {
+            "lamport" => Key::Stamp,
+            "lamport_instance" | "lamport.instance" => Key::Instance,
+            "lamport_after" | "lamport.after" => Key::After,
+            "lamport_kind" | "lamport.kind" => Key::Kind,
+            "lamport_lane" | "lamport.lane" => Key::Lane,
+            "timestamp"
+            | "time"
+            | "ts"
+            | "@timestamp"
+            | "t"
+            | "asctime"
+            | "datetime"
+            | "date"
+            | "real_timestamp"
+            | "__REALTIME_TIMESTAMP" => Key::Wall,
+            "level" | "lvl" | "severity" | "levelname" | "log.level" | "PRIORITY" => Key::Level,
+            "message" | "msg" | "event" | "body" => Key::Message,
+            "log" | "MESSAGE" => Key::Inner,
+            "stream" | "_SYSTEMD_UNIT" | "CONTAINER_NAME" | "_PID" | "SYSLOG_IDENTIFIER" => {
+                Key::Stream
+            }
+            "value" => Key::Value,
+            "process" => Key::Process,
+            "instance" => Key::UpdateInstance,
+            "revision" => Key::Revision,
+            "operation" => Key::Operation,
+            _ => Key::Other,
+        }
+    }
+}
+
+/// The key of a member; inside of an object that is called `lamport` or elsewhere.
+struct Name {
+    ours: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Key, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Key, E> {
+        Ok(if self.ours {
+            Key::of_ours(name)
+        } else {
+            Key::of(name)
+        })
+    }
+}
+
+impl Key {
+    /// The same inside of an object that is called `lamport`.
+    fn of_ours(name: &str) -> Key {
+        match name {
+            "stamp" => Key::Stamp,
+            "instance" => Key::Instance,
+            "after" => Key::After,
+            "kind" => Key::Kind,
+            "lane" => Key::Lane,
+            _ => Key::Other,
+        }
+    }
+}
+
+/// An object of JSON, whose members go into the fields.
+struct Object<'f> {
+    fields: &'f mut Fields,
+    depth: u8,
+    ours: bool,
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key_seed(Name { ours: self.ours })? {
+            let is_wanted = match key {
+                Key::Other => self.depth < DEEPEST,
+                Key::Message | Key::Level => self.fields.with_text,
+                _ => true,
+            };
+            if is_wanted {
+                map.next_value_seed(Member {
+                    fields: self.fields,
+                    key,
+                    depth: self.depth,
+                })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of one key.
+struct Member<'f> {
+    fields: &'f mut Fields,
+    key: Key,
+    depth: u8,
+}
+
+impl<'de> DeserializeSeed<'de> for Member<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        let fields = self.fields;
+        match self.key {
+            Key::Stamp => fields.set_stamp(text),
+            Key::Instance => match instance(text) {
+                Some(instance) => fields.instance = Some(instance),
+                None => fields.malformed = true,
+            },
+            Key::After => fields.malformed = true,
+            Key::Kind => fields.kind = kind(text),
+            Key::Lane => fields.lane = fields.with_text.then(|| text.to_owned()),
+            Key::Wall => fields.set_wall(wall::whole(text)),
+            Key::Level => fields.level = Some(text.to_owned()),
+            Key::Message => fields.message = Some(text.to_owned()),
+            Key::Inner => fields.set_inner(text),
+            Key::Stream => {
+                fields.stream.push(b'/');
+                fields.stream.extend_from_slice(text.as_bytes());
+            }
+            Key::Process => fields.update.process = Some(text.to_owned()),
+            Key::UpdateInstance => fields.update.instance = instance(text),
+            Key::Operation => fields.update.is_read = text == "read",
+            Key::Value | Key::Revision | Key::Other => {}
+        }
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<(), E> {
+        let fields = self.fields;
+        match self.key {
+            Key::Stamp | Key::Instance | Key::After => fields.malformed = true,
+            Key::Wall => fields.set_wall(wall::of_number(number)),
+            Key::Value if number <= Time::MAX.get() => fields.update.value = Some(number),
+            Key::Revision => fields.update.revision = Some(number),
+            Key::Level => fields.level = Some(number.to_string()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<(), E> {
+        // A positive one came as u64.
+        self.fields.malformed |= matches!(self.key, Key::Stamp) && number < 0;
+        Ok(())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<(), E> {
+        if let Key::Wall = self.key {
+            self.fields.set_wall(wall::of_float(number));
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let ours = matches!(self.key, Key::Stamp);
+        Object {
+            fields: self.fields,
+            depth: self.depth + 1,
+            ours,
+        }
+        .visit_map(map)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        match self.key {
+            Key::After => {
+                self.fields.names_causes = true;
+                while elements
+                    .next_element_seed(Element(&mut *self.fields))?
+                    .is_some()
+                {}
+            }
+            // A message of journald that is no text comes as its bytes.
+            Key::Inner => {
+                let mut bytes = Vec::new();
+                while let Some(byte) = elements.next_element::<u8>()? {
+                    bytes.push(byte);
+                }
+                self.fields.set_inner(&String::from_utf8_lossy(&bytes));
+            }
+            _ => while elements.next_element::<IgnoredAny>()?.is_some() {},
+        }
+        Ok(())
+    }
+}
+
+/// One cause.
+struct Element<'f>(&'f mut Fields);
+
+impl<'de> DeserializeSeed<'de> for Element<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Element<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a stamp")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        self.0.add_cause(text);
+        Ok(())
+    }
+}
+
+fn kind(text: &str) -> EventKind {
+    match text {
+        "send" => EventKind::Send,
+        "receive" => EventKind::Receive,
+        "update" => EventKind::Update,
+        "read" => EventKind::Read,
+        _ => EventKind::Local,
+    }
+}
