@@ -1,5 +1,5 @@
 //! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
-//! `check`.
+//! `check`, `order`, `explain`.
 //!
 //! A library, because the Python wheel carries the same command. One file for each
 //! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
@@ -21,9 +21,12 @@ mod args;
 mod check;
 mod demo;
 mod environment;
+mod explain;
 mod faults;
 mod history;
+mod input;
 mod nodes;
+mod order;
 mod output;
 mod private_etcd;
 mod read;
@@ -73,6 +76,8 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Repair(args) => repair::repair(&args, &settings, &output, stop),
         Command::Demo(args) => demo::demo(&args, &settings, &output, stop),
         Command::Check(args) => check::check_histories(&args, &settings, &output),
+        Command::Order(args) => order::order(&args, &settings, &output, stop),
+        Command::Explain(args) => explain::explain(&args, &settings, &output, stop),
     };
     let code = match result {
         Ok(()) => 0,

@@ -1,7 +1,8 @@
 //! Everything that is printed: for people or as JSON.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -37,6 +38,11 @@ impl Output {
         }
     }
 
+    /// Whether a person looks at standard output.
+    pub(super) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// A line for people, on standard output.
     pub(super) fn line(&self, text: impl Display) -> Result<(), Ending> {
         written(writeln!(io::stdout(), "{text}"))
@@ -50,11 +56,7 @@ impl Output {
 
     /// A line for programs, on standard output.
     pub(super) fn object(&self, object: &impl Serialize) -> Result<(), Ending> {
-        let text = serde_json::to_string(object).map_err(|error| {
-            let message = format!("the output can't be put into JSON: {error}");
-            Error::with_source(ErrorKind::Internal, message, error)
-        })?;
-        self.line(escape_json(text))
+        self.line(json(object)?)
     }
 
     /// Something beside the results: among them for people, apart from them for programs.
@@ -102,10 +104,101 @@ impl Output {
         let _ = writeln!(io::stderr(), "{who} {message}");
     }
 
+    /// A line for people that belongs to no result, on standard error.
+    pub(super) fn aside(&self, text: impl Display) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Standard output for many lines, in large pieces.
+    pub(super) fn lines(&self) -> Lines {
+        Lines(BufWriter::with_capacity(1 << 17, io::stdout().lock()))
+    }
+
+    /// Tells of long work where somebody watches.
+    pub(super) fn progress(&self, verb: &'static str) -> Progress {
+        Progress {
+            verb,
+            is_watched: io::stderr().is_terminal(),
+            done: 0,
+            next: Instant::now() + SILENT,
+            is_shown: false,
+        }
+    }
+
     /// The text as it looks on standard output.
     pub(super) fn paint(&self, look: Look, text: impl Display) -> String {
         paint(self.colour, look, text)
     }
+}
+
+/// Before that nobody wonders.
+const SILENT: Duration = Duration::from_secs(1);
+
+/// How often it is told anew.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Bytes that are done, on standard error.
+pub(super) struct Progress {
+    verb: &'static str,
+    is_watched: bool,
+    done: u64,
+    next: Instant,
+    is_shown: bool,
+}
+
+impl Progress {
+    pub(super) fn advance(&mut self, bytes: u64) {
+        self.done += bytes;
+        if self.is_watched && Instant::now() >= self.next {
+            self.next = Instant::now() + AGAIN;
+            self.is_shown = true;
+            let megabytes = self.done / 1_000_000;
+            let _ = write!(io::stderr(), "\r\x1b[K{} {megabytes} MB", self.verb);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// Lines of others, many of them.
+pub(super) struct Lines(BufWriter<StdoutLock<'static>>);
+
+impl Lines {
+    /// As they are: for programs.
+    pub(super) fn verbatim(&mut self, lines: &[u8]) -> Result<(), Ending> {
+        written(
+            self.0
+                .write_all(lines)
+                .and_then(|()| self.0.write_all(b"\n")),
+        )
+    }
+
+    /// A line of ours.
+    pub(super) fn line(&mut self, text: impl Display) -> Result<(), Ending> {
+        written(writeln!(self.0, "{text}"))
+    }
+
+    pub(super) fn object(&mut self, object: &impl Serialize) -> Result<(), Ending> {
+        self.line(json(object)?)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Ending> {
+        written(self.0.flush())
+    }
+}
+
+fn json(object: &impl Serialize) -> Result<String, Ending> {
+    let text = serde_json::to_string(object).map_err(|error| {
+        let message = format!("the output can't be put into JSON: {error}");
+        Error::with_source(ErrorKind::Internal, message, error)
+    })?;
+    Ok(escape_json(text))
 }
 
 fn paint(colour: bool, look: Look, text: impl Display) -> String {
@@ -239,6 +332,29 @@ pub(super) fn after(previous: Option<&Holder>) -> String {
     match previous {
         Some(holder) => format!("after {}@{}", holder.value, escape(&holder.process)),
         None => "the first record".to_owned(),
+    }
+}
+
+/// A number of things, in groups of three digits.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.char_indices() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Nanoseconds as people say them: `6.2 ms`, `1.5 s`.
+pub(super) fn milliseconds(nanoseconds: i64) -> String {
+    let milliseconds = nanoseconds as f64 / 1e6;
+    match milliseconds.abs() {
+        0.0..0.1 => format!("{milliseconds:.3} ms"),
+        0.1..1_000.0 => format!("{milliseconds:.1} ms"),
+        _ => format!("{:.1} s", milliseconds / 1e3),
     }
 }
 

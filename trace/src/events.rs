@@ -109,6 +109,9 @@ pub struct Events {
     pub(crate) cause_times: Vec<u64>,
     /// How long before the event's own time they arrived; [`UNSAID`].
     pub(crate) cause_ages: Vec<u32>,
+    /// The number of each event's first line in its source, from 1; empty unless asked for.
+    pub(crate) numbers: Vec<u32>,
+    /// By the event that they stand behind.
     pub(crate) hollow: Vec<Hollow>,
     pub(crate) lives: Vec<Life>,
     pub(crate) sources: Vec<Box<str>>,
@@ -129,6 +132,7 @@ const SOURCE_SHIFT: u32 = 44;
 pub(crate) const COMPLETE: u8 = 1;
 pub(crate) const DUPLICATE: u8 = 2;
 pub(crate) const INVERTED: u8 = 4;
+pub(crate) const HAS_HOLLOW: u8 = 8;
 pub(crate) const KIND_SHIFT: u32 = 4;
 
 impl Events {
@@ -199,6 +203,26 @@ impl Events {
         }
     }
 
+    /// Which line of its source the event is, from 1, where the reader [was asked to
+    /// number](crate::Reader::numbering) them.
+    pub fn line_number(&self, event: u32) -> Option<u32> {
+        self.numbers.get(event as usize).copied()
+    }
+
+    /// The lines without a stamp that stand elsewhere and belong behind an event; `None`: those that
+    /// stand before the first event of their stream.
+    pub fn behind(&self, event: Option<u32>) -> impl Iterator<Item = Place> + '_ {
+        let has_some = event.is_none_or(|event| self.has(event, HAS_HOLLOW));
+        let start = match has_some {
+            true => self.hollow.partition_point(|hollow| hollow.behind < event),
+            false => self.hollow.len(),
+        };
+        let behind = self.hollow[start..].iter();
+        behind
+            .take_while(move |hollow| hollow.behind == event)
+            .map(|hollow| hollow.place)
+    }
+
     /// What the event is.
     pub fn kind(&self, event: u32) -> EventKind {
         match self.flags[event as usize] >> KIND_SHIFT {
@@ -261,8 +285,23 @@ impl Events {
     /// The newest event of a life at a time or before it.
     pub fn at(&self, point: Point) -> Option<u32> {
         let events = self.of_life(point.life);
-        let after = events.partition_point(|&event| self.times[event as usize] <= point.time);
+        let after = self.count_until(events, point.time);
         after.checked_sub(1).map(|i| events[i])
+    }
+
+    /// How many of these, in order, lie at a time or before it. Looks from the end, where causes mostly
+    /// are.
+    pub(crate) fn count_until(&self, events: &[u32], time: u64) -> usize {
+        let (mut end, mut step) = (events.len(), 1);
+        while end > 0 {
+            let start = end.saturating_sub(step);
+            if self.times[events[start] as usize] <= time {
+                let until = |&event: &u32| self.times[event as usize] <= time;
+                return start + events[start..end].partition_point(until);
+            }
+            (end, step) = (start, step * 2);
+        }
+        0
     }
 
     /// The first event of a life at a time or after it.
@@ -302,6 +341,13 @@ impl Events {
             let event = event as usize;
             (times[event], rank[lives[event] as usize])
         });
+        // Stable, so they stay as they were read.
+        self.hollow.sort_by_key(|hollow| hollow.behind);
+        for hollow in &self.hollow {
+            if let Some(behind) = hollow.behind {
+                self.flags[behind as usize] |= HAS_HOLLOW;
+            }
+        }
         let mut newest = None;
         let mut ends = vec![0_u32; self.lives.len()];
         for &event in &self.order {

@@ -8,10 +8,14 @@ mod events;
 mod graph;
 mod judge;
 mod read;
+mod rules;
+mod walls;
 
 pub use self::events::{Cause, Counts, EventKind, Events, Life, Place, Point};
-pub use self::graph::{Answer, Edge, Graph, Missing, Unknown};
+pub use self::graph::{Answer, Edge, Graph, Hop, Missing, Unknown};
 pub use self::judge::{
     Action, Call, History, Kind, Line, Log, Options, Outcome, Verdict, Violation, check,
 };
-pub use self::read::Reader;
+pub use self::read::{Description, Reader, describe};
+pub use self::rules::{Broken, broken};
+pub use self::walls::{ClockPair, Inversion, Walls, look_at_walls};

@@ -47,11 +47,13 @@ pub struct Reader {
     sole: Stream,
     /// A line whose end has not come yet.
     begun: Vec<u8>,
-    /// Where it begins, and how long it is, read or not.
-    begun_at: u64,
+    /// How long it is, read or not.
     begun_length: u64,
     at: u64,
     export: Option<Export>,
+    numbering: bool,
+    /// The line that is being read, from 1.
+    number: u32,
 }
 
 /// What is known of one stream: a container's, in a file that several share.
@@ -67,23 +69,33 @@ struct Stream {
     /// The beginning of a text that came in parts, and where it stands.
     part: Vec<u8>,
     part_at: u64,
+    part_number: u32,
 }
 
 /// An entry of journald's export form, which has several lines.
 #[derive(Debug, Default)]
 struct Export {
     at: u64,
+    number: u32,
     text: Vec<u8>,
 }
 
 impl Reader {
+    /// A reader that also remembers the number of each event's line: four bytes more for each.
+    pub fn numbering() -> Reader {
+        Reader {
+            numbering: true,
+            ..Reader::default()
+        }
+    }
+
     /// Another source begins; `name` is how answers call it.
     pub fn begin(&mut self, name: &str) {
         self.end();
         self.events.sources.push(name.into());
         self.streams.clear();
         self.sole = Stream::default();
-        (self.at, self.begun_at) = (0, 0);
+        (self.at, self.number) = (0, 0);
     }
 
     /// The next bytes of the source.
@@ -107,7 +119,6 @@ impl Reader {
             bytes = &bytes[end + 1..];
         }
         if !bytes.is_empty() {
-            self.begun_at = self.at;
             self.begun
                 .extend_from_slice(&bytes[..bytes.len().min(LONGEST)]);
             self.begun_length = bytes.len() as u64;
@@ -137,7 +148,9 @@ impl Reader {
                 let (text, at) = (std::mem::take(&mut stream.part), stream.part_at);
                 self.fields.clear();
                 self.fields.read_text(&text);
-                self.record(&mut stream, at, self.at.saturating_sub(at + 1));
+                let length = self.at.saturating_sub(at + 1);
+                let number = stream.part_number;
+                self.record(&mut stream, at, length, number);
             }
         }
     }
@@ -158,12 +171,13 @@ impl Reader {
         let at = self.at;
         self.at += length + 1;
         self.events.counts.lines += 1;
+        self.number = self.number.saturating_add(1);
         if at == 0 && line.starts_with(b"__CURSOR=") {
             self.export = Some(Export::default());
         }
         if let Some(export) = &mut self.export {
             if export.text.is_empty() {
-                export.at = at;
+                (export.at, export.number) = (at, self.number);
             }
             if !line.is_empty() {
                 if export.text.len() < LONGEST {
@@ -179,7 +193,7 @@ impl Reader {
         let text = self.fields.read_line(line);
         let mut stream = self.take_stream();
         match text {
-            None => self.record(&mut stream, at, length),
+            None => self.record(&mut stream, at, length, self.number),
             Some(text) => self.piece(&mut stream, at, length, &text),
         }
         self.put_stream(stream);
@@ -189,17 +203,18 @@ impl Reader {
     fn piece(&mut self, stream: &mut Stream, at: u64, length: u64, text: &[u8]) {
         if !self.fields.partial && stream.part.is_empty() {
             self.fields.read_text(text);
-            return self.record(stream, at, length);
+            return self.record(stream, at, length, self.number);
         }
         if stream.part.is_empty() {
-            stream.part_at = at;
+            (stream.part_at, stream.part_number) = (at, self.number);
         }
         let room = LONGEST.saturating_sub(stream.part.len());
         stream.part.extend_from_slice(&text[..text.len().min(room)]);
         if !self.fields.partial {
             let joined = std::mem::take(&mut stream.part);
             self.fields.read_text(&joined);
-            self.record(stream, stream.part_at, at + length - stream.part_at);
+            let (begin, number) = (stream.part_at, stream.part_number);
+            self.record(stream, begin, at + length - begin, number);
         }
     }
 
@@ -211,12 +226,12 @@ impl Reader {
         let mut stream = self.take_stream();
         // To the blank line behind it.
         let length = self.at.saturating_sub(2).saturating_sub(export.at);
-        self.record(&mut stream, export.at, length);
+        self.record(&mut stream, export.at, length, export.number);
         self.put_stream(stream);
     }
 
     /// The fields hold a record, which stands there.
-    fn record(&mut self, stream: &mut Stream, at: u64, length: u64) {
+    fn record(&mut self, stream: &mut Stream, at: u64, length: u64, number: u32) {
         self.fields.settle();
         let counts = &mut self.events.counts;
         counts.malformed += u64::from(self.fields.malformed);
@@ -255,6 +270,9 @@ impl Reader {
             stream.end = end + 1;
             return;
         };
+        if self.numbering {
+            self.events.numbers.push(number);
+        }
         let life = self.life_in(stream, &stamp);
         self.event(stream, life, &stamp, at, length);
         stream.end = end + 1;
@@ -271,6 +289,8 @@ impl Reader {
                 // A line before that is not before: told with the other broken rules.
                 match stamp.time.checked_sub(cause.time) {
                     Some(0) | None => self.went_back(event, cause.time),
+                    // A message to itself.
+                    Some(_) if cause.arrived.is_some() => {}
                     Some(far) => match u32::try_from(far) {
                         Ok(far) if back == 0 || far < back => back = far,
                         Ok(_) => {}
@@ -433,5 +453,53 @@ impl Reader {
                 step,
             })
             .collect();
+    }
+}
+
+/// What a person is shown of a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// Its text, without what is told apart: the stamp and its causes.
+    pub message: String,
+    /// The level, as the logger calls it.
+    pub level: Option<String>,
+    /// The thread or task, if it is said.
+    pub lane: Option<String>,
+}
+
+/// What the lines of an event, with those without a stamp behind it, say. The message is the first
+/// line's alone.
+///
+/// ```
+/// let line = br#"{"lamport":"2@api","level":"info","message":"out of tea"}"#;
+/// assert_eq!(lamport_trace::describe(line).message, "out of tea");
+/// assert_eq!(lamport_trace::describe(b"out of tea 2@api <-").message, "out of tea");
+/// ```
+pub fn describe(text: &[u8]) -> Description {
+    let mut fields = Fields::default();
+    fields.with_text = true;
+    let mut part = Vec::new();
+    if text.starts_with(b"__CURSOR=") {
+        fields.read_export(text);
+    } else {
+        for line in text.split(|&byte| byte == b'\n') {
+            let Some(text) = fields.read_line(line) else {
+                break;
+            };
+            let goes_on = fields.partial;
+            part.extend_from_slice(&text);
+            if !goes_on {
+                fields.read_text(&part);
+                break;
+            }
+        }
+    }
+    let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    Description {
+        message: fields
+            .message
+            .unwrap_or_else(|| String::from_utf8_lossy(first).into_owned()),
+        level: fields.level,
+        lane: fields.lane,
     }
 }

@@ -1,0 +1,253 @@
+//! Logs as input: files, what comes on standard input, gzip of either. They are read twice, once for
+//! their stamps and once for their texts, so that a million lines need little memory; what can't be read
+//! twice is put into a temporary file first.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+
+use flate2::read::MultiGzDecoder;
+
+use super::Ending;
+use super::output::{Output, Progress};
+use super::stop::Stop;
+use lamport_clock::excerpt::quote;
+use lamport_clock::{Error, ErrorKind};
+use lamport_trace::{Events, Place, Reader};
+
+/// What is read at once.
+const GULP: usize = 1 << 18;
+
+/// A piece of a file that is kept, where several streams share it.
+const PIECE: usize = 1 << 16;
+
+/// So many pieces are.
+const KEPT: usize = 32;
+
+/// A source's texts, as they were fed.
+pub(super) struct Texts {
+    files: Vec<(String, File)>,
+    /// The pieces that were read last, each in the place that its number gives it.
+    pieces: Vec<Piece>,
+    joined: Vec<u8>,
+}
+
+struct Piece {
+    source: u32,
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+/// Reads all of them. `reader` may have been told to number lines.
+pub(super) fn read(
+    paths: &[String],
+    mut reader: Reader,
+    output: &Output,
+    stop: &Stop,
+) -> Result<(Events, Texts), Ending> {
+    if paths.iter().filter(|path| *path == "-").count() > 1 {
+        return Err(wrong(
+            "'-', which is standard input, can be named once".to_owned(),
+            None,
+        ));
+    }
+    let mut files = Vec::new();
+    let mut progress = output.progress("read");
+    for path in paths {
+        let name = if path == "-" { "<stdin>" } else { path };
+        reader.begin(name);
+        let file = read_one(path, &mut reader, &mut progress, stop)
+            .map_err(|error| unreadable(name, error))??;
+        files.push((name.to_owned(), file));
+    }
+    drop(progress);
+    let texts = Texts {
+        files,
+        pieces: Vec::new(),
+        joined: Vec::new(),
+    };
+    Ok((reader.finish(), texts))
+}
+
+fn read_one(
+    path: &str,
+    reader: &mut Reader,
+    progress: &mut Progress,
+    stop: &Stop,
+) -> io::Result<Result<File, Ending>> {
+    let mut from: Box<dyn Read> = match path {
+        "-" => Box::new(io::stdin().lock()),
+        path => {
+            let mut file = File::open(path)?;
+            let mut magic = [0; 2];
+            // A pipe or a device can't be read twice either.
+            let is_plain =
+                file.metadata()?.is_file() && !(file.read(&mut magic)? == 2 && magic == GZIP);
+            if is_plain {
+                file.seek(SeekFrom::Start(0))?;
+                let fed = feed(&mut file, reader, None, progress, stop)?;
+                return Ok(fed.map(|()| file));
+            }
+            if file.metadata()?.is_file() {
+                file.seek(SeekFrom::Start(0))?;
+            }
+            Box::new(file)
+        }
+    };
+    let mut head = Vec::new();
+    (&mut from).take(2).read_to_end(&mut head)?;
+    let is_gzip = head == GZIP;
+    let from = io::Cursor::new(head).chain(from);
+    let mut from: Box<dyn Read> = match is_gzip {
+        true => Box::new(MultiGzDecoder::new(from)),
+        false => Box::new(from),
+    };
+    let mut kept = tempfile::tempfile()?;
+    let fed = feed(&mut from, reader, Some(&mut kept), progress, stop)?;
+    Ok(fed.map(|()| kept))
+}
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+fn feed(
+    from: &mut dyn Read,
+    reader: &mut Reader,
+    mut keep: Option<&mut File>,
+    progress: &mut Progress,
+    stop: &Stop,
+) -> io::Result<Result<(), Ending>> {
+    let mut bytes = vec![0; GULP];
+    loop {
+        if stop.requested() {
+            return Ok(Err(Ending::Interrupted));
+        }
+        let count = match from.read(&mut bytes) {
+            Ok(0) => return Ok(Ok(())),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if let Some(keep) = &mut keep {
+            keep.write_all(&bytes[..count])?;
+        }
+        reader.feed(&bytes[..count]);
+        progress.advance(count as u64);
+    }
+}
+
+impl Texts {
+    /// The bytes that stand there.
+    pub(super) fn get(&mut self, place: Place) -> Result<&[u8], Ending> {
+        let read = self.try_get(place);
+        match read {
+            Ok(true) => {}
+            Ok(false) => {
+                let name = &self.files[place.source as usize].0;
+                let message = format!("{} became shorter while it was read", quote(name));
+                return Err(Ending::Failed(Error::new(ErrorKind::Internal, message)));
+            }
+            Err(error) => return Err(unreadable(&self.files[place.source as usize].0, error)),
+        }
+        if !self.joined.is_empty() {
+            return Ok(&self.joined);
+        }
+        let (number, start) = split(place.offset);
+        let piece = &self.pieces[slot(place.source, number)];
+        Ok(&piece.bytes[start..start + place.length as usize])
+    }
+
+    /// Which line begins there, from 1: the ends of those before it are counted.
+    pub(super) fn line_number(&mut self, place: Place) -> Result<u64, Ending> {
+        let (last, end) = split(place.offset);
+        let mut line = 1;
+        for number in 0..=last {
+            let bytes = match self.load(place.source, number) {
+                Ok(bytes) => bytes,
+                Err(error) => return Err(unreadable(&self.files[place.source as usize].0, error)),
+            };
+            let before = &bytes[..if number == last {
+                end.min(bytes.len())
+            } else {
+                bytes.len()
+            }];
+            line += memchr::memchr_iter(b'\n', before).count() as u64;
+        }
+        Ok(line)
+    }
+
+    /// Sees to it that the place's piece is there, or its pieces joined. `false`: the file is shorter.
+    fn try_get(&mut self, place: Place) -> io::Result<bool> {
+        self.joined.clear();
+        let (first, start) = split(place.offset);
+        let end = start + place.length as usize;
+        if self.load(place.source, first)?.len() >= end {
+            return Ok(true);
+        }
+        let (mut number, mut start, mut left) = (first, start, place.length as usize);
+        while left > 0 {
+            let bytes = self.load(place.source, number)?;
+            let bytes = bytes.get(start..).unwrap_or_default();
+            let taken = &bytes[..bytes.len().min(left)];
+            if taken.is_empty() {
+                return Ok(false);
+            }
+            left -= taken.len();
+            let taken = taken.to_vec();
+            self.joined.extend_from_slice(&taken);
+            (number, start) = (number + 1, 0);
+        }
+        Ok(true)
+    }
+
+    fn load(&mut self, source: u32, number: u64) -> io::Result<&[u8]> {
+        if self.pieces.is_empty() {
+            let empty = |_| Piece {
+                source: u32::MAX,
+                number: 0,
+                bytes: Vec::new(),
+            };
+            self.pieces = (0..KEPT).map(empty).collect();
+        }
+        let piece = &mut self.pieces[slot(source, number)];
+        if (piece.source, piece.number) != (source, number) {
+            piece.bytes.resize(PIECE, 0);
+            let file = &self.files[source as usize].1;
+            let mut filled = 0;
+            while filled < PIECE {
+                let at = number * PIECE as u64 + filled as u64;
+                match file.read_at(&mut piece.bytes[filled..], at) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            piece.bytes.truncate(filled);
+            (piece.source, piece.number) = (source, number);
+        }
+        Ok(&piece.bytes)
+    }
+}
+
+/// The number of a piece, and where in it.
+fn split(offset: u64) -> (u64, usize) {
+    (offset / PIECE as u64, (offset % PIECE as u64) as usize)
+}
+
+fn slot(source: u32, number: u64) -> usize {
+    (u64::from(source) * 7 + number) as usize % KEPT
+}
+
+fn unreadable(name: &str, error: io::Error) -> Ending {
+    wrong(
+        format!("{} can't be read: {error}", quote(name)),
+        Some(error),
+    )
+}
+
+fn wrong(message: String, error: Option<io::Error>) -> Ending {
+    Ending::Usage(match error {
+        Some(error) => Error::with_source(ErrorKind::InvalidArgument, message, error),
+        None => Error::new(ErrorKind::InvalidArgument, message),
+    })
+}

@@ -1,0 +1,219 @@
+//! Wall clocks against the order: which lines show less than one of their causes did, and between which
+//! bounds the clocks then differ.
+//!
+//! A message leaves before it arrives. So the receiver's clock is ahead of the sender's by no more than
+//! the difference of what they showed, and each message bounds that from one side. The bounds of several
+//! clocks are closed as difference constraints are (Bellman 1958, Floyd 1962; for clocks Duda et al.,
+//! "Estimating Global Time in Distributed Systems", 1987). They hold as long as nobody sets a clock in
+//! between; raw times are never moved.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::events::{Events, INVERTED};
+
+/// So many are told of one by one.
+const MOST_TOLD: usize = 10;
+
+/// Beyond so many processes the bounds are those of messages between the two alone: closing them takes
+/// the third power of their number.
+const MOST_CLOSED: usize = 256;
+
+/// A line whose wall clock shows less than that of one of its causes did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inversion {
+    /// The event.
+    pub event: u32,
+    /// What came before it.
+    pub cause: u32,
+    /// By how much less, in nanoseconds.
+    pub by: i64,
+}
+
+/// How two processes' wall clocks stand to each other, as far as messages prove it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClockPair {
+    /// One process.
+    pub of: Box<str>,
+    /// The other one.
+    pub ahead_of: Box<str>,
+    /// `of` is ahead of the other by at least so many nanoseconds; below 0: it may be behind.
+    pub at_least: Option<i64>,
+    /// And by at most so many.
+    pub at_most: Option<i64>,
+    /// From so many messages between the two.
+    pub messages: u64,
+}
+
+impl ClockPair {
+    /// Whether no two clocks that nobody sets can be like that: one was set, or they drift apart.
+    pub fn is_contradictory(&self) -> bool {
+        matches!((self.at_least, self.at_most), (Some(least), Some(most)) if least > most)
+    }
+}
+
+/// What the wall clocks show.
+#[derive(Clone, Debug, Default)]
+pub struct Walls {
+    /// How many events lie before one of their causes by wall clock.
+    pub inverted: u64,
+    /// How many events have a cause with which they can be compared.
+    pub compared: u64,
+    /// Those by the most, first.
+    pub worst: Vec<Inversion>,
+    /// For each direction between two processes: the bound, and from how many messages.
+    bounds: HashMap<(u32, u32), (i64, u64)>,
+}
+
+/// Compares each event's wall clock with those of its causes, and marks the inverted ones.
+pub fn look_at_walls(events: &mut Events) -> Walls {
+    let mut walls = Walls::default();
+    let mut passed = vec![0_u32; events.lives.len()];
+    let mut inverted = Vec::new();
+    for &event in events.order() {
+        if events.is_duplicate(event) {
+            continue;
+        }
+        let to = events.point(event);
+        if events.wall(event).is_some() {
+            let previous = passed[to.life as usize].checked_sub(1);
+            let previous = previous.map(|i| events.of_life(to.life)[i as usize]);
+            let found = walls.look_at(events, event, previous, &passed);
+            if found {
+                inverted.push(event);
+            }
+        }
+        passed[to.life as usize] += 1;
+    }
+    for event in inverted {
+        events.flags[event as usize] |= INVERTED;
+    }
+    walls
+}
+
+impl Walls {
+    fn look_at(
+        &mut self,
+        events: &Events,
+        event: u32,
+        previous: Option<u32>,
+        passed: &[u32],
+    ) -> bool {
+        let to = events.point(event);
+        let mut worst: Option<Inversion> = None;
+        let (mut is_compared, step) = (false, events.lives[to.life as usize].step as i64);
+        let mut compare = |cause: u32| {
+            let (wall, before) = (events.wall(event)?, events.wall(cause)?);
+            is_compared = true;
+            // It was written in whole steps, the rest of the last one is not known.
+            let ahead = wall.checked_add(step)?.checked_sub(before)?;
+            let by = before.checked_sub(wall)?;
+            if ahead <= 0 && worst.is_none_or(|worst| by > worst.by) {
+                worst = Some(Inversion { event, cause, by });
+            }
+            Some(ahead)
+        };
+        previous.and_then(&mut compare);
+        for cause in events.causes(event) {
+            let from = cause.from;
+            // A lie, told with the broken rules.
+            if from.time >= to.time {
+                continue;
+            }
+            // Who sent had shown at least what the newest line before it shows.
+            let seen = &events.of_life(from.life)[..passed[from.life as usize] as usize];
+            let Some(last) = events.count_until(seen, from.time).checked_sub(1) else {
+                continue;
+            };
+            let Some(ahead) = compare(seen[last]) else {
+                continue;
+            };
+            let bound = self
+                .bounds
+                .entry((from.life, to.life))
+                .or_insert((ahead, 0));
+            *bound = (bound.0.min(ahead), bound.1 + 1);
+        }
+        self.compared += u64::from(is_compared);
+        let Some(worst) = worst else { return false };
+        self.inverted += 1;
+        let place = self.worst.partition_point(|other| other.by >= worst.by);
+        if place < MOST_TOLD {
+            self.worst.insert(place, worst);
+            self.worst.truncate(MOST_TOLD);
+        }
+        true
+    }
+
+    /// By how much the clocks of each two processes differ, at least and at most. A process keeps its
+    /// clock when it begins anew.
+    pub fn clocks(&self, events: &Events) -> Vec<ClockPair> {
+        let lives = events.lives();
+        let mut names: Vec<&str> = Vec::new();
+        for &(from, to) in self.bounds.keys() {
+            names.extend([from, to].map(|life| &*lives[life as usize].process));
+        }
+        names.sort_unstable();
+        names.dedup();
+        let place = |life: u32| {
+            let name = &*lives[life as usize].process;
+            names.binary_search(&name).unwrap_or_default()
+        };
+        // bounds[(a, b)]: b is ahead of a by less than that.
+        let mut bounds: HashMap<(usize, usize), i64> = HashMap::new();
+        let mut messages: HashMap<(usize, usize), u64> = HashMap::new();
+        for (&(from, to), &(bound, count)) in &self.bounds {
+            let (from, to) = (place(from), place(to));
+            if from != to {
+                let known = bounds.entry((from, to)).or_insert(bound);
+                *known = bound.min(*known);
+                *messages.entry((from.min(to), from.max(to))).or_default() += count;
+            }
+        }
+        if names.len() <= MOST_CLOSED {
+            close(&mut bounds, names.len());
+        }
+        let mut pairs: Vec<(usize, usize)> =
+            bounds.keys().map(|&(a, b)| (a.min(b), a.max(b))).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let pair = |(a, b): (usize, usize)| ClockPair {
+            of: names[b].into(),
+            ahead_of: names[a].into(),
+            at_least: bounds.get(&(b, a)).map(|bound| -bound),
+            at_most: bounds.get(&(a, b)).copied(),
+            messages: messages.get(&(a, b)).copied().unwrap_or(0),
+        };
+        pairs.into_iter().map(pair).collect()
+    }
+}
+
+/// By way of a third one is a bound, too.
+fn close(bounds: &mut HashMap<(usize, usize), i64>, count: usize) {
+    let mut table = vec![None; count * count];
+    for (&(a, b), &bound) in bounds.iter() {
+        table[a * count + b] = Some(bound);
+    }
+    for via in 0..count {
+        for a in 0..count {
+            let Some(first) = table[a * count + via] else {
+                continue;
+            };
+            for b in 0..count {
+                if let Some(second) = table[via * count + b]
+                    && a != b
+                {
+                    let sum = i64::saturating_add(first, second);
+                    let known = &mut table[a * count + b];
+                    *known = Some(known.map_or(sum, |known: i64| known.min(sum)));
+                }
+            }
+        }
+    }
+    for (i, bound) in table.iter().enumerate() {
+        if let Some(bound) = *bound {
+            bounds.insert((i / count, i % count), bound);
+        }
+    }
+}
