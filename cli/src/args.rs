@@ -273,6 +273,20 @@ pub(super) struct Order {
     #[command(flatten)]
     pub(super) input: Input,
 
+    /// Go on with what is still written: each line as soon as those of its causes are out
+    #[arg(short, long, conflicts_with = "clocks")]
+    pub(super) follow: bool,
+
+    /// With --follow, wait no longer than that for the line of a cause: it may never come
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1s",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
+    pub(super) patience: Duration,
+
     /// Print by how much the wall clocks of each two processes differ instead, at least and at most,
     /// and from how many messages that is known
     #[arg(long)]
@@ -286,10 +300,11 @@ pub(super) struct Order {
 /// An event is named by its stamp or by its line, api.log:12. The answer is one of: before or after,
 /// with the messages that prove it, line by line; concurrent, where neither can have known of the
 /// other; unknown, with the lines that would settle it. Lines that are missing can make an answer
-/// unknown, and never another one.
+/// unknown, and never another one. Where no message orders two events and the shared clock did, that
+/// is said beside it.
 ///
-/// With --json the answer is an object with answer, a, b, path and missing. Exit status: 0 there is
-/// an answer, 2 an event or a file can't be found.
+/// With --json the answer is an object with answer, a, b, path, missing and shared_clock. Exit status:
+/// 0 there is an answer, 2 an event or a file can't be found.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Explain {
@@ -322,9 +337,10 @@ pub(super) struct Explain {
     )]
     pub(super) hops: u32,
 
-    /// Count messages alone, not the order in which times were taken from the shared clock
+    /// With --causes, --effects and --cut, count not messages alone: also the order in which times
+    /// were taken from the shared clock
     #[arg(long)]
-    pub(super) messages: bool,
+    pub(super) clock: bool,
 }
 
 /// What is read.

@@ -31,7 +31,6 @@ pub(super) fn explain(
         )));
     }
     let (events, texts) = input::read(files, Reader::numbering(), output, stop)?;
-    let graph = Graph::new(&events, !args.messages);
     let mut told = Told {
         events: &events,
         texts,
@@ -39,8 +38,20 @@ pub(super) fn explain(
     };
     if let [a, b] = pair {
         let (a, b) = (told.find(a)?, told.find(b)?);
-        return told.answer(a, b, &graph.compare(a, b));
+        let answer = Graph::new(&events).compare(a, b);
+        let by_clock = match answer {
+            Answer::Concurrent | Answer::Unknown(_) => {
+                Some(Graph::with_shared_clock(&events).compare(a, b))
+            }
+            _ => None,
+        };
+        let is_proof = |answer: &Answer| matches!(answer, Answer::Before(_) | Answer::After(_));
+        return told.answer(a, b, &answer, by_clock.filter(is_proof).as_ref());
     }
+    let graph = match args.clock {
+        true => Graph::with_shared_clock(&events),
+        false => Graph::new(&events),
+    };
     if let Some(name) = &args.causes {
         let point = told.find(name)?;
         return told.hops(point, &graph.causes_by_hops(point, args.hops), "before");
@@ -91,6 +102,14 @@ struct AnswerObject {
     b: MomentObject,
     path: Vec<StepObject>,
     missing: Vec<MissingObject>,
+    /// What the order of the shared clock proves where no message does.
+    shared_clock: Option<ClockObject>,
+}
+
+#[derive(Serialize)]
+struct ClockObject {
+    answer: &'static str,
+    path: Vec<StepObject>,
 }
 
 #[derive(Serialize)]
@@ -136,12 +155,12 @@ impl Told<'_> {
         }
     }
 
-    fn find_stamp(&self, name: &str, stamp: &Stamp) -> Result<Point, Ending> {
-        let time = stamp.time.get();
+    fn find_stamp(&self, name: &str, named: &Stamp) -> Result<Point, Ending> {
+        let time = named.time.get();
         let lives = (0_u32..).zip(self.events.lives());
         let mut points: Vec<Point> = lives
-            .filter(|(_, life)| *life.process == *stamp.process.as_str())
-            .filter(|(_, life)| stamp.instance.get() == 0 || stamp.instance == life.instance)
+            .filter(|(_, life)| *life.process == *named.process.as_str())
+            .filter(|(_, life)| named.instance.get() == 0 || named.instance == life.instance)
             .map(|(life, _)| Point { life, time })
             .collect();
         if points.is_empty() {
@@ -161,7 +180,7 @@ impl Told<'_> {
                 let stamps: Vec<String> = points
                     .iter()
                     .take(4)
-                    .map(|&point| stamp_of(self.events, point))
+                    .map(|&point| stamp(self.events, point))
                     .collect();
                 let why = format!(
                     "several instances of that process have such a time: {}",
@@ -214,27 +233,44 @@ impl Told<'_> {
         Ok(format!("{place}: {}", short(message.trim())))
     }
 
-    fn answer(&mut self, a: Point, b: Point, answer: &Answer) -> Result<(), Ending> {
-        let (word, path, missing) = match answer {
-            Answer::Before(path) => ("before", &path[..], None),
-            Answer::After(path) => ("after", &path[..], None),
-            Answer::Same => ("same", &[][..], None),
-            Answer::Concurrent => ("concurrent", &[][..], None),
-            Answer::Unknown(missing) => ("unknown", &[][..], Some(missing)),
-        };
+    fn answer(
+        &mut self,
+        a: Point,
+        b: Point,
+        answer: &Answer,
+        by_clock: Option<&Answer>,
+    ) -> Result<(), Ending> {
         if self.output.json {
+            let (word, path) = proof(answer);
             let object = AnswerObject {
                 answer: word,
                 a: self.moment(a)?,
                 b: self.moment(b)?,
-                path: path
-                    .iter()
-                    .map(|edge| self.step(edge))
-                    .collect::<Result<_, _>>()?,
-                missing: missing.map_or(Vec::new(), |missing| self.missing(missing)),
+                path: self.steps(path)?,
+                missing: match answer {
+                    Answer::Unknown(missing) => self.missing(missing),
+                    _ => Vec::new(),
+                },
+                shared_clock: match by_clock.map(proof) {
+                    Some((answer, path)) => Some(ClockObject {
+                        answer,
+                        path: self.steps(path)?,
+                    }),
+                    None => None,
+                },
             };
             return self.output.object(&object);
         }
+        self.tell_answer(a, b, answer)?;
+        let Some(by_clock) = by_clock else {
+            return Ok(());
+        };
+        let said = "but the order in which times were taken from the shared clock proves:";
+        self.output.line(self.output.paint(Look::Green, said))?;
+        self.tell_answer(a, b, by_clock)
+    }
+
+    fn tell_answer(&mut self, a: Point, b: Point, answer: &Answer) -> Result<(), Ending> {
         let (first, second) = (short_stamp(self.events, a), short_stamp(self.events, b));
         let (look, said) = match answer {
             Answer::Before(_) => (Look::Green, format!("{first} came before {second}")),
@@ -242,7 +278,9 @@ impl Told<'_> {
             Answer::Same => (Look::Green, format!("{first} and {second} are one event")),
             Answer::Concurrent => (
                 Look::Green,
-                format!("{first} and {second} are concurrent: neither can have known of the other"),
+                format!(
+                    "{first} and {second} are concurrent: no message can have told the one of the other"
+                ),
             ),
             Answer::Unknown(_) => (
                 Look::Yellow,
@@ -302,6 +340,10 @@ impl Told<'_> {
                 .line(format_args!("  then, in the same process, {end}"))?;
         }
         Ok(())
+    }
+
+    fn steps(&mut self, path: &[Edge]) -> Result<Vec<StepObject>, Ending> {
+        path.iter().map(|edge| self.step(edge)).collect()
     }
 
     fn step(&mut self, edge: &Edge) -> Result<StepObject, Ending> {
@@ -456,6 +498,13 @@ impl Told<'_> {
     }
 }
 
-fn stamp_of(events: &Events, point: Point) -> String {
-    stamp(events, point)
+/// The answer's name, and the messages that prove it.
+fn proof(answer: &Answer) -> (&'static str, &[Edge]) {
+    match answer {
+        Answer::Before(path) => ("before", path),
+        Answer::After(path) => ("after", path),
+        Answer::Same => ("same", &[]),
+        Answer::Concurrent => ("concurrent", &[]),
+        Answer::Unknown(_) => ("unknown", &[]),
+    }
 }

@@ -238,7 +238,7 @@ fn slot(source: u32, number: u64) -> usize {
     (u64::from(source) * 7 + number) as usize % KEPT
 }
 
-fn unreadable(name: &str, error: io::Error) -> Ending {
+pub(super) fn unreadable(name: &str, error: io::Error) -> Ending {
     wrong(
         format!("{} can't be read: {error}", quote(name)),
         Some(error),

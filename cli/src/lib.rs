@@ -23,6 +23,7 @@ mod demo;
 mod environment;
 mod explain;
 mod faults;
+mod follow;
 mod history;
 mod input;
 mod nodes;

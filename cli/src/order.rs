@@ -18,9 +18,12 @@ pub(super) fn order(
     args: &Order,
     settings: &Settings,
     output: &Output,
-    stop: &Stop,
+    stop: &'static Stop,
 ) -> Result<(), Ending> {
     super::refuse_connection_settings(settings, "'lamport order'", "it looks at files alone")?;
+    if args.follow {
+        return super::follow::follow(args, output, stop);
+    }
     let reader = match output.json {
         true => Reader::numbering(),
         false => Reader::default(),

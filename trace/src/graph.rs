@@ -6,6 +6,10 @@
 //! where all that a path could have led through is there: so a second pass also takes the messages
 //! that could have been, into every stretch of a life of which no line says what arrived in it.
 //! Lines that are missing can thus take an answer away, and never give another one.
+//!
+//! All of that is said of messages. The order in which times were taken from the shared clock is real,
+//! too, but an update need not be in any log, so that two moments are *not* ordered by it can't be
+//! proven. It is a graph of its own, in which only paths are looked for.
 
 use std::cmp::Ordering;
 
@@ -67,9 +71,18 @@ pub struct Missing {
 const NEVER: u64 = u64::MAX;
 
 impl<'a> Graph<'a> {
-    /// The graph of messages; with `shared_clock` also of the order in which times were taken from the
-    /// shared clock, which no message carried.
-    pub fn new(events: &'a Events, shared_clock: bool) -> Graph<'a> {
+    /// The graph of messages.
+    pub fn new(events: &'a Events) -> Graph<'a> {
+        Graph::made(events, false)
+    }
+
+    /// The same with the order in which times were taken from the shared clock, which no message
+    /// carried.
+    pub fn with_shared_clock(events: &'a Events) -> Graph<'a> {
+        Graph::made(events, true)
+    }
+
+    fn made(events: &'a Events, shared_clock: bool) -> Graph<'a> {
         let mut edges = Vec::new();
         let mut newest: Option<Point> = None;
         for &event in events.order() {
@@ -115,7 +128,8 @@ impl<'a> Graph<'a> {
         &self.edges
     }
 
-    /// How A stands to B.
+    /// How A stands to B, by messages. (Of a graph [with the shared
+    /// clock](Graph::with_shared_clock) only *before* and *after* mean something.)
     pub fn compare(&self, a: Point, b: Point) -> Answer {
         match a.time.cmp(&b.time) {
             Ordering::Equal if a == b => Answer::Same,
@@ -185,7 +199,7 @@ impl<'a> Graph<'a> {
             let later = |stretch: &Unknown| stretch.until > a.time;
             self.events.unknown(life).find(later)
         };
-        let mut through: Vec<Option<(u32, u64)>> = vec![None; lives as usize];
+        let mut through: Vec<Option<&Edge>> = vec![None; lives as usize];
         let mut possible: Vec<u64> = (0..lives)
             .map(|life| match first_unknown(life) {
                 _ if life == a.life => a.time,
@@ -202,7 +216,7 @@ impl<'a> Graph<'a> {
                 && possible[edge.from.life as usize] <= edge.from.time
             {
                 possible[edge.to.life as usize] = first;
-                through[edge.to.life as usize] = Some((edge.from.life, edge.from.time));
+                through[edge.to.life as usize] = Some(edge);
             }
         }
         if possible[b.life as usize] > b.time {
@@ -212,10 +226,21 @@ impl<'a> Graph<'a> {
         let mut missing = Missing::default();
         let (mut life, mut until) = (b.life, b.time);
         for _ in 0..=lives {
-            let Some((from, sent)) = through[life as usize] else {
+            let Some(edge) = through[life as usize] else {
                 break;
             };
-            (life, until) = (from, sent);
+            // It was there early enough only if it arrived before its line says.
+            if edge.to.time > until {
+                let stretch = Unknown {
+                    after: edge.after,
+                    until: edge.to.time,
+                };
+                missing.of.push((life, stretch));
+            }
+            (life, until) = (edge.from.life, edge.from.time);
+        }
+        if life == a.life {
+            return Some(missing);
         }
         for stretch in self.events.unknown(life) {
             if stretch.until > a.time && stretch.after < until {

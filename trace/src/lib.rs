@@ -5,6 +5,7 @@
 //! It does no I/O, and shares no code with the clock but its values: it judges it.
 
 mod events;
+mod follow;
 mod graph;
 mod judge;
 mod read;
@@ -12,6 +13,7 @@ mod rules;
 mod walls;
 
 pub use self::events::{Cause, Counts, EventKind, Events, Life, Place, Point};
+pub use self::follow::{Delivered, Follower};
 pub use self::graph::{Answer, Edge, Graph, Hop, Missing, Unknown};
 pub use self::judge::{
     Action, Call, History, Kind, Line, Log, Options, Outcome, Verdict, Violation, check,

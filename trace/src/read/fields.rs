@@ -18,13 +18,13 @@ const MOST_CAUSES: usize = 64;
 
 /// A stamp as it stands in a line; the name lies in [`Fields::names`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Named {
-    pub(super) time: u64,
+pub(crate) struct Named {
+    pub(crate) time: u64,
     name: (u32, u32),
     /// 0: not said.
-    pub(super) instance: u64,
+    pub(crate) instance: u64,
     /// When it arrived, in the time of the process that writes.
-    pub(super) arrived: Option<u64>,
+    pub(crate) arrived: Option<u64>,
 }
 
 /// What a record says.
@@ -33,13 +33,13 @@ pub(crate) struct Fields {
     /// Whether texts are kept, too.
     pub(crate) with_text: bool,
     pub(super) names: String,
-    pub(super) stamp: Option<Named>,
+    pub(crate) stamp: Option<Named>,
     pub(super) instance: Option<u64>,
-    pub(super) causes: Vec<Named>,
+    pub(crate) causes: Vec<Named>,
     /// The record says what its causes are, if only that there are none.
-    pub(super) names_causes: bool,
+    pub(crate) names_causes: bool,
     /// And says all of them.
-    pub(super) dropped: bool,
+    pub(crate) dropped: bool,
     pub(super) kind: EventKind,
     pub(crate) wall: Option<Wall>,
     pub(super) malformed: bool,
@@ -98,7 +98,7 @@ impl Fields {
         self.inner = None;
     }
 
-    pub(super) fn name(&self, named: &Named) -> &str {
+    pub(crate) fn name(&self, named: &Named) -> &str {
         &self.names[named.name.0 as usize..named.name.1 as usize]
     }
 
