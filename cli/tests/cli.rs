@@ -14,6 +14,8 @@ mod command;
 mod demo;
 #[path = "../../tests/support/false_etcd.rs"]
 mod false_etcd;
+#[path = "cli/seeing.rs"]
+mod seeing;
 #[path = "cli/usage.rs"]
 mod usage;
 

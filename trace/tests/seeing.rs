@@ -1,5 +1,7 @@
 //! What came before what, against vector clocks that nobody in the system knows.
 
+#[path = "seeing/golden.rs"]
+mod golden;
 #[path = "../../tests/support/random.rs"]
 mod random;
 #[path = "seeing/world.rs"]

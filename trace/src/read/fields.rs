@@ -59,6 +59,7 @@ pub(crate) struct Fields {
 /// An update in the output of `lamport run`, `watch` or `history`.
 #[derive(Debug, Default)]
 struct Update {
+    first: Option<u64>,
     value: Option<u64>,
     process: Option<String>,
     instance: Option<u64>,
@@ -109,8 +110,10 @@ impl Fields {
         let plain = peel::plain(line.strip_suffix(b"\r").unwrap_or(line));
         let peeled = peel::peel(&plain);
         if peeled.text.first() == Some(&b'{') && self.read_json(peeled.text) {
-            if self.stamp.is_some() || self.inner.is_none() {
+            // An envelope says which stream it is of.
+            if self.stamp.is_some() || self.inner.is_none() || self.stream.is_empty() {
                 self.wall = self.wall.or(peeled.wall);
+                self.partial = false;
                 self.stream.clear();
                 self.stream.extend_from_slice(peeled.stream);
                 return None;
@@ -277,9 +280,7 @@ impl Fields {
         }
     }
 
-    /// The text in an envelope. A container engine ends each whole line in it with a line's end.
     fn set_inner(&mut self, text: &str) {
-        self.partial = !text.ends_with('\n');
         self.inner = Some(text.strip_suffix('\n').unwrap_or(text).to_owned());
     }
 
@@ -296,6 +297,7 @@ impl Fields {
             return;
         }
         let Update {
+            first,
             value,
             process,
             instance,
@@ -312,6 +314,12 @@ impl Fields {
                 arrived: None,
             });
             self.kind = EventKind::Update;
+            self.message = self
+                .with_text
+                .then(|| match first.filter(|&first| first < value) {
+                    Some(first) => format!("took {first} to {value} from the shared clock"),
+                    None => format!("took {value} from the shared clock"),
+                });
         }
     }
 
@@ -357,12 +365,14 @@ fn plain_parts(text: &str) -> Option<(u64, &str, u64, Option<u64>)> {
 }
 
 fn time(text: &str) -> Option<u64> {
-    let is_number =
-        !text.is_empty() && text.len() <= 16 && text.bytes().all(|b| b.is_ascii_digit());
+    // Time's own parser makes a value of it and, where it fails, an error.
+    if text.is_empty() || text.len() > 16 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let number = text
         .bytes()
         .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-    (is_number && number <= Time::MAX.get()).then_some(number)
+    (number <= Time::MAX.get()).then_some(number)
 }
 
 /// The 16 hexadecimal digits of an instance.
@@ -380,10 +390,13 @@ enum Key {
     Wall,
     Level,
     Message,
-    /// The text in an envelope.
+    /// The text in a container engine's envelope.
+    Log,
+    /// The text in journald's.
     Inner,
     /// Which stream of an envelope.
     Stream,
+    First,
     Value,
     Process,
     UpdateInstance,
@@ -412,10 +425,12 @@ impl Key {
             | "__REALTIME_TIMESTAMP" => Key::Wall,
             "level" | "lvl" | "severity" | "levelname" | "log.level" | "PRIORITY" => Key::Level,
             "message" | "msg" | "event" | "body" => Key::Message,
-            "log" | "MESSAGE" => Key::Inner,
+            "log" => Key::Log,
+            "MESSAGE" => Key::Inner,
             "stream" | "_SYSTEMD_UNIT" | "CONTAINER_NAME" | "_PID" | "SYSLOG_IDENTIFIER" => {
                 Key::Stream
             }
+            "first" => Key::First,
             "value" => Key::Value,
             "process" => Key::Process,
             "instance" => Key::UpdateInstance,
@@ -540,6 +555,11 @@ impl<'de> Visitor<'de> for Member<'_> {
             Key::Wall => fields.set_wall(wall::whole(text)),
             Key::Level => fields.level = Some(text.to_owned()),
             Key::Message => fields.message = Some(text.to_owned()),
+            // A container engine ends each whole line with a line's end.
+            Key::Log => {
+                fields.partial = !text.ends_with('\n');
+                fields.set_inner(text);
+            }
             Key::Inner => fields.set_inner(text),
             Key::Stream => {
                 fields.stream.push(b'/');
@@ -548,7 +568,7 @@ impl<'de> Visitor<'de> for Member<'_> {
             Key::Process => fields.update.process = Some(text.to_owned()),
             Key::UpdateInstance => fields.update.instance = instance(text),
             Key::Operation => fields.update.is_read = text == "read",
-            Key::Value | Key::Revision | Key::Other => {}
+            Key::First | Key::Value | Key::Revision | Key::Other => {}
         }
         Ok(())
     }
@@ -559,6 +579,7 @@ impl<'de> Visitor<'de> for Member<'_> {
             Key::Stamp | Key::Instance | Key::After => fields.malformed = true,
             Key::Wall => fields.set_wall(wall::of_number(number)),
             Key::Value if number <= Time::MAX.get() => fields.update.value = Some(number),
+            Key::First => fields.update.first = Some(number),
             Key::Revision => fields.update.revision = Some(number),
             Key::Level => fields.level = Some(number.to_string()),
             _ => {}

@@ -370,6 +370,7 @@ pub fn describe(text: &[u8]) -> Description {
             }
         }
     }
+    fields.settle();
     let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     Description {
         message: fields
