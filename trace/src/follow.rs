@@ -19,6 +19,9 @@ const MOST_WAITING: usize = 100_000;
 /// How long a line waits for the one before of its own process.
 const MOMENT: Duration = Duration::from_millis(50);
 
+/// So many bytes of a source are kept at most for a record that is not whole yet.
+const MOST_KEPT: u64 = 8 << 20;
+
 /// A message that nobody logged may have been caused by another such one, and so on: so far is looked.
 const DEEPEST: u32 = 64;
 
@@ -103,28 +106,44 @@ impl Follower {
         now: Instant,
         deliver: &mut impl FnMut(Delivered),
     ) {
-        let mut own = std::mem::take(&mut self.sources[source as usize]);
-        own.bytes.extend_from_slice(bytes);
-        let (text, start) = (std::mem::take(&mut own.bytes), own.start);
-        let mut end = start;
-        let (records, last) = (&mut own.records, &mut own.last);
-        records.feed(bytes, |record| {
-            let from = (record.at - start) as usize;
-            let until = from + record.length as usize;
-            // A record of several parts of one stream may hold lines of others.
-            end = end.max(start + until as u64 + 1);
-            self.take(source, record, &text[from..until], now, last, deliver);
-        });
-        own.bytes = text;
-        own.bytes
-            .drain(..((end - start) as usize).min(own.bytes.len()));
-        own.start = end;
-        self.sources[source as usize] = own;
+        self.read(source, Some(bytes), now, deliver);
         self.settle(deliver);
         while self.waiting.len() > MOST_WAITING {
             let oldest = self.waiting.keys().next().copied();
             self.give_up(oldest, deliver);
         }
+    }
+
+    /// The next bytes of a source, or its end.
+    fn read(
+        &mut self,
+        source: u32,
+        bytes: Option<&[u8]>,
+        now: Instant,
+        deliver: &mut impl FnMut(Delivered),
+    ) {
+        let mut own = std::mem::take(&mut self.sources[source as usize]);
+        own.bytes.extend_from_slice(bytes.unwrap_or_default());
+        let (text, start, last) = (&own.bytes, own.start, &mut own.last);
+        let take = |record: Record<'_>| {
+            let place = |at: u64| text.len().min(at.saturating_sub(start) as usize);
+            let text = &text[place(record.at)..place(record.at + record.length)];
+            self.take(source, record, text, now, last, deliver);
+        };
+        match bytes {
+            Some(bytes) => own.records.feed(bytes, take),
+            None => own.records.end(take),
+        }
+        // Of a text that came in parts, and never ends, the beginning is let go.
+        let end = start + text.len() as u64;
+        let kept = own
+            .records
+            .unfinished()
+            .max(end.saturating_sub(MOST_KEPT))
+            .min(end);
+        own.bytes.drain(..(kept - start) as usize);
+        own.start = kept;
+        self.sources[source as usize] = own;
     }
 
     /// When the next line's patience ends.
@@ -148,6 +167,10 @@ impl Follower {
 
     /// Nothing follows: the rest goes in order.
     pub fn finish(&mut self, deliver: &mut impl FnMut(Delivered)) {
+        for source in 0..self.sources.len() as u32 {
+            self.read(source, None, Instant::now(), deliver);
+        }
+        self.settle(deliver);
         loop {
             let first = self
                 .waiting

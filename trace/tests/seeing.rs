@@ -10,7 +10,7 @@ mod world;
 use std::mem::discriminant;
 use std::time::{Duration, Instant};
 
-use lamport_trace::{Answer, Follower, Graph, look_at_walls};
+use lamport_trace::{Answer, Follower, Graph, Reader, look_at_walls};
 use random::Random;
 use world::{Form, World, name};
 
@@ -229,4 +229,34 @@ fn followed_lines_come_once_each_and_no_effect_before_its_cause() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_huge_is_a_word_and_a_count() {
+    let mut reader = Reader::default();
+    reader.begin("long.log");
+    reader.feed(b"{\"lamport\":\"7@a\",\"message\":\"");
+    let piece = vec![b'x'; 1 << 16];
+    for _ in 0..1_000 {
+        reader.feed(&piece);
+    }
+    reader.feed(b"\"}\nafter it 8@a <-\n");
+    for process in 0..50_000 {
+        reader.feed(format!("one of many {}@p{process} <8@a\n", process + 9).as_bytes());
+    }
+    reader.feed("deep ".repeat(3).as_bytes());
+    reader.feed(&vec![b'['; 100_000]);
+    let events = reader.finish();
+    let counts = events.counts();
+    assert_eq!(
+        (counts.lines, counts.events, counts.too_long),
+        (50_003, 50_001, 1)
+    );
+    let (a, b) = (events.point(0), events.point(50_000));
+    assert!(matches!(Graph::new(&events).compare(a, b), Answer::Before(path) if path.len() == 1));
+    assert!(
+        look_at_walls(&mut { events })
+            .clocks(&Reader::default().finish())
+            .is_empty()
+    );
 }

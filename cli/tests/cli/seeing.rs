@@ -362,7 +362,7 @@ fn what_is_written_later_is_followed_by_its_causes() {
 #[test]
 fn a_cause_that_never_comes_is_waited_for_no_longer_than_said() {
     let mut command = lamport(&["order", "-f", "--json", "--patience", "10ms", "-"]);
-    let logs = Logs::new(&[("in", "late 4@billing <3@api;at=3\n")]);
+    let logs = Logs::new(&[("in", "late 4@billing <3@api;at=3")]);
     command.stdin(Stdio::from(fs::File::open(logs.path("in")).unwrap()));
     let ended = Running::start(&mut command).finish();
     let expected = json!({"file": "-", "text": "late 4@billing <3@api;at=3", "impatient": true});

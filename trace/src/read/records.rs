@@ -88,6 +88,15 @@ impl Records {
         }
     }
 
+    /// Where the first byte stands that a record to come can begin with.
+    pub(crate) fn unfinished(&self) -> u64 {
+        let parts = self.parts.iter().chain(&self.export);
+        let begun = parts
+            .filter(|part| !part.text.is_empty())
+            .map(|part| part.at);
+        begun.min().unwrap_or(self.at)
+    }
+
     fn end_line(&mut self, take: &mut impl FnMut(Record<'_>)) {
         let line = std::mem::take(&mut self.begun);
         let length = std::mem::replace(&mut self.begun_length, 0);
