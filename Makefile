@@ -103,7 +103,7 @@ miri:  ## Undefined behaviour in what Miri can run, 5 minutes; needs a nightly R
 	# What a caught panic holds is leaked on purpose: dropping it may panic.
 	MIRIFLAGS=-Zmiri-ignore-leaks $(CARGO) +nightly miri test --package lamport-clock-c --no-default-features --lib
 
-bench: $(BENCH)/.installed build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 3; ONLY=alone,callers: those sections)
+bench: $(BENCH)/.installed build build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 3; ONLY=alone,callers: those sections)
 	@mkdir -p build/bench/tmp
 	# The members write beside the checkout, on a disk: where /tmp is memory, fsync costs nothing.
 	export TMPDIR=$(CURDIR)/build/bench/tmp

@@ -25,6 +25,7 @@ mod processes;
 mod proxy;
 mod record;
 mod report;
+mod seeing;
 mod stats;
 mod worker;
 
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     python: Option<PathBuf>,
     /// The folder of the Python parts.
     scripts: PathBuf,
+    /// The command.
+    lamport: PathBuf,
     /// The compiled C part.
     c_program: PathBuf,
     /// Where the results go.
@@ -71,8 +74,8 @@ impl Options {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Section = fn(&Options, &mut Report) -> Result<(), Failure>;
 
-/// In the order of the table. Each but the first three starts an etcd of its own.
-const SECTIONS: [(&str, Section); 9] = [
+/// In the order of the table. Each but the first three and the last starts an etcd of its own.
+const SECTIONS: [(&str, Section); 10] = [
     ("local", local::measure),
     ("c", foreign::measure_c),
     ("python", foreign::measure_python),
@@ -82,6 +85,7 @@ const SECTIONS: [(&str, Section); 9] = [
     ("record", record::measure),
     ("network", network::measure),
     ("asyncio", event_loop::measure),
+    ("seeing", seeing::measure),
 ];
 
 fn main() -> ExitCode {
@@ -118,6 +122,7 @@ fn options(arguments: &[String]) -> Result<Options, Failure> {
         only: Vec::new(),
         python: None,
         scripts: "bench/python".into(),
+        lamport: "target/release/lamport".into(),
         c_program: "build/bench/tick".into(),
         results: "bench-results.json".into(),
     };
@@ -132,6 +137,7 @@ fn options(arguments: &[String]) -> Result<Options, Failure> {
             "--only" => options.only = value.split(',').map(str::to_owned).collect(),
             "--python" => options.python = Some(value.into()),
             "--scripts" => options.scripts = value.into(),
+            "--lamport" => options.lamport = value.into(),
             "--c-program" => options.c_program = value.into(),
             "--results" => options.results = value.into(),
             _ => return Err(format!("unknown argument {argument}").into()),
