@@ -56,7 +56,7 @@ mod shared;
 pub mod store;
 mod sync;
 
-pub use clock::{Instance, LocalClock, ProcessId, Stamp, Time};
+pub use clock::{Arrival, Instance, Line, LocalClock, Message, ProcessId, Stamp, Time};
 pub use error::{Error, ErrorKind, Result};
 
 #[cfg(feature = "shared")]

@@ -2,5 +2,4 @@
 //! these and tries every order of the threads.
 
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
-#[cfg(feature = "shared")]
 pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lamport_clock::blocking::{LocalClock, SharedClock};
 use lamport_clock::fork::{Generation, count_fork};
-use lamport_clock::{Config, ErrorKind};
+use lamport_clock::{Config, ErrorKind, Stamp};
 
 #[test]
 fn a_child_has_an_heir_of_everything_and_leaves_the_rest_alone() {
@@ -37,11 +37,15 @@ fn of_a_clock() {
         .unwrap();
     while call.wait_for(Duration::from_secs(60)).is_none() {}
     watch.next().unwrap().unwrap();
-    let before = clock.now();
     let life = Generation::current();
     let closer = left_behind.closer();
     let local = LocalClock::new(&Config::memory("local").unwrap()).unwrap();
+    let message: Stamp = "40@b;instance=000000000000000b".parse().unwrap();
+    local.log().unwrap();
     let sent = local.tick().unwrap();
+    clock.log().unwrap();
+    clock.receive(&message).unwrap();
+    let before = clock.now();
 
     count_fork();
 
@@ -71,6 +75,12 @@ fn of_a_clock() {
     assert_eq!(childs.process, sent.process);
     assert_ne!(childs.instance, sent.instance);
     assert_eq!(local.receive(&sent).unwrap().instance, childs.instance);
+    // Its first line comes after all that its parent had done, also what no line of that tells of.
+    let line = local.log().unwrap();
+    assert_eq!(line.stamp.instance, childs.instance);
+    assert_eq!(line.previous, Some(sent.clone()));
+    assert_eq!(line.arrivals.len(), 1);
+    assert_eq!(local.log().unwrap().previous, Some(line.stamp));
 
     // A clone is a handle on the child's same clock, and threads that need it first at once make one.
     let instances: BTreeSet<u64> = std::thread::scope(|scope| {
@@ -92,11 +102,17 @@ fn of_a_clock() {
     assert_eq!(closed.update().unwrap_err().kind(), ErrorKind::Closed);
     closed.tick().unwrap();
 
+    let line = clock.log().unwrap();
+    let stood = line.previous.unwrap();
+    assert_eq!((stood.time, stood.instance), (before, parent.instance));
+    assert!(line.arrivals.is_empty());
+
     // A grandchild begins where the newest of its ancestors stood.
-    let stood = clock.now();
     drop(same);
     count_fork();
-    assert_eq!(clock.tick().unwrap().time, stood.after(1).unwrap());
+    let grandchilds = clock.log().unwrap();
+    assert_eq!(grandchilds.stamp.time, line.stamp.time.after(1).unwrap());
+    assert_eq!(grandchilds.previous, Some(line.stamp));
     assert_ne!(clock.instance(), child.instance);
     clock.close();
     count_fork();

@@ -19,6 +19,8 @@ mod sync {
 }
 
 mod clock {
+    #[path = "../../../src/clock/line.rs"]
+    mod line;
     #[path = "../../../src/clock/local.rs"]
     mod local;
     #[path = "../../../src/clock/stamp.rs"]

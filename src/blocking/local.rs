@@ -5,7 +5,7 @@ use std::fmt;
 use once_cell::sync::OnceCell;
 
 use crate::clock;
-use crate::clock::{Instance, ProcessId, Stamp, Time};
+use crate::clock::{Instance, Line, Message, ProcessId, Stamp, Time};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fork::{Generation, PerGeneration};
@@ -27,15 +27,20 @@ use crate::shared::random_instance;
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 pub struct LocalClock {
-    clock: clock::LocalClock,
+    /// A child touches none of its locks.
+    first: clock::LocalClock,
     generation: Generation,
-    children: PerGeneration<OnceCell<Instance>>,
+    children: PerGeneration<OnceCell<clock::LocalClock>>,
+    max_jump: u64,
     header: Header,
 }
 
 impl fmt::Debug for LocalClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.clock.fmt(f)
+        match self.clock() {
+            Ok(clock) => clock.fmt(f),
+            Err(error) => f.debug_tuple("LocalClock").field(&error).finish(),
+        }
     }
 }
 
@@ -44,23 +49,61 @@ impl LocalClock {
     pub fn new(config: &Config) -> Result<LocalClock> {
         let clock = clock::LocalClock::new(config.process.clone(), random_instance()?);
         Ok(LocalClock {
-            clock: clock.with_max_jump(config.max_jump),
+            first: clock.with_max_jump(config.max_jump),
             generation: Generation::of_process(),
             children: PerGeneration::of_process(),
+            max_jump: config.max_jump,
             header: config.header.clone(),
         })
     }
 
+    /// The clock of the process that runs now.
+    #[inline]
+    fn clock(&self) -> Result<&clock::LocalClock> {
+        if self.generation.is_current() {
+            return Ok(&self.first);
+        }
+        self.childs_clock()
+    }
+
+    #[cold]
+    fn childs_clock(&self) -> Result<&clock::LocalClock> {
+        self.children.get().get_or_try_init(|| {
+            let stood = self.stood();
+            let child = clock::LocalClock::new(stood.process.clone(), random_instance()?);
+            let child = child.with_max_jump(self.max_jump);
+            child.go_on_from(stood);
+            Ok(child)
+        })
+    }
+
+    /// Where the clock stood of the process that this one was forked from.
+    fn stood(&self) -> Stamp {
+        let children = self.children.inherited().filter_map(OnceCell::get);
+        let clock = children.last().unwrap_or(&self.first);
+        Stamp {
+            time: clock.now(),
+            process: clock.process().clone(),
+            instance: clock.instance(),
+        }
+    }
+
     /// As [`crate::LocalClock::tick`].
+    #[inline]
     pub fn tick(&self) -> Result<Stamp> {
-        let instance = self.instance()?;
-        Ok(self.stamp(self.advance()?, instance))
+        self.clock()?.tick()
     }
 
     /// As [`crate::LocalClock::receive`].
-    pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
-        let instance = self.instance()?;
-        Ok(self.stamp(self.advance_past(message.into())?, instance))
+    #[inline]
+    pub fn receive<'a>(&self, message: impl Into<Message<'a>>) -> Result<Stamp> {
+        self.clock()?.receive(message)
+    }
+
+    /// As [`crate::LocalClock::log`]. The first line of a forked child comes after where its parent's
+    /// clock stood at the fork.
+    pub fn log(&self) -> Result<Line> {
+        self.clock()?.log()
     }
 
     /// How this clock writes stamps into messages, and which ones it believes.
@@ -81,41 +124,33 @@ impl LocalClock {
     /// As [`crate::LocalClock::advance`].
     #[inline]
     pub fn advance(&self) -> Result<Time> {
-        self.clock.advance()
+        self.clock()?.advance()
     }
 
     /// As [`crate::LocalClock::advance_past`].
     #[inline]
-    pub fn advance_past(&self, message: Time) -> Result<Time> {
-        self.clock.advance_past(message)
+    pub fn advance_past<'a>(&self, message: impl Into<Message<'a>>) -> Result<Time> {
+        self.clock()?.advance_past(message)
     }
 
     /// As [`crate::LocalClock::now`].
     #[inline]
     pub fn now(&self) -> Time {
-        self.clock.now()
+        match self.clock() {
+            Ok(clock) => clock.now(),
+            // Where the child's clock will begin.
+            Err(_) => self.stood().time,
+        }
     }
 
     /// As [`crate::LocalClock::process`].
     pub fn process(&self) -> &ProcessId {
-        self.clock.process()
+        self.first.process()
     }
 
     /// The instance of the process that this clock belongs to: in a forked child drawn at the first
     /// use, which [`ErrorKind::Internal`](crate::ErrorKind::Internal) says if it fails.
     pub fn instance(&self) -> Result<Instance> {
-        if self.generation.is_current() {
-            return Ok(self.clock.instance());
-        }
-        let child = self.children.get().get_or_try_init(random_instance)?;
-        Ok(*child)
-    }
-
-    fn stamp(&self, time: Time, instance: Instance) -> Stamp {
-        Stamp {
-            time,
-            process: self.process().clone(),
-            instance,
-        }
+        self.clock().map(clock::LocalClock::instance)
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
-use crate::clock::{Instance, ProcessId, Stamp, Time};
+use crate::clock::{Instance, Line, Message, ProcessId, Stamp, Time};
 use crate::config::{Config, check_timeout};
 use crate::error::Result;
 use crate::fork::{self, OfGeneration, PerGeneration};
@@ -119,7 +119,9 @@ impl SharedClock {
                 None => shared::SharedClock::open(config),
             };
             let child = child?.on_the_librarys();
-            child.raise(self.stood());
+            if let Some(stood) = self.stood() {
+                child.go_on_from(stood);
+            }
             made = true;
             Ok(child)
         })?;
@@ -152,13 +154,16 @@ impl SharedClock {
     }
 
     /// Where the clocks of the processes stood that this one was forked from.
-    fn stood(&self) -> Time {
+    fn stood(&self) -> Option<Stamp> {
         let children = self.origin.children.inherited().filter_map(OnceCell::get);
         let clocks = self.own.inherited().into_iter().chain(children);
-        clocks
-            .map(shared::SharedClock::now)
-            .max()
-            .unwrap_or_default()
+        let stood = clocks.map(|clock| Stamp {
+            time: clock.now(),
+            process: clock.process().clone(),
+            instance: clock.instance(),
+        });
+        // Of two at one time the later process's, which has begun where the other stood.
+        stood.max_by_key(|stood| stood.time)
     }
 
     /// As [`crate::SharedClock::tick`].
@@ -169,8 +174,14 @@ impl SharedClock {
 
     /// As [`crate::SharedClock::receive`].
     #[inline]
-    pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
+    pub fn receive<'a>(&self, message: impl Into<Message<'a>>) -> Result<Stamp> {
         self.clock()?.receive(message)
+    }
+
+    /// As [`crate::SharedClock::log`]. The first line of a forked child comes after where its parent's
+    /// clock stood at the fork.
+    pub fn log(&self) -> Result<Line> {
+        self.clock()?.log()
     }
 
     /// As [`shared::SharedClock::header`].
@@ -196,7 +207,7 @@ impl SharedClock {
 
     /// As [`crate::SharedClock::advance_past`].
     #[inline]
-    pub fn advance_past(&self, message: Time) -> Result<Time> {
+    pub fn advance_past<'a>(&self, message: impl Into<Message<'a>>) -> Result<Time> {
         self.clock()?.advance_past(message)
     }
 
@@ -206,7 +217,7 @@ impl SharedClock {
         match self.clock() {
             Ok(clock) => clock.now(),
             // Where the child's clock will begin.
-            Err(_) => self.stood(),
+            Err(_) => self.stood().map(|stood| stood.time).unwrap_or_default(),
         }
     }
 

@@ -1,11 +1,13 @@
 //! The local clock of one process.
 
+use super::line::{Line, Message, Trail};
 use super::stamp::{Instance, ProcessId, Stamp};
 use super::time::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
-/// A Lamport clock in memory: no I/O, no lock, shared by all threads of the process.
+/// A Lamport clock in memory: no I/O, shared by all threads of the process. Events that are no message
+/// and not written down need no lock.
 ///
 /// The two rules of Lamport 1978 ("Time, Clocks, and the Ordering of Events in a Distributed
 /// System", IR1 and IR2): every event moves the clock on by one, and a message that arrives moves
@@ -22,7 +24,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// ```
 #[derive(Debug)]
 pub struct LocalClock {
-    time: Counter,
+    time: Apart<AtomicU64>,
     process: ProcessId,
     instance: Instance,
     max_jump: u64,
@@ -30,6 +32,9 @@ pub struct LocalClock {
     shared: Option<AtomicU64>,
     /// How many messages were refused.
     refused: AtomicU64,
+    /// Locked while a message or a line gets its time, so that a line names all that arrived before it
+    /// and after the line before. A child of a fork must not lock its parent's.
+    trail: Apart<Mutex<Trail>>,
 }
 
 impl LocalClock {
@@ -43,12 +48,13 @@ impl LocalClock {
     /// A clock at 0 for one instance of `process`.
     pub fn new(process: ProcessId, instance: Instance) -> LocalClock {
         LocalClock {
-            time: Counter(AtomicU64::new(0)),
+            time: Apart(AtomicU64::new(0)),
             process,
             instance,
             max_jump: LocalClock::MAX_JUMP,
             shared: None,
             refused: AtomicU64::new(0),
+            trail: Apart(Mutex::new(Trail::new())),
         }
     }
 
@@ -84,15 +90,35 @@ impl LocalClock {
         Ok(self.stamp(time))
     }
 
-    /// A message with this stamp or time arrived: max(local, message) + 1.
+    /// A message with this stamp or time arrived: max(local, message) + 1. The next [`Line`] names it, if
+    /// it has a stamp and is of another instance.
     ///
     /// [`ErrorKind::TooFarAhead`] if it lies ahead of this clock, and by more than the jump bound: above
     /// the newest shared time that is known, or above its own time if it is a clock without a store.
     /// [`ErrorKind::Exhausted`] past [`Time::MAX`]. The clock is then unchanged.
     #[inline]
-    pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
-        let time = self.advance_past(message.into())?;
+    pub fn receive<'a>(&self, message: impl Into<Message<'a>>) -> Result<Stamp> {
+        let time = self.advance_past(message)?;
         Ok(self.stamp(time))
+    }
+
+    /// An event that is written down: time + 1, and its causes. [`ErrorKind::Exhausted`] past
+    /// [`Time::MAX`].
+    ///
+    /// The lines of a clock are one chain: each names the line before, and each message is named by the
+    /// first line after its arrival, whichever threads they come from.
+    ///
+    /// ```
+    /// use lamport_clock::{Instance, LocalClock, ProcessId};
+    /// let clock = LocalClock::new(ProcessId::new("api")?, Instance::new(1));
+    /// println!("started {}", clock.log()?); // started 1@api <-
+    /// assert_eq!(clock.log()?.to_string(), "2@api <1@api");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    pub fn log(&self) -> Result<Line> {
+        let mut trail = self.trail();
+        let stamp = self.tick()?;
+        Ok(trail.written(stamp))
     }
 
     /// Where the clock stands. Changes nothing, and names no event.
@@ -111,8 +137,22 @@ impl LocalClock {
     }
 
     /// [`receive`](LocalClock::receive) for callers that need the time alone.
+    pub fn advance_past<'a>(&self, message: impl Into<Message<'a>>) -> Result<Time> {
+        let message = message.into();
+        let sent = match message {
+            // What came before it is named as the line before, and by it.
+            Message::Stamp(sent) if self.is_own(sent) => return self.move_past(sent.time),
+            Message::Stamp(sent) => Some(sent.clone()),
+            Message::Time(_) => None,
+        };
+        let mut trail = self.trail();
+        let time = self.move_past(message.time())?;
+        trail.arrived(sent, time);
+        Ok(time)
+    }
+
     #[inline]
-    pub fn advance_past(&self, message: Time) -> Result<Time> {
+    fn move_past(&self, message: Time) -> Result<Time> {
         let mut local = self.time.0.load(Ordering::Relaxed);
         loop {
             self.check_message(message, Time::saturating(local))?;
@@ -134,6 +174,15 @@ impl LocalClock {
     pub fn raise(&self, time: Time) {
         self.time.0.fetch_max(time.get(), Ordering::AcqRel);
         self.learn(time);
+    }
+
+    /// Begins where another clock stood, of which it goes on: the first line comes after that.
+    #[doc(hidden)]
+    pub fn go_on_from(&self, stood: Stamp) {
+        self.raise(stood.time);
+        if stood.time > Time::ZERO {
+            self.trail().follows(stood);
+        }
     }
 
     /// The shared clock was seen at `time`: messages are bounded by the newest one. The local clock stays
@@ -158,6 +207,14 @@ impl LocalClock {
     /// The instance of the process that this clock belongs to.
     pub fn instance(&self) -> Instance {
         self.instance
+    }
+
+    fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_own(&self, stamp: &Stamp) -> bool {
+        stamp.instance == self.instance && stamp.process == self.process
     }
 
     #[inline]
@@ -215,7 +272,7 @@ pub(crate) fn check_jump(
 /// A cache line of its own: the fields beside it are read by every thread and never written.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Counter(AtomicU64);
+struct Apart<T>(T);
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,13 @@
-//! The clock's values: no I/O, no wall clock, no randomness, no lock, no log.
+//! The clock's values: no I/O, no wall clock, no randomness, no log.
 
+mod line;
 mod local;
 #[cfg(feature = "serde")]
 mod serde;
 mod stamp;
 mod time;
 
+pub use self::line::{Arrival, Line, Message};
 pub use self::local::LocalClock;
 #[cfg(feature = "shared")]
 pub(crate) use self::local::check_jump;

@@ -1,14 +1,15 @@
 //! The values for serde (feature `serde`): a time is a number, a name and an instance are texts, and a
-//! stamp has its three fields. What is read is checked as everywhere.
+//! stamp has its three fields; a line has the keys that a log has, and is only written. What is read is
+//! checked as everywhere.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error};
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::{Instance, ProcessId, Time};
+use super::{Instance, Line, ProcessId, Time};
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -47,6 +48,18 @@ impl<'de> Deserialize<'de> for Instance {
     }
 }
 
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut line = to.serialize_struct("Line", 5)?;
+        line.serialize_field("lamport", &self.stamp.to_string())?;
+        line.serialize_field("lamport_time", &self.stamp.time)?;
+        line.serialize_field("lamport_process", &self.stamp.process)?;
+        line.serialize_field("lamport_instance", &self.stamp.instance)?;
+        line.serialize_field("lamport_after", &self.after().collect::<Vec<_>>())?;
+        line.end()
+    }
+}
+
 fn parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     let text = Cow::<'de, str>::deserialize(from)?;
     text.parse().map_err(D::Error::custom)
@@ -54,7 +67,8 @@ fn parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(from: D) -> Resul
 
 #[cfg(all(test, feature = "shared"))]
 mod tests {
-    use crate::clock::Stamp;
+    use super::*;
+    use crate::clock::{LocalClock, Stamp};
 
     #[test]
     fn a_stamp_comes_back_and_a_wrong_one_does_not() {
@@ -71,5 +85,21 @@ mod tests {
             let json = json.replace(part, wrong);
             assert!(serde_json::from_str::<Stamp>(&json).is_err(), "{json}");
         }
+    }
+    #[test]
+    fn a_line_has_the_keys_of_a_log() {
+        let clock = LocalClock::new(ProcessId::new("a\"ü").unwrap(), Instance::new(255));
+        let line = serde_json::to_string(&clock.log().unwrap()).unwrap();
+        assert_eq!(
+            line,
+            r#"{"lamport":"1@a\"ü","lamport_time":1,"lamport_process":"a\"ü","lamport_instance":"00000000000000ff","lamport_after":[]}"#
+        );
+        clock.receive(&"7@b".parse::<Stamp>().unwrap()).unwrap();
+        let line = serde_json::to_value(clock.log().unwrap()).unwrap();
+        let after = [
+            "1@a\"%C3%BC;instance=00000000000000ff",
+            "7@b;instance=0000000000000000;at=8",
+        ];
+        assert_eq!(line["lamport_after"], serde_json::json!(after));
     }
 }

@@ -1,7 +1,7 @@
 //! The verbs of a shared clock that ask its local clock alone: no I/O.
 
 use super::SharedClock;
-use crate::clock::{Instance, ProcessId, Stamp, Time};
+use crate::clock::{Instance, Line, Message, ProcessId, Stamp, Time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::header::Header;
@@ -33,9 +33,24 @@ impl SharedClock {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     #[inline]
-    pub fn receive(&self, message: impl Into<Time>) -> Result<Stamp> {
+    pub fn receive<'a>(&self, message: impl Into<Message<'a>>) -> Result<Stamp> {
         let received = self.inner.local.receive(message);
         received.inspect_err(|error| self.refused(error))
+    }
+
+    /// An event that is written down, with its causes: see [`LocalClock::log`](crate::LocalClock::log).
+    /// No I/O.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// let (api, billing) = (SharedClock::memory("api")?, SharedClock::memory("billing")?);
+    /// api.log()?;
+    /// api.extract(&billing.inject()?)?;
+    /// assert_eq!(api.log()?.to_string(), "3@api <1@api <1@billing;at=2");
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    pub fn log(&self) -> Result<Line> {
+        self.inner.local.log()
     }
 
     /// [`tick`](SharedClock::tick) for callers that need the time alone.
@@ -60,7 +75,7 @@ impl SharedClock {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     #[inline]
-    pub fn advance_past(&self, message: Time) -> Result<Time> {
+    pub fn advance_past<'a>(&self, message: impl Into<Message<'a>>) -> Result<Time> {
         let advanced = self.inner.local.advance_past(message);
         advanced.inspect_err(|error| self.refused(error))
     }
@@ -168,9 +183,9 @@ impl SharedClock {
         self.inner.carriers.location()
     }
 
-    /// Moves the local clock to `time` if it is behind: see [`LocalClock::raise`](crate::LocalClock::raise).
+    /// Begins where another clock stood, of which it goes on.
     #[cfg(feature = "blocking")]
-    pub(crate) fn raise(&self, time: Time) {
-        self.inner.local.raise(time);
+    pub(crate) fn go_on_from(&self, stood: Stamp) {
+        self.inner.local.go_on_from(stood);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
-use super::{Instance, LocalClock, ProcessId, Time};
+use super::{Instance, LocalClock, ProcessId, Stamp, Time};
 
 fn clock() -> Arc<LocalClock> {
     let name = ProcessId::new("a").unwrap();
@@ -141,5 +141,39 @@ fn the_last_time_is_given_once() {
         assert_eq!(given, [Time::MAX]);
         assert_eq!(clock.now(), Time::MAX);
         assert!(clock.advance().is_err() && clock.advance_past(time(1)).is_err());
+    });
+}
+
+#[test]
+fn each_line_names_the_one_before_and_what_arrived_between() {
+    loom::model(|| {
+        let clock = clock();
+        let sent: Stamp = "5@b".parse().unwrap();
+        let other = thread::spawn({
+            let clock = clock.clone();
+            move || clock.receive(&sent).unwrap().time
+        });
+        let logger = thread::spawn({
+            let clock = clock.clone();
+            move || clock.log().unwrap()
+        });
+        let own = clock.log().unwrap();
+        let (at, other) = (other.join().unwrap(), logger.join().unwrap());
+        let last = clock.log().unwrap();
+        let mut lines = [own, other, last];
+        lines.sort_by_key(|line| line.stamp.time);
+        let mut before = Time::ZERO;
+        let mut arrived = 0;
+        for line in &lines {
+            let previous = line.previous.as_ref();
+            assert_eq!(previous.map_or(Time::ZERO, |stamp| stamp.time), before);
+            for arrival in &line.arrivals {
+                assert!(before < arrival.at && arrival.at < line.stamp.time);
+                assert_eq!(arrival.at, at);
+                arrived += 1;
+            }
+            before = line.stamp.time;
+        }
+        assert_eq!(arrived, 1);
     });
 }
