@@ -134,6 +134,19 @@ class AsyncSharedClock:
         """
         return self._sync.receive(message)
 
+    def log(self) -> tuple[Stamp, list[str]]:
+        """An event that is written down: a tick, and the texts of its causes. No I/O. See
+        SharedClock.log().
+
+        >>> stamp, after = AsyncSharedClock.memory("api").log()
+        >>> str(stamp), after
+        ('1@api', [])
+        """
+        return self._sync.log()
+
+    def _line(self, long: bool) -> dict[str, object]:
+        return self._sync._line(long)
+
     def advance(self) -> int:
         """As tick(), for callers that need the time alone.
 

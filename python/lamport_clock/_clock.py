@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """LocalClock, SharedClock and AsyncSharedClock are such. Neither method does I/O."""
+    """LocalClock, SharedClock and AsyncSharedClock are such. Neither method does I/O.
+
+    Log records that one of these stamps name their causes, too.
+    """
 
     def tick(self) -> Stamp:
         """A local event or a send."""

@@ -16,9 +16,9 @@ def merge(*logs: Iterable[str]) -> list[str]:
     """The lines of several logs in one order: by time, then process, then instance.
 
     A line has a stamp if it is a JSON object with `lamport` (and `lamport_instance`), or if its
-    last word is one, as Formatter writes it. A line without one (a traceback, the rest of a
-    message) stays behind the line it follows in its own log; those that follow none come first.
-    Everything is held in memory.
+    last word is one, but for those of its causes, as Formatter writes it. A line without one (a
+    traceback, the rest of a message) stays behind the line it follows in its own log; those that
+    follow none come first. Everything is held in memory.
 
         >>> from lamport_clock.logging import merge
         >>> merge(["asked billing 2@api", "done 6@api"], ["charged 4@billing", "  3 pounds"])
@@ -66,8 +66,24 @@ def _place(line: str) -> tuple[int, str, str] | None:
 
 
 def _last_word(line: str) -> str:
+    """But for those of the causes."""
     words = line.rsplit(maxsplit=1)
+    # Formatter writes at most 18.
+    for _ in range(32):
+        if not words or not _is_cause(words[-1]):
+            break
+        words = words[0].rsplit(maxsplit=1) if len(words) > 1 else []
     return words[-1] if words else ""
+
+
+def _is_cause(word: str) -> bool:
+    if not word.startswith("<"):
+        return False
+    try:
+        Stamp.parse(word[1:])
+    except ValueError:
+        return word == "<-" or (word.startswith("<+") and word[2:].isdecimal())
+    return True
 
 
 def main(paths: list[str]) -> int:

@@ -49,18 +49,34 @@ impl fmt::Display for Stamp {
         let long = f.alternate();
         // What a header may not hold, and what would be read as something else.
         let is_encoded = |c: char| c == '%' || (long && (c == ',' || !c.is_ascii_graphic()));
-        for part in self.process.as_str().split_inclusive(is_encoded) {
-            let encoded = part.chars().next_back().filter(|&c| is_encoded(c));
-            f.write_str(&part[..part.len() - encoded.map_or(0, char::len_utf8)])?;
-            for byte in encoded.map(String::from).unwrap_or_default().bytes() {
-                write!(f, "%{byte:02X}")?;
-            }
+        let name = self.process.as_str();
+        if !name.contains(is_encoded) {
+            f.write_str(name)?;
+        } else {
+            encode(f, name, is_encoded)?;
         }
         if long {
             write!(f, ";{INSTANCE}={}", self.instance)?;
         }
         Ok(())
     }
+}
+
+/// The name with `%` and two hexadecimal digits in place of each byte of such characters.
+#[cold]
+fn encode(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    is_encoded: impl Fn(char) -> bool,
+) -> fmt::Result {
+    for part in name.split_inclusive(&is_encoded) {
+        let encoded = part.chars().next_back().filter(|&c| is_encoded(c));
+        f.write_str(&part[..part.len() - encoded.map_or(0, char::len_utf8)])?;
+        for byte in encoded.map(String::from).unwrap_or_default().bytes() {
+            write!(f, "%{byte:02X}")?;
+        }
+    }
+    Ok(())
 }
 
 impl FromStr for Stamp {

@@ -20,6 +20,7 @@ VERBS: dict[str, Callable[[SharedClock], object]] = {
 LOCAL: dict[str, Callable[[SharedClock], object]] = {
     "tick": lambda clock: clock.tick(),
     "receive": lambda clock: clock.receive(5),
+    "log": lambda clock: clock.log(),
     "advance": lambda clock: clock.advance(),
     "advance_past": lambda clock: clock.advance_past(5),
     "now": lambda clock: clock.now(),

@@ -255,8 +255,11 @@ for child in "ab":
 """
     done = run("-c", script)
     parent, a, b = done.stdout.splitlines()
-    assert parent == "parent 1@api", done.stderr
+    assert parent == "parent 1@api <-", done.stderr
     stamps = [Stamp.parse(line.split()[1]) for line in (a, b)]
+    # Each came after the parent's line.
+    parents = {line.split()[2] for line in (a, b)}
+    assert len(parents) == 1 and parents.pop().startswith("<1@api;instance=")
     assert stamps[0] != stamps[1] and stamps[0].time == stamps[1].time == 2
     assert all(stamp.instance for stamp in stamps)
     assert merge([b], [a], [parent])[0] == parent
@@ -327,7 +330,7 @@ def test_a_filter_works_from_a_dict_config(logger: logging.Logger) -> None:
         assert isinstance(handler, logging.StreamHandler)
         handler.setStream(output)
     logger.warning("hello")
-    assert outputs[0].getvalue() == "hello 1@a\n"
+    assert outputs[0].getvalue() == "hello 1@a <-\n"
     assert json.loads(outputs[1].getvalue())["lamport"] == "1@a"
 
 

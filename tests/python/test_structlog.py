@@ -38,6 +38,7 @@ def test_an_event_is_stamped_and_lines_are_put_in_order() -> None:
         "lamport_time": 1,
         "lamport_process": "a",
         "lamport_instance": f"{a.instance:016x}",
+        "lamport_after": [],
     }
     lines = merge(*(output.getvalue().splitlines() for output in reversed(outputs)))
     assert [json.loads(line)["event"] for line in lines] == ["asked", "answered", "done"]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lamport_clock as core;
 use lamport_clock::{
     Config, ErrorKind, Instance, Kind, ProcessId, Setting, Settings, Time, Value, parse_duration,
 };
@@ -92,22 +93,34 @@ impl<'py> FromPyObject<'_, 'py> for Bits {
 }
 
 /// What arrived with a message: a stamp, its text, or a bare time.
-pub(crate) struct Message(pub(crate) Time);
+pub(crate) enum Message {
+    Stamp(core::Stamp),
+    Time(Time),
+}
+
+impl<'a> From<&'a Message> for core::Message<'a> {
+    fn from(message: &'a Message) -> core::Message<'a> {
+        match message {
+            Message::Stamp(stamp) => stamp.into(),
+            Message::Time(time) => (*time).into(),
+        }
+    }
+}
 
 impl<'py> FromPyObject<'_, 'py> for Message {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Message> {
         if let Ok(stamp) = object.cast::<Stamp>() {
-            return Ok(Message(stamp.get().0.time));
+            return Ok(Message::Stamp(stamp.get().0.clone()));
         }
         if object.is_instance_of::<PyString>() {
-            let Text(text) = object.extract()?;
-            return Stamp::parse(Text(text)).map(|stamp| Message(stamp.0.time));
+            let Stamp(stamp) = Stamp::parse(object.extract()?)?;
+            return Ok(Message::Stamp(stamp));
         }
         if object.is_instance_of::<PyInt>() {
             let TimeArgument(time) = object.extract()?;
-            return Ok(Message(time));
+            return Ok(Message::Time(time));
         }
         Err(PyTypeError::new_err(format!(
             "a message is a Stamp, an int or a text like '42@mx-nodel', not {}",

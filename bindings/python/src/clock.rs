@@ -12,7 +12,7 @@ use crate::arguments::{Message, Seconds, Text, Whole, configuration};
 use crate::background;
 use crate::errors::OrRaise;
 use crate::header::Header;
-use crate::stamp::Stamp;
+use crate::stamp::{Stamp, attributes, logged};
 use crate::values;
 use crate::verbs::Verb;
 use crate::waiting::wait;
@@ -162,9 +162,32 @@ impl SharedClock {
     /// 58@api
     fn receive(this: &Bound<'_, Self>, message: Message) -> PyResult<Stamp> {
         SharedClock::used(this)
-            .receive(message.0)
+            .receive(&message)
             .or_raise()
             .map(Stamp)
+    }
+
+    /// An event that is written down: a tick, and the texts of its causes, for `lamport_after` in a
+    /// line of a log. They are the line before and the messages that arrived since, in the long form
+    /// of a stamp; with each message `at`, the local time at which it arrived. At most 16 messages are
+    /// named, the newest; a last text such as "+3" counts those that are not, older ones and bare
+    /// times. The first line of a forked child comes after where its parent's clock stood. No I/O.
+    ///
+    /// lamport_clock.logging does this for every record.
+    ///
+    /// >>> before, _ = clock.log()
+    /// >>> arrived = clock.receive("57@billing;instance=00000000000000ff")
+    /// >>> stamp, after = clock.log()
+    /// >>> str(stamp), after[0] == format(before, "#"), after[1:]
+    /// ('59@api', True, ['57@billing;instance=00000000000000ff;at=58'])
+    fn log(this: &Bound<'_, Self>) -> PyResult<(Stamp, Vec<String>)> {
+        SharedClock::used(this).log().or_raise().map(logged)
+    }
+
+    /// log() for a log record: its attributes.
+    fn _line<'py>(this: &Bound<'py, Self>, long: bool) -> PyResult<Bound<'py, PyDict>> {
+        let line = SharedClock::used(this).log().or_raise()?;
+        attributes(this.py(), &line, long)
     }
 
     /// As tick(), for callers that need the time alone: twice as fast, since no Stamp is made.
@@ -181,7 +204,7 @@ impl SharedClock {
     /// 58
     fn advance_past(this: &Bound<'_, Self>, message: Message) -> PyResult<u64> {
         Ok(SharedClock::used(this)
-            .advance_past(message.0)
+            .advance_past(&message)
             .or_raise()?
             .get())
     }

@@ -4,12 +4,12 @@ use lamport_clock as core;
 use lamport_clock::{Config, blocking};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 
 use crate::arguments::{Message, Text, Whole};
 use crate::errors::OrRaise;
 use crate::header::Header;
-use crate::stamp::Stamp;
+use crate::stamp::{Stamp, attributes, logged};
 
 /// A Lamport clock of one process, without a store: no I/O, no thread, nothing of the environment.
 ///
@@ -69,7 +69,21 @@ impl LocalClock {
     /// >>> print(LocalClock("api").receive("57@billing"))
     /// 58@api
     fn receive(&self, message: Message) -> PyResult<Stamp> {
-        self.0.receive(message.0).or_raise().map(Stamp)
+        self.0.receive(&message).or_raise().map(Stamp)
+    }
+
+    /// An event that is written down: a tick, and the texts of its causes. See SharedClock.log().
+    ///
+    /// >>> stamp, after = LocalClock("api").log()
+    /// >>> str(stamp), after
+    /// ('1@api', [])
+    fn log(&self) -> PyResult<(Stamp, Vec<String>)> {
+        self.0.log().or_raise().map(logged)
+    }
+
+    /// log() for a log record: its attributes.
+    fn _line<'py>(&self, py: Python<'py>, long: bool) -> PyResult<Bound<'py, PyDict>> {
+        attributes(py, &self.0.log().or_raise()?, long)
     }
 
     /// As tick(), for callers that need the time alone.
@@ -85,7 +99,7 @@ impl LocalClock {
     /// >>> LocalClock("api").advance_past(57)
     /// 58
     fn advance_past(&self, message: Message) -> PyResult<u64> {
-        Ok(self.0.advance_past(message.0).or_raise()?.get())
+        Ok(self.0.advance_past(&message).or_raise()?.get())
     }
 
     /// Where the clock stands. Changes nothing, and names no event.

@@ -1,8 +1,9 @@
 //! A stamp, native for the sake of its order and its text: both are the core's.
 
 use lamport_clock as core;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyDict, PyList, PyString, PyType};
 
 use crate::arguments::{Bits, Process, Text, TimeArgument};
 use crate::errors::OrRaise;
@@ -25,6 +26,37 @@ use crate::values::html;
 #[pyclass(frozen, eq, ord, hash, str = "{0}", module = "lamport_clock")]
 #[derive(PartialEq, PartialOrd, Hash)]
 pub(crate) struct Stamp(pub(crate) core::Stamp);
+
+/// What log() gives: the stamp, and its causes as a log has them.
+pub(crate) fn logged(line: core::Line) -> (Stamp, Vec<String>) {
+    let after = line.after().collect();
+    (Stamp(line.stamp), after)
+}
+
+/// The attributes of a log record, with the stamp in its long form if it is `long`. All at once, since
+/// every record of a program has them.
+pub(crate) fn attributes<'py>(
+    py: Python<'py>,
+    line: &core::Line,
+    long: bool,
+) -> PyResult<Bound<'py, PyDict>> {
+    let stamp = &line.stamp;
+    let text = match long {
+        true => format!("{stamp:#}"),
+        false => stamp.to_string(),
+    };
+    let attributes = PyDict::new(py);
+    attributes.set_item(intern!(py, "lamport"), text)?;
+    attributes.set_item(intern!(py, "lamport_time"), stamp.time.get())?;
+    attributes.set_item(intern!(py, "lamport_process"), stamp.process.as_str())?;
+    attributes.set_item(intern!(py, "lamport_instance"), stamp.instance.to_string())?;
+    let after = PyList::empty(py);
+    for cause in line.after() {
+        after.append(cause)?;
+    }
+    attributes.set_item(intern!(py, "lamport_after"), after)?;
+    Ok(attributes)
+}
 
 #[pymethods]
 impl Stamp {

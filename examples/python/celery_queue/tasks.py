@@ -25,7 +25,9 @@ app.conf.worker_hijack_root_logger = False
 clock = SharedClock.memory(NAME)  # among many machines: SharedClock.open()
 lamport_clock.celery.install(clock, trust="everybody")  # who writes to the broker
 lamport_clock.logging.install(clock)
-logging.basicConfig(filename=f"{FOLDER}/{NAME}.log", format="%(message)s %(lamport)s")
+handler = logging.FileHandler(f"{FOLDER}/{NAME}.log")
+handler.setFormatter(lamport_clock.logging.Formatter())
+logging.basicConfig(handlers=[handler])
 log = logging.getLogger("shop")
 log.setLevel("INFO")
 

@@ -13,7 +13,9 @@ from werkzeug.serving import make_server
 
 clock = SharedClock.memory("billing")  # among many machines: SharedClock.open()
 lamport_clock.logging.install(clock)
-logging.basicConfig(filename=os.environ["LOG"], format="%(message)s %(lamport)s")
+handler = logging.FileHandler(os.environ["LOG"])
+handler.setFormatter(lamport_clock.logging.Formatter())
+logging.basicConfig(handlers=[handler])
 log = logging.getLogger("shop")
 log.setLevel("INFO")
 logging.getLogger("werkzeug").setLevel("WARNING")

@@ -16,7 +16,9 @@ from lamport_clock.asgi import LamportMiddleware
 
 clock = SharedClock.memory("front")  # among many machines: SharedClock.open()
 lamport_clock.logging.install(clock)
-logging.basicConfig(filename=os.environ["LOG"], format="%(message)s %(lamport)s")
+handler = logging.FileHandler(os.environ["LOG"])
+handler.setFormatter(lamport_clock.logging.Formatter())
+logging.basicConfig(handlers=[handler])
 log = logging.getLogger("shop")
 log.setLevel("INFO")
 

@@ -4,8 +4,9 @@
 
 A customer (requests, here) asks the front (FastAPI, front.py), which asks billing (Flask,
 billing.py). Every request and every response carries the clock, so in the order that is printed no
-line stands before one that led to it, whatever the wall clocks of the machines say. It needs
-fastapi, flask, httpx, requests and uvicorn.
+line stands before one that led to it, whatever the wall clocks of the machines say. Behind its
+stamp each line names what it came after: the line before and the messages that arrived since. It
+needs fastapi, flask, httpx, requests and uvicorn.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def main() -> None:
     lamport_clock.logging.install(clock)
     with tempfile.TemporaryDirectory() as folder:
         logs = [Path(folder, f"{name}.log") for name in ("billing", "customer", "front")]
-        logging.basicConfig(filename=logs[1], format="%(message)s %(lamport)s")
+        handler = logging.FileHandler(logs[1])
+        handler.setFormatter(lamport_clock.logging.Formatter())
+        logging.basicConfig(handlers=[handler])
         log = logging.getLogger("shop")
         log.setLevel("INFO")
 

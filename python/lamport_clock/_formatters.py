@@ -1,0 +1,240 @@
+"""How records are written: Formatter and JsonFormatter of lamport_clock.logging."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from . import Stamp
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+UNSTAMPED: Mapping[str, object] = {
+    "lamport": "-",
+    "lamport_time": None,
+    "lamport_process": None,
+    "lamport_instance": None,
+    "lamport_after": None,
+}
+"""What a record shows that has no stamp: made before install(), or when the clock can't tick."""
+
+GIVEN = ("lamport_kind", "lamport_lane")
+"""What a call may say of its event: send, receive, update or read; the thread or the task."""
+
+
+class Formatter(logging.Formatter):
+    """A plain line with the stamp and its causes at the end: `out of tea 42@api <41@api`.
+
+    A word for each: the line before, and the messages that arrived since, such as
+    `<40@billing;at=41`; `<-` if there are none, `<+3` for three that are not named. In a forked
+    child they have instances, as the stamp has.
+
+    The arguments are those of logging.Formatter. If the message has several lines, or a traceback
+    follows, the stamp stands at the end of the first. A format that names `lamport` itself is left
+    as it is; it may name `lamport_after`, the words.
+
+        >>> import logging
+        >>> from lamport_clock.logging import Formatter
+        >>> handler = logging.StreamHandler()
+        >>> handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(message)s"))
+    """
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        validate: bool = True,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._named = "lamport" in (fmt or "")
+        self._names_causes = "lamport_after" in (fmt or "")
+        if self._named:
+            # For records from before install().
+            defaults = {**UNSTAMPED, **(defaults or {})}
+        super().__init__(fmt, datefmt, style, validate, defaults=defaults)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line, without the traceback that may follow.
+
+        >>> import logging
+        >>> from lamport_clock.logging import Formatter
+        >>> record = logging.makeLogRecord({"msg": "out of tea", "lamport": "42@api"})
+        >>> record.lamport_after = ["41@api;instance=00000000000000ff"]
+        >>> Formatter().format(record)
+        'out of tea 42@api <41@api'
+        """
+        if self._names_causes:
+            # Another handler has the same record.
+            record = copy.copy(record)
+            record.__dict__["lamport_after"] = _words(record.__dict__).lstrip()
+        line = super().formatMessage(record)
+        if self._named:
+            return line
+        first, newline, rest = line.partition("\n")
+        return f"{first} {_stamp(record.__dict__)}{_words(record.__dict__)}{newline}{rest}"
+
+
+def _stamp(attributes: Mapping[str, Any]) -> str:
+    return str(attributes.get("lamport", "-"))
+
+
+def _words(attributes: Mapping[str, Any]) -> str:
+    """The causes of a plain line, with a blank before each; empty where they are not known."""
+    after = attributes.get("lamport_after")
+    if not isinstance(after, (list, tuple)):
+        return ""
+    words = " <" + (" <".join(after) or "-")
+    if ";instance=" in _stamp(attributes):
+        return words
+    if "%" in words:
+        # The long form writes as %C3%BC what the plain one writes as it is.
+        words = _ENCODED.sub(lambda found: str(Stamp.parse(found[0])), words)
+    first, *others = words.split(";instance=")
+    return first + "".join([other[16:] for other in others])
+
+
+_ENCODED = re.compile("[0-9]+@[^; ]*%[^; ]*")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, in ASCII.
+
+    `lamport`, `lamport_time`, `lamport_process`, `lamport_instance`, `lamport_after`; `timestamp`
+    (wall clock, UTC, for people), `level`, `logger`, `message`; if there are any, `exception`,
+    `stack`, and in `extra` what the call gave as extra={...}, of which `lamport_kind` and
+    `lamport_lane` stand beside the stamp. Whatever cannot be written as it is becomes a text. No
+    record makes it fail.
+
+    The arguments are those of logging.Formatter, so that dictConfig and fileConfig can name the
+    class. `defaults` are the `extra` of records that have nothing else under these names; the form
+    of the line is always the one above, whatever the others say.
+
+        >>> import logging
+        >>> from lamport_clock.logging import JsonFormatter
+        >>> handler = logging.StreamHandler()
+        >>> handler.setFormatter(JsonFormatter())
+    """
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        validate: bool = True,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(fmt, datefmt, style, validate, defaults=defaults)
+        self._defaults = dict(defaults or {})
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line.
+
+        >>> import json, logging
+        >>> from lamport_clock.logging import JsonFormatter
+        >>> record = logging.makeLogRecord({"msg": "out of tea", "lamport": "42@api"})
+        >>> line = json.loads(JsonFormatter().format(record))
+        >>> line["lamport"], line["message"]
+        ('42@api', 'out of tea')
+        """
+        try:
+            return _ENCODER.encode(self._entry(record))
+        except Exception as error:
+            stamp = {name: _plain(value) for name, value in stamped(record.__dict__).items()}
+            unwritten = f"a record that can't be written: {type(error).__name__}"
+            return json.dumps({**stamp, "level": "ERROR", "logger": None, "message": unwritten})
+
+    def _entry(self, record: logging.LogRecord) -> dict[str, object]:
+        attributes = record.__dict__
+        named = {**self._defaults, **attributes}
+        entry = stamped(attributes)
+        for name in GIVEN:
+            if name in named:
+                entry[name] = named[name]
+        entry["timestamp"] = _moment(record.created)
+        entry["level"] = record.levelname
+        entry["logger"] = record.name
+        entry["message"] = _message(record)
+        exception = record.exc_text
+        if not exception and record.exc_info and record.exc_info[0]:
+            exception = self.formatException(record.exc_info)
+        if exception:
+            entry["exception"] = exception
+        if record.stack_info:
+            entry["stack"] = record.stack_info
+        extra = {name: value for name, value in named.items() if name not in _STANDARD}
+        if extra:
+            entry["extra"] = extra
+        plain = _plain(entry)
+        assert isinstance(plain, dict)
+        return plain
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False)
+
+
+def stamped(attributes: Mapping[str, Any]) -> dict[str, object]:
+    """The members of an object that has these attributes."""
+    entry = {name: attributes.get(name, default) for name, default in UNSTAMPED.items()}
+    # That it is there says that this writer names causes.
+    if entry["lamport_after"] is None:
+        del entry["lamport_after"]
+    return entry
+
+
+# What each record has; the rest of its attributes came from the call, or from somebody's factory.
+_STANDARD = {*vars(logging.LogRecord("", 0, "", 0, "", (), None)), *UNSTAMPED, *GIVEN}
+_STANDARD |= {"message", "asctime", "taskName"}
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:
+        # The arguments do not fit the text; both are worth more than a complaint.
+        return f"{_text(record.msg)} {_text(record.args)}"
+
+
+def _moment(seconds: float) -> str | None:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds")
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    """The value made of what JSON has, to a depth of 8; beyond that and otherwise as text."""
+    if value is None or isinstance(value, bool) or type(value) is str:
+        return value
+    # Python writes no int of some thousand digits, and few readers take one past 64 bits.
+    if type(value) is int and value.bit_length() <= 64:
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    if depth == 8:
+        return _text(value)
+    try:
+        if isinstance(value, (list, tuple)):
+            return [_plain(one, depth + 1) for one in value]
+        if isinstance(value, Mapping):
+            return {_text(key): _plain(one, depth + 1) for key, one in value.items()}
+    except Exception:
+        # Another thread may be changing it.
+        return _text(value)
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return f"<a {type(value).__name__} that can't be shown>"
