@@ -214,6 +214,11 @@ pub(super) struct Demo {
     /// Where the record lives: memory: or etcd
     #[arg(long, value_name = "STORE", default_value = "memory:")]
     pub(super) store: Option<String>,
+
+    /// Let the nodes send each other messages, and write what they do to this file: a log for order,
+    /// explain and diagram. The second node's wall clock is 300 ms behind in it
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
 }
 
 /// Decide whether recorded histories keep the clock's promises

@@ -193,6 +193,13 @@ impl Lines {
     }
 }
 
+/// A line of JSON for a file.
+pub(super) fn append_json(to: &mut Vec<u8>, object: &impl Serialize) -> Result<(), Ending> {
+    to.extend_from_slice(json(object)?.as_bytes());
+    to.push(b'\n');
+    Ok(())
+}
+
 fn json(object: &impl Serialize) -> Result<String, Ending> {
     let text = serde_json::to_string(object).map_err(|error| {
         let message = format!("the output can't be put into JSON: {error}");

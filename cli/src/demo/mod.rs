@@ -1,5 +1,8 @@
 //! `lamport demo`: several nodes agree on one order, and it is checked that they do.
 
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -7,6 +10,7 @@ use std::thread;
 use serde::Serialize;
 
 use self::check::{Verdict, check};
+use self::diary::Diary;
 use self::lanes::Lanes;
 use super::Ending;
 use super::args::Demo;
@@ -19,6 +23,7 @@ use lamport_clock::{Address, Config, Error, ErrorKind, Settings, Update};
 use lamport_trace::{Action, Call};
 
 mod check;
+mod diary;
 mod lanes;
 
 /// More lanes than that no screen shows.
@@ -66,11 +71,20 @@ pub(super) fn demo(
         lanes: Lanes::new(&names, output),
         calls: Vec::new(),
         failures: 0,
+        diary: args.record.is_some().then(Diary::default),
     };
     let ended = show.rounds(args, &clocks, stop);
     // An interrupted demo has something to say too.
     if let Err(Ending::Failed(_) | Ending::ReaderGone | Ending::Usage(_)) = ended {
         return ended;
+    }
+    if let (Some(diary), Some(path)) = (&show.diary, &args.record) {
+        fs::write(path, &diary.lines).map_err(|error| unwritable(path, error))?;
+        let path = path.display();
+        say(
+            output,
+            &format!("all lines are in {path}; try: lamport order {path}"),
+        )?;
     }
     show.verdict(count)?;
     ended
@@ -83,6 +97,8 @@ struct Show<'a> {
     /// Those that were answered.
     calls: Vec<Call>,
     failures: usize,
+    /// What the nodes write down, where somebody wants to see it.
+    diary: Option<Diary>,
 }
 
 impl Show<'_> {
@@ -94,6 +110,9 @@ impl Show<'_> {
         }
         for round in 1..=args.rounds {
             self.tell(round_of(clocks, stop)?)?;
+            if let Some(diary) = &mut self.diary {
+                diary.messages(clocks)?;
+            }
             if round == args.rounds {
                 break;
             }
@@ -125,6 +144,9 @@ impl Show<'_> {
                     call.returned = Some(returned);
                     record::answer(&mut call, &update);
                     self.calls.push(call);
+                    if let Some(diary) = &mut self.diary {
+                        diary.update(node, &update)?;
+                    }
                     if self.output.json {
                         self.output.object(&UpdateObject::from(&update))?;
                     } else {
@@ -227,6 +249,15 @@ fn say(output: &Output, text: &str) -> Result<(), Ending> {
         return Ok(());
     }
     output.line(output.paint(Look::Faint, text))
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Ending {
+    let message = format!("'{}' can't be written: {error}", path.display());
+    Ending::Usage(Error::with_source(
+        ErrorKind::InvalidArgument,
+        message,
+        error,
+    ))
 }
 
 fn node_count(text: &str) -> Result<usize, Ending> {

@@ -102,3 +102,42 @@ fn an_interrupted_demo_checks_what_there_was() {
     assert_eq!(ended.objects()[0]["check"]["ok"], true);
     assert_eq!(ended.errors, ["lamport: interrupted"]);
 }
+
+#[test]
+fn a_recorded_demo_is_a_log_with_messages_and_a_clock_that_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder
+        .path()
+        .join("demo.jsonl")
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let ended = run(&[
+        "demo",
+        "--interval",
+        "0s",
+        "--rounds",
+        "2",
+        "--record",
+        &path,
+    ]);
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    // An update of each in each round; each asks one, is answered, and knows.
+    let ordered = run(&["order", "--json", &path]).objects();
+    assert_eq!(ordered.len(), 2 * (3 + 9));
+    let inverted = ordered.iter().filter(|event| event["inverted"] == true);
+    assert!(inverted.clone().count() >= 2);
+    assert!(
+        inverted
+            .clone()
+            .all(|event| event["process"] == "mx-nodel2")
+    );
+    let clocks = run(&["order", "--clocks", "--json", &path]).objects();
+    let ahead = clocks
+        .iter()
+        .find(|pair| pair["of"] == "mx-nodel2")
+        .unwrap();
+    assert!(ahead["at_most"].as_i64().unwrap() < 0, "{ahead}");
+    let nowhere = run(&["demo", "--rounds", "1", "--record", "/nowhere/demo.jsonl"]);
+    refused(&nowhere, 2, &["/nowhere/demo.jsonl", "can't be written"]);
+}
