@@ -1,7 +1,7 @@
 //! `lamport demo`: several nodes agree on one order, and it is checked that they do.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +43,12 @@ pub(super) fn demo(
     others.remove("store");
     super::refuse_connection_settings(&others, "the demo", "it uses a store of its own")?;
 
+    // Before the work, not after it.
+    let file = match &args.record {
+        Some(path) => Some(File::create(path).map_err(|error| unwritable(path, error))?),
+        None => None,
+    };
+
     // It outlives the clocks, and whichever way this function is left, it is stopped.
     let etcd = if private {
         say(output, "starting a private etcd of three members")?;
@@ -78,8 +84,9 @@ pub(super) fn demo(
     if let Err(Ending::Failed(_) | Ending::ReaderGone | Ending::Usage(_)) = ended {
         return ended;
     }
-    if let (Some(diary), Some(path)) = (&show.diary, &args.record) {
-        fs::write(path, &diary.lines).map_err(|error| unwritable(path, error))?;
+    if let (Some(diary), Some(path), Some(mut file)) = (&show.diary, &args.record, file) {
+        let written = file.write_all(&diary.lines);
+        written.map_err(|error| unwritable(path, error))?;
         let path = path.display();
         say(
             output,

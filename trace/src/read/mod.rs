@@ -2,6 +2,7 @@
 //! engines and clusters put before it, then JSON or text.
 
 mod fields;
+mod json;
 mod peel;
 mod records;
 mod wall;
@@ -352,8 +353,10 @@ pub struct Description {
 /// assert_eq!(lamport_trace::describe(b"out of tea 2@api <-").message, "out of tea");
 /// ```
 pub fn describe(text: &[u8]) -> Description {
-    let mut fields = Fields::default();
-    fields.with_text = true;
+    let mut fields = Fields {
+        with_text: true,
+        ..Fields::default()
+    };
     let mut part = Vec::new();
     if text.starts_with(b"__CURSOR=") {
         fields.read_export(text);

@@ -1,0 +1,74 @@
+//! The moment that a person names.
+
+use super::Told;
+use crate::Ending;
+use crate::order::{no_such_event, stamp};
+use lamport_clock::Stamp;
+use lamport_trace::Point;
+
+impl Told<'_> {
+    /// The moment that a person names, by its stamp or its line.
+    pub(super) fn find(&self, name: &str) -> Result<Point, Ending> {
+        if let Ok(stamp) = name.parse::<Stamp>() {
+            return self.find_stamp(name, &stamp);
+        }
+        let line = name
+            .rsplit_once(':')
+            .and_then(|(file, line)| Some((file, line.parse::<u32>().ok()?)));
+        let Some((file, line)) = line else {
+            return Err(no_such_event(
+                name,
+                "name it by its stamp, 42@api, or by its line, api.log:12",
+            ));
+        };
+        let mut found = None;
+        for event in 0..self.events.len() as u32 {
+            let source = &*self.events.sources()[self.events.place(event).source as usize];
+            let is_file = source == file || source.ends_with(&format!("/{file}"));
+            // A line without a stamp belongs to the event before it.
+            if is_file && self.events.line_number(event) <= Some(line) {
+                found = Some(event);
+            }
+        }
+        match found {
+            Some(event) => Ok(self.events.point(event)),
+            None => Err(no_such_event(name, "no line with a stamp stands there")),
+        }
+    }
+
+    fn find_stamp(&self, name: &str, named: &Stamp) -> Result<Point, Ending> {
+        let time = named.time.get();
+        let lives = (0_u32..).zip(self.events.lives());
+        let mut points: Vec<Point> = lives
+            .filter(|(_, life)| *life.process == *named.process.as_str())
+            .filter(|(_, life)| named.instance.get() == 0 || named.instance == life.instance)
+            .map(|(life, _)| Point { life, time })
+            .collect();
+        if points.is_empty() {
+            return Err(no_such_event(name, "no line tells of that process"));
+        }
+        if points.len() > 1 {
+            // Those of whom a line tells just that.
+            let is_told = |point: &Point| {
+                self.events.at(*point).map(|event| self.events.point(event)) == Some(*point)
+            };
+            let told: Vec<Point> = points.iter().copied().filter(is_told).collect();
+            points = if told.is_empty() { points } else { told };
+        }
+        match points[..] {
+            [point] => Ok(point),
+            _ => {
+                let stamps: Vec<String> = points
+                    .iter()
+                    .take(4)
+                    .map(|&point| stamp(self.events, point))
+                    .collect();
+                let why = format!(
+                    "several instances of that process have such a time: {}",
+                    stamps.join(", ")
+                );
+                Err(no_such_event(name, &why))
+            }
+        }
+    }
+}
