@@ -31,9 +31,9 @@ other logs, a Filter stamps what passes one handler or one logger.
     WARNING out of tea 1@api <-
     >>> lamport_clock.logging.uninstall()
 
-`python -m lamport_clock.logging a.log b.log` prints the lines of several logs in one order; see
-merge(). Where messages carry the clock (lamport_clock.propagation), that order never puts an effect
-before its cause.
+`python -m lamport_clock.logging a.log b.log` prints the lines of several logs in one order, as
+`lamport order` does. Where messages carry the clock (lamport_clock.propagation), that order never
+puts an effect before its cause.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from . import Stamp
+from .__main__ import main
 from ._clock import Clock
 from ._formatters import UNSTAMPED, Formatter, JsonFormatter, stamped
-from ._merge import main, merge
 
 __all__ = [
     "Clock",
@@ -57,7 +57,6 @@ __all__ = [
     "JsonFormatter",
     "StructlogProcessor",
     "install",
-    "merge",
     "uninstall",
 ]
 
@@ -222,4 +221,4 @@ class StructlogProcessor:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main("order", *sys.argv[1:]))

@@ -31,10 +31,10 @@ from lamport_clock.logging import (
     JsonFormatter,
     StructlogProcessor,
     install,
-    merge,
     uninstall,
 )
 from lamport_clock.wsgi import LamportMiddleware as Wsgi
+from orders import merge
 from programs import run
 from servers import PATIENCE
 from services import asgi, wsgi

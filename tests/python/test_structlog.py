@@ -10,7 +10,8 @@ from typing import Any
 import lamport_clock.logging
 import structlog
 from lamport_clock import SharedClock
-from lamport_clock.logging import StructlogProcessor, merge
+from lamport_clock.logging import StructlogProcessor
+from orders import merge
 from services import exhausted
 
 

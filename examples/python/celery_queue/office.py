@@ -14,7 +14,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import lamport_clock.logging
 from celery.result import AsyncResult
 
 HERE = Path(__file__).parent
@@ -43,9 +42,8 @@ def main() -> None:
             finally:
                 worker.terminate()
 
-        logs = [Path(folder, f"{name}.log").read_text() for name in ("office", "worker")]
-        for line in lamport_clock.logging.merge(*(log.splitlines() for log in logs)):
-            print(line)
+        logs = [Path(folder, f"{name}.log") for name in ("office", "worker")]
+        subprocess.run([sys.executable, "-m", "lamport_clock", "order", *logs], check=True)
 
 
 if __name__ == "__main__":

@@ -64,9 +64,7 @@ def main() -> None:
                 service.terminate()
                 service.communicate()
 
-        # As `python -m lamport_clock.logging billing.log customer.log front.log` does.
-        for line in lamport_clock.logging.merge(*(log.read_text().splitlines() for log in logs)):
-            print(line)
+        subprocess.run([sys.executable, "-m", "lamport_clock", "order", *logs], check=True)
 
 
 if __name__ == "__main__":

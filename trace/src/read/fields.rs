@@ -185,8 +185,14 @@ impl Fields {
             let word = std::str::from_utf8(&text[start..end]).unwrap_or_default();
             match word.strip_prefix('<') {
                 Some("-") => self.names_causes = true,
-                Some(cause) if self.causes.len() < MOST_CAUSES => self.add_cause(cause),
-                _ => {
+                Some(cause) => {
+                    self.add_cause(cause);
+                    // Somebody's angle bracket, so no stamp stands before it either.
+                    if self.malformed {
+                        break self.forget_causes();
+                    }
+                }
+                None => {
                     // Most last words of most lines are none.
                     if word.contains('@') && word.starts_with(|c: char| c.is_ascii_digit()) {
                         self.stamp = self.stamp_of(word);
