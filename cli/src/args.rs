@@ -1,8 +1,11 @@
 //! The arguments of `lamport`. They are only defined here; nothing is decided.
 
+mod more;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(super) use self::more::Export;
 use clap::builder::RangedU64ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
@@ -56,6 +59,7 @@ pub(super) enum Command {
     Check(Check),
     Order(Order),
     Explain(Explain),
+    Export(Export),
 }
 
 /// Update the clock again and again: the main job of a container

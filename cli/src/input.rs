@@ -1,9 +1,10 @@
 //! Logs as input: files, what comes on standard input, gzip of either. They are read twice, once for
 //! their stamps and once for their texts, so that a million lines need little memory; what can't be read
-//! twice is put into a temporary file first.
+//! twice is put into a temporary file first. So are the lines of what is no log, such as a trace for
+//! Perfetto: from there on it is one.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
 use flate2::read::MultiGzDecoder;
@@ -13,7 +14,7 @@ use super::output::{Output, Progress};
 use super::stop::Stop;
 use lamport_clock::excerpt::quote;
 use lamport_clock::{Error, ErrorKind};
-use lamport_trace::{Events, Place, Reader};
+use lamport_trace::{Events, Foreign, Place, Reader};
 
 /// What is read at once.
 const GULP: usize = 1 << 18;
@@ -23,6 +24,9 @@ const PIECE: usize = 1 << 16;
 
 /// So many pieces are.
 const KEPT: usize = 32;
+
+/// What is no log is held in memory, up to a gibibyte.
+const LARGEST: u64 = 1 << 30;
 
 /// A source's texts, as they were fed.
 pub(super) struct Texts {
@@ -75,36 +79,61 @@ fn read_one(
     progress: &mut Progress,
     stop: &Stop,
 ) -> io::Result<Result<File, Ending>> {
+    // A pipe or a device can't be read twice.
+    let mut file = None;
     let mut from: Box<dyn Read> = match path {
         "-" => Box::new(io::stdin().lock()),
         path => {
-            let mut file = File::open(path)?;
-            let mut magic = [0; 2];
-            // A pipe or a device can't be read twice either.
-            let is_plain =
-                file.metadata()?.is_file() && !(file.read(&mut magic)? == 2 && magic == GZIP);
-            if is_plain {
-                file.seek(SeekFrom::Start(0))?;
-                let fed = feed(&mut file, reader, None, progress, stop)?;
-                return Ok(fed.map(|()| file));
+            let opened = File::open(path)?;
+            if opened.metadata()?.is_file() {
+                file = Some(opened.try_clone()?);
             }
-            if file.metadata()?.is_file() {
-                file.seek(SeekFrom::Start(0))?;
-            }
-            Box::new(file)
+            Box::new(opened)
         }
     };
-    let mut head = Vec::new();
-    (&mut from).take(2).read_to_end(&mut head)?;
-    let is_gzip = head == GZIP;
-    let from = io::Cursor::new(head).chain(from);
-    let mut from: Box<dyn Read> = match is_gzip {
-        true => Box::new(MultiGzDecoder::new(from)),
-        false => Box::new(from),
-    };
+    let mut head = beginning(&mut from)?;
+    if head.starts_with(&GZIP) {
+        file = None;
+        from = Box::new(MultiGzDecoder::new(io::Cursor::new(head).chain(from)));
+        head = beginning(&mut from)?;
+    }
+    let foreign = Foreign::detect(&head);
+    from = Box::new(io::Cursor::new(head).chain(from));
+    if let Some(foreign) = foreign {
+        from = match converted(foreign, from)? {
+            Ok(lines) => Box::new(io::Cursor::new(lines)),
+            Err(error) => {
+                let message = format!("{} can't be read: {error}", quote(path));
+                return Ok(Err(wrong(message, None)));
+            }
+        };
+        file = None;
+    }
+    if let Some(file) = file {
+        let fed = feed(&mut from, reader, None, progress, stop)?;
+        return Ok(fed.map(|()| file));
+    }
     let mut kept = tempfile::tempfile()?;
     let fed = feed(&mut from, reader, Some(&mut kept), progress, stop)?;
     Ok(fed.map(|()| kept))
+}
+
+/// As much of it as tells what it is.
+fn beginning(from: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    from.take(Foreign::HEAD as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// The lines of what is no log. It is one text, so all of it is needed.
+fn converted(foreign: Foreign, from: Box<dyn Read>) -> io::Result<Result<Vec<u8>, Error>> {
+    let mut bytes = Vec::new();
+    from.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        let why = "it is larger than 1 GiB, and no log that can be read line by line";
+        return Ok(Err(Error::new(ErrorKind::InvalidArgument, why)));
+    }
+    Ok(foreign.lines(&bytes))
 }
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];

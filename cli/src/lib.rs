@@ -1,5 +1,5 @@
 //! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
-//! `check`, `order`, `explain`.
+//! `check`, `order`, `explain`, `export`.
 //!
 //! A library, because the Python wheel carries the same command. One file for each
 //! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
@@ -22,6 +22,7 @@ mod check;
 mod demo;
 mod environment;
 mod explain;
+mod export;
 mod faults;
 mod follow;
 mod history;
@@ -79,6 +80,7 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Check(args) => check::check_histories(&args, &settings, &output),
         Command::Order(args) => order::order(&args, &settings, &output, stop),
         Command::Explain(args) => explain::explain(&args, &settings, &output, stop),
+        Command::Export(args) => export::export_to(&args, &settings, &output, stop),
     };
     let code = match result {
         Ok(()) => 0,

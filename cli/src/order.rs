@@ -44,10 +44,7 @@ pub(super) fn order(
         )));
     }
     if events.is_empty() {
-        return Err(Ending::Usage(Error::new(
-            ErrorKind::InvalidArgument,
-            "no line has a stamp: `42@api` as its last word, or a JSON member \"lamport\"",
-        )));
+        return Err(no_stamp());
     }
     Ok(())
 }
@@ -289,6 +286,14 @@ pub(super) fn place(events: &Events, texts: &mut Texts, event: u32) -> Result<St
     let file = &events.sources()[place.source as usize];
     let stamp = short_stamp(events, events.point(event));
     Ok(format!("{stamp} ({}:{line})", escape(file)))
+}
+
+/// The error for files that hold no event.
+pub(super) fn no_stamp() -> Ending {
+    Ending::Usage(Error::new(
+        ErrorKind::InvalidArgument,
+        "no line has a stamp: `42@api` as its last word, or a JSON member \"lamport\"",
+    ))
 }
 
 /// The error for an event that can't be found.

@@ -1,7 +1,7 @@
 //! Everything that is printed: for people or as JSON.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -111,7 +111,7 @@ impl Output {
 
     /// Standard output for many lines, in large pieces.
     pub(super) fn lines(&self) -> Lines {
-        Lines(BufWriter::with_capacity(1 << 17, io::stdout().lock()))
+        Lines::to(io::stdout().lock())
     }
 
     /// Tells of long work where somebody watches.
@@ -167,9 +167,18 @@ impl Drop for Progress {
 }
 
 /// Lines of others, many of them.
-pub(super) struct Lines(BufWriter<StdoutLock<'static>>);
+pub(super) struct Lines(BufWriter<Box<dyn Write>>);
 
 impl Lines {
+    pub(super) fn to(writer: impl Write + 'static) -> Lines {
+        Lines(BufWriter::with_capacity(1 << 17, Box::new(writer)))
+    }
+
+    /// A text that has its own ends of lines.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Ending> {
+        written(self.0.write_all(text.as_bytes()))
+    }
+
     /// As they are: for programs.
     pub(super) fn verbatim(&mut self, lines: &[u8]) -> Result<(), Ending> {
         written(

@@ -12,6 +12,8 @@ mod check;
 mod command;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/exports.rs"]
+mod exports;
 #[path = "../../tests/support/false_etcd.rs"]
 mod false_etcd;
 #[path = "cli/seeing.rs"]

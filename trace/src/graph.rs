@@ -123,6 +123,11 @@ impl<'a> Graph<'a> {
         Graph { events, edges }
     }
 
+    /// The events that they lead from and to.
+    pub fn events(&self) -> &'a Events {
+        self.events
+    }
+
     /// The messages, by the time at which they were sent.
     pub fn edges(&self) -> &[Edge] {
         &self.edges

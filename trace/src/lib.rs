@@ -5,16 +5,20 @@
 //! It does no I/O, and shares no code with the clock but its values: it judges it.
 
 mod events;
+mod export;
 mod follow;
 mod graph;
+mod import;
 mod judge;
 mod read;
 mod rules;
 mod walls;
 
 pub use self::events::{Cause, Counts, EventKind, Events, Life, Place, Point};
+pub use self::export::{ExportIo, Form, export};
 pub use self::follow::{Delivered, Follower};
 pub use self::graph::{Answer, Edge, Graph, Hop, Missing, Unknown};
+pub use self::import::Foreign;
 pub use self::judge::{
     Action, Call, History, Kind, Line, Log, Options, Outcome, Verdict, Violation, check,
 };

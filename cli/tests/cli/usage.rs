@@ -92,6 +92,15 @@ fn wrong_arguments_are_named_and_end_with_status_2() {
         ("history --limit 99999", &["--limit", "99999", "10000"]),
         ("repair --at-least -1", &["--at-least", "'-1'"]),
         ("repair --at-least x", &["--at-least", "'x'"]),
+        (
+            "export --to x a.log",
+            &["--to", "'x'", "shiviz, perfetto, otlp"],
+        ),
+        (
+            "export --to dot /nonexistent",
+            &["/nonexistent", "can't be read"],
+        ),
+        ("export --to dot --key /k a.log", &["--key", "files alone"]),
         ("demo --nodes 0", &["--nodes", "'0'", "1 to 32"]),
         ("demo --nodes 33", &["--nodes", "'33'", "1 to 32"]),
         ("demo --nodes -1", &["--nodes", "'-1'", "1 to 32"]),
@@ -217,7 +226,7 @@ fn help_and_version_are_answers() {
     );
     for command in [
         "run", "update", "read", "watch", "history", "nodes", "repair", "demo", "check", "order",
-        "explain",
+        "explain", "export",
     ] {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0), "{command}");

@@ -1,0 +1,40 @@
+//! The arguments of `export`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lamport_trace::Form;
+
+use super::Input;
+
+/// Write what happened for ShiViz, Perfetto, OpenTelemetry, Mermaid or Graphviz
+///
+///   lamport export --to shiviz *.log > run.shiviz
+///
+/// The forms: shiviz, for its page, with vector clocks that are counted anew so that a tail and a
+/// filtered log open there too; perfetto, for ui.perfetto.dev and chrome://tracing, and otlp,
+/// OpenTelemetry's traces as JSON: both have logical time for their axis, a microsecond each; mermaid,
+/// for a Markdown page, as far as it fits; dot, for Graphviz. The first three are input as well:
+/// `lamport order` and the others read them as they read logs, and OpenTelemetry's of others too.
+///
+/// With --json an object with form, events, processes and left_out says what went into the file that
+/// -o names. Exit status: 0 done, 1 a stamp breaks the clock's rules, 2 a file can't be read or no line
+/// has a stamp.
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(in super::super) struct Export {
+    #[command(flatten)]
+    pub(in super::super) input: Input,
+
+    /// What to write: shiviz, perfetto, otlp, mermaid or dot
+    #[arg(long, value_name = "FORM")]
+    pub(in super::super) to: Form,
+
+    /// Write it into this file instead of to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(in super::super) output: Option<PathBuf>,
+
+    /// Draw messages alone, not the order in which times were taken from the shared clock
+    #[arg(long)]
+    pub(in super::super) messages: bool,
+}

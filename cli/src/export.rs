@@ -1,0 +1,127 @@
+//! `lamport export`: what happened, for other programs.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Ending;
+use super::args::Export;
+use super::input::{self, Texts};
+use super::order::{no_stamp, processes};
+use super::output::{Lines, Output, count};
+use super::stop::Stop;
+use lamport_clock::excerpt::quote;
+use lamport_clock::{Error, ErrorKind, Settings};
+use lamport_trace::{Description, Events, ExportIo, Form, Graph, Reader, broken, describe, export};
+
+/// What was written, where it went into a file.
+#[derive(Serialize)]
+struct WrittenObject {
+    form: &'static str,
+    events: u64,
+    processes: u64,
+    left_out: u64,
+}
+
+struct Io<'a> {
+    events: &'a Events,
+    texts: Texts,
+    to: Lines,
+    stop: &'a Stop,
+    described: u64,
+}
+
+impl ExportIo for Io<'_> {
+    type Error = Ending;
+
+    fn describe(&mut self, event: u32) -> Result<Description, Ending> {
+        self.described += 1;
+        if self.described.is_multiple_of(4_096) && self.stop.requested() {
+            return Err(Ending::Interrupted);
+        }
+        Ok(describe(self.texts.get(self.events.place(event))?))
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Ending> {
+        self.to.text(text)
+    }
+}
+
+pub(super) fn export_to(
+    args: &Export,
+    settings: &Settings,
+    output: &Output,
+    stop: &Stop,
+) -> Result<(), Ending> {
+    super::refuse_connection_settings(settings, "'lamport export'", "it looks at files alone")?;
+    let (events, texts) = input::read(&args.input.files, Reader::default(), output, stop)?;
+    if events.is_empty() {
+        return Err(no_stamp());
+    }
+    let to = match &args.output {
+        Some(path) => Lines::to(created(path, &args.input.files)?),
+        None => output.lines(),
+    };
+    let graph = Graph::new(&events, !args.messages);
+    let mut io = Io {
+        events: &events,
+        texts,
+        to,
+        stop,
+        described: 0,
+    };
+    let left_out = export(args.to, &graph, &mut io)?;
+    io.to.flush()?;
+    drop(io);
+    let named = Form::ALL.iter().find(|(_, form)| *form == args.to);
+    let object = WrittenObject {
+        form: named.map_or("", |(name, _)| name),
+        events: events.counts().events - events.counts().duplicates,
+        processes: processes(&events),
+        left_out,
+    };
+    if output.json && args.output.is_some() {
+        output.object(&object)?;
+    } else {
+        output.aside(format_args!(
+            "{} events of {} processes",
+            count(object.events),
+            count(object.processes)
+        ));
+        if left_out > 0 {
+            output.aside(format_args!(
+                "{} of them, those after the rest, are left out: more does not fit",
+                count(left_out)
+            ));
+        }
+    }
+    match broken(&events).0 {
+        0 => Ok(()),
+        _ => Err(Ending::Failed(Error::new(
+            ErrorKind::Internal,
+            "the stamps break the clock's rules: messages that arrive before they left are not drawn, and \
+             `lamport order` names their lines",
+        ))),
+    }
+}
+
+/// The file for the result, which is none of those that are read: they are read again meanwhile.
+fn created(path: &Path, inputs: &[String]) -> Result<File, Ending> {
+    let refused = |why: String| {
+        let name = quote(&path.to_string_lossy());
+        let message = format!("{name} can't be written: {why}");
+        Ending::Usage(Error::new(ErrorKind::InvalidArgument, message))
+    };
+    if let Ok(known) = path.metadata() {
+        let is_input = |input: &String| {
+            let input = Path::new(input).metadata();
+            input.is_ok_and(|input| (input.dev(), input.ino()) == (known.dev(), known.ino()))
+        };
+        if known.is_file() && inputs.iter().any(is_input) {
+            return Err(refused("it is one of the logs".to_owned()));
+        }
+    }
+    File::create(path).map_err(|error| refused(error.to_string()))
+}

@@ -1,0 +1,125 @@
+//! Logs for other programs and from them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::command::run;
+use super::refused;
+
+/// Writes a file and returns its name.
+fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+const API: &str = "asked billing 2@api <-
+got an answer 9@api <2@api <7@billing
+";
+const BILLING: &str = "charged order 17 in 3.5 ms 5@billing <- <2@api
+";
+
+fn logs(folder: &Path) -> [String; 2] {
+    [
+        file(folder, "api.log", API),
+        file(folder, "billing.log", BILLING),
+    ]
+}
+
+#[test]
+fn what_is_exported_is_a_log_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let [api, billing] = logs(folder.path());
+    for form in ["shiviz", "perfetto", "otlp"] {
+        let ended = run(&["export", "--to", form, &api, &billing]);
+        assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+        let written = file(folder.path(), form, &(ended.lines.join("\n") + "\n"));
+        let ended = run(&["order", "--json", &written]);
+        assert_eq!(ended.code, Some(0), "{form}: {}", ended.complaint());
+        let objects = ended.objects();
+        let texts: Vec<_> = objects
+            .iter()
+            .map(|event| serde_json::from_str::<Value>(event["text"].as_str().unwrap()).unwrap())
+            .map(|line| line["message"].as_str().unwrap().to_owned())
+            .collect();
+        let expected = [
+            "asked billing",
+            "charged order 17 in 3.5 ms",
+            "got an answer",
+        ];
+        // ShiViz has the answer's send as an event, too.
+        let told: Vec<_> = texts
+            .iter()
+            .filter(|text| !text.starts_with("(no line"))
+            .collect();
+        assert_eq!(told, expected.iter().collect::<Vec<_>>(), "{form}");
+        // Compressed it is the same.
+        let gzip = Command::new("gzip").arg(&written).status().unwrap();
+        assert!(gzip.success());
+        let again = run(&["order", "--json", &format!("{written}.gz")]);
+        assert_eq!(again.lines.len(), objects.len(), "{form}");
+    }
+}
+
+#[test]
+fn a_result_in_a_file_is_told_of_and_overwrites_no_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let [api, billing] = logs(folder.path());
+    let target = folder.path().join("run.mmd");
+    let target = target.to_str().unwrap();
+    let arguments = ["export", "--to", "mermaid", &api, &billing, "-o", target];
+    let ended = run(&[&arguments[..], &["--json"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    assert_eq!(
+        ended.objects(),
+        [json!({"form": "mermaid", "events": 3, "processes": 2, "left_out": 0})]
+    );
+    assert!(
+        fs::read_to_string(target)
+            .unwrap()
+            .starts_with("sequenceDiagram\n")
+    );
+    let ended = run(&["export", "--to", "dot", &api, &billing, "-o", &billing]);
+    refused(&ended, 2, &["billing.log", "one of the logs"]);
+    assert_eq!(fs::read_to_string(&billing).unwrap(), BILLING);
+    let ended = run(&["export", "--to", "dot", &api, "-o", "/nonexistent/x"]);
+    refused(&ended, 2, &["/nonexistent/x", "can't be written"]);
+}
+
+#[test]
+fn what_does_not_fit_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: String = (1..=1_000).map(|i| format!("line {i}@api <-\n")).collect();
+    let log = file(folder.path(), "api.log", &lines);
+    let ended = run(&["export", "--to", "mermaid", &log]);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.complaint().contains("700 of them"), "{ended:?}");
+    assert!(ended.lines.last().unwrap().contains("700 later events"));
+}
+
+#[test]
+fn logs_without_a_stamp_and_lies_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = file(folder.path(), "plain.log", "out of tea\n");
+    refused(
+        &run(&["export", "--to", "dot", &plain]),
+        2,
+        &["no line has a stamp"],
+    );
+    let lie = file(folder.path(), "lie.log", "x 2@api <- <5@shop\n");
+    let ended = run(&["export", "--to", "dot", &lie]);
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.complaint().contains("break the clock's rules"),
+        "{ended:?}"
+    );
+    let cut = file(folder.path(), "cut.json", "{\"traceEvents\":[{\"name\":");
+    refused(
+        &run(&["order", &cut]),
+        2,
+        &["cut.json", "begins as a trace for Perfetto"],
+    );
+}

@@ -1,0 +1,114 @@
+//! The order in the words of other programs. What all of them draw is the same: the moments of each
+//! life, which are its lines and the sends that no line tells of, and the arrows between them.
+
+mod dot;
+mod mermaid;
+mod moments;
+mod otlp;
+mod perfetto;
+mod record;
+mod shiviz;
+
+use std::str::FromStr;
+
+use self::moments::Moments;
+pub(crate) use self::otlp::SCOPE;
+pub(crate) use self::record::process;
+use crate::graph::Graph;
+use crate::read::Description;
+
+/// The program that an export is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// ShiViz, and TSViz: vector clocks, without a gap.
+    Shiviz,
+    /// The trace viewers of Perfetto and Chrome, in their JSON form.
+    Perfetto,
+    /// What reads OpenTelemetry's traces as JSON.
+    Otlp,
+    /// Mermaid: a picture in a Markdown page. Only the beginning fits.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+}
+
+impl Form {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Form); 5] = [
+        ("shiviz", Form::Shiviz),
+        ("perfetto", Form::Perfetto),
+        ("otlp", Form::Otlp),
+        ("mermaid", Form::Mermaid),
+        ("dot", Form::Dot),
+    ];
+}
+
+impl FromStr for Form {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Form, String> {
+        let found = Form::ALL.iter().find(|(known, _)| *known == name);
+        let names = || Form::ALL.map(|(known, _)| known).join(", ");
+        found
+            .map(|(_, form)| *form)
+            .ok_or_else(|| format!("it is one of {}", names()))
+    }
+}
+
+/// What an export needs of its caller, who has the texts and knows where the result goes.
+pub trait ExportIo {
+    /// How either can fail.
+    type Error;
+
+    /// What the lines of an event say.
+    fn describe(&mut self, event: u32) -> Result<Description, Self::Error>;
+
+    /// Takes the next piece of the result.
+    fn write(&mut self, text: &str) -> Result<(), Self::Error>;
+}
+
+/// Writes what happened in one of the forms; how many events it leaves out comes back. Of a graph with
+/// the shared clock its order is drawn as well, apart from messages where the form knows two kinds of
+/// arrows.
+///
+/// ```
+/// use lamport_trace::{Description, ExportIo, Form, Graph, Reader, describe, export};
+///
+/// struct Text(String);
+///
+/// impl ExportIo for Text {
+///     type Error = std::convert::Infallible;
+///
+///     fn describe(&mut self, _: u32) -> Result<Description, Self::Error> {
+///         Ok(describe(b"asked billing 2@api <-"))
+///     }
+///
+///     fn write(&mut self, text: &str) -> Result<(), Self::Error> {
+///         self.0.push_str(text);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut reader = Reader::default();
+/// reader.feed(b"asked billing 2@api <-\n");
+/// let events = reader.finish();
+/// let mut text = Text(String::new());
+/// export(Form::Shiviz, &Graph::new(&events, true), &mut text)?;
+/// assert!(text.0.ends_with("\napi {\"api\":1} asked billing\n"));
+/// # Ok::<(), std::convert::Infallible>(())
+/// ```
+pub fn export<I: ExportIo>(form: Form, graph: &Graph<'_>, io: &mut I) -> Result<u64, I::Error> {
+    let moments = Moments::of(graph);
+    match form {
+        Form::Shiviz => shiviz::write(&moments, io).map(|()| 0),
+        Form::Perfetto => perfetto::write(&moments, io).map(|()| 0),
+        Form::Otlp => otlp::write(&moments, io).map(|()| 0),
+        Form::Mermaid => mermaid::write(&moments, io),
+        Form::Dot => dot::write(&moments, io).map(|()| 0),
+    }
+}
+
+/// A text as JSON, in which nothing is hidden.
+fn json(text: &str) -> String {
+    lamport_clock::excerpt::escape_json(serde_json::Value::from(text).to_string())
+}
