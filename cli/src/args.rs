@@ -5,7 +5,7 @@ mod more;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) use self::more::Export;
+pub(super) use self::more::{Diff, Export};
 use clap::builder::RangedU64ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
@@ -60,6 +60,7 @@ pub(super) enum Command {
     Order(Order),
     Explain(Explain),
     Export(Export),
+    Diff(Diff),
 }
 
 /// Update the clock again and again: the main job of a container

@@ -4,6 +4,7 @@
 //!
 //! It does no I/O, and shares no code with the clock but its values: it judges it.
 
+mod diff;
 mod events;
 mod export;
 mod follow;
@@ -14,6 +15,7 @@ mod read;
 mod rules;
 mod walls;
 
+pub use self::diff::{Divergence, MaskedTexts, first_divergence};
 pub use self::events::{Cause, Counts, EventKind, Events, Life, Place, Point};
 pub use self::export::{ExportIo, Form, export};
 pub use self::follow::{Delivered, Follower};

@@ -1,4 +1,4 @@
-//! The arguments of `export`.
+//! The arguments of `export` and `diff`.
 
 use std::path::PathBuf;
 
@@ -37,4 +37,24 @@ pub(in super::super) struct Export {
     /// Draw messages alone, not the order in which times were taken from the shared clock
     #[arg(long)]
     pub(in super::super) messages: bool,
+}
+
+/// Show where two runs of one system part first
+///
+///   lamport diff good/api.log,good/shop.log bad/api.log,bad/shop.log
+///
+/// A run is a file, or several joined by commas. Each process's lines are compared in their order:
+/// what kind of event they are, and their text without what differs from run to run, which is numbers,
+/// ids and times. Shown are the last line that both have, what comes next in each, and its causes. Of
+/// several processes that part it is the one that did so at the smallest time: nothing else that
+/// differs can have caused it.
+///
+/// With --json it is an object with alike, process, alike_events, common, first, second and others.
+/// Exit status: 0 the runs are alike, 1 they differ, 2 a file can't be read or has no stamp.
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(in super::super) struct Diff {
+    /// Two runs
+    #[arg(value_name = "RUN", num_args = 2, required = true)]
+    pub(in super::super) runs: Vec<String>,
 }

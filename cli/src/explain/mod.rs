@@ -72,7 +72,7 @@ pub(super) fn explain(
 
 /// An event, or a moment of which no line tells.
 #[derive(Serialize)]
-struct MomentObject {
+pub(super) struct MomentObject {
     stamp: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -89,14 +89,14 @@ struct HopObject {
     moment: MomentObject,
 }
 
-struct Told<'a> {
-    events: &'a Events,
-    texts: Texts,
-    output: &'a Output,
+pub(super) struct Told<'a> {
+    pub(super) events: &'a Events,
+    pub(super) texts: Texts,
+    pub(super) output: &'a Output,
 }
 
 impl Told<'_> {
-    fn moment(&mut self, point: Point) -> Result<MomentObject, Ending> {
+    pub(super) fn moment(&mut self, point: Point) -> Result<MomentObject, Ending> {
         let event = self
             .events
             .at(point)
@@ -118,7 +118,7 @@ impl Told<'_> {
     }
 
     /// The moment for people: `7@billing (billing.log:12): charged`.
-    fn shown(&mut self, point: Point) -> Result<String, Ending> {
+    pub(super) fn shown(&mut self, point: Point) -> Result<String, Ending> {
         match self
             .events
             .at(point)
@@ -132,7 +132,7 @@ impl Told<'_> {
         }
     }
 
-    fn shown_event(&mut self, event: u32) -> Result<String, Ending> {
+    pub(super) fn shown_event(&mut self, event: u32) -> Result<String, Ending> {
         let place = place(self.events, &mut self.texts, event)?;
         let message = describe(self.texts.get(self.events.place(event))?).message;
         Ok(format!("{place}: {}", short(message.trim())))

@@ -1,4 +1,4 @@
-//! Logs for other programs and from them.
+//! Logs for other programs and from them, and two runs side by side.
 
 use std::fs;
 use std::path::Path;
@@ -109,6 +109,7 @@ fn logs_without_a_stamp_and_lies_are_refused() {
         2,
         &["no line has a stamp"],
     );
+    refused(&run(&["diff", &plain, &plain]), 2, &["no line has a stamp"]);
     let lie = file(folder.path(), "lie.log", "x 2@api <- <5@shop\n");
     let ended = run(&["export", "--to", "dot", &lie]);
     assert_eq!(ended.code, Some(1));
@@ -122,4 +123,60 @@ fn logs_without_a_stamp_and_lies_are_refused() {
         2,
         &["cut.json", "begins as a trace for Perfetto"],
     );
+}
+
+#[test]
+fn runs_that_differ_by_numbers_alone_are_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let [api, billing] = logs(folder.path());
+    let other_api = API.replace("9@", "19@").replace("2@", "12@");
+    let other = file(folder.path(), "api-2.log", &other_api);
+    let slower = BILLING.replace("17 in 3.5", "4 in 12").replace("5@", "15@");
+    let slower = file(folder.path(), "billing-2.log", &slower);
+    let runs = [format!("{api},{billing}"), format!("{slower},{other}")];
+    let ended = run(&["diff", &runs[0], &runs[1]]);
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    assert_eq!(ended.lines, ["the runs are alike: 3 events"]);
+    let ended = run(&["diff", "--json", &runs[0], &runs[1]]);
+    assert_eq!(ended.objects()[0]["alike"], true);
+}
+
+#[test]
+fn the_first_difference_is_shown_with_its_lines_and_causes() {
+    let folder = tempfile::tempdir().unwrap();
+    let [api, billing] = logs(folder.path());
+    // As billing refuses, so api gives up; that comes later.
+    let refusal = "refused order 9 5@billing <- <2@api\n";
+    let refusal = file(folder.path(), "refusal.log", refusal);
+    let sad = API.replace("got an answer", "gave up");
+    let sad = file(folder.path(), "sad.log", &sad);
+    let runs = [format!("{api},{billing}"), format!("{sad},{refusal}")];
+    let ended = run(&["diff", &runs[0], &runs[1]]);
+    refused(&ended, 1, &["the runs differ"]);
+    let lines = ended.lines.join("\n");
+    for part in [
+        "part in billing, after 0 of its events",
+        &format!("then:  5@billing ({billing}:1): charged order 17 in 3.5 ms"),
+        &format!("then:  5@billing ({refusal}:1): refused order 9"),
+        &format!("after: 2@api ({api}:1): asked billing"),
+        &format!("after: 2@api ({sad}:1): asked billing"),
+        "1 other process",
+    ] {
+        assert!(lines.contains(part), "{part:?} is missing in:\n{lines}");
+    }
+    let ended = run(&["diff", "--json", &runs[0], &runs[1]]);
+    let object = &ended.objects()[0];
+    assert_eq!(
+        [&object["alike"], &object["process"], &object["others"]],
+        [&json!(false), &json!("billing"), &json!(1)]
+    );
+    assert_eq!(object["first"]["line"], 1);
+    assert_eq!(object["second"]["causes"][0]["stamp"], "2@api");
+    // One that ends early, and the last that both have.
+    let early = file(folder.path(), "early.log", API.lines().next().unwrap());
+    let ended = run(&["diff", &api, &early]);
+    let lines = ended.lines.join("\n");
+    let both = format!("both:  2@api ({early}:1): asked billing");
+    assert!(lines.contains(&both), "{lines}");
+    assert!(lines.contains("then:  nothing"), "{lines}");
 }

@@ -101,6 +101,9 @@ fn wrong_arguments_are_named_and_end_with_status_2() {
             &["/nonexistent", "can't be read"],
         ),
         ("export --to dot --key /k a.log", &["--key", "files alone"]),
+        ("diff a.log", &["2", "<RUN> <RUN>"]),
+        ("diff - -", &["'-'", "one of the runs"]),
+        ("diff /nonexistent x", &["/nonexistent", "can't be read"]),
         ("demo --nodes 0", &["--nodes", "'0'", "1 to 32"]),
         ("demo --nodes 33", &["--nodes", "'33'", "1 to 32"]),
         ("demo --nodes -1", &["--nodes", "'-1'", "1 to 32"]),
@@ -226,7 +229,7 @@ fn help_and_version_are_answers() {
     );
     for command in [
         "run", "update", "read", "watch", "history", "nodes", "repair", "demo", "check", "order",
-        "explain", "export",
+        "explain", "export", "diff",
     ] {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0), "{command}");
