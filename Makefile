@@ -27,6 +27,9 @@ export LAMPORT_ETCD  ?= $(TOOLS)/etcd/etcd
 export LAMPORT_PYTHON := $(WHEEL)/bin/python
 export PATH           := $(BIN):$(PATH)
 
+# What the page is tested in; CI has to have one.
+CHROMIUM := $(or $(LAMPORT_CHROMIUM),$(shell command -v chromium chromium-browser google-chrome google-chrome-stable | head -1),$(filter true,$(CI)))
+
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -71,8 +74,9 @@ uninstall: build/c/.built  ## Takes it away again
 	for file in $$(files); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock"
 
-test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers chaos fuzz loom)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers chaos fuzz loom $(if $(CHROMIUM),page))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
+	$(if $(CHROMIUM),,echo 'NOT TESTED: the page, for want of a Chromium. Install one, or name it in LAMPORT_CHROMIUM.' >&2)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
 	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --package lamport-clock --no-default-features --features shared \
@@ -149,11 +153,11 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	# Where the frameworks are that some of our modules are for.
 	$(WHEEL)/bin/python -m mypy --strict python/lamport_clock python/logical_count.py
 	MYPYPATH=python:tests/support:tests/python $(WHEEL)/bin/python -m mypy --strict tests/python
-	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz; do
+	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz tests/page; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	# Its peers are not installed here.
-	$(BIN)/mypy --strict --ignore-missing-imports bench/python
+	MYPYPATH=tests/page $(BIN)/mypy --strict --ignore-missing-imports bench/python
 	$(BIN)/mypy --strict --ignore-missing-imports docs
 	# As their readers have it: against the installed wheel.
 	$(WHEEL)/bin/python -m mypy --strict --config-file= examples/python
@@ -198,7 +202,7 @@ $(TOOLS)/.ready: requirements-dev.txt
 	printf '[env]\nPROTOC = "%s"\nLAMPORT_ETCD = "%s"\n' "$(PROTOC)" "$(LAMPORT_ETCD)" > .cargo/config.toml
 	touch $@
 
-CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) $(shell find src cli/src trace/src -name '*.rs')
+CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) $(shell find src cli/src trace/src -type f)
 BINDING := $(shell find bindings/host bindings/python -type f)
 PACKAGE := pyproject.toml README.md $(wildcard LICENSE-*) $(shell find python -type f -not -path '*/__pycache__/*')
 CLIB    := $(shell find bindings/host bindings/c -type f)
@@ -319,6 +323,9 @@ $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '
 
 $(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
 	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
+
+$(PASSED)/page: $(TOOLS)/.ready $(CORE) trace/examples/page.rs $(shell find tests/page -name '*.py')
+	$(call passes,$(BIN)/python tests/page/browser.py && $(CARGO) build --package lamport-trace --example page && cd tests/page && $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/loom: $(CORE) $(shell find loom -type f)
 	$(call passes,$(CARGO) test --release --manifest-path loom/Cargo.toml --target-dir target/loom models)

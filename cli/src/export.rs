@@ -64,7 +64,10 @@ pub(super) fn export_to(
         Some(path) => Lines::to(created(path, &args.input.files)?),
         None => output.lines(),
     };
-    let graph = Graph::new(&events, !args.messages);
+    let graph = match args.messages {
+        true => Graph::new(&events),
+        false => Graph::with_shared_clock(&events),
+    };
     let mut io = Io {
         events: &events,
         texts,

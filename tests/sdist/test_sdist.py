@@ -46,6 +46,7 @@ NEEDED = {
 }
 ALLOWED = re.compile(
     r"(bindings/host/|bindings/python/|cli/|trace/)?src/.*\.rs|python/lamport_clock/.*\.pyi?"
+    r"|trace/src/page/.*\.(css|html|js)"
     # Cargo.toml names it, and cargo wants what Cargo.toml names.
     r"|examples/scaling/.*\.rs|tests/oddities/oddity\.rs"
 )

@@ -45,7 +45,7 @@ fn read(log: &[u8]) -> Events {
 
 fn exported(form: Form, log: &[u8]) -> String {
     let events = read(log);
-    let graph = Graph::new(&events, true);
+    let graph = Graph::with_shared_clock(&events);
     let mut io = Io {
         events: &events,
         log,
@@ -92,7 +92,7 @@ fn what_is_read_back_has_the_order_that_vector_clocks_tell() {
             let file = exported(form, &log);
             let back = imported(&file);
             let events = read(&back);
-            let graph = Graph::new(&events, true);
+            let graph = Graph::with_shared_clock(&events);
             let numbered = by_number(&events, &back);
             assert_eq!(
                 numbered.len(),
@@ -132,7 +132,7 @@ fn of_a_log_with_lines_missing_the_answers_stay_the_same() {
         kept.push(r#"{"lamport":"7@old","message":"100000 x"}"#.to_owned());
         let log = kept.join("\n").into_bytes();
         let events = read(&log);
-        let graph = Graph::new(&events, true);
+        let graph = Graph::with_shared_clock(&events);
         let numbered = by_number(&events, &log);
         for form in READ_BACK {
             let back = imported(&exported(form, &log));
@@ -349,7 +349,7 @@ fn executions_in_one_file_are_instances() {
     let back = imported(file);
     let events = read(&back);
     assert_eq!(events.counts().duplicates, 0);
-    let graph = Graph::new(&events, false);
+    let graph = Graph::new(&events);
     let compare = |a, b| word(&graph.compare(events.point(a), events.point(b)));
     assert_eq!([compare(1, 2), compare(0, 2)], ["before", "concurrent"]);
 }
@@ -379,7 +379,7 @@ fn spans_without_stamps_are_put_in_order_by_parents_and_links() {
     ]});
     let back = imported(&file.to_string());
     let events = read(&back);
-    let graph = Graph::new(&events, false);
+    let graph = Graph::new(&events);
     let at: HashMap<String, u32> = (0..events.len() as u32)
         .map(|event| (describe(text(&back, events.place(event))).message, event))
         .collect();

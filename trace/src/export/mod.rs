@@ -93,7 +93,7 @@ pub trait ExportIo {
 /// reader.feed(b"asked billing 2@api <-\n");
 /// let events = reader.finish();
 /// let mut text = Text(String::new());
-/// export(Form::Shiviz, &Graph::new(&events, true), &mut text)?;
+/// export(Form::Shiviz, &Graph::with_shared_clock(&events), &mut text)?;
 /// assert!(text.0.ends_with("\napi {\"api\":1} asked billing\n"));
 /// # Ok::<(), std::convert::Infallible>(())
 /// ```

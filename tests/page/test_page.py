@@ -1,0 +1,430 @@
+"""The page of `lamport diagram`, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from conftest import Open
+from playwright.sync_api import Page, expect
+from reference import Reference, moment
+from traces import busy, tea
+
+ROW_OF = """([stamp, instance]) => {
+  const { trace } = viewer;
+  for (let row = 0; row < trace.size; row++) {
+    const own = trace.head.lives[trace.life[row]].instance;
+    if (trace.stamp(row) === stamp && (!instance || own === instance)) return row;
+  }
+  return -1;
+}"""
+
+
+def row_of(page: Page, stamp: str, instance: str = "") -> int:
+    """The row of a stamp."""
+    row: int = page.evaluate(ROW_OF, [stamp, instance])
+    assert row >= 0, stamp
+    return row
+
+
+def click(page: Page, row: int) -> None:
+    """Clicks on an event's mark."""
+    x, y = page.evaluate("(row) => [viewer.picture.x(row), viewer.picture.y(row)]", row)
+    page.locator("#picture").click(position={"x": x, "y": y})
+
+
+def shown(page: Page) -> int:
+    """How many rows are shown."""
+    rows: int = page.evaluate("viewer.layout.rows.length")
+    return rows
+
+
+def test_it_says_who_how_many_and_which_clock_is_wrong(show: Open) -> None:
+    page = show(tea())
+    expect(page.locator("#summary")).to_have_text("3 processes, 9 events, 3 messages.")
+    expect(page.locator("#alarm")).to_have_text(
+        "By wall clock 1 message arrives before it was sent: "
+        "billing's clock is at least 6.12 ms behind api's."
+    )
+    assert shown(page) == 9
+    page.get_by_role("button", name="Show it").click()
+    expect(page.locator("#stamp")).to_have_text("3@billing")
+
+
+def test_a_click_shows_the_line_and_what_is_around_it(show: Open) -> None:
+    page = show(tea())
+    click(page, row_of(page, "3@billing"))
+    expect(page.locator("#stamp")).to_have_text("3@billing")
+    expect(page.locator("#text")).to_have_text("is asked for 3 pounds")
+    expect(page.locator("#facts")).to_contain_text("billing.log:1")
+    expect(page.locator("#facts")).to_contain_text("6.12 ms less than a cause")
+    expect(page.locator("#causes")).to_contain_text("2@api asks billing for 3 pounds")
+    expect(page.locator("#causes .red")).to_contain_text("6.12 ms by wall clock")
+    expect(page.locator("#live")).to_contain_text("3@billing: is asked for 3 pounds")
+    page.locator("#causes button").first.click()
+    expect(page.locator("#stamp")).to_have_text("2@api")
+    expect(page.locator("#effects")).to_contain_text("3@billing")
+    page.locator("#close").click()
+    expect(page.locator("#panel")).to_be_hidden()
+
+
+@pytest.mark.parametrize("clock", [True, False])
+def test_cones_agree_with_a_slow_reference(show: Open, tmp_path: Path, clock: bool) -> None:
+    page = show(busy(5, 220, seed=3))
+    logs = [path.read_text() for path in tmp_path.glob("*.log")]
+    steps = Reference(logs, clock).steps()
+    rows = page.evaluate(
+        "Array.from(viewer.trace.time, (_, row) => viewer.trace.stamp(row) + ';instance='"
+        " + viewer.trace.head.lives[viewer.trace.life[row]].instance)"
+    )
+    moments = [moment(row) for row in rows]
+    checked = 0
+    for chosen in range(0, len(moments), 7):
+        for most in (0, 1, 2, 5, math.inf):
+            lit = page.evaluate(
+                "([row, most, clock]) => {"
+                " const { steps } = cone(viewer.trace, row, most ?? Infinity, clock);"
+                " return rowsWhere(steps.length, (row) => steps[row] !== OUTSIDE); }",
+                [chosen, None if most == math.inf else most, clock],
+            )
+            wanted = []
+            for row, other in enumerate(moments):
+                own = moments[chosen]
+                far = steps.get((own, other), steps.get((other, own), math.inf))
+                if far <= most and far != math.inf:
+                    wanted.append(row)
+            assert lit == wanted, (rows[chosen], most)
+            checked += len(wanted)
+    assert checked > 1_000
+
+
+def test_more_and_fewer_steps_light_more_and_less(show: Open) -> None:
+    page = show(busy(3, 200))
+    page.evaluate("viewer.choose(150, true)")
+    lit = "rowsWhere(viewer.trace.size, (row) => viewer.picture.steps[row] !== OUTSIDE).length - 1"
+    two = page.evaluate(lit)
+    page.get_by_role("button", name="More steps").click()
+    expect(page.locator("#reach")).to_have_text("3")
+    three = page.evaluate(lit)
+    page.keyboard.press("Escape")
+    page.evaluate("viewer.choose(150, true)")
+    page.locator("#whole").click()
+    expect(page.locator("#reach")).to_have_text("all")
+    assert two < three < page.evaluate(lit)
+    page.select_option("#only", "lit")
+    assert shown(page) == page.evaluate(lit) + 1
+
+
+def test_a_search_finds_words_as_they_are_typed(show: Open) -> None:
+    page = show(busy(3, 400))
+    search, count = page.locator("#search"), page.locator("#count")
+    page.keyboard.press("/")
+    expect(search).to_be_focused()
+    page.keyboard.type("ORDER 10")
+    expect(count).to_have_text("11 lines")
+    search.fill("order 10\\d")
+    expect(count).to_have_text("0 lines")
+    page.get_by_label("regex").check()
+    expect(count).to_have_text("10 lines")
+    search.press("Enter")
+    expect(page.locator("#text")).to_contain_text("order 10")
+    first = page.locator("#stamp").text_content()
+    search.press("Enter")
+    expect(page.locator("#stamp")).not_to_have_text(first or "")
+    search.press("Shift+Enter")
+    expect(page.locator("#stamp")).to_have_text(first or "")
+    page.select_option("#only", "found")
+    assert shown(page) == 10
+    search.fill("order (")
+    expect(count).to_have_text("not a pattern")
+
+
+def test_lanes_and_levels_are_hidden_and_come_back(show: Open) -> None:
+    page = show(busy(3, 300))
+    page.get_by_text("Levels").click()
+    page.get_by_label("warn").uncheck()
+    warnings = page.evaluate(
+        "rowsWhere(viewer.trace.size, (row) => viewer.trace.levelName(row) === 'warn')"
+    )
+    assert warnings
+    assert shown(page) == 300 - len(warnings)
+    page.get_by_text("Lanes", exact=True).click()
+    page.get_by_label("Search the lanes").fill("bill")
+    page.get_by_role("button", name="Hide these").click()
+    assert page.evaluate("viewer.layout.lanes.length") == 2
+    # A line that is hidden and gone to comes into view.
+    page.evaluate("(row) => viewer.choose(row, true)", warnings[0])
+    assert shown(page) == 300
+    expect(page.get_by_label("warn")).to_be_checked()
+
+
+def test_every_key_does_what_the_help_says(show: Open) -> None:
+    page = show(busy(3, 500))
+    page.keyboard.press("Enter")
+    expect(page.locator("#stamp")).to_have_text("1@api")
+    steps: list[tuple[str, str]] = [
+        ("j", "viewer.trace.after(was)"),
+        ("j", "viewer.trace.after(was)"),
+        ("k", "viewer.trace.before(was)"),
+        ("n", "viewer.inverted[0]"),
+        ("n", "viewer.inverted[1]"),
+        ("p", "viewer.inverted[0]"),
+        ("c", "viewer.trace.causes(was)[0]"),
+        ("e", "viewer.trace.effects(was)[0]"),
+    ]
+    for key, wanted in steps:
+        was = page.evaluate("viewer.chosen")
+        page.keyboard.press(key)
+        assert page.evaluate("viewer.chosen") == page.evaluate(f"(was) => {wanted}", was), key
+    for key, reach in [("]", 3), ("[", 2), ("[", 1)]:
+        page.keyboard.press(key)
+        assert page.evaluate("viewer.reach") == reach
+    page.keyboard.press("End")
+    assert page.evaluate("viewer.picture.y(viewer.trace.size - 1) < viewer.picture.height")
+    page.keyboard.press("Home")
+    assert page.evaluate("viewer.picture.y(0) > viewer.picture.head")
+    for key, wanted in [("ArrowDown", "top > was.top"), ("ArrowUp", "top < was.top")]:
+        before = page.evaluate("({ top: viewer.picture.top })")
+        page.keyboard.press(key)
+        assert page.evaluate(
+            f"(was) => {{ const {{ top }} = viewer.picture; return {wanted}; }}", before
+        )
+    scale = page.evaluate("viewer.picture.scale")
+    page.keyboard.press("+")
+    assert page.evaluate("viewer.picture.scale") > scale
+    page.keyboard.press("-")
+    assert page.evaluate("viewer.picture.scale") == pytest.approx(scale)
+    page.keyboard.press("w")
+    expect(page.locator("#by-wall")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_by_wall_clock_a_message_of_a_slow_clock_runs_upwards(show: Open) -> None:
+    page = show(tea())
+    rises = """(edge) => {
+      const { picture, trace } = viewer;
+      return picture.y(trace.to[edge]) < picture.y(trace.from[edge]);
+    }"""
+    edges = range(page.evaluate("viewer.trace.to.length"))
+    assert not any(page.evaluate(rises, edge) for edge in edges)
+    page.get_by_role("button", name="Wall clock").click()
+    risen = [edge for edge in edges if page.evaluate(rises, edge)]
+    assert risen == [
+        edge for edge in edges if page.evaluate("(edge) => viewer.trace.backwards(edge)", edge)
+    ]
+    assert len(risen) == 1
+    # What is visible, and only that, in the order of the wall clocks.
+    labels = page.evaluate("viewer.picture.labels.map(({ row }) => viewer.trace.wall[row])")
+    assert len(labels) == 9
+    assert labels == sorted(labels)
+
+
+def test_the_wheel_scrolls_and_zooms_and_a_drag_moves(show: Open) -> None:
+    page = show(busy(3, 2_000))
+    page.mouse.move(300, 500)
+    top, scale = page.evaluate("[viewer.picture.top, viewer.picture.scale]")
+    page.mouse.wheel(0, 600)
+    page.wait_for_function("(top) => viewer.picture.top > top", arg=top)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, 400)
+    page.keyboard.up("Control")
+    page.wait_for_function("(scale) => viewer.picture.scale < scale", arg=scale)
+    top = page.evaluate("viewer.picture.top")
+    page.mouse.down()
+    page.mouse.move(300, 300, steps=5)
+    page.mouse.up()
+    assert page.evaluate("viewer.picture.top") > top
+    # It was no click.
+    assert page.evaluate("viewer.chosen") == -1
+
+
+def test_rows_lower_than_four_pixels_become_a_density(show: Open) -> None:
+    page = show(busy(30, 3_000))
+    assert not page.evaluate("viewer.picture.isDense")
+    page.evaluate("viewer.picture.zoom(1e-9), viewer.picture.draw()")
+    assert page.evaluate("viewer.picture.isDense")
+    assert page.evaluate("viewer.picture.labels.length") == 0
+    page.evaluate("viewer.picture.zoom(1e9), viewer.picture.draw()")
+    assert not page.evaluate("viewer.picture.isDense")
+
+
+def test_messages_that_cross_the_view_are_found(show: Open) -> None:
+    page = show(busy(5, 2_000))
+    missed = """(raw) => {
+      viewer.setRaw(raw);
+      const { layout, trace } = viewer, index = layout.crossings(), missed = [];
+      for (let from = 0; from < layout.end; from += layout.end / 40) {
+        const to = from + layout.end / 100, found = new Set(index.crossing(from, to, Infinity));
+        for (let edge = 0; edge < trace.to.length; edge++) {
+          const ends = [layout.unit[trace.from[edge]], layout.unit[trace.to[edge]]];
+          const crosses = Math.min(...ends) < to && Math.max(...ends) >= from;
+          if (crosses !== found.has(edge)) missed.push([from, edge]);
+        }
+      }
+      return missed;
+    }"""
+    assert page.evaluate(missed, False) == []
+    assert page.evaluate(missed, True) == []
+
+
+def test_a_line_that_is_missing_leaves_a_moment_or_a_gap(show: Open, tmp_path: Path) -> None:
+    system = tea()
+    api, billing, _ = system.processes
+    sent = [line for line in api.lines if "asks billing" in line]
+    api.lines.remove(sent[0])
+    books = [line for line in billing.lines if "books" in line]
+    billing.lines.remove(books[0])
+    page = show(system)
+    expect(page.locator("#summary")).to_contain_text("7 events, 3 messages. 2 lines are missing")
+    row = row_of(page, "2@api")
+    click(page, row)
+    expect(page.locator("#text")).to_contain_text("Its line is missing")
+    expect(page.locator("#effects")).to_contain_text("3@billing")
+    assert page.evaluate("(row) => viewer.trace.flags[row] & GAP", row_of(page, "5@billing"))
+    # Sent at the latest when the line before was written.
+    expect(page.locator("#alarm")).to_contain_text(
+        "billing's clock is at least 5.78 ms behind api's"
+    )
+
+
+def test_runs_have_lanes_of_their_own_or_share_one(show: Open) -> None:
+    system = tea()
+    api = system.processes[0]
+    system.restart(api)
+    system.log(api, "started")
+    page = show(system)
+    assert page.evaluate("viewer.layout.lanes.map((_, lane) => viewer.layout.laneName(lane))") == [
+        "api run 1",
+        "api run 2",
+        "billing",
+        "db",
+    ]
+    page.get_by_text("Lanes", exact=True).click()
+    page.get_by_label("one lane for all runs").check()
+    assert page.evaluate("viewer.layout.lanes.length") == 3
+
+
+def test_the_shared_clocks_order_can_be_switched_off(show: Open) -> None:
+    system = tea()
+    for process in system.processes:
+        system.update(process, "takes a turn")
+    page = show(system)
+    page.evaluate("viewer.choose(viewer.trace.updates[1], true)")
+    expect(page.locator("#causes")).to_contain_text("shared clock")
+    page.get_by_label("shared clock").uncheck()
+    expect(page.locator("#causes")).not_to_contain_text("shared clock")
+
+
+def test_three_thousand_lanes_can_be_found_and_scrolled(show: Open) -> None:
+    page = show(busy(3_000, 9_000))
+    lanes = page.evaluate("viewer.layout.lanes.length")
+    assert lanes > 2_000
+    row = page.evaluate("viewer.layout.lanes.length - 1")
+    last = page.evaluate(
+        "(lane) => viewer.trace.ofLife[viewer.trace.lifeStart[viewer.layout.lanes[lane][0]]]", row
+    )
+    page.evaluate("(row) => viewer.choose(row, true)", last)
+    x = page.evaluate(
+        "(row) => [viewer.picture.x(row), viewer.picture.lanesAt, viewer.picture.textAt]", last
+    )
+    assert x[1] <= x[0] <= x[2]
+    page.get_by_text("Lanes", exact=True).click()
+    assert page.locator("#lane-list input").count() == 200
+    page.get_by_label("Search the lanes").fill("billing-77")
+    assert 0 < page.locator("#lane-list input").count() < 12
+
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\u202egnp.exe \u2066 and \u200b nothing",
+    "☕ 🫖 naïve 東京 مرحبا بالعالم שלום",
+    "{{data}} {{title}} ${alert(1)} &amp;",
+    "line\n  at first\n\tat second",
+    "\u0001\u0000 control",
+]
+
+
+def test_a_text_is_never_more_than_a_text(show: Open) -> None:
+    records = [
+        {"message": text, "lamport": f"{i + 1}@<b>{i}</b>", "level": "<i>", "lamport_lane": "<u>"}
+        for i, text in enumerate([*HOSTILE, "x" * 1_000_000 + " end"])
+    ]
+    log = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    page = show({"<b> & .log": log})
+    texts = page.locator("#text")
+    for row, text in enumerate(HOSTILE):
+        page.evaluate("(row) => viewer.choose(row, true)", row)
+        expect(page.locator("#stamp")).to_have_text(f"{row + 1}@<b>{row}</b>")
+        said = texts.text_content() or ""
+        for hidden in "\u202e\u2066\u200b\u0001\u0000":
+            text = text.replace(hidden, f"\\u{{{ord(hidden):x}}}")
+        assert said == text
+    assert page.locator("#panel b, #panel i, #panel u, img").count() == len(
+        page.query_selector_all("#panel li b")
+    )
+    page.evaluate("(row) => viewer.choose(row, true)", len(HOSTILE))
+    expect(page.locator("#all")).to_have_text("Show all 1,000,004 characters")
+    assert len(texts.text_content() or "") == 2_000
+    page.locator("#all").click()
+    assert (texts.text_content() or "").endswith(" end")
+
+
+def test_without_wall_clocks_there_is_order_alone(show: Open) -> None:
+    page = show({"a.log": "asked 1@api <-\n", "b.log": "is asked 2@billing <1@api\n"})
+    expect(page.locator("#by-wall")).to_be_disabled()
+    expect(page.locator("#alarm")).to_be_empty()
+    assert shown(page) == 2
+
+
+def test_no_event_is_no_error(show: Open) -> None:
+    page = show({"a.log": "nothing of note\n"})
+    expect(page.locator("#summary")).to_contain_text("0 events")
+    for key in ["Enter", "j", "n", "End", "+", "w"]:
+        page.keyboard.press(key)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_has_nothing_to_say(show: Open, scheme: str) -> None:
+    page = show(busy(5, 300), scheme)
+    for prepare in [
+        "",
+        "viewer.choose(viewer.inverted[0], true)",
+        "byId('levels').open = true",
+        "byId('keys').showModal()",
+    ]:
+        page.evaluate(prepare or "0")
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+
+
+def test_light_and_dark_can_be_switched(show: Open) -> None:
+    page = show(tea(), "dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate(ground) == "rgb(255, 255, 255)" != dark
+    assert page.evaluate("viewer.picture.colours.ground") == "#ffffff"
+
+
+def test_on_paper_there_is_the_whole_picture_and_no_button(show: Open) -> None:
+    page = show(busy(3, 120), "dark")
+    page.emulate_media(media="print")
+    height = page.evaluate("viewer.picture.height")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("viewer.picture.labels.length") == 120
+    assert page.evaluate("viewer.picture.colours.ground") == "#ffffff"
+    expect(page.locator(".tools")).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    assert page.evaluate("viewer.picture.colours.ground") != "#ffffff"
+    page.wait_for_function("(height) => viewer.picture.height === height", arg=height)
+    assert page.pdf().startswith(b"%PDF")

@@ -1,0 +1,38 @@
+//! Writes the page of some logs, for its tests and its benchmark: `page OUT LOG...`.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+
+use lamport_trace::{Description, Reader, describe, look_at_walls, page};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let out = args.next().ok_or("usage: page OUT LOG...")?;
+    let paths: Vec<String> = args.collect();
+    let logs = paths.iter().map(fs::read).collect::<Result<Vec<_>, _>>()?;
+    let mut reader = Reader::numbering();
+    for (path, log) in paths.iter().zip(&logs) {
+        reader.begin(path.rsplit('/').next().unwrap_or(path));
+        reader.feed(log);
+    }
+    let mut events = reader.finish();
+    look_at_walls(&mut events);
+    let mut texts = |event: u32| {
+        let place = events.place(event);
+        let log = &logs[place.source as usize];
+        let text = &log[place.offset as usize..][..place.length as usize];
+        let mut description: Description = describe(text);
+        // A traceback stands behind its line.
+        if let Some(end) = text.iter().position(|&byte| byte == b'\n') {
+            description
+                .message
+                .push_str(&String::from_utf8_lossy(&text[end..]));
+        }
+        Ok(description)
+    };
+    let mut out = BufWriter::new(File::create(out)?);
+    page("Lamport diagram", &events, &mut texts, &mut out)?;
+    out.flush()?;
+    Ok(())
+}
