@@ -137,7 +137,7 @@ fn of_a_log_with_lines_missing_the_answers_stay_the_same() {
         for form in READ_BACK {
             let back = imported(&exported(form, &log));
             let back_events = read(&back);
-            let back_graph = Graph::new(&back_events, true);
+            let back_graph = Graph::with_shared_clock(&back_events);
             let back_numbered = by_number(&back_events, &back);
             assert_eq!(numbered.len(), back_numbered.len(), "seed {seed}: {form:?}");
             for (a, &first) in &numbered {
