@@ -5,7 +5,7 @@ mod more;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) use self::more::{Diff, Export};
+pub(super) use self::more::{Diagram, Diff, Export};
 use clap::builder::RangedU64ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
@@ -59,6 +59,7 @@ pub(super) enum Command {
     Check(Check),
     Order(Order),
     Explain(Explain),
+    Diagram(Diagram),
     Export(Export),
     Diff(Diff),
 }
@@ -224,6 +225,10 @@ pub(super) struct Demo {
     /// explain and diagram. The second node's wall clock is 300 ms behind in it
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
+
+    /// The same, and draw it into this file: a page for any browser
+    #[arg(long, value_name = "FILE")]
+    pub(super) diagram: Option<PathBuf>,
 }
 
 /// Decide whether recorded histories keep the clock's promises

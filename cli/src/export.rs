@@ -1,18 +1,13 @@
 //! `lamport export`: what happened, for other programs.
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::Ending;
 use super::args::Export;
 use super::input::{self, Texts};
 use super::order::{no_stamp, processes};
-use super::output::{Lines, Output, count};
+use super::output::{Lines, Output, count, created};
 use super::stop::Stop;
-use lamport_clock::excerpt::quote;
 use lamport_clock::{Error, ErrorKind, Settings};
 use lamport_trace::{Description, Events, ExportIo, Form, Graph, Reader, broken, describe, export};
 
@@ -108,23 +103,4 @@ pub(super) fn export_to(
              `lamport order` names their lines",
         ))),
     }
-}
-
-/// The file for the result, which is none of those that are read: they are read again meanwhile.
-fn created(path: &Path, inputs: &[String]) -> Result<File, Ending> {
-    let refused = |why: String| {
-        let name = quote(&path.to_string_lossy());
-        let message = format!("{name} can't be written: {why}");
-        Ending::Usage(Error::new(ErrorKind::InvalidArgument, message))
-    };
-    if let Ok(known) = path.metadata() {
-        let is_input = |input: &String| {
-            let input = Path::new(input).metadata();
-            input.is_ok_and(|input| (input.dev(), input.ino()) == (known.dev(), known.ino()))
-        };
-        if known.is_file() && inputs.iter().any(is_input) {
-            return Err(refused("it is one of the logs".to_owned()));
-        }
-    }
-    File::create(path).map_err(|error| refused(error.to_string()))
 }

@@ -1,5 +1,5 @@
 //! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
-//! `check`, `order`, `explain`, `export`, `diff`.
+//! `check`, `order`, `explain`, `diagram`, `export`, `diff`.
 //!
 //! A library, because the Python wheel carries the same command. One file for each
 //! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
@@ -20,6 +20,7 @@ use lamport_clock::{Config, Error, ErrorKind, Settings};
 mod args;
 mod check;
 mod demo;
+mod diagram;
 mod diff;
 mod environment;
 mod explain;
@@ -81,6 +82,7 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Check(args) => check::check_histories(&args, &settings, &output),
         Command::Order(args) => order::order(&args, &settings, &output, stop),
         Command::Explain(args) => explain::explain(&args, &settings, &output, stop),
+        Command::Diagram(args) => diagram::diagram(&args, &settings, &output, stop),
         Command::Export(args) => export::export_to(&args, &settings, &output, stop),
         Command::Diff(args) => diff::diff(&args, &settings, &output, stop),
     };

@@ -1,13 +1,16 @@
 //! Everything that is printed: for people or as JSON.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::{Ending, environment};
-use lamport_clock::excerpt::{escape, escape_json};
+use lamport_clock::excerpt::{escape, escape_json, quote};
 use lamport_clock::{Error, ErrorKind, Holder, Observed, Time, Update};
 
 /// Where a command's words go.
@@ -349,6 +352,25 @@ pub(super) fn after(previous: Option<&Holder>) -> String {
         Some(holder) => format!("after {}@{}", holder.value, escape(&holder.process)),
         None => "the first record".to_owned(),
     }
+}
+
+/// The file for the result, which is none of those that are read: they are read again meanwhile.
+pub(super) fn created(path: &Path, inputs: &[String]) -> Result<File, Ending> {
+    let refused = |why: String| {
+        let name = quote(&path.to_string_lossy());
+        let message = format!("{name} can't be written: {why}");
+        Ending::Usage(Error::new(ErrorKind::InvalidArgument, message))
+    };
+    if let Ok(known) = path.metadata() {
+        let is_input = |input: &String| {
+            let input = Path::new(input).metadata();
+            input.is_ok_and(|input| (input.dev(), input.ino()) == (known.dev(), known.ino()))
+        };
+        if known.is_file() && inputs.iter().any(is_input) {
+            return Err(refused("it is one of the logs".to_owned()));
+        }
+    }
+    File::create(path).map_err(|error| refused(error.to_string()))
 }
 
 /// A number of things, in groups of three digits.

@@ -1,19 +1,21 @@
 //! `lamport demo`: several nodes agree on one order, and it is checked that they do.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use self::check::{Verdict, check};
 use self::diary::Diary;
 use self::lanes::Lanes;
 use super::Ending;
 use super::args::Demo;
+use super::diagram;
 use super::output::{Look, Output, UpdateObject, after};
 use super::private_etcd::{self, PrivateEtcd};
 use super::record;
@@ -44,10 +46,10 @@ pub(super) fn demo(
     super::refuse_connection_settings(&others, "the demo", "it uses a store of its own")?;
 
     // Before the work, not after it.
-    let file = match &args.record {
-        Some(path) => Some(File::create(path).map_err(|error| unwritable(path, error))?),
-        None => None,
-    };
+    let wished = args.record.iter().chain(&args.diagram);
+    for path in wished.clone() {
+        File::create(path).map_err(|error| unwritable(path, error))?;
+    }
 
     // It outlives the clocks, and whichever way this function is left, it is stopped.
     let etcd = if private {
@@ -77,21 +79,15 @@ pub(super) fn demo(
         lanes: Lanes::new(&names, output),
         calls: Vec::new(),
         failures: 0,
-        diary: args.record.is_some().then(Diary::default),
+        diary: wished.clone().next().map(|_| Diary::default()),
     };
     let ended = show.rounds(args, &clocks, stop);
     // An interrupted demo has something to say too.
     if let Err(Ending::Failed(_) | Ending::ReaderGone | Ending::Usage(_)) = ended {
         return ended;
     }
-    if let (Some(diary), Some(path), Some(mut file)) = (&show.diary, &args.record, file) {
-        let written = file.write_all(&diary.lines);
-        written.map_err(|error| unwritable(path, error))?;
-        let path = path.display();
-        say(
-            output,
-            &format!("all lines are in {path}; try: lamport order {path}"),
-        )?;
+    if let Some(diary) = &show.diary {
+        keep(&diary.lines, args, output, stop)?;
     }
     show.verdict(count)?;
     ended
@@ -256,6 +252,30 @@ fn say(output: &Output, text: &str) -> Result<(), Ending> {
         return Ok(());
     }
     output.line(output.paint(Look::Faint, text))
+}
+
+/// Writes the lines where they are wished for, and draws them.
+fn keep(lines: &[u8], args: &Demo, output: &Output, stop: &Stop) -> Result<(), Ending> {
+    if let Some(path) = &args.record {
+        fs::write(path, lines).map_err(|error| unwritable(path, error))?;
+        let path = path.display();
+        say(
+            output,
+            &format!("all lines are in {path}; try: lamport order {path}"),
+        )?;
+    }
+    if let Some(path) = &args.diagram {
+        let log = NamedTempFile::new().map_err(|error| unwritable(path, error))?;
+        fs::write(log.path(), lines).map_err(|error| unwritable(path, error))?;
+        let source = [log.path().to_string_lossy().into_owned()];
+        diagram::draw("lamport demo", &source, path, output, stop)?;
+        let path = path.display();
+        say(
+            output,
+            &format!("the picture is in {path}: open it in a browser"),
+        )?;
+    }
+    Ok(())
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Ending {

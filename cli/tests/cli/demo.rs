@@ -138,6 +138,22 @@ fn a_recorded_demo_is_a_log_with_messages_and_a_clock_that_lies() {
         .find(|pair| pair["of"] == "mx-nodel2")
         .unwrap();
     assert!(ahead["at_most"].as_i64().unwrap() < 0, "{ahead}");
+    let page = folder.path().join("demo.html").to_str().unwrap().to_owned();
+    let ended = run(&[
+        "demo",
+        "--interval",
+        "0s",
+        "--rounds",
+        "1",
+        "--diagram",
+        &page,
+    ]);
+    assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+    assert!(
+        std::fs::read_to_string(&page)
+            .unwrap()
+            .contains("lamport demo")
+    );
     let nowhere = run(&["demo", "--rounds", "1", "--record", "/nowhere/demo.jsonl"]);
     refused(&nowhere, 2, &["/nowhere/demo.jsonl", "can't be written"]);
 }

@@ -229,7 +229,7 @@ fn help_and_version_are_answers() {
     );
     for command in [
         "run", "update", "read", "watch", "history", "nodes", "repair", "demo", "check", "order",
-        "explain", "export", "diff",
+        "explain", "diagram", "export", "diff",
     ] {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0), "{command}");
