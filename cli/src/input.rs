@@ -6,6 +6,9 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 
@@ -18,6 +21,9 @@ use lamport_trace::{Events, Foreign, Place, Reader};
 
 /// What is read at once.
 const GULP: usize = 1 << 18;
+
+/// How often a wait for more looks up for a signal.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// A piece of a file that is kept, where several streams share it.
 const PIECE: usize = 1 << 16;
@@ -60,8 +66,13 @@ pub(super) fn read(
     for path in paths {
         let name = if path == "-" { "<stdin>" } else { path };
         reader.begin(name);
-        let file = read_one(path, &mut reader, &mut progress, stop)
-            .map_err(|error| unreadable(name, error))??;
+        let file =
+            read_one(path, &mut reader, &mut progress, stop).map_err(|error| {
+                match stop.requested() {
+                    true => Ending::Interrupted,
+                    false => unreadable(name, error),
+                }
+            })??;
         files.push((name.to_owned(), file));
     }
     drop(progress);
@@ -81,14 +92,16 @@ fn read_one(
 ) -> io::Result<Result<File, Ending>> {
     // A pipe or a device can't be read twice.
     let mut file = None;
-    let mut from: Box<dyn Read> = match path {
-        "-" => Box::new(io::stdin().lock()),
+    let mut from: Box<dyn Read + '_> = match path {
+        "-" => Box::new(Aside::start(io::stdin(), stop)?),
         path => {
             let opened = File::open(path)?;
             if opened.metadata()?.is_file() {
                 file = Some(opened.try_clone()?);
+                Box::new(opened)
+            } else {
+                Box::new(Aside::start(opened, stop)?)
             }
-            Box::new(opened)
         }
     };
     let mut head = beginning(&mut from)?;
@@ -118,6 +131,57 @@ fn read_one(
     Ok(fed.map(|()| kept))
 }
 
+/// What may keep its reader waiting, read by a thread of its own, so that a signal ends the wait.
+struct Aside<'a> {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: io::Cursor<Vec<u8>>,
+    stop: &'a Stop,
+}
+
+impl<'a> Aside<'a> {
+    fn start(mut from: impl Read + Send + 'static, stop: &'a Stop) -> io::Result<Aside<'a>> {
+        let (sender, pieces) = sync_channel(4);
+        // It ends with the process: nobody can interrupt a read.
+        thread::Builder::new().spawn(move || {
+            loop {
+                let mut piece = vec![0; GULP];
+                let read = match from.read(&mut piece) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    read => read,
+                };
+                let is_last = !matches!(read, Ok(1..));
+                piece.truncate(*read.as_ref().unwrap_or(&0));
+                if sender.send(read.map(|_| piece)).is_err() || is_last {
+                    break;
+                }
+            }
+        })?;
+        Ok(Aside {
+            pieces,
+            piece: io::Cursor::default(),
+            stop,
+        })
+    }
+}
+
+impl Read for Aside<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.piece.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            match self.pieces.recv_timeout(GLANCE) {
+                Ok(piece) => self.piece = io::Cursor::new(piece?),
+                Err(RecvTimeoutError::Timeout) if !self.stop.requested() => continue,
+                Err(RecvTimeoutError::Timeout) => return Err(io::Error::other("interrupted")),
+                // All was read.
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+        }
+    }
+}
+
 /// As much of it as tells what it is.
 fn beginning(from: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
@@ -126,7 +190,7 @@ fn beginning(from: &mut dyn Read) -> io::Result<Vec<u8>> {
 }
 
 /// The lines of what is no log. It is one text, so all of it is needed.
-fn converted(foreign: Foreign, from: Box<dyn Read>) -> io::Result<Result<Vec<u8>, Error>> {
+fn converted(foreign: Foreign, from: Box<dyn Read + '_>) -> io::Result<Result<Vec<u8>, Error>> {
     let mut bytes = Vec::new();
     from.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {

@@ -392,3 +392,31 @@ fn a_diagram_is_one_page_and_none_of_its_inputs() {
     let nowhere = run(&["diagram", &api, "-o", "/nowhere/x.html"]);
     refused(&nowhere, 2, &["/nowhere/x.html", "can't be written"]);
 }
+
+#[test]
+fn a_signal_ends_the_wait_for_input() {
+    for arguments in [&["order", "-"][..], &["order", "-f", "-"]] {
+        let mut command = lamport(arguments);
+        let mut running = Running::start(command.stdin(Stdio::piped()));
+        let mut input = running.input();
+        input.write_all(b"out of tea 1@api <-\n").unwrap();
+        if arguments.contains(&"-f") {
+            assert_eq!(running.line(), "out of tea 1@api <-");
+        } else {
+            while !listens(running.id()) {
+                std::thread::yield_now();
+            }
+        }
+        running.signal("-TERM");
+        let ended = running.finish();
+        assert_eq!(ended.code, Some(i32::from(!arguments.contains(&"-f"))));
+        drop(input);
+    }
+}
+
+/// Whether the process has a handler for SIGTERM. It says nothing before it has read everything.
+fn listens(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() >> (15 - 1) & 1 == 1
+}

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each suite uses its own part of this")]
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -98,6 +98,11 @@ impl Running {
                 return line;
             }
         }
+    }
+
+    /// Its standard input, where it was given a pipe.
+    pub(crate) fn input(&mut self) -> ChildStdin {
+        self.process.stdin.take().expect("a pipe")
     }
 
     /// Its process id.
