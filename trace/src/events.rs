@@ -315,10 +315,18 @@ impl Events {
         u64::from(source) << SOURCE_SHIFT | offset
     }
 
-    /// Lives that turned out to be others.
-    pub(crate) fn rename_lives(&mut self, renamed: &[u32]) {
-        for life in self.lives_of.iter_mut().chain(&mut self.cause_lives) {
-            *life = renamed[*life as usize];
+    /// Lives that turned out to be others: those of lines, and those that lines name as causes.
+    pub(crate) fn rename_lives(&mut self, own: &[u32], causes: &[u32]) {
+        let is_same = |renamed: &[u32]| (0..).zip(renamed).all(|(life, &renamed)| life == renamed);
+        if !is_same(own) {
+            for life in &mut self.lives_of {
+                *life = own[*life as usize];
+            }
+        }
+        if !is_same(causes) {
+            for life in &mut self.cause_lives {
+                *life = causes[*life as usize];
+            }
         }
     }
 

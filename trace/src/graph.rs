@@ -13,6 +13,8 @@
 
 use std::cmp::Ordering;
 
+use lamport_clock::Instance;
+
 use crate::events::{Cause, EventKind, Events, Point};
 
 /// A message that is known of.
@@ -207,7 +209,7 @@ impl<'a> Graph<'a> {
         let mut through: Vec<Option<&Edge>> = vec![None; lives as usize];
         let mut possible: Vec<u64> = (0..lives)
             .map(|life| match first_unknown(life) {
-                _ if life == a.life => a.time,
+                _ if life == a.life || self.may_be(life, a.life) => a.time,
                 Some(stretch) => stretch.after.max(a.time) + 1,
                 None => NEVER,
             })
@@ -254,6 +256,16 @@ impl<'a> Graph<'a> {
             }
         }
         Some(missing)
+    }
+
+    /// Whether it may be the other one by another name: one that messages name and no line, without its
+    /// instance.
+    fn may_be(&self, life: u32, other: u32) -> bool {
+        let lives = self.events.lives();
+        let (life_of, other) = (&lives[life as usize], &lives[other as usize]);
+        life_of.instance == Instance::UNKNOWN
+            && life_of.process == other.process
+            && self.events.of_life(life).is_empty()
     }
 
     /// The first moment of each life that came after A; `None` where none is known.

@@ -255,3 +255,56 @@ fn what_is_huge_is_a_word_and_a_count() {
     let (a, b) = (events.point(0), events.point(50_000));
     assert!(matches!(Graph::new(&events).compare(a, b), Answer::Before(path) if path.len() == 1));
 }
+
+#[test]
+fn a_process_that_begins_anew_is_another_life_though_no_line_says_so() {
+    // As `docker compose logs` shows a container that was restarted: its clock began at 0 again.
+    let text = "\
+api-1  | 2026-11-29T12:00:00.000Z started 1@api <-
+api-1  | 2026-11-29T12:00:00.001Z asked 5@api <1@api
+billing-1  | 2026-11-29T12:00:00.002Z charged 7@billing <5@api;at=6
+api-1  | 2026-11-29T12:00:09.000Z started 1@api <-
+api-1  | 2026-11-29T12:00:09.001Z asked 3@api <1@api
+billing-1  | 2026-11-29T12:00:09.002Z charged 9@billing <7@billing <3@api;at=8
+api-1  | 2026-11-29T12:00:09.003Z went on 7@api <3@api
+";
+    let mut reader = Reader::default();
+    reader.begin("compose.log");
+    reader.feed(text.as_bytes());
+    // A second handler of the second run, in a file of its own.
+    reader.begin("api.log");
+    reader.feed(
+        b"2026-11-29T12:00:09.000Z started 1@api <-\n2026-11-29T12:00:09.001Z asked 3@api <1@api\n",
+    );
+    let events = reader.finish();
+    assert_eq!(events.counts().duplicates, 2);
+    let graph = Graph::new(&events);
+    let compare = |a, b| graph.compare(events.point(a), events.point(b));
+    // The 5 of the first run is before nothing of the second one, and nothing of that is before it.
+    assert!(matches!(
+        compare(4, 1),
+        Answer::Concurrent | Answer::Unknown(_)
+    ));
+    assert!(matches!(
+        compare(1, 6),
+        Answer::Concurrent | Answer::Unknown(_)
+    ));
+    assert!(matches!(compare(0, 1), Answer::Before(_)));
+    assert!(matches!(compare(3, 6), Answer::Before(_)));
+    // Which run's message it was nobody can tell.
+    assert!(matches!(compare(1, 2), Answer::Unknown(_)));
+    // Lines that do not name their causes go back.
+    let mut reader = Reader::default();
+    reader.begin("old.log");
+    reader.feed(b"a 5@old\nb 6@old\nc 2@old\nd 7@old\n");
+    let events = reader.finish();
+    let graph = Graph::new(&events);
+    assert!(matches!(
+        graph.compare(events.point(2), events.point(1)),
+        Answer::Unknown(_)
+    ));
+    assert!(matches!(
+        graph.compare(events.point(2), events.point(3)),
+        Answer::Before(_)
+    ));
+}

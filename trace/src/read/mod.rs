@@ -3,18 +3,16 @@
 
 mod fields;
 mod json;
+mod lives;
 mod peel;
 mod records;
 mod wall;
 
-use std::collections::HashMap;
-
-use lamport_clock::Instance;
-
 pub(crate) use self::fields::Fields;
 use self::fields::Named;
+pub(crate) use self::lives::Lives;
 pub(crate) use self::records::{Record, Records};
-use crate::events::{COMPLETE, Events, Hollow, KIND_SHIFT, Life, NO_WALL, Place, UNSAID};
+use crate::events::{COMPLETE, Events, Hollow, KIND_SHIFT, NO_WALL, Place, UNSAID};
 
 /// How often a source may say that an event went back before it is only counted.
 const MOST_TOLD: usize = 1_000;
@@ -42,24 +40,14 @@ pub struct Reader {
     numbering: bool,
 }
 
-/// Who has been named, in the order in which that happened.
-#[derive(Debug, Default)]
-pub(crate) struct Lives {
-    processes: Vec<Box<str>>,
-    names: HashMap<Box<str>, u32>,
-    lives: HashMap<(u32, u64), u32>,
-    /// Process and instance by life.
-    known: Vec<(u32, u64)>,
-}
-
 /// What is known of one stream: a container's, in a file that several share.
 #[derive(Clone, Debug, Default)]
 struct Stream {
     /// The newest event, or the newest line without a stamp that stands apart.
     last: Option<u32>,
     hollow: bool,
-    /// The life of it, and the name of its process.
-    life: Option<(u32, u32)>,
+    /// The life of its newest line.
+    life: Option<u32>,
     /// The end of what belongs to it without a gap.
     end: u64,
 }
@@ -120,7 +108,7 @@ impl Reader {
                 if self.numbering {
                     self.events.numbers.push(record.number);
                 }
-                let life = self.life_in(&mut stream, fields, &stamp);
+                let life = self.own_life(&mut stream, fields, &stamp);
                 self.event(&mut stream, life, fields, &stamp, at, length);
             }
             None => self.unstamped(&mut stream, at, length),
@@ -174,7 +162,7 @@ impl Reader {
         let mut complete = fields.names_causes && !fields.dropped;
         let mut back = 0;
         for cause in &fields.causes {
-            let from = self.life(fields, cause);
+            let from = self.lives.of(fields.name(cause), cause.instance);
             if from == life {
                 // A line before that is not before: told with the other broken rules.
                 match stamp.time.checked_sub(cause.time) {
@@ -213,6 +201,7 @@ impl Reader {
         }
         let wall = fields.wall;
         if let Some(wall) = wall {
+            self.steps.resize(self.lives.count(), 0);
             let step = &mut self.steps[life as usize];
             *step = if *step == 0 {
                 wall.step
@@ -249,87 +238,51 @@ impl Reader {
         self.events.sources.len().saturating_sub(1) as u32
     }
 
-    /// The life of a stamp; mostly the same as that of the stream's line before.
-    fn life_in(&mut self, stream: &mut Stream, fields: &Fields, stamp: &Named) -> u32 {
-        let lives = &self.lives;
-        if let Some((life, name)) = stream.life
-            && lives.known[life as usize] == (name, stamp.instance)
-            && *lives.processes[name as usize] == *fields.name(stamp)
-        {
-            return life;
+    /// The life of a line; mostly the same as that of the stream's line before.
+    fn own_life(&mut self, stream: &mut Stream, fields: &Fields, stamp: &Named) -> u32 {
+        let process = fields.name(stamp);
+        let before = stream
+            .life
+            .filter(|&life| self.lives.is(life, process, stamp.instance));
+        let mut life = match before {
+            Some(life) => life,
+            None => self.lives.of(process, stamp.instance),
+        };
+        if stamp.instance == 0 && self.begins(stream, before, fields, stamp) {
+            life = self
+                .lives
+                .begun(life, stamp.time, fields.wall, before.is_some());
         }
-        let life = self.life(fields, stamp);
-        stream.life = Some((life, self.lives.known[life as usize].0));
+        stream.life = Some(life);
         life
     }
 
-    fn life(&mut self, fields: &Fields, stamp: &Named) -> u32 {
-        let life = self.lives.of(fields.name(stamp), stamp.instance);
-        self.steps.resize(self.lives.known.len(), 0);
-        life
+    /// Whether a line without an instance is the first one of a run: it says that none came before it,
+    /// or goes back where it would have said so.
+    fn begins(&self, stream: &Stream, before: Option<u32>, fields: &Fields, stamp: &Named) -> bool {
+        if fields.names_causes {
+            let is_own =
+                |cause: &Named| cause.arrived.is_none() && fields.name(cause) == fields.name(stamp);
+            return !fields.dropped && !fields.causes.iter().any(is_own);
+        }
+        let newest = stream.last.filter(|_| !stream.hollow);
+        let newest = newest.map(|newest| self.events.point(newest));
+        newest.is_some_and(|newest| Some(newest.life) == before && newest.time > stamp.time)
     }
 
-    /// Where all that names an instance of a process names the same one, the rest is of it, too.
+    /// All are read, so it can be said who is who.
     fn name_lives(&mut self) {
-        let mut sole: Vec<Option<u32>> = vec![None; self.lives.processes.len()];
-        let mut is_sole = vec![true; self.lives.processes.len()];
-        for (life, &(name, instance)) in self.lives.known.iter().enumerate() {
-            if instance != 0 {
-                is_sole[name as usize] &= sole[name as usize].is_none();
-                sole[name as usize] = Some(life as u32);
-            }
-        }
-        let mut renamed = Vec::new();
-        for (life, &(name, instance)) in self.lives.known.iter().enumerate() {
-            let sole = sole[name as usize].filter(|_| is_sole[name as usize]);
-            renamed.push(sole.filter(|_| instance == 0).unwrap_or(life as u32));
-            let (step, sole_step) = (self.steps[life], &mut self.steps[renamed[life] as usize]);
-            *sole_step = if *sole_step == 0 || step == 0 {
-                step.max(*sole_step)
+        let (lives, own, causes) = self.lives.settle();
+        self.events.lives = lives;
+        for (life, step) in (0..).zip(&self.steps) {
+            let known = &mut self.events.lives[own[life as usize] as usize].step;
+            *known = if *known == 0 || *step == 0 {
+                (*known).max(*step)
             } else {
-                step.min(*sole_step)
+                (*known).min(*step)
             };
         }
-        if renamed
-            .iter()
-            .enumerate()
-            .any(|(life, &renamed)| renamed != life as u32)
-        {
-            self.events.rename_lives(&renamed);
-        }
-        self.events.lives = self
-            .lives
-            .known
-            .iter()
-            .zip(&self.steps)
-            .map(|(&(name, instance), &step)| Life {
-                process: self.lives.processes[name as usize].clone(),
-                instance: Instance::new(instance),
-                step,
-            })
-            .collect();
-    }
-}
-
-impl Lives {
-    pub(crate) fn count(&self) -> usize {
-        self.known.len()
-    }
-
-    pub(crate) fn of(&mut self, process: &str, instance: u64) -> u32 {
-        let name = match self.names.get(process) {
-            Some(&name) => name,
-            None => {
-                let name = self.processes.len() as u32;
-                self.processes.push(process.into());
-                self.names.insert(process.into(), name);
-                name
-            }
-        };
-        *self.lives.entry((name, instance)).or_insert_with(|| {
-            self.known.push((name, instance));
-            self.known.len() as u32 - 1
-        })
+        self.events.rename_lives(&own, &causes);
     }
 }
 

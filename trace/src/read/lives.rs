@@ -1,0 +1,136 @@
+//! Who is who: processes and their runs.
+//!
+//! A line of plain text does not say of which run of its process it is. It is taken for one run, until a
+//! line says that none came before it: then the process has begun anew. Which run a message came from,
+//! nobody can tell then.
+
+use std::collections::HashMap;
+
+use lamport_clock::Instance;
+
+use super::wall::Wall;
+use crate::events::Life;
+
+/// The lives, in the order in which they were named.
+#[derive(Debug, Default)]
+pub(crate) struct Lives {
+    processes: Vec<Box<str>>,
+    names: HashMap<Box<str>, u32>,
+    /// By process and instance; of one without an instance the newest run.
+    lives: HashMap<(u32, u64), u32>,
+    /// Process and instance by life.
+    known: Vec<(u32, u64)>,
+    /// By process: its runs without an instance, each with its first line.
+    runs: HashMap<u32, Vec<Run>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    life: u32,
+    time: u64,
+    wall: Option<Wall>,
+}
+
+impl Lives {
+    pub(crate) fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(crate) fn of(&mut self, process: &str, instance: u64) -> u32 {
+        let name = match self.names.get(process) {
+            Some(&name) => name,
+            None => {
+                let name = self.processes.len() as u32;
+                self.processes.push(process.into());
+                self.names.insert(process.into(), name);
+                name
+            }
+        };
+        let new = self.known.len() as u32;
+        let life = *self.lives.entry((name, instance)).or_insert(new);
+        if life == new {
+            self.known.push((name, instance));
+        }
+        life
+    }
+
+    /// Whether a life is that of this process and instance.
+    pub(super) fn is(&self, life: u32, process: &str, instance: u64) -> bool {
+        let (name, known) = self.known[life as usize];
+        known == instance && *self.processes[name as usize] == *process
+    }
+
+    /// The run that a first line without an instance begins; `goes_on`: the life has lines before it. A
+    /// second handler writes it once more, with the same time on the wall.
+    pub(super) fn begun(&mut self, life: u32, time: u64, wall: Option<Wall>, goes_on: bool) -> u32 {
+        let (name, instance) = self.known[life as usize];
+        let runs = self.runs.entry(name).or_default();
+        if runs.is_empty() && goes_on {
+            // Nobody knows what its first line was.
+            let (time, wall) = (u64::MAX, None);
+            runs.push(Run { life, time, wall });
+        }
+        let is_it = |run: &&Run| run.time == time && wall.is_some() && run.wall == wall;
+        let life = match runs.iter().find(is_it) {
+            Some(run) => run.life,
+            None => {
+                // The first one is the life that was named already.
+                let life = if runs.is_empty() {
+                    life
+                } else {
+                    self.known.len() as u32
+                };
+                runs.push(Run { life, time, wall });
+                if life as usize == self.known.len() {
+                    self.known.push((name, instance));
+                }
+                life
+            }
+        };
+        self.lives.insert((name, instance), life);
+        life
+    }
+
+    /// The lives, and which of them causes are of that name one. Where all that names an instance of a
+    /// process names the same one, what names none is of it, too; where there were several runs, of
+    /// none that is known.
+    pub(super) fn settle(&mut self) -> (Vec<Life>, Vec<u32>, Vec<u32>) {
+        let mut named: Vec<Vec<u32>> = vec![Vec::new(); self.processes.len()];
+        let mut nameless = named.clone();
+        for (life, &(name, instance)) in (0..).zip(&self.known) {
+            let list = if instance == 0 {
+                &mut nameless
+            } else {
+                &mut named
+            };
+            list[name as usize].push(life);
+        }
+        let mut own: Vec<u32> = (0..self.known.len() as u32).collect();
+        let mut causes = own.clone();
+        for (name, nameless) in (0..).zip(&nameless) {
+            match (&nameless[..], &named[name as usize][..]) {
+                ([], _) => {}
+                ([run], [sole]) => {
+                    own[*run as usize] = *sole;
+                    causes[*run as usize] = *sole;
+                }
+                ([_], _) => {}
+                (runs, _) => {
+                    let unsaid = self.known.len() as u32;
+                    self.known.push((name, 0));
+                    own.push(unsaid);
+                    causes.push(unsaid);
+                    for &run in runs {
+                        causes[run as usize] = unsaid;
+                    }
+                }
+            }
+        }
+        let life = |&(name, instance): &(u32, u64)| Life {
+            process: self.processes[name as usize].clone(),
+            instance: Instance::new(instance),
+            step: 0,
+        };
+        (self.known.iter().map(life).collect(), own, causes)
+    }
+}
