@@ -196,6 +196,11 @@ impl<T> OfGeneration<T> {
         OfGeneration::of(Generation::current(), value)
     }
 
+    /// A value that lives in plain memory, and so as long as the process.
+    pub(crate) fn of_process(value: T) -> OfGeneration<T> {
+        OfGeneration::of(Generation::of_process(), value)
+    }
+
     fn of(generation: Generation, value: T) -> OfGeneration<T> {
         OfGeneration {
             generation,

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::clock::{Instance, Line, Message, ProcessId, Stamp, Time};
 use crate::config::Config;
 use crate::error::Result;
-use crate::fork::{Generation, PerGeneration};
+use crate::fork::{OfGeneration, PerGeneration};
 use crate::header::Header;
 use crate::shared::random_instance;
 
@@ -27,9 +27,8 @@ use crate::shared::random_instance;
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 pub struct LocalClock {
-    /// A child touches none of its locks.
-    first: clock::LocalClock,
-    generation: Generation,
+    own: OfGeneration<clock::LocalClock>,
+    process: ProcessId,
     children: PerGeneration<OnceCell<clock::LocalClock>>,
     max_jump: u64,
     header: Header,
@@ -49,8 +48,9 @@ impl LocalClock {
     pub fn new(config: &Config) -> Result<LocalClock> {
         let clock = clock::LocalClock::new(config.process.clone(), random_instance()?);
         Ok(LocalClock {
-            first: clock.with_max_jump(config.max_jump),
-            generation: Generation::of_process(),
+            // In a child it is not dropped either: a thread of the parent may have held its lock.
+            own: OfGeneration::of_process(clock.with_max_jump(config.max_jump)),
+            process: config.process.clone(),
             children: PerGeneration::of_process(),
             max_jump: config.max_jump,
             header: config.header.clone(),
@@ -60,32 +60,33 @@ impl LocalClock {
     /// The clock of the process that runs now.
     #[inline]
     fn clock(&self) -> Result<&clock::LocalClock> {
-        if self.generation.is_current() {
-            return Ok(&self.first);
+        match self.own.get() {
+            Some(clock) => Ok(clock),
+            None => self.childs_clock(),
         }
-        self.childs_clock()
     }
 
     #[cold]
     fn childs_clock(&self) -> Result<&clock::LocalClock> {
         self.children.get().get_or_try_init(|| {
-            let stood = self.stood();
-            let child = clock::LocalClock::new(stood.process.clone(), random_instance()?);
+            let child = clock::LocalClock::new(self.process.clone(), random_instance()?);
             let child = child.with_max_jump(self.max_jump);
-            child.go_on_from(stood);
+            if let Some(stood) = self.stood() {
+                child.go_on_from(stood);
+            }
             Ok(child)
         })
     }
 
     /// Where the clock stood of the process that this one was forked from.
-    fn stood(&self) -> Stamp {
+    fn stood(&self) -> Option<Stamp> {
         let children = self.children.inherited().filter_map(OnceCell::get);
-        let clock = children.last().unwrap_or(&self.first);
-        Stamp {
+        let clocks = self.own.inherited().into_iter().chain(children);
+        clocks.last().map(|clock| Stamp {
             time: clock.now(),
-            process: clock.process().clone(),
+            process: self.process.clone(),
             instance: clock.instance(),
-        }
+        })
     }
 
     /// As [`crate::LocalClock::tick`].
@@ -139,13 +140,13 @@ impl LocalClock {
         match self.clock() {
             Ok(clock) => clock.now(),
             // Where the child's clock will begin.
-            Err(_) => self.stood().time,
+            Err(_) => self.stood().map(|stood| stood.time).unwrap_or_default(),
         }
     }
 
     /// As [`crate::LocalClock::process`].
     pub fn process(&self) -> &ProcessId {
-        self.first.process()
+        &self.process
     }
 
     /// The instance of the process that this clock belongs to: in a forked child drawn at the first
