@@ -146,6 +146,11 @@ static void test_stamps() {
     lamport::stamp copy = sent;
     copy = received;
     CHECK(copy == received && copy.time() == 2);
+    CHECK(local.log() == "2@api <-" && other.log() == "9@worker <1@api;at=2 <+1");
+    CHECK(other.log(LAMPORT_LOG_JSON).find("\"lamport_after\":[\"9@worker;instance=") > 0);
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "no form", [&] { other.log(-1); });
+    lamport::clock shared("memory:", "shared");
+    CHECK(shared.receive(received).time() == 3 && shared.log() == "4@shared <2@worker;at=3");
     check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "42", [] { lamport::stamp::parse("42"); });
     std::string longest;
     for (int i = 0; i < 85; i++)

@@ -65,6 +65,7 @@ SHOWN = {
         "",
         "",
         "received at 2@billing\n",
+        "started 1@billing <-\ncharged 3@billing <1@billing <1@api;at=2\n",
         "",
         "2 by itself, 0 failed, stopped\n",
     ],

@@ -269,6 +269,70 @@ static void test_forks_while_updates_are_under_way(void) {
     check_distinct();
 }
 
+/* Two clocks in the hands of threads that hold their locks again and again. */
+static lamport_local_t *busy_local;
+static volatile int is_over;
+
+static void *receives(void *argument) {
+    lamport_clock_t *clock = argument;
+    lamport_stamp_t *message = NULL;
+    char line[LAMPORT_LOG_SIZE];
+
+    CHECK_OK(lamport_stamp_parse("7@b;instance=000000000000000b", &message, NULL));
+    while (!is_over) {
+        lamport_stamp_t *received = NULL;
+        CHECK_OK(lamport_clock_receive_stamp(clock, message, &received, NULL));
+        lamport_stamp_free(received);
+        CHECK_OK(lamport_local_receive_stamp(busy_local, message, &received, NULL));
+        lamport_stamp_free(received);
+        CHECK_OK(lamport_clock_log(clock, LAMPORT_LOG_TEXT, line, sizeof line, NULL, NULL));
+        CHECK_OK(lamport_local_log(busy_local, LAMPORT_LOG_TEXT, line, sizeof line, NULL, NULL));
+    }
+    lamport_stamp_free(message);
+    return NULL;
+}
+
+/* The first line comes after one event, where the parent stood. */
+static void logs(lamport_clock_t *clock, int pipe) {
+    char line[LAMPORT_LOG_SIZE], parent[64];
+    uint64_t stood = lamport_clock_now(clock);
+
+    CHECK(pipe >= 0);
+    CHECK_OK(lamport_clock_log(clock, LAMPORT_LOG_LONG_TEXT, line, sizeof line, NULL, NULL));
+    snprintf(parent, sizeof parent, " <%" PRIu64 "@busy;instance=%016" PRIx64, stood,
+             parents_instance);
+    CHECK_HAS(line, parent);
+    CHECK(strlen(strstr(line, " <")) == strlen(parent));
+    stood = lamport_local_now(busy_local);
+    CHECK_OK(lamport_local_log(busy_local, LAMPORT_LOG_LONG_TEXT, line, sizeof line, NULL, NULL));
+    snprintf(parent, sizeof parent, " <%" PRIu64 "@busy;instance=", stood);
+    CHECK_HAS(line, parent);
+    CHECK(strstr(strstr(line, " <") + 1, " <") == NULL);
+    lamport_local_free(busy_local);
+    lamport_clock_free(clock);
+}
+
+static void test_forks_while_messages_arrive(void) {
+    lamport_clock_t *clock = opened(store, "busy");
+    uint64_t time;
+    pthread_t threads[THREADS];
+    int i;
+
+    CHECK_OK(lamport_local_open("busy", &busy_local, NULL));
+    CHECK_OK(lamport_clock_advance(clock, &time, NULL));
+    CHECK_OK(lamport_local_advance(busy_local, &time, NULL));
+    parents_instance = lamport_clock_instance(clock);
+    for (i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, receives, clock) == 0);
+    for (i = 0; i < FORKS; i++)
+        CHECK(ended(begun(logs, clock, i % 2)) == 0);
+    is_over = 1;
+    for (i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    lamport_local_free(busy_local);
+    lamport_clock_free(clock);
+}
+
 static void *opens_and_uses(void *unused) {
     lamport_clock_t *clock = opened("memory:shared", "a-name-that-is-too-long-to-stay-in-place");
     (void)unused;
@@ -317,6 +381,7 @@ int main(int count, char **arguments) {
     test_what_a_child_can_do();
     test_workers_of_a_server_that_connected_first();
     test_forks_while_updates_are_under_way();
+    test_forks_while_messages_arrive();
     clock = opened(store, "parent");
     test_forks_in_the_middle_of_beginnings(clock);
     check_distinct();

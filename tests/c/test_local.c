@@ -179,6 +179,87 @@ static void test_the_total_order(void) {
         lamport_stamp_free(stamps[i]);
 }
 
+static void test_lines_name_their_causes(void) {
+    const lamport_status_t too_small = LAMPORT_STATUS_BUFFER_TOO_SMALL;
+    lamport_local_t *local = local_of("api");
+    lamport_stamp_t *message = parsed("40@b\"\\;instance=000000000000000b"), *received = NULL;
+    lamport_error_t *error = NULL;
+    char line[LAMPORT_LOG_SIZE], expected[LAMPORT_LOG_SIZE], small[60];
+    unsigned long long instance = lamport_local_instance(local);
+    size_t needed = UNTOUCHED;
+    int i;
+
+    CHECK_OK(lamport_local_log(local, LAMPORT_LOG_TEXT, line, sizeof line, &needed, &error));
+    CHECK_TEXT(line, "1@api <-");
+    CHECK(needed == strlen(line) + 1);
+    CHECK_OK(lamport_local_receive_stamp(local, message, &received, &error));
+    CHECK_TIME(lamport_stamp_time(received), 41);
+    CHECK_OK(lamport_local_log(local, LAMPORT_LOG_TEXT, line, sizeof line, NULL, &error));
+    CHECK_TEXT(line, "42@api <1@api <40@b\"\\;at=41");
+    CHECK_OK(lamport_local_log(local, LAMPORT_LOG_LONG_TEXT, line, sizeof line, NULL, &error));
+    snprintf(expected, sizeof expected, "43@api;instance=%016llx <42@api;instance=%016llx", instance,
+             instance);
+    CHECK_TEXT(line, expected);
+    lamport_stamp_free(received);
+    received = NULL;
+    CHECK_OK(lamport_local_receive_stamp(local, message, &received, NULL));
+    CHECK_OK(lamport_local_log(local, LAMPORT_LOG_JSON, line, sizeof line, NULL, &error));
+    snprintf(expected, sizeof expected,
+             "\"lamport\":\"45@api\",\"lamport_time\":45,\"lamport_process\":\"api\","
+             "\"lamport_instance\":\"%016llx\",\"lamport_after\":[\"43@api;instance=%016llx\","
+             "\"40@b\\\"\\\\;instance=000000000000000b;at=44\"]",
+             instance, instance);
+    CHECK_TEXT(line, expected);
+
+    /* What does not fit is counted, and so is what nobody knows the sender of. */
+    for (i = 0; i < 20; i++) {
+        lamport_stamp_free(received);
+        received = NULL;
+        CHECK_OK(lamport_local_receive_stamp(local, message, &received, NULL));
+    }
+    lamport_stamp_free(received);
+    received = NULL;
+    CHECK_OK(lamport_local_receive(local, 7, &received, NULL));
+    CHECK_OK(lamport_local_log(local, LAMPORT_LOG_TEXT, small, sizeof small, &needed, NULL));
+    CHECK_TEXT(small, "67@api <45@api <40@b\"\\;at=64 <40@b\"\\;at=65 <+19");
+    CHECK(needed == strlen(small) + 1);
+
+    CHECK_FAILS(lamport_local_log(local, 3, line, sizeof line, NULL, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "no form 3");
+    CHECK_TIME(lamport_local_now(local), 67);
+    CHECK_FAILS(lamport_local_log(local, LAMPORT_LOG_TEXT, small, 5, &needed, &error), &error,
+                too_small, "15 bytes");
+    CHECK(needed == 15);
+    CHECK_FAILS(lamport_local_log(NULL, LAMPORT_LOG_TEXT, line, sizeof line, NULL, &error), &error,
+                LAMPORT_STATUS_NULL_POINTER, "'local'");
+    CHECK_FAILS(lamport_local_receive_stamp(local, NULL, &received, &error), &error,
+                LAMPORT_STATUS_NULL_POINTER, "'stamp'");
+    CHECK_FAILS(lamport_local_receive_stamp(NULL, message, &received, &error), &error,
+                LAMPORT_STATUS_NULL_POINTER, "'local'");
+    lamport_stamp_free(received);
+    lamport_stamp_free(message);
+    lamport_local_free(local);
+}
+
+/* The longest line there is, but for messages, fits. */
+static void test_the_longest_line_fits(void) {
+    char name[256], line[LAMPORT_LOG_SIZE];
+    lamport_local_t *local;
+    uint64_t time;
+    int form, i;
+
+    for (i = 0; i < 2; i++) {
+        memset(name, i == 0 ? '%' : '\\', sizeof name - 1);
+        name[sizeof name - 1] = '\0';
+        local = local_of(name);
+        for (form = LAMPORT_LOG_TEXT; form <= LAMPORT_LOG_JSON; form++) {
+            CHECK_OK(lamport_local_advance_past(local, UINT64_C(1) << 32, &time, NULL));
+            CHECK_OK(lamport_local_log(local, form, line, sizeof line, NULL, NULL));
+        }
+        lamport_local_free(local);
+    }
+}
+
 static void test_null_everywhere(void) {
     const lamport_status_t null = LAMPORT_STATUS_NULL_POINTER;
     lamport_local_t *local = local_of("api");
@@ -274,6 +355,8 @@ int main(int argc, char **argv) {
     test_two_lives_under_one_name();
     test_stamps_as_texts();
     test_the_total_order();
+    test_lines_name_their_causes();
+    test_the_longest_line_fits();
     test_null_everywhere();
     return report();
 }

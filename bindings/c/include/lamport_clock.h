@@ -113,6 +113,29 @@
 #define LAMPORT_HEADER_SIZE 878
 
 /*
+ A form of lamport_clock_log(), for people: the stamp and a word for each cause,
+ "42@api <41@api <40@billing;at=41", with "<-" for none and "<+3" for three that are not named. It goes
+ to the end of a line.
+ */
+#define LAMPORT_LOG_TEXT 0
+
+/*
+ The same with long texts of the stamps, for processes that share a name, such as forked children.
+ */
+#define LAMPORT_LOG_LONG_TEXT 1
+
+/*
+ The members of a JSON object, without its braces: lamport, lamport_time, lamport_process,
+ lamport_instance, and lamport_after, the causes.
+ */
+#define LAMPORT_LOG_JSON 2
+
+/*
+ A buffer of this many bytes holds what lamport_clock_log() writes, with as many causes as fit.
+ */
+#define LAMPORT_LOG_SIZE 4096
+
+/*
  What a function returns: 0 if it did what it was asked, otherwise why not.
 
  A number keeps its meaning for ever and is never given to another. Later versions may add some:
@@ -504,7 +527,8 @@ lamport_status_t lamport_clock_tick(const struct lamport_clock_t *clock,
 
 /*
  A message arrived that was sent at logical time `message`: moves the local clock past it, to
- max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours.
+ max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours. A line of a
+ log can't name it, for want of its sender: see lamport_clock_receive_stamp().
 
  Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies ahead
  of the local clock, and more than the jump bound, 2^32 unless LAMPORT_MAX_JUMP says otherwise, above
@@ -1190,6 +1214,53 @@ lamport_status_t lamport_local_extract(const struct lamport_local_t *local,
                                        const char *header,
                                        struct lamport_stamp_t **stamp,
                                        struct lamport_error_t **error);
+
+/*
+ An event that is written down: ticks, and writes its stamp with its causes into `size` bytes at
+ `buffer`, in the form LAMPORT_LOG_TEXT, LAMPORT_LOG_LONG_TEXT or LAMPORT_LOG_JSON. The causes are the
+ clock's line before and the messages that arrived since, with the local time at which each arrived: of
+ those with a stamp (lamport_clock_extract(), lamport_clock_receive_stamp()) the newest 16, and how
+ many there were besides. The first line of a forked child comes after where its parent's clock stood.
+
+ Call it for each line, and write that line. Where the buffer is small the oldest messages are only
+ counted; LAMPORT_LOG_SIZE bytes are always enough. A buffer that is too small even then costs the line.
+ Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT (there is no such form), and those of lamport_clock_tick().
+ */
+lamport_status_t lamport_clock_log(const struct lamport_clock_t *clock,
+                                   int32_t form,
+                                   char *buffer,
+                                   size_t size,
+                                   size_t *needed,
+                                   struct lamport_error_t **error);
+
+/*
+ A message arrived that carried this stamp: as lamport_clock_receive(), and the next line names it. On
+ success `*stamp` is yours.
+
+ Errors as for lamport_clock_receive().
+ */
+lamport_status_t lamport_clock_receive_stamp(const struct lamport_clock_t *clock,
+                                             const struct lamport_stamp_t *message,
+                                             struct lamport_stamp_t **stamp,
+                                             struct lamport_error_t **error);
+
+/*
+ As lamport_clock_log(), of a clock without a store.
+ */
+lamport_status_t lamport_local_log(const struct lamport_local_t *local,
+                                   int32_t form,
+                                   char *buffer,
+                                   size_t size,
+                                   size_t *needed,
+                                   struct lamport_error_t **error);
+
+/*
+ As lamport_clock_receive_stamp(), of a clock without a store.
+ */
+lamport_status_t lamport_local_receive_stamp(const struct lamport_local_t *local,
+                                             const struct lamport_stamp_t *message,
+                                             struct lamport_stamp_t **stamp,
+                                             struct lamport_error_t **error);
 
 #ifdef __cplusplus
 }  // extern "C"

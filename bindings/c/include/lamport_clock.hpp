@@ -480,7 +480,16 @@ class clock {
     stamp receive(std::uint64_t message) {
         return stamp::made(lamport_clock_receive, get(), message);
     }
-    stamp receive(const stamp &message) { return receive(message.time()); }
+    stamp receive(const stamp &message) {
+        return stamp::made(lamport_clock_receive_stamp, get(), message.stamp_.get());
+    }
+
+    // An event that is written down: its stamp and its causes, in one of the forms LAMPORT_LOG_...
+    std::string log(std::int32_t form = LAMPORT_LOG_TEXT) {
+        char line[LAMPORT_LOG_SIZE];
+        detail::call(lamport_clock_log, get(), form, line, sizeof line, nullptr);
+        return line;
+    }
 
     // A message leaves, or arrived, with this value of the header `lamport`.
     std::string inject() {
@@ -619,7 +628,14 @@ class local {
     stamp receive(std::uint64_t message) {
         return stamp::made(lamport_local_receive, get(), message);
     }
-    stamp receive(const stamp &message) { return receive(message.time()); }
+    stamp receive(const stamp &message) {
+        return stamp::made(lamport_local_receive_stamp, get(), message.stamp_.get());
+    }
+    std::string log(std::int32_t form = LAMPORT_LOG_TEXT) {
+        char line[LAMPORT_LOG_SIZE];
+        detail::call(lamport_local_log, get(), form, line, sizeof line, nullptr);
+        return line;
+    }
     std::string inject() {
         char header[LAMPORT_HEADER_SIZE];
         detail::call(lamport_local_inject, get(), header, sizeof header, nullptr);

@@ -153,7 +153,8 @@ pub unsafe extern "C" fn lamport_clock_tick(
 }
 
 /// A message arrived that was sent at logical time `message`: moves the local clock past it, to
-/// max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours.
+/// max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours. A line of a
+/// log can't name it, for want of its sender: see lamport_clock_receive_stamp().
 ///
 /// Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies ahead
 /// of the local clock, and more than the jump bound, 2^32 unless LAMPORT_MAX_JUMP says otherwise, above

@@ -22,6 +22,7 @@ pub mod follower;
 pub mod header;
 pub mod history;
 pub mod local;
+pub mod log;
 pub mod observed;
 pub mod stamp;
 pub mod status;

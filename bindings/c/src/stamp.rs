@@ -157,6 +157,10 @@ impl Stamp {
         Stamp { stamp, process }
     }
 
+    pub(crate) fn core(&self) -> &CoreStamp {
+        &self.stamp
+    }
+
     /// With the name that its clock keeps.
     pub(crate) fn of(stamp: CoreStamp, process: &Arc<CStr>) -> Stamp {
         let process = Arc::clone(process);

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which a reader of the header wants them.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     "status", "error", "config", "clock", "observed", "update", "watch", "event", "follower",
-    "history", "sync", "stamp", "local", "header",
+    "history", "sync", "stamp", "local", "header", "log",
 ];
 
 #[test]
