@@ -137,7 +137,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	@$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package lamport-clock --no-default-features -- -D warnings
-	$(CARGO) clippy --package lamport-clock --features tracing --all-targets -- -D warnings
+	$(CARGO) clippy --package lamport-clock --features tracing-subscriber --all-targets -- -D warnings
 	# Links in the docs that lead nowhere.
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --package lamport-clock
 	$(CARGO) deny --workspace --locked check licenses bans sources
@@ -295,7 +295,7 @@ define passes
 endef
 
 $(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md docs/RELIABILITY.md docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
-	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing --test events \
+	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing-subscriber --test events --test layer \
 		&& $(CARGO) test --package lamport-clock --no-default-features)
 
 $(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')

@@ -22,7 +22,8 @@
 //!
 //! With the feature `tracing` subscribers of that crate are told what is worth a line in a log: updates
 //! in the background that fail and succeed again, another member of the store, a lost watch, a
-//! regression (at `warn` and `info`), and refused messages (at `debug`).
+//! regression (at `warn` and `info`), and refused messages (at `debug`). With `tracing-subscriber` a
+//! `JsonLayer` writes a program's own events as lines that name their causes, as [`LocalClock::log`] does.
 //!
 //! Where the record lives is named by one URI in every language: `memory:` or
 //! `etcd://host:port,host:port/key`; see [`Config`].
@@ -48,6 +49,8 @@ mod events;
 pub mod fork;
 #[cfg(feature = "shared")]
 mod header;
+#[cfg(feature = "tracing-subscriber")]
+mod layer;
 #[cfg(feature = "shared")]
 pub mod protocol;
 #[cfg(feature = "shared")]
@@ -66,6 +69,8 @@ pub use config::{
 };
 #[cfg(feature = "shared")]
 pub use header::Header;
+#[cfg(feature = "tracing-subscriber")]
+pub use layer::JsonLayer;
 #[cfg(feature = "shared")]
 pub use protocol::Record;
 #[cfg(feature = "shared")]

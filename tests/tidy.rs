@@ -93,12 +93,13 @@ fn the_values_and_the_protocol_do_nothing_but_decide() {
 
 #[test]
 fn each_floor_knows_those_below_it_alone() {
-    let floors: [(&str, &[&str]); 11] = [
+    let floors: [(&str, &[&str]); 12] = [
         ("excerpt.rs", &[]),
         ("error.rs", &["excerpt"]),
         ("events.rs", &["error"]),
         ("fork.rs", &["error"]),
         ("clock", &["error", "excerpt", "sync"]),
+        ("layer.rs", &["clock", "error"]),
         ("header.rs", &["clock", "config", "error", "excerpt"]),
         ("config", &["clock", "error", "excerpt", "header"]),
         ("protocol", &["clock", "error", "excerpt"]),

@@ -1,0 +1,141 @@
+//! Events of `tracing` as lines of a log that name their causes.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+
+use crate::clock::Line;
+use crate::error::Result;
+
+/// A layer of `tracing_subscriber` that writes each event as one JSON object a line, with the stamp of the
+/// event and its [causes](Line).
+///
+/// `timestamp` (Unix seconds, for people), `level`, `target`, `message`, in `fields` what else the event
+/// says, and `lamport`, `lamport_time`, `lamport_process`, `lamport_instance` and `lamport_after`. The
+/// fields `lamport_kind` (send, receive, update, read) and `lamport_lane` (a thread, a task) stand beside
+/// those. Each event is an event of the clock. One whose clock has no time left is written without a
+/// stamp; what the writer can't take is lost.
+///
+/// ```
+/// use lamport_clock::{JsonLayer, SharedClock};
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// let clock = SharedClock::memory("api")?;
+/// let log = clock.clone();
+/// let layer = JsonLayer::new(move || log.log(), std::io::stdout);
+/// let subscriber = tracing_subscriber::registry().with(layer);
+/// tracing::subscriber::with_default(subscriber, || {
+///     tracing::info!(item = "teapot", "out of tea");
+/// });
+/// assert_eq!(clock.now().get(), 1);
+/// # Ok::<(), lamport_clock::Error>(())
+/// ```
+pub struct JsonLayer<L, W> {
+    log: L,
+    writer: W,
+}
+
+impl<L, W, O> JsonLayer<L, W>
+where
+    L: Fn() -> Result<Line>,
+    W: Fn() -> O,
+    O: Write,
+{
+    /// One that takes stamps from `log`, which calls [`log`](crate::LocalClock::log) of any clock, and
+    /// writes each line at once to what `writer` gives.
+    pub fn new(log: L, writer: W) -> JsonLayer<L, W> {
+        JsonLayer { log, writer }
+    }
+}
+
+impl<L, W> fmt::Debug for JsonLayer<L, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S, L, W, O> Layer<S> for JsonLayer<L, W>
+where
+    S: Subscriber,
+    L: Fn() -> Result<Line> + 'static,
+    W: Fn() -> O + 'static,
+    O: Write,
+{
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut said = Said::default();
+        event.record(&mut said);
+        let Said { fields, mut line } = said;
+        let metadata = event.metadata();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        line.insert(
+            "timestamp".to_owned(),
+            json!(now.map_or(0.0, |now| now.as_secs_f64())),
+        );
+        line.insert("level".to_owned(), json!(metadata.level().as_str()));
+        line.insert("target".to_owned(), json!(metadata.target()));
+        if !fields.is_empty() {
+            line.insert("fields".to_owned(), Value::Object(fields));
+        }
+        if let Ok(Ok(Value::Object(stamp))) = (self.log)().map(serde_json::to_value) {
+            line.extend(stamp);
+        }
+        let line = Value::Object(line).to_string() + "\n";
+        // A log that is full must not end the program.
+        let _ = (self.writer)().write_all(line.as_bytes());
+    }
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Said {
+    fields: Map<String, Value>,
+    /// What of it stands in the line itself.
+    line: Map<String, Value>,
+}
+
+impl Said {
+    fn says(&mut self, field: &Field, value: Value) {
+        let place = match field.name() {
+            "message" | "lamport_kind" | "lamport_lane" => &mut self.line,
+            _ => &mut self.fields,
+        };
+        place.insert(field.name().to_owned(), value);
+    }
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.says(field, json!(format!("{value:?}")));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.says(field, json!(value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn StdError + 'static)) {
+        self.says(field, json!(value.to_string()));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.says(field, json!(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.says(field, json!(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.says(field, json!(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // What JSON has no number for becomes null.
+        self.says(field, json!(value));
+    }
+}
