@@ -23,7 +23,8 @@ def write(folder: Path, lines: int, seed: int = 1, names: list[str] = NAMES) -> 
     chance = random.Random(seed)
     count = len(names)
     instances = [f"{chance.getrandbits(64) | 1:016x}" for _ in names]
-    clocks, last = [0] * count, [None] * count
+    clocks = [0] * count
+    last: list[str | None] = [None] * count
     inbox: list[deque[tuple[int, str, float]]] = [deque() for _ in names]
     paths = [folder / f"{name}.log" for name in names]
     files = [path.open("w", encoding="ascii") for path in paths]
@@ -31,7 +32,8 @@ def write(folder: Path, lines: int, seed: int = 1, names: list[str] = NAMES) -> 
     for number in range(lines):
         at = chance.randrange(count)
         now += chance.random() * 2.0
-        after = [] if last[at] is None else [last[at]]
+        before = last[at]
+        after = [] if before is None else [before]
         if inbox[at] and inbox[at][0][2] <= now:
             sender, stamp, _ = inbox[at].popleft()
             clocks[at] = max(clocks[at], sender) + 1
@@ -41,7 +43,7 @@ def write(folder: Path, lines: int, seed: int = 1, names: list[str] = NAMES) -> 
             message = "worked on it"
         clocks[at] += 1
         stamp = f"{clocks[at]}@{names[at]}"
-        last[at] = f"{stamp};instance={instances[at]}"
+        long = last[at] = f"{stamp};instance={instances[at]}"
         wall = START + timedelta(milliseconds=now + OFF_MS[at % len(OFF_MS)])
         line = {
             "lamport": stamp,
@@ -58,7 +60,7 @@ def write(folder: Path, lines: int, seed: int = 1, names: list[str] = NAMES) -> 
         if message != "received":
             to = chance.randrange(count - 1)
             to += to >= at
-            inbox[to].append((clocks[at], last[at], now + chance.random() * 3.0))
+            inbox[to].append((clocks[at], long, now + chance.random() * 3.0))
     for file in files:
         file.close()
     return paths
