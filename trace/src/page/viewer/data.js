@@ -72,12 +72,12 @@ class Trace {
     this.head = head;
     this.size = n;
     let time = 0;
-    this.time = Float64Array.from({ length: n }, () => (time += numbers.next()));
-    this.life = Uint32Array.from({ length: n }, () => numbers.next());
+    this.time = filled(new Float64Array(n), () => (time += numbers.next()));
+    this.life = filled(new Uint32Array(n), () => numbers.next());
     // The wall clock in units since the earliest; NaN where a line has none.
     const walls = new Float64Array(head.lives.length);
-    this.wall = Float64Array.from(this.life, (life) => {
-      const said = numbers.next();
+    this.wall = filled(new Float64Array(n), (row) => {
+      const said = numbers.next(), life = this.life[row];
       return said ? (walls[life] += said % 2 ? (said - 1) / 2 : -said / 2) : NaN;
     });
     // Where a line has none, or is missing, at least what the one before it in its life shows.
@@ -86,14 +86,14 @@ class Trace {
       const life = this.life[row];
       return isNaN(wall) ? newest[life] : (newest[life] = wall);
     });
-    this.source = Uint32Array.from({ length: n }, () => numbers.next());
+    this.source = filled(new Uint32Array(n), () => numbers.next());
     const lines = new Float64Array(head.sources.length + 1);
-    this.line = Uint32Array.from(this.source, (source) => (lines[source] += numbers.signed()));
-    this.flags = Uint8Array.from({ length: n }, () => numbers.next());
-    this.level = Uint8Array.from({ length: n }, () => numbers.next());
-    this.lane = Uint32Array.from({ length: n }, () => numbers.next());
+    this.line = filled(new Uint32Array(n), (row) => (lines[this.source[row]] += numbers.signed()));
+    this.flags = filled(new Uint8Array(n), () => numbers.next());
+    this.level = filled(new Uint8Array(n), () => numbers.next());
+    this.lane = filled(new Uint32Array(n), () => numbers.next());
     // Messages, by the row that they lead to; where those of a row begin and end, also by their senders.
-    this.inStart = ends(Uint32Array.from({ length: n }, () => numbers.next()));
+    this.inStart = ends(filled(new Uint32Array(n), () => numbers.next()));
     this.from = new Uint32Array(head.edges);
     this.to = new Uint32Array(head.edges);
     const sent = new Uint32Array(n);
@@ -234,10 +234,16 @@ class Trace {
   }
 }
 
+/** @template {Uint8Array | Uint32Array | Float64Array} T @param {T} array @param {(i: number) => number} value @returns {T} Faster than `from`. */
+function filled(array, value) {
+  for (let i = 0; i < array.length; i++) array[i] = value(i);
+  return array;
+}
+
 /** @param {Uint32Array} counts @returns {Uint32Array} Where each begins if they lie behind each other, and the end of all. */
 function ends(counts) {
   let end = 0;
-  return Uint32Array.from({ length: counts.length + 1 }, (_, i) => (i ? (end += counts[i - 1]) : 0));
+  return filled(new Uint32Array(counts.length + 1), (i) => (i ? (end += counts[i - 1]) : 0));
 }
 
 /** @param {number} n @param {(row: number) => boolean} holds @returns {number[]} */

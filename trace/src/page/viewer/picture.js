@@ -4,7 +4,7 @@
 /** Rows lower than this become a density. */
 const DENSE = 4;
 /** A frame draws at most so many messages. */
-const MOST_MESSAGES = 2000;
+const MOST_MESSAGES = 1500;
 const COLOURS = ["ground", "raised", "ink", "dim", "line", "edge", "red", "accent", "chosen", "found", "clock"];
 const HUES = 8;
 
