@@ -5,7 +5,7 @@
 const { max, min, floor, ceil, round, abs, cos, sin } = Math;
 const KIND = 7, IMPLIED = 8, COMPLETE = 16, INVERTED = 32, GAP = 64, FIRST = 128;
 const UPDATE = 3, READ = 4;
-const KINDS = ["", "send", "receive", "update of the shared clock", "read of the shared clock"];
+const KINDS = ["", "send", "receive", "update", "read"];
 
 /**
  * @param {string} id Of an element that holds gzip in base64.
@@ -133,12 +133,12 @@ class Trace {
 
   /** @param {number} row @returns {number[]} Where messages to it were sent. */
   causes(row) {
-    return Array.from(this.from.subarray(this.inStart[row], this.inStart[row + 1]));
+    return [...this.from.subarray(this.inStart[row], this.inStart[row + 1])];
   }
 
   /** @param {number} row @returns {number[]} Where messages from it arrived. */
   effects(row) {
-    return Array.from(this.out.subarray(this.outStart[row], this.outStart[row + 1]), (edge) => this.to[edge]);
+    return [...this.out.subarray(this.outStart[row], this.outStart[row + 1])].map((edge) => this.to[edge]);
   }
 
   /** @param {number} row @param {number} by 1 or -1 @returns {number} The next or last update of the shared clock, or -1. */

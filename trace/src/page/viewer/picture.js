@@ -28,7 +28,7 @@ class Picture extends View {
     /** @type {Uint8Array | null} A 1 for each row that a search found. */
     this.found = null;
     this.nameLength = trace.head.lives.reduce((most, _, life) => min(18, max(most, trace.lifeName(life).length)), 4);
-    this.wallLength = trace.clockTime(0).length + 1 + (trace.flags.some((flags) => flags & INVERTED) ? 10 : 0);
+    this.byLength = trace.flags.some((flags) => flags & INVERTED) ? 10 : 0;
     this.readColours();
   }
 
@@ -306,11 +306,10 @@ class Picture extends View {
         this.#write(text, x, y, colour);
         x += letters * letter;
       };
-      if (layout.hasWalls) {
-        const wall = trace.wall[row], isRed = flags & INVERTED;
-        column((wall >= 0 ? trace.clockTime(wall) : "") + (isRed ? ` −${trace.duration(trace.inversion(row))}` : ""), this.wallLength, isRed ? colours.red : colours.dim);
-      }
-      column(cut(trace.lifeName(trace.life[row]), this.nameLength), this.nameLength + 2, this.hue(trace.life[row]));
+      const wall = trace.wall[row], isRed = flags & INVERTED;
+      if (this.hasWalls) column(wall >= 0 ? trace.clockTime(wall) : "", trace.clockTime(0).length + 1, isRed ? colours.red : colours.dim);
+      column(isRed ? `−${trace.duration(trace.inversion(row))}` : "", this.byLength, colours.red);
+      if (this.hasNames) column(cut(trace.lifeName(trace.life[row]), this.nameLength), this.nameLength + 2, this.hue(trace.life[row]));
       const severity = severityOf(trace.levelName(row));
       if (severity) column(severity, severity.length + 1, severity === "ERROR" ? colours.red : colours.ink);
       const text = flags & IMPLIED ? "(its line is missing)" : trace.textNow(row);
@@ -334,10 +333,10 @@ class Picture extends View {
     }
     if (this.isDense) this.#write(`About ${counted(Number(count.toPrecision(2)), "line")}: zoom in to read them (+)`, textAt, y, dim);
     else {
-      const nameAt = textAt + (layout.hasWalls ? this.wallLength * this.letter : 0);
-      if (layout.hasWalls) this.#write("wall clock", textAt, y, dim);
-      this.#write("process", nameAt, y, dim);
-      this.#write("what it says", nameAt + (this.nameLength + 2) * this.letter, y, dim);
+      const nameAt = textAt + (this.byLength + (this.hasWalls ? trace.clockTime(0).length + 1 : 0)) * this.letter;
+      if (this.hasWalls) this.#write("wall clock", textAt, y, dim);
+      if (this.hasNames) this.#write("process", nameAt, y, dim);
+      this.#write("what it says", nameAt + (this.hasNames ? this.nameLength + 2 : 0) * this.letter, y, dim);
     }
   }
 
@@ -347,7 +346,7 @@ class Picture extends View {
       pen.save();
       pen.translate(this.laneX(lane), head - (isTurned ? 8 : 17));
       if (isTurned) pen.rotate(-Math.PI / 2);
-      this.#write(cut(layout.laneName(lane), 24), 0, 0, this.hue(layout.lanes[lane][0]), isTurned ? "left" : "center");
+      this.#write(cut(layout.laneName(lane), isTurned ? 24 : floor(this.pitch / 7)), 0, 0, this.hue(layout.lanes[lane][0]), isTurned ? "left" : "center");
       pen.restore();
     }
   }

@@ -62,10 +62,13 @@ class View {
     this.lanesEnd = this.lanesAt + this.lanesWidth;
     this.textAt = this.lanesEnd + 12;
     this.textEnd = this.width - OVERVIEW - 4;
+    // Where there is little room, what is seen elsewhere is left out first.
+    this.hasWalls = layout.hasWalls && this.textEnd - this.textAt > 480;
+    this.hasNames = this.textEnd - this.textAt > 280;
     pen.font = SANS;
     const widest = max(0, ...layout.lanes.slice(0, 300).map((_, lane) => pen.measureText(layout.laneName(lane)).width));
-    /** Names that are wider than their lane are turned. */
-    this.isTurned = widest > this.pitch - 8;
+    /** Names that are wider than a narrow lane are turned. */
+    this.isTurned = widest > this.pitch - 8 && this.pitch < 90;
     this.head = this.isTurned ? min(150, widest + 20) : 36;
     this.overview = null;
     this.move(0, 0);

@@ -137,7 +137,7 @@ class Viewer {
     byId("reach").textContent = this.reach === Infinity ? "all" : String(this.reach);
     byId("whole").setAttribute("aria-pressed", String(this.reach === Infinity));
     byId("lit").textContent = `${counted(before, "line")} before it, ${counted(after, "line")} after it`;
-    if (isOpen) trace.text(row).then((text) => this.chosen === row && this.say(`${trace.stamp(row)}: ${cut(oneLine(text), 200)}. ${byId("lit").textContent}.`));
+    if (isOpen) trace.text(row).then((text) => this.chosen === row && this.say(`${trace.stamp(row)}: ${cut(oneLine(text), 80)}. ${byId("lit").textContent}.`));
     if (isOpen && visibly) this.reveal(row);
     picture.ask();
   }
@@ -162,7 +162,7 @@ class Viewer {
   /** @param {number} by 1 or -1 */
   nextInversion(by) {
     const { inverted } = this;
-    if (!inverted.length) return this.say("No line lies before one of its causes by wall clock.");
+    if (!inverted.length) return;
     this.choose(beside(inverted, this.chosen, by), true);
   }
 
