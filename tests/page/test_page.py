@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from conftest import Open
-from playwright.sync_api import Page, expect
+from conftest import MAKER, Open
+from playwright.sync_api import Browser, Page, expect
 from reference import Reference, moment
 from traces import busy, tea
 
@@ -428,3 +429,14 @@ def test_on_paper_there_is_the_whole_picture_and_no_button(show: Open) -> None:
     assert page.evaluate("viewer.picture.colours.ground") != "#ffffff"
     page.wait_for_function("(height) => viewer.picture.height === height", arg=height)
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_a_still_picture_is_whole(browser: Browser, tmp_path: Path) -> None:
+    picture = tmp_path / "page.svg"
+    subprocess.run([MAKER, picture, *busy(5, 300).write(tmp_path)], check=True)
+    page = browser.new_page()
+    page.goto(picture.as_uri())
+    assert page.evaluate("document.documentElement.nodeName") == "svg"
+    assert page.locator("parsererror").count() == 0
+    assert page.locator("circle").count() > 250
+    page.close()

@@ -1,10 +1,11 @@
-//! Writes the page of some logs, for its tests and its benchmark: `page OUT LOG...`.
+//! Writes the page of some logs, for its tests and its benchmark: `page OUT LOG...`, where
+//! OUT ends in `.html` or `.svg`.
 
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
-use lamport_trace::{Description, Reader, describe, look_at_walls, page};
+use lamport_trace::{Description, Reader, describe, look_at_walls, page, svg};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -31,8 +32,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         Ok(description)
     };
+    let write = if out.ends_with(".svg") { svg } else { page };
     let mut out = BufWriter::new(File::create(out)?);
-    page("Lamport diagram", &events, &mut texts, &mut out)?;
+    write("Lamport diagram", &events, &mut texts, &mut out)?;
     out.flush()?;
     Ok(())
 }

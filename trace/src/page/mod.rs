@@ -7,6 +7,8 @@
 
 mod pack;
 mod rows;
+mod story;
+mod svg;
 
 use std::io::{self, Write};
 
@@ -18,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use self::pack::{Columns, Packed, Words};
 use self::rows::Rows;
+pub use self::svg::{SVG_EVENTS, svg};
 use crate::events::{Counts, EventKind, Events};
 use crate::read::Description;
 
@@ -241,6 +244,11 @@ fn data(
     }
     columns.end()?;
     let mut names = Words::default();
+    // Numbered as they appear: their colours are those of a still picture.
+    for &life in rows.lives_by_first() {
+        let process = &events.lives()[life as usize].process;
+        names.number(Some(process.to_string()), u32::MAX);
+    }
     let mut lives: Vec<HeadLife> = Vec::new();
     for life in events.lives() {
         lives.push(HeadLife {

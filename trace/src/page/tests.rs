@@ -13,6 +13,68 @@ fn page_of(lines: &[&str]) -> String {
     String::from_utf8(page).unwrap()
 }
 
+fn svg_of(lines: &[&str]) -> io::Result<String> {
+    let mut reader = Reader::default();
+    reader.begin("a.log");
+    reader.feed(lines.join("\n").as_bytes());
+    let events = reader.finish();
+    let mut texts = |event: u32| Ok(describe(lines[event as usize].as_bytes()));
+    let mut svg = Vec::new();
+    super::svg("A <b> & \u{202e}c", &events, &mut texts, &mut svg)?;
+    Ok(String::from_utf8(svg).unwrap())
+}
+
+#[test]
+fn a_still_picture_shows_lanes_messages_and_which_clock_is_wrong() {
+    let svg = svg_of(&[
+        r#"{"time":"2026-03-04T12:00:00.006Z","message":"asks","lamport":"1@api","lamport_after":[]}"#,
+        r#"{"time":"2026-03-04T12:00:00.001Z","level":"error","message":"</text><b>","lamport":"2@billing","lamport_after":["1@api"]}"#,
+        r#"{"time":"2026-03-04T12:00:00.009Z","message":"pours","lamport":"5@api","lamport_after":["1@api","4@billing"]}"#,
+    ])
+    .unwrap();
+    assert!(
+        svg.contains("<text class=\"s\" x=\"14\" y=\"43\">2 processes, 3 events, 2 messages.<")
+    );
+    assert!(svg.contains(
+        "By wall clock 1 message arrives before it was sent: billing's clock is at least 5 ms behind api's."
+    ));
+    assert_eq!(svg.matches("<circle").count(), 4);
+    // One in red, one from a moment whose line is missing.
+    assert_eq!(svg.matches("<path class=\"x\"").count(), 1);
+    assert_eq!(svg.matches("<path class=\"m\"").count(), 1);
+    assert_eq!(svg.matches("(its line is missing)").count(), 1);
+    assert!(svg.contains(">ERROR &lt;/text&gt;&lt;b&gt;<"), "{svg}");
+    assert!(svg.contains("A &lt;b&gt; &amp; \\u{202e}c"));
+}
+
+#[test]
+fn a_still_picture_of_too_many_events_is_refused() {
+    let lines: Vec<String> = (1..=SVG_EVENTS + 1)
+        .map(|time| format!("a {time}@b"))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let error = svg_of(&lines).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert!(svg_of(&lines[1..]).is_ok());
+}
+
+#[test]
+fn durations_are_said_as_people_say_them() {
+    let said = [
+        1,
+        1_000,
+        6_120_000,
+        59_000_000_000,
+        90_000_000_000,
+        123_400_000,
+    ]
+    .map(story::duration);
+    assert_eq!(
+        said,
+        ["1 ns", "1 µs", "6.12 ms", "59 s", "1.5 min", "123 ms"]
+    );
+}
+
 #[test]
 fn the_viewer_fits_into_sixty_kilobytes() {
     let page = page_of(&[]);
