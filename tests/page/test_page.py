@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 from pathlib import Path
 
@@ -70,6 +71,14 @@ def test_a_click_shows_the_line_and_what_is_around_it(show: Open) -> None:
     expect(page.locator("#effects")).to_contain_text("3@billing")
     page.locator("#close").click()
     expect(page.locator("#panel")).to_be_hidden()
+
+
+def test_a_traceback_stands_behind_its_line(show: Open) -> None:
+    page = show(busy(3, 100))
+    page.locator("#search").fill("failed")
+    expect(page.locator("#count")).not_to_be_empty()
+    page.locator("#search").press("Enter")
+    expect(page.locator("#text")).to_have_text(re.compile(r'^order \d+ failed\n  File "pay.py"'))
 
 
 @pytest.mark.parametrize("clock", [True, False])

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
-use lamport_trace::{Description, Reader, describe, look_at_walls, page, svg};
+use lamport_trace::{Reader, describe, look_at_walls, page, svg};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -22,15 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut texts = |event: u32| {
         let place = events.place(event);
         let log = &logs[place.source as usize];
-        let text = &log[place.offset as usize..][..place.length as usize];
-        let mut description: Description = describe(text);
-        // A traceback stands behind its line.
-        if let Some(end) = text.iter().position(|&byte| byte == b'\n') {
-            description
-                .message
-                .push_str(&String::from_utf8_lossy(&text[end..]));
-        }
-        Ok(description)
+        Ok(describe(
+            &log[place.offset as usize..][..place.length as usize],
+        ))
     };
     let write = if out.ends_with(".svg") { svg } else { page };
     let mut out = BufWriter::new(File::create(out)?);

@@ -176,6 +176,7 @@ fn data(
             if let Some(event) = rows.event(row) {
                 let description = texts(event)?;
                 write_shown(&description.message, &mut packed)?;
+                write_shown(&description.rest, &mut packed)?;
                 level_of[row] = levels.number(description.level, u8::MAX.into()) as u8;
                 lane_of[row] = lanes.number(description.lane, 1 << 20);
             }

@@ -291,6 +291,8 @@ impl Reader {
 pub struct Description {
     /// Its text, without what is told apart: the stamp and its causes.
     pub message: String,
+    /// The lines without a stamp behind it, each with a line's end before it: a traceback, say.
+    pub rest: String,
     /// The level, as the logger calls it.
     pub level: Option<String>,
     /// The thread or task, if it is said.
@@ -303,18 +305,20 @@ pub struct Description {
 /// ```
 /// let line = br#"{"lamport":"2@api","level":"info","message":"out of tea"}"#;
 /// assert_eq!(lamport_trace::describe(line).message, "out of tea");
-/// assert_eq!(lamport_trace::describe(b"out of tea 2@api <-").message, "out of tea");
+/// let two = lamport_trace::describe(b"api-1  | out of tea 2@api <-\napi-1  |   in the kitchen");
+/// assert_eq!((&*two.message, &*two.rest), ("out of tea", "\n  in the kitchen"));
 /// ```
 pub fn describe(text: &[u8]) -> Description {
     let mut fields = Fields {
         with_text: true,
         ..Fields::default()
     };
-    let mut part = Vec::new();
+    let (mut part, mut rest) = (Vec::new(), String::new());
+    let mut lines = text.split(|&byte| byte == b'\n');
     if text.starts_with(b"__CURSOR=") {
         fields.read_export(text);
     } else {
-        for line in text.split(|&byte| byte == b'\n') {
+        for line in lines.by_ref() {
             let Some(text) = fields.read_line(line) else {
                 break;
             };
@@ -325,6 +329,12 @@ pub fn describe(text: &[u8]) -> Description {
                 break;
             }
         }
+        let mut behind = Fields::default();
+        for line in lines {
+            let plain = behind.read_line(line).unwrap_or(line.into());
+            rest.push('\n');
+            rest.push_str(&String::from_utf8_lossy(&plain));
+        }
     }
     fields.settle();
     let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -332,6 +342,7 @@ pub fn describe(text: &[u8]) -> Description {
         message: fields
             .message
             .unwrap_or_else(|| String::from_utf8_lossy(first).into_owned()),
+        rest,
         level: fields.level,
         lane: fields.lane,
     }
