@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
-use lamport_trace::{Reader, describe, look_at_walls, page, svg};
+use lamport_trace::{Reader, Terminal, TextLook, describe, look_at_walls, page, svg, text};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -26,6 +26,25 @@ fn main() -> Result<(), Box<dyn Error>> {
             &log[place.offset as usize..][..place.length as usize],
         ))
     };
+    if out == "-" {
+        let paint = |look, piece: &str| match look {
+            TextLook::Plain => piece.to_owned(),
+            TextLook::Faint => format!("\x1b[2m{piece}\x1b[0m"),
+            TextLook::Red => format!("\x1b[31m{piece}\x1b[0m"),
+            TextLook::Lane(lane) => format!("\x1b[{}m{piece}\x1b[0m", 32 + lane % 5),
+        };
+        let terminal = Terminal {
+            columns: 100,
+            is_utf8: true,
+            paint: &paint,
+        };
+        return Ok(text(
+            &events,
+            &mut texts,
+            &terminal,
+            &mut std::io::stdout(),
+        )?);
+    }
     let write = if out.ends_with(".svg") { svg } else { page };
     let mut out = BufWriter::new(File::create(out)?);
     write("Lamport diagram", &events, &mut texts, &mut out)?;

@@ -25,7 +25,7 @@ pub use self::import::Foreign;
 pub use self::judge::{
     Action, Call, History, Kind, Line, Log, Options, Outcome, Verdict, Violation, check,
 };
-pub use self::page::{SVG_EVENTS, page, svg};
+pub use self::page::{SVG_EVENTS, TEXT_LANES, Terminal, TextLook, page, svg, text};
 pub use self::read::{Description, Reader, describe};
 pub use self::rules::{Broken, broken};
 pub use self::walls::{ClockPair, Inversion, Walls, look_at_walls};

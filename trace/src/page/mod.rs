@@ -9,6 +9,7 @@ mod pack;
 mod rows;
 mod story;
 mod svg;
+mod text;
 
 use std::io::{self, Write};
 
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 use self::pack::{Columns, Packed, Words};
 use self::rows::Rows;
 pub use self::svg::{SVG_EVENTS, svg};
+pub use self::text::{TEXT_LANES, Terminal, TextLook, text};
 use crate::events::{Counts, EventKind, Events};
 use crate::read::Description;
 

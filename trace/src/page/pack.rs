@@ -25,7 +25,8 @@ impl<'a> Packed<'a> {
         )?;
         let base64 = EncoderWriter::new(out, &BASE64_STANDARD);
         Ok(Packed {
-            gzip: GzEncoder::new(base64, Compression::default()),
+            // Twice as fast as the usual level, and a twentieth larger.
+            gzip: GzEncoder::new(base64, Compression::new(3)),
         })
     }
 

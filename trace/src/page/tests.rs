@@ -59,6 +59,81 @@ fn a_still_picture_of_too_many_events_is_refused() {
 }
 
 #[test]
+fn a_text_draws_a_message_where_it_arrives() {
+    let lines = [
+        r#"{"time":"2026-03-04T12:00:00.006Z","message":"asks","lamport":"1@api","lamport_after":[]}"#,
+        r#"{"time":"2026-03-04T12:00:00.001Z","level":"error","message":"\u001b[2Jlost","lamport":"2@billing","lamport_after":["1@api"]}"#,
+        r#"{"time":"2026-03-04T12:00:00.007Z","message":"waits","lamport":"3@db","lamport_after":[]}"#,
+        r#"{"time":"2026-03-04T12:00:00.009Z","message":"pours","lamport":"5@api","lamport_after":["2@api","4@billing"]}"#,
+        r#"{"time":"2026-03-04T12:00:00.010Z","message":"ends","lamport":"6@db","lamport_after":["3@db"]}"#,
+    ];
+    let mut reader = Reader::default();
+    reader.begin("a.log");
+    reader.feed(lines.join("\n").as_bytes());
+    let events = reader.finish();
+    let mut texts = |event: u32| Ok(describe(lines[event as usize].as_bytes()));
+    let mut draw = |is_utf8, columns| {
+        let terminal = Terminal {
+            columns,
+            is_utf8,
+            paint: &|look, piece: &str| match look {
+                TextLook::Red => format!("<{piece}>"),
+                _ => piece.to_owned(),
+            },
+        };
+        let mut out = Vec::new();
+        text(&events, &mut texts, &terminal, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(
+        draw(true, 90),
+        "\
+3 processes, 5 events, 2 messages.
+<By wall clock 1 message arrives before it was sent: billing's clock is at least 5 ms behind api's.>
+
+    time      api      billing      db
+       1       ●                            12:00:00.006 asks
+       2       <├─────────▸●>                 <12:00:00.001> <−5 ms> ERROR \\u{1b}[2Jlost
+       3       ┊          │          ●      12:00:00.007 waits
+       4       ┊          ○          │      (its line is missing)
+       5       ●◂─────────┤          │      12:00:00.009 pours
+       6                             ●      12:00:00.010 ends
+"
+    );
+    // In little room names become numbers, and texts are cut.
+    let narrow = draw(false, 40);
+    assert!(narrow.contains("   2 billing\n"), "{narrow}");
+    assert!(
+        narrow.contains("       3   :  |  *  12:00:00.007 waits\n"),
+        "{narrow}"
+    );
+    assert!(
+        narrow
+            .lines()
+            .skip(7)
+            .all(|line| line.replace(['<', '>'], "").chars().count() <= 40),
+        "{narrow}"
+    );
+}
+
+#[test]
+fn a_text_of_too_many_lanes_is_refused() {
+    let mut reader = Reader::default();
+    reader.begin("a.log");
+    for lane in 0..=TEXT_LANES {
+        reader.feed(format!("a 1@p{lane}\n").as_bytes());
+    }
+    let terminal = Terminal {
+        columns: 80,
+        is_utf8: true,
+        paint: &|_, piece| piece.to_owned(),
+    };
+    let mut texts = |_| Ok(Description::default());
+    let error = text(&reader.finish(), &mut texts, &terminal, &mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
 fn durations_are_said_as_people_say_them() {
     let said = [
         1,
