@@ -1,3 +1,4 @@
+use super::data::{write_shown, zigzag};
 use super::*;
 use crate::{Reader, describe, look_at_walls};
 
