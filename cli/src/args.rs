@@ -5,7 +5,7 @@ mod more;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) use self::more::{Diagram, Diff, Export};
+pub(super) use self::more::{Diagram, Diff, Export, Top};
 use clap::builder::RangedU64ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
@@ -62,6 +62,7 @@ pub(super) enum Command {
     Diagram(Diagram),
     Export(Export),
     Diff(Diff),
+    Top(Top),
 }
 
 /// Update the clock again and again: the main job of a container

@@ -19,9 +19,18 @@ pub(super) fn is_attended() -> bool {
 
 /// How many columns the terminal has; 80 where there is none.
 pub(super) fn columns() -> usize {
+    size().0
+}
+
+/// How many columns and lines the terminal has; 80 and 24 where there is none.
+pub(super) fn size() -> (usize, usize) {
     match terminal_size::terminal_size() {
-        Some((terminal_size::Width(columns), _)) if columns > 0 => columns.into(),
-        _ => 80,
+        Some((terminal_size::Width(columns), terminal_size::Height(lines)))
+            if columns > 0 && lines > 0 =>
+        {
+            (columns.into(), lines.into())
+        }
+        _ => (80, 24),
     }
 }
 

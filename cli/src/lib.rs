@@ -1,5 +1,5 @@
 //! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
-//! `check`, `order`, `explain`, `diagram`, `export`, `diff`.
+//! `check`, `order`, `explain`, `diagram`, `export`, `diff`, `top`.
 //!
 //! A library, because the Python wheel carries the same command. One file for each
 //! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
@@ -38,6 +38,7 @@ mod record;
 mod repair;
 mod run;
 mod stop;
+mod top;
 mod update;
 mod watch;
 
@@ -85,6 +86,7 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Diagram(args) => diagram::diagram(&args, &settings, &output, stop),
         Command::Export(args) => export::export_to(&args, &settings, &output, stop),
         Command::Diff(args) => diff::diff(&args, &settings, &output, stop),
+        Command::Top(args) => top::top(&args, &settings, &output, stop),
     };
     let code = match result {
         Ok(()) => 0,

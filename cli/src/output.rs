@@ -235,7 +235,7 @@ fn paint(colour: bool, look: Look, text: impl Display) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-fn written(result: io::Result<()>) -> Result<(), Ending> {
+pub(super) fn written(result: io::Result<()>) -> Result<(), Ending> {
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Ending::ReaderGone,
         _ => Ending::Failed(Error::with_source(

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 mod command;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+#[path = "cli_etcd/top.rs"]
+mod top;
 
 use command::{Running, lamport, run};
 use support::Etcd;
@@ -401,6 +403,7 @@ fn what_others_wrote_reaches_no_terminal_as_it_is() {
         &["watch", "--from", "1", "--count", "1"],
         &["history"],
         &["repair"],
+        &["top", "-n", "1"],
     ]
     .into_iter()
     .enumerate()

@@ -1,11 +1,11 @@
-//! The arguments of `diagram`, `export` and `diff`.
+//! The arguments of `diagram`, `export`, `diff` and `top`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use lamport_trace::Form;
 
-use super::Input;
+use super::{Input, positive};
 
 /// Write what happened for ShiViz, Perfetto, OpenTelemetry, Mermaid or Graphviz
 ///
@@ -81,4 +81,24 @@ pub(in super::super) struct Diff {
     /// Two runs
     #[arg(value_name = "RUN", num_args = 2, required = true)]
     pub(in super::super) runs: Vec<String>,
+}
+
+/// Show who moves the clock, how fast, who is silent, and whose wall clock is off
+///
+///   lamport top --store etcd://10.0.0.1/lamport_clock
+///
+/// It watches the store as `lamport watch` does, and asks nobody else. For each process: its newest
+/// value, values and updates a second over the last ten seconds, how long it has been silent, and by how
+/// much its wall clock is ahead of this machine's, less the time that the news took. On a terminal it is
+/// a screen that q or Ctrl-C ends, elsewhere a line a second.
+///
+/// With --json each second is an object with value, holder, per_second, endpoint, notice (why there may
+/// be nothing new, or null) and processes, of which each has process, value, per_second,
+/// updates_per_second, silent and clock_ahead (both in seconds). SIGINT and SIGTERM end it with status 0.
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(in super::super) struct Top {
+    /// End with status 0 after so many seconds
+    #[arg(short = 'n', long, value_name = "N", value_parser = positive(), allow_hyphen_values = true)]
+    pub(in super::super) count: Option<u64>,
 }

@@ -104,6 +104,7 @@ fn wrong_arguments_are_named_and_end_with_status_2() {
         ("diff a.log", &["2", "<RUN> <RUN>"]),
         ("diff - -", &["'-'", "one of the runs"]),
         ("diff /nonexistent x", &["/nonexistent", "can't be read"]),
+        ("top --count 0", &["--count", "'0'"]),
         ("demo --nodes 0", &["--nodes", "'0'", "1 to 32"]),
         ("demo --nodes 33", &["--nodes", "'33'", "1 to 32"]),
         ("demo --nodes -1", &["--nodes", "'-1'", "1 to 32"]),
@@ -229,7 +230,7 @@ fn help_and_version_are_answers() {
     );
     for command in [
         "run", "update", "read", "watch", "history", "nodes", "repair", "demo", "check", "order",
-        "explain", "diagram", "export", "diff",
+        "explain", "diagram", "export", "diff", "top",
     ] {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0), "{command}");
