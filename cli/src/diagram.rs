@@ -5,12 +5,15 @@ use std::path::Path;
 
 use super::Ending;
 use super::args::Diagram;
-use super::input;
+use super::environment;
+use super::input::{self, Texts};
 use super::order::{no_stamp, processes};
-use super::output::{Output, count, created};
+use super::output::{Look, Output, count, created, written};
 use super::stop::Stop;
 use lamport_clock::{Error, ErrorKind, Settings};
-use lamport_trace::{Events, Reader, describe, look_at_walls, page};
+use lamport_trace::{
+    Description, Events, Reader, Terminal, TextLook, describe, look_at_walls, page, svg, text,
+};
 
 pub(super) fn diagram(
     args: &Diagram,
@@ -24,31 +27,90 @@ pub(super) fn diagram(
         Some(title) => title.clone(),
         None => files.join(", "),
     };
-    let events = draw(&title, files, &args.output, output, stop)?;
+    if args.text {
+        return draw_text(files, output, stop);
+    }
+    // Without --text it is there.
+    let to = args.output.as_deref().unwrap_or(Path::new("diagram.html"));
+    let picture = if args.svg { svg } else { page };
+    let events = draw(&title, files, picture, to, output, stop)?;
     output.aside(format_args!(
         "{} events of {} processes are in {}",
         count(events.len() as u64),
         count(processes(&events)),
-        args.output.display()
+        to.display()
     ));
     Ok(())
 }
+
+/// One of the pictures that are files.
+type Picture = fn(&str, &Events, Describe<'_>, &mut dyn Write) -> io::Result<()>;
+type Describe<'a> = &'a mut dyn FnMut(u32) -> io::Result<Description>;
 
 /// Draws what these files tell into another one.
 pub(super) fn draw(
     title: &str,
     files: &[String],
+    picture: Picture,
     to: &Path,
     output: &Output,
     stop: &Stop,
 ) -> Result<Events, Ending> {
-    let (mut events, mut texts) = input::read(files, Reader::numbering(), output, stop)?;
+    let (events, mut texts) = read(files, output, stop)?;
+    let mut file = BufWriter::new(created(to, files)?);
+    let drawn = told(&events, &mut texts, stop, |describe| {
+        picture(title, &events, describe, &mut file).and_then(|()| file.flush())
+    })?;
+    drawn.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => too_many(&error),
+        _ => {
+            let message = format!("'{}' can't be written: {error}", to.display());
+            Ending::Failed(Error::with_source(ErrorKind::Internal, message, error))
+        }
+    })?;
+    Ok(events)
+}
+
+fn draw_text(files: &[String], output: &Output, stop: &Stop) -> Result<(), Ending> {
+    let (events, mut texts) = read(files, output, stop)?;
+    let paint = |look: TextLook, piece: &str| match look {
+        TextLook::Plain => piece.to_owned(),
+        TextLook::Faint => output.paint(Look::Faint, piece),
+        TextLook::Red => output.paint(Look::Red, piece),
+        TextLook::Lane(lane) => output.paint(Look::Lane(lane), piece),
+    };
+    let terminal = Terminal {
+        columns: environment::columns(),
+        is_utf8: environment::is_utf8(),
+        paint: &paint,
+    };
+    let mut lines = output.lines();
+    let drawn = told(&events, &mut texts, stop, |describe| {
+        text(&events, describe, &terminal, &mut lines).and_then(|()| Write::flush(&mut lines))
+    })?;
+    match drawn {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(too_many(&error)),
+        drawn => written(drawn),
+    }
+}
+
+fn read(files: &[String], output: &Output, stop: &Stop) -> Result<(Events, Texts), Ending> {
+    let (mut events, texts) = input::read(files, Reader::numbering(), output, stop)?;
     if events.is_empty() {
         return Err(no_stamp());
     }
     look_at_walls(&mut events);
-    let mut file = BufWriter::new(created(to, files)?);
-    // What went wrong with a text; the page knows no errors but those of I/O.
+    Ok((events, texts))
+}
+
+/// Lets it draw with what the lines say. What went wrong with a line comes first: a picture knows no
+/// errors but those of I/O.
+fn told(
+    events: &Events,
+    texts: &mut Texts,
+    stop: &Stop,
+    draw: impl FnOnce(Describe<'_>) -> io::Result<()>,
+) -> Result<io::Result<()>, Ending> {
     let mut ended = Ok(());
     let mut asked = 0_u64;
     let mut describe = |event: u32| {
@@ -63,11 +125,13 @@ pub(super) fn draw(
         }
         Err(io::Error::other("interrupted"))
     };
-    let written = page(title, &events, &mut describe, &mut file).and_then(|()| file.flush());
-    ended?;
-    written.map_err(|error| {
-        let message = format!("'{}' can't be written: {error}", to.display());
-        Ending::Failed(Error::with_source(ErrorKind::Internal, message, error))
-    })?;
-    Ok(events)
+    let drawn = draw(&mut describe);
+    ended.map(|()| drawn)
+}
+
+fn too_many(error: &io::Error) -> Ending {
+    Ending::Usage(Error::new(
+        ErrorKind::InvalidArgument,
+        format!("{error}; the page, without --svg and --text, shows a million events"),
+    ))
 }

@@ -172,6 +172,16 @@ impl Drop for Progress {
 /// Lines of others, many of them.
 pub(super) struct Lines(BufWriter<Box<dyn Write>>);
 
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 impl Lines {
     pub(super) fn to(writer: impl Write + 'static) -> Lines {
         Lines(BufWriter::with_capacity(1 << 17, Box::new(writer)))

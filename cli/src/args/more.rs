@@ -54,9 +54,17 @@ pub(in super::super) struct Diagram {
     #[command(flatten)]
     pub(in super::super) input: Input,
 
-    /// Write the page into this file
-    #[arg(short, long, value_name = "FILE")]
-    pub(in super::super) output: PathBuf,
+    /// Write the picture into this file
+    #[arg(short, long, value_name = "FILE", required_unless_present = "text")]
+    pub(in super::super) output: Option<PathBuf>,
+
+    /// Draw a still picture instead, of at most 2,000 events: an SVG file
+    #[arg(long)]
+    pub(in super::super) svg: bool,
+
+    /// Draw it in the terminal instead, up to 64 lanes
+    #[arg(long, conflicts_with_all = ["svg", "output", "title"])]
+    pub(in super::super) text: bool,
 
     /// What stands above it; else the names of the files
     #[arg(long, value_name = "TEXT")]

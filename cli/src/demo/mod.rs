@@ -268,7 +268,14 @@ fn keep(lines: &[u8], args: &Demo, output: &Output, stop: &Stop) -> Result<(), E
         let log = NamedTempFile::new().map_err(|error| unwritable(path, error))?;
         fs::write(log.path(), lines).map_err(|error| unwritable(path, error))?;
         let source = [log.path().to_string_lossy().into_owned()];
-        diagram::draw("lamport demo", &source, path, output, stop)?;
+        diagram::draw(
+            "lamport demo",
+            &source,
+            lamport_trace::page,
+            path,
+            output,
+            stop,
+        )?;
         let path = path.display();
         say(
             output,
