@@ -5,7 +5,8 @@
 use std::time::{Duration, Instant};
 
 use lamport_trace::{
-    Answer, Events, Follower, Graph, Point, Reader, broken, describe, look_at_walls,
+    Answer, Events, Follower, Graph, Point, Reader, Terminal, broken, describe, look_at_walls,
+    page, svg, text,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -31,6 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_answers(&graph, &events);
     }
     assert_followed(&files);
+    assert_drawn(&events, &files);
 });
 
 fn split(bytes: &[u8]) -> Vec<&[u8]> {
@@ -70,6 +72,43 @@ fn assert_places(events: &Events, files: &[&[u8]]) {
     }
     // A record that came in parts may enclose lines of others.
     assert!(lines as u64 + 1 >= events.len() as u64);
+}
+
+/// Each picture can be drawn, and no text in it is markup.
+fn assert_drawn(events: &Events, files: &[&[u8]]) {
+    let mut texts = |event| {
+        let place = events.place(event);
+        let file = files[place.source as usize];
+        Ok(describe(
+            &file[place.offset as usize..][..place.length as usize],
+        ))
+    };
+    let mut drawn = Vec::new();
+    page("<b>", events, &mut texts, &mut drawn).unwrap();
+    let html = String::from_utf8(std::mem::take(&mut drawn)).unwrap();
+    assert!(!html.contains("<b>"));
+    if svg("<b>", events, &mut texts, &mut drawn).is_ok() {
+        let svg = String::from_utf8(std::mem::take(&mut drawn)).unwrap();
+        let tags = [
+            "/svg", "/style", "/text", "/title", "circle", "path", "style", "svg", "text", "title",
+        ];
+        for tag in svg.split('<').skip(1) {
+            assert!(tags.iter().any(|known| tag.starts_with(known)), "{tag}");
+        }
+    }
+    drawn.clear();
+    let terminal = Terminal {
+        columns: 80,
+        is_utf8: true,
+        paint: &|_, piece| piece.to_owned(),
+    };
+    if text(events, &mut texts, &terminal, &mut drawn).is_ok() {
+        let shown = String::from_utf8(drawn).unwrap();
+        assert!(
+            !shown.contains(|c: char| c.is_control() && c != '\n'),
+            "{shown:?}"
+        );
+    }
 }
 
 fn assert_answers(graph: &Graph<'_>, events: &Events) {

@@ -6,7 +6,10 @@ import json
 import math
 import re
 import subprocess
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -386,6 +389,61 @@ def test_a_text_is_never_more_than_a_text(show: Open) -> None:
     assert len(texts.text_content() or "") == 2_000
     page.locator("#all").click()
     assert (texts.text_content() or "").endswith(" end")
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers everybody, and remembers."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """In silence."""
+
+
+def test_the_page_may_ask_nobody_and_run_nothing_else(browser: Browser, tmp_path: Path) -> None:
+    """Its policy holds even if something got into it."""
+    out = tmp_path / "page.html"
+    subprocess.run([MAKER, out, *tea().write(tmp_path)], check=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    Thread(target=server.serve_forever).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        attempts = (
+            "<script>document.title = 'run'</script>"
+            f"<img src='{url}/image' onerror=\"document.title = 'run'\">"
+            "<style>body { display: none }</style>"
+        )
+        out.write_text(out.read_text().replace("<header>", attempts + "<header>"))
+        page = browser.new_page()
+        page.goto(out.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        fetch = "(url) => fetch(url).then(() => 'answered', () => 'refused')"
+        assert page.evaluate(fetch, f"{url}/fetch") == "refused"
+        assert page.title() == "Lamport diagram"
+        assert page.evaluate("getComputedStyle(document.body).display") == "flex"
+        assert Server.asked == []
+        page.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_two_fingers_zoom(show: Open) -> None:
+    page = show(busy(3, 2_000))
+    touch = page.context.new_cdp_session(page)
+    scale = page.evaluate("viewer.picture.scale")
+    for kind, apart in [("touchStart", 100), ("touchMove", 160), ("touchMove", 220)]:
+        points = [{"x": 300, "y": 400 + sign * apart / 2, "id": sign} for sign in (0, 1)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("(scale) => viewer.picture.scale > scale * 1.5", arg=scale)
+    assert page.evaluate("viewer.chosen") == -1
 
 
 def test_without_wall_clocks_there_is_order_alone(show: Open) -> None:
