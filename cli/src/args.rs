@@ -1,11 +1,11 @@
 //! The arguments of `lamport`. They are only defined here; nothing is decided.
 
-mod more;
+mod seeing;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) use self::more::{Diagram, Diff, Export, Top};
+pub(super) use self::seeing::{Diagram, Diff, Explain, Export, Order, Top};
 use clap::builder::RangedU64ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
@@ -266,105 +266,6 @@ pub(super) struct Check {
         allow_hyphen_values = true
     )]
     pub(super) deadline: Option<Duration>,
-}
-
-/// Print the lines of any logs in one order that never puts an effect before its cause
-///
-///   docker compose logs | lamport order -
-///
-/// What the logs are is found out: plain lines and JSON with the stamps of lamport-clock, also as
-/// compose, kubectl, CRI, docker, journald and syslog pass them on, and gzip; `lamport history --json`
-/// and `lamport run --record` too. A line without a stamp stays behind the line it follows in its own
-/// stream. Lines are printed as they are; on a terminal a red ! stands before each whose wall clock
-/// shows less than that of one of its causes.
-///
-/// What was found goes to standard error: how many wall clocks lie and by how much, and which lines
-/// were not understood. Exit status: 0 done, 1 a stamp breaks the clock's rules (a message that
-/// arrived before it was sent, a time that went back), 2 a file can't be read or no line has a
-/// stamp. With --json each event is an object with time, process, instance, file, line, inverted,
-/// causes and text.
-#[derive(Args)]
-#[command(verbatim_doc_comment)]
-pub(super) struct Order {
-    #[command(flatten)]
-    pub(super) input: Input,
-
-    /// Go on with what is still written: each line as soon as those of its causes are out
-    #[arg(short, long, conflicts_with = "clocks")]
-    pub(super) follow: bool,
-
-    /// With --follow, wait no longer than that for the line of a cause: it may never come
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "1s",
-        value_parser = duration,
-        allow_hyphen_values = true
-    )]
-    pub(super) patience: Duration,
-
-    /// Print by how much the wall clocks of each two processes differ instead, at least and at most,
-    /// and from how many messages that is known
-    #[arg(long)]
-    pub(super) clocks: bool,
-}
-
-/// Prove which of two events came first, or say why nobody can know
-///
-///   lamport explain 2@api 9@shop api.log shop.log billing.log
-///
-/// An event is named by its stamp or by its line, api.log:12. The answer is one of: before or after,
-/// with the messages that prove it, line by line; concurrent, where neither can have known of the
-/// other; unknown, with the lines that would settle it. Lines that are missing can make an answer
-/// unknown, and never another one. Where no message orders two events and the shared clock did, that
-/// is said beside it.
-///
-/// With --json the answer is an object with answer, a, b, path, missing and shared_clock. Exit status:
-/// 0 there is an answer, 2 an event or a file can't be found.
-#[derive(Args)]
-#[command(verbatim_doc_comment)]
-pub(super) struct Explain {
-    /// Two events and then files; with one of the flags below files alone
-    #[arg(value_name = "A B FILE", required = true)]
-    pub(super) words: Vec<String>,
-
-    /// The last line of each process that came before this event, and how many messages away
-    #[arg(long, value_name = "EVENT", group = "question")]
-    pub(super) causes: Option<String>,
-
-    /// The first line of each process that came after this event, and how many messages away
-    #[arg(long, value_name = "EVENT", group = "question")]
-    pub(super) effects: Option<String>,
-
-    /// The state of all processes when this event happened: the last line of each that it can know of
-    #[arg(long, value_name = "EVENT", group = "question")]
-    pub(super) cut: Option<String>,
-
-    /// The lines that contain this text, such as the number of a request, in order
-    #[arg(long, value_name = "ID", group = "question")]
-    pub(super) trace: Option<String>,
-
-    /// Of --causes and --effects, those that are at most so many messages away
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "3",
-        allow_hyphen_values = true
-    )]
-    pub(super) hops: u32,
-
-    /// With --causes, --effects and --cut, count not messages alone: also the order in which times
-    /// were taken from the shared clock
-    #[arg(long)]
-    pub(super) clock: bool,
-}
-
-/// What is read.
-#[derive(Args)]
-pub(super) struct Input {
-    /// Logs, in any form; - is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub(super) files: Vec<String>,
 }
 
 /// The flags for the settings of a clock, one for each row of the library's table.
