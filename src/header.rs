@@ -151,7 +151,7 @@ impl Header {
     }
 
     /// A message arrived with this value of the header, or several with commas between them: the stamp
-    /// of its arrival. Of several stamps the newest that counts.
+    /// of its arrival. Of several stamps each that the clock takes counts, the newest last.
     pub(crate) fn receive(
         &self,
         value: &str,
@@ -170,15 +170,19 @@ impl Header {
                 Err(error) => refused = Some(error),
             }
         }
-        // An attacker's stamp far ahead must not hide an honest one.
-        stamps.sort_unstable_by(|a, b| b.cmp(a));
+        // An attacker's stamp far ahead must not hide an honest one, and each that counts came before
+        // what follows.
+        stamps.sort_unstable();
+        let mut arrived = None;
         for stamp in &stamps {
             match receive(stamp) {
-                Ok(arrival) => return Ok(arrival),
+                Ok(arrival) => arrived = Some(arrival),
                 Err(error) => refused = Some(error),
             }
         }
-        Err(refused.unwrap_or_else(|| invalid("an empty header is no stamp".to_owned())))
+        let refused =
+            || refused.unwrap_or_else(|| invalid("an empty header is no stamp".to_owned()));
+        arrived.ok_or_else(refused)
     }
 }
 
@@ -287,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_stamps_the_newest_counts_that_the_clock_takes() {
+    fn of_several_stamps_each_counts_that_the_clock_takes() {
         let asked = RefCell::new(Vec::new());
         let receive = |stamp: &Stamp| {
             asked.borrow_mut().push(stamp.time.get());
@@ -300,7 +304,7 @@ mod tests {
         let arrival = header
             .receive("7@a, 500@liar,,42@b, rubbish", receive)
             .unwrap();
-        assert_eq!((arrival, asked.take()), (stamp("42@b"), vec![500, 42]));
+        assert_eq!((arrival, asked.take()), (stamp("42@b"), vec![7, 42, 500]));
         assert_eq!(
             kind(header.receive("500@liar", receive)),
             ErrorKind::TooFarAhead

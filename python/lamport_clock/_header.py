@@ -84,24 +84,25 @@ def sent(clock: Clock) -> tuple[Stamp, str] | None:
 def received(values: Iterable[object], clock: Clock, peer: str | None = None) -> Stamp | None:
     """A message of this peer arrived with these values of the header: the stamp of its arrival.
 
-    Of several stamps the newest that the clock accepts counts. None if there is none.
+    Of several stamps each that the clock accepts counts, the newest last. None if there is none.
     """
     if isinstance(clock, Trusting) and not clock.trusts(peer):
         if next(iter(values), None) is not None:
             _ledger.ignore("untrusted", "ignored stamps", f"trust= does not name {peer!a:.99}")
         return None
-    # An attacker's stamp far ahead must not hide an honest one.
-    for stamp in sorted(_stamps(values, header_of(clock)), reverse=True):
+    # An attacker's stamp far ahead must not hide an honest one, and each that counts came before
+    # what follows: the newest is the last to move the clock.
+    arrival = None
+    for stamp in sorted(_stamps(values, header_of(clock))):
         try:
             arrival = clock.receive(stamp)
         except TooFarAheadError as error:
             _ledger.ignore("too_far_ahead", "ignored a stamp", error)
         except Exception as error:
             _ledger.ignore("failed", "received a message without moving the clock", error)
-        else:
-            _ledger.count("received")
-            return arrival
-    return None
+    if arrival is not None:
+        _ledger.count("received")
+    return arrival
 
 
 def arrived(values: Iterable[object], clock: Clock, peer: str | None = None) -> Stamp | None:

@@ -28,9 +28,9 @@ receives for you (a middleware, an interceptor, a client's hooks) takes `trust`:
 A clock with a key believes nothing unsigned, also in extract(), whose caller has decided.
 
 A header comes from outside, so nothing in it breaks a request. Its length is bounded before it is
-read; of several stamps in one message the newest that the clock accepts counts; what is wrong with
-the others, or lies too far ahead, is counted in stats(), logged once and then at most every ten
-minutes (logger "lamport_clock.propagation"), and ignored.
+read; of several stamps in one message each that the clock accepts counts; what is wrong with one,
+or lies too far ahead, is counted in stats(), logged once and then at most every ten minutes (logger
+"lamport_clock.propagation"), and ignored.
 """
 
 from __future__ import annotations

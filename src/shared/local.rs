@@ -102,7 +102,7 @@ impl SharedClock {
     }
 
     /// A message arrived with this value of the header `lamport`: [`receive`](SharedClock::receive).
-    /// Where several stand in it, with commas between them, the newest that counts.
+    /// Where several stand in it, with commas between them, each that counts, the newest last.
     ///
     /// As `receive`; and [`ErrorKind::InvalidArgument`] for a text that is no stamp,
     /// [`ErrorKind::Untrusted`] where the clock has a key and it is not signed with that. A header comes

@@ -371,3 +371,12 @@ def test_plain_lines_with_causes_are_put_in_order() -> None:
 @pytest.mark.parametrize("line", ["1@a <b>", "1@a <", "1@a < 2@b <x", "<1@a", "<-", "<1@a " * 9])
 def test_words_that_are_no_causes_hide_no_stamp(line: str) -> None:
     assert merge(["5@b"], ["9@a", line, "10@a"]) == ["5@b", "9@a", line, "10@a"]
+
+
+def test_each_stamp_of_a_message_is_named() -> None:
+    # A proxy that joins what two services sent.
+    clock = SharedClock.memory("api")
+    value = "7@shop;instance=00000000000000aa, 40@billing;instance=00000000000000bb"
+    assert str(propagation.extract({"lamport": value}, clock)) == "41@api"
+    _, causes = clock.log()
+    assert [cause.partition(";")[0] for cause in causes] == ["7@shop", "40@billing"]

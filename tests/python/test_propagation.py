@@ -163,7 +163,7 @@ def test_what_a_reader_takes(value: object, stamp: Stamp) -> None:
     receiver = Recorder()
     received = propagation.extract([("lamport", value)], receiver)
     assert received is not None and received.time == 43
-    assert receiver.received[-1] == stamp
+    assert stamp in receiver.received
 
 
 def test_of_several_headers_the_newest_counts() -> None:
