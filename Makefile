@@ -324,8 +324,8 @@ $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '
 $(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
 	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
-$(PASSED)/page: $(TOOLS)/.ready $(CORE) trace/examples/page.rs $(shell find tests/page -name '*.py')
-	$(call passes,$(BIN)/python tests/page/browser.py && $(CARGO) build --package lamport-trace --example page && cd tests/page && $(BIN)/python -m pytest $(PYTEST) .)
+$(PASSED)/page: $(TOOLS)/.ready $(CORE) $(shell find tests/page -name '*.py')
+	$(call passes,$(BIN)/python tests/page/browser.py && $(CARGO) build --package lamport-cli && cd tests/page && $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/loom: $(CORE) $(shell find loom -type f)
 	$(call passes,$(CARGO) test --release --manifest-path loom/Cargo.toml --target-dir target/loom models)

@@ -1,6 +1,6 @@
 """The page in a real browser: how soon it is ready, what a frame costs, how large the file is.
 
-usage: page.py MAKER     (the example `page` of the crate `trace`, built for release)
+usage: page.py COMMAND     (`lamport`, built for release)
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def main() -> None:
         for processes, events in [(3, 50_000), (30, 50_000), (3000, 50_000), (3, 1_000_000)]:
             logs = busy(processes, events).write(Path(folder) / f"{processes}-{events}")
             out = Path(folder) / "page.html"
-            subprocess.run([sys.argv[1], out, *logs], check=True)
+            command: list[str | Path] = [sys.argv[1], "diagram", "-o", out, *logs]
+            subprocess.run(command, check=True, capture_output=True)
             size = out.stat().st_size / 1e6
             print(f"{events:,} events of {processes} processes: {size:.1f} MB")
             # The first page that a browser opens also pays for the browser's own beginning.

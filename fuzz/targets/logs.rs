@@ -32,7 +32,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert_answers(&graph, &events);
     }
     assert_followed(&files);
-    assert_drawn(&events, &files);
+    // It costs more than all the rest.
+    if bytes.len() % 16 == 0 {
+        assert_drawn(&events, &files);
+    }
 });
 
 fn split(bytes: &[u8]) -> Vec<&[u8]> {
@@ -84,10 +87,10 @@ fn assert_drawn(events: &Events, files: &[&[u8]]) {
         ))
     };
     let mut drawn = Vec::new();
-    page("<b>", events, &mut texts, &mut drawn).unwrap();
+    page("<q>", events, &mut texts, &mut drawn).unwrap();
     let html = String::from_utf8(std::mem::take(&mut drawn)).unwrap();
-    assert!(!html.contains("<b>"));
-    if svg("<b>", events, &mut texts, &mut drawn).is_ok() {
+    assert!(!html.contains("<q>"));
+    if svg("<q>", events, &mut texts, &mut drawn).is_ok() {
         let svg = String::from_utf8(std::mem::take(&mut drawn)).unwrap();
         let tags = [
             "/svg", "/style", "/text", "/title", "circle", "path", "style", "svg", "text", "title",

@@ -12,9 +12,24 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from traces import System
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MAKER = REPOSITORY / "target/debug/examples/page"
+COMMAND = REPOSITORY / "target/debug/lamport"
 
 Open = Callable[..., Page]
+
+
+def draw(out: Path, logs: list[Path], *options: str) -> None:
+    """`lamport diagram`."""
+    command: list[str | Path] = [
+        COMMAND,
+        "diagram",
+        "--title",
+        "Lamport diagram",
+        "-o",
+        out,
+        *options,
+        *logs,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +55,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Open]:
             for path, text in zip(paths, logs.values(), strict=True):
                 path.write_text(text)
         out = tmp_path / "page.html"
-        subprocess.run([MAKER, out, *paths], check=True)
+        draw(out, paths)
         context = browser.new_context(
             color_scheme="dark" if scheme == "dark" else "light",
             viewport={"width": width, "height": 800},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from conftest import MAKER, Open
+from conftest import Open, draw
 from playwright.sync_api import Browser, Page, expect
 from reference import Reference, moment
 from traces import busy, tea
@@ -409,7 +408,7 @@ class Server(BaseHTTPRequestHandler):
 def test_the_page_may_ask_nobody_and_run_nothing_else(browser: Browser, tmp_path: Path) -> None:
     """Its policy holds even if something got into it."""
     out = tmp_path / "page.html"
-    subprocess.run([MAKER, out, *tea().write(tmp_path)], check=True)
+    draw(out, tea().write(tmp_path))
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     Thread(target=server.serve_forever).start()
     url = f"http://127.0.0.1:{server.server_port}"
@@ -453,13 +452,6 @@ def test_without_wall_clocks_there_is_order_alone(show: Open) -> None:
     assert shown(page) == 2
 
 
-def test_no_event_is_no_error(show: Open) -> None:
-    page = show({"a.log": "nothing of note\n"})
-    expect(page.locator("#summary")).to_contain_text("0 events")
-    for key in ["Enter", "j", "n", "End", "+", "w"]:
-        page.keyboard.press(key)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_has_nothing_to_say(show: Open, scheme: str) -> None:
     page = show(busy(5, 300), scheme)
@@ -500,7 +492,7 @@ def test_on_paper_there_is_the_whole_picture_and_no_button(show: Open) -> None:
 
 def test_a_still_picture_is_whole(browser: Browser, tmp_path: Path) -> None:
     picture = tmp_path / "page.svg"
-    subprocess.run([MAKER, picture, *busy(5, 300).write(tmp_path)], check=True)
+    draw(picture, busy(5, 300).write(tmp_path), "--svg")
     page = browser.new_page()
     page.goto(picture.as_uri())
     assert page.evaluate("document.documentElement.nodeName") == "svg"
