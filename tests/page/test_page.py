@@ -445,6 +445,12 @@ def test_two_fingers_zoom(show: Open) -> None:
     assert page.evaluate("viewer.chosen") == -1
 
 
+def test_a_title_of_any_length_leaves_room_for_the_picture(show: Open) -> None:
+    page = show(tea())
+    page.evaluate("document.querySelector('h1').textContent = 'many.log, '.repeat(9999)")
+    assert page.evaluate("viewer.canvas.clientHeight") > 400
+
+
 def test_without_wall_clocks_there_is_order_alone(show: Open) -> None:
     page = show({"a.log": "asked 1@api <-\n", "b.log": "is asked 2@billing <1@api\n"})
     expect(page.locator("#by-wall")).to_be_disabled()

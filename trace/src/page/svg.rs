@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use lamport_clock::excerpt::escape;
-
 use super::rows::Rows;
 use super::story::{Story, clock_time, duration, one_line, severity};
 use super::{FIRST, GAP, escape_markup, flags, walls};
@@ -18,6 +16,8 @@ const ROW: usize = 26;
 const LETTER: f64 = 7.25;
 /// Characters of a text.
 const LONGEST: usize = 72;
+/// And of the title.
+const TITLE: usize = 100;
 const HUES: usize = 8;
 
 /// The colours of viewer.css, light and dark.
@@ -158,7 +158,7 @@ impl<'a> Picture<'a> {
         let [.., message] = self.columns();
         let width = message + LONGEST as f64 * LETTER + 12.0;
         let height = self.head + self.rows.len() * ROW + 14;
-        let title = escape_markup(&escape(title));
+        let title = escape_markup(&one_line(title, TITLE));
         let (summary, alarm) = (
             escape_markup(&self.story.summary),
             escape_markup(&self.story.alarm),
