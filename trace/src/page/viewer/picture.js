@@ -4,7 +4,7 @@
 /** Rows lower than this become a density. */
 const DENSE = 4;
 /** A frame draws at most so many messages. */
-const MOST_MESSAGES = 1500;
+const MOST_MESSAGES = 1000;
 const COLOURS = ["ground", "raised", "ink", "dim", "line", "edge", "red", "accent", "chosen", "found", "clock"];
 const HUES = 8;
 
@@ -166,7 +166,7 @@ class Picture extends View {
       const isNear = this.hovered === from || this.hovered === to, isDimmed = !isNear && (this.isDimmed(from) || this.isDimmed(to));
       groups[trace.backwards(edge) ? (isDimmed ? 1 : 4) : isDimmed ? 0 : this.steps || isNear ? 3 : 2].push(edge);
     }
-    const alpha = isDense ? 0.3 : 1, hasHeads = !isDense && messages.length < 1000, dash = hasHeads ? [6, 3] : [];
+    const alpha = isDense ? 0.3 : 1, hasHeads = !isDense && messages.length < MOST_MESSAGES, dash = hasHeads ? [6, 3] : [];
     this.#drawEdges(groups[0], false, colours.edge, 0.22 * alpha);
     this.#drawEdges(groups[1], false, colours.red, 0.35 * alpha, 1.25, dash);
     this.#drawEdges(groups[2], hasHeads, colours.edge, alpha, 1.25);
