@@ -2,6 +2,7 @@
 
 mod seeing;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ pub(super) enum Command {
     Export(Export),
     Diff(Diff),
     Top(Top),
+    Ready(Ready),
 }
 
 /// Update the clock again and again: the main job of a container
@@ -95,6 +97,25 @@ pub(super) struct Run {
     /// Append what each call saw to this file, for `lamport check`: one line before and one after it
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
+
+    /// Answer HTTP on this port of 127.0.0.1, or on this address and port (0.0.0.0:9464: on all):
+    /// /metrics for Prometheus; /readyz, 200 while updates succeed and else 503
+    #[arg(long, value_name = "ADDRESS", value_parser = listener, allow_hyphen_values = true)]
+    pub(super) metrics: Option<SocketAddr>,
+}
+
+/// Ask a run on this machine whether its updates go on: a health check that needs no other program
+///
+///   lamport run --metrics 9464 & lamport ready 9464
+///
+/// It asks for /readyz there. Exit status: 0 an update succeeded within three intervals and a
+/// deadline, 1 none did, or nobody answers. With --json an object with ready and why.
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Ready {
+    /// What the run was given as --metrics
+    #[arg(value_name = "ADDRESS", value_parser = listener, allow_hyphen_values = true)]
+    pub(super) address: SocketAddr,
 }
 
 /// Take the next time of the shared clock, or N consecutive ones
@@ -326,6 +347,16 @@ fn flag(setting: &'static Setting) -> Arg {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// A port alone is one of this machine's, for itself.
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), port).into());
+    }
+    text.parse().map_err(|_| {
+        "wanted: a port, or address:port, such as 9464, 0.0.0.0:9464 or [::]:9464".into()
+    })
 }
 
 fn time(text: &str) -> Result<Time, String> {

@@ -1,5 +1,5 @@
 //! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
-//! `check`, `order`, `explain`, `diagram`, `export`, `diff`, `top`.
+//! `check`, `order`, `explain`, `diagram`, `export`, `diff`, `top`, `ready`.
 //!
 //! A library, because the Python wheel carries the same command. One file for each
 //! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
@@ -29,14 +29,17 @@ mod faults;
 mod follow;
 mod history;
 mod input;
+mod metrics;
 mod nodes;
 mod order;
 mod output;
 mod private_etcd;
 mod read;
+mod ready;
 mod record;
 mod repair;
 mod run;
+mod serve;
 mod stop;
 mod top;
 mod update;
@@ -87,6 +90,7 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Export(args) => export::export_to(&args, &settings, &output, stop),
         Command::Diff(args) => diff::diff(&args, &settings, &output, stop),
         Command::Top(args) => top::top(&args, &settings, &output, stop),
+        Command::Ready(args) => ready::ready(&args, &settings, &output),
     };
     let code = match result {
         Ok(()) => 0,

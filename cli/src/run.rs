@@ -1,11 +1,14 @@
 //! `lamport run`: the main job of a container.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::args::Run;
+use super::metrics::Metrics;
 use super::output::{Look, Output, UpdateObject, after};
 use super::record::Recorder;
+use super::serve::Server;
 use super::stop::Stop;
 use super::{Ending, configuration, usage};
 use crate::faults;
@@ -28,10 +31,20 @@ pub(super) fn run(
         Some(path) => Some(Recorder::append(path)?),
         None => None,
     };
+    let metrics = Metrics::new(config.process().as_str(), args.interval, config.timeout())?;
+    let metrics = Arc::new(metrics);
+    // Before there is anything to tell: who asks hears that it is not ready, and why.
+    let server = match args.metrics {
+        Some(address) => Some(Server::start(address, metrics.clone())?),
+        None => None,
+    };
+    if let Some(server) = &server {
+        output.remark(format_args!("metrics: http://{}/metrics", server.address))?;
+    }
     let mut told = None;
     let clock = match stop.connect(&config) {
         Ok(clock) => {
-            tell_endpoint(&clock, &mut told, output, stop)?;
+            tell_endpoint(&clock, &mut told, &metrics, output, stop)?;
             clock
         }
         Err(Ending::Failed(error)) => {
@@ -47,15 +60,18 @@ pub(super) fn run(
     let mut tally = Tally::default();
     let mut rest = FIRST_REST;
     while args.count.is_none_or(|count| tally.updates < count) {
+        let (local, begun) = (clock.now(), Instant::now());
         let pause = match update(&clock, recorder.as_mut(), stop) {
             Ok(update) => {
-                tell_endpoint(&clock, &mut told, output, stop)?;
+                metrics.succeed(&update, local, begun.elapsed());
+                tell_endpoint(&clock, &mut told, &metrics, output, stop)?;
                 tell_update(&update, output)?;
                 tally.count(&update);
                 rest = FIRST_REST;
                 args.interval
             }
             Err(Ending::Failed(error)) => {
+                metrics.fail(&error);
                 output.failure(&error)?;
                 tally.failures += 1;
                 let pause = args.interval.max(rest);
@@ -97,6 +113,7 @@ fn update(
 fn tell_endpoint(
     clock: &SharedClock,
     told: &mut Option<String>,
+    metrics: &Metrics,
     output: &Output,
     stop: &Stop,
 ) -> Result<(), Ending> {
@@ -104,6 +121,7 @@ fn tell_endpoint(
     if told.as_ref() == Some(&endpoint) {
         return Ok(());
     }
+    metrics.connect(&endpoint);
     let process = clock.process();
     match told.replace(endpoint.clone()) {
         None => {

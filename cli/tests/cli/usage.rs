@@ -83,6 +83,9 @@ fn wrong_arguments_are_named_and_end_with_status_2() {
         ("run --count 0", &["--count", "'0'"]),
         ("run --count -1", &["--count", "'-1'"]),
         ("run --count 1.5", &["--count", "'1.5'"]),
+        ("run --metrics x", &["--metrics", "'x'", "0.0.0.0:9464"]),
+        ("run --metrics -1", &["--metrics", "'-1'"]),
+        ("ready", &["<ADDRESS>"]),
         ("update -n 0", &["--number", "'0'", "1000000"]),
         ("update -n 1000001", &["--number", "1000001", "1000000"]),
         ("update -n many", &["--number", "'many'"]),
@@ -230,7 +233,7 @@ fn help_and_version_are_answers() {
     );
     for command in [
         "run", "update", "read", "watch", "history", "nodes", "repair", "demo", "check", "order",
-        "explain", "diagram", "export", "diff", "top",
+        "explain", "diagram", "export", "diff", "top", "ready",
     ] {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0), "{command}");

@@ -1,0 +1,261 @@
+//! What a run has come to, for those who operate it: Prometheus' text, and whether updates go on.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+use lamport_clock::{Error, ErrorKind, Time, Update};
+
+/// A run is ready while an update has succeeded within this many intervals and one call's deadline.
+const INTERVALS: u32 = 3;
+
+/// In seconds: from a store beside the process to the default deadline.
+const BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
+/// The counts of one run. `lamport_clock/prometheus.py` has the same names for the same things.
+pub(super) struct Metrics {
+    registry: Registry,
+    updates: IntCounter,
+    failures: IntCounterVec,
+    seconds: Histogram,
+    round_trips: IntCounter,
+    shared_time: IntGauge,
+    distance: IntGauge,
+    since_update: Gauge,
+    member: IntGaugeVec,
+    progress: Mutex<Progress>,
+    /// Longest silence of a run that is ready.
+    patience: Duration,
+}
+
+struct Progress {
+    /// The newest success, or the beginning.
+    since: Instant,
+    succeeded: bool,
+    /// Why updates have failed since then.
+    error: Option<Error>,
+}
+
+impl Metrics {
+    /// For the run of `process`, which updates once an interval.
+    pub(super) fn new(
+        process: &str,
+        interval: Duration,
+        timeout: Duration,
+    ) -> Result<Metrics, Error> {
+        Metrics::registered(process, interval, timeout).map_err(|error| {
+            Error::with_source(
+                ErrorKind::Internal,
+                format!("the metrics can't be set up: {error}"),
+                error,
+            )
+        })
+    }
+
+    fn registered(
+        process: &str,
+        interval: Duration,
+        timeout: Duration,
+    ) -> prometheus::Result<Metrics> {
+        let process = HashMap::from([("process".to_owned(), process.to_owned())]);
+        let registry = Registry::new_custom(Some("lamport".to_owned()), Some(process))?;
+        let metrics = Metrics {
+            updates: IntCounter::new("updates_total", "Updates that succeeded.")?,
+            failures: IntCounterVec::new(
+                Opts::new(
+                    "failures_total",
+                    "Updates that failed, by the kind of error.",
+                ),
+                &["kind"],
+            )?,
+            seconds: Histogram::with_opts(
+                HistogramOpts::new("update_seconds", "How long updates took that succeeded.")
+                    .buckets(BUCKETS.to_vec()),
+            )?,
+            round_trips: IntCounter::new(
+                "round_trips_total",
+                "Transactions that the updates took: one each, but for the cases in docs/PROTOCOL.md.",
+            )?,
+            shared_time: IntGauge::new(
+                "shared_time",
+                "The newest time that this process took from the shared clock.",
+            )?,
+            distance: IntGauge::new(
+                "distance",
+                "How far the shared clock was ahead of this process when the newest update reached it.",
+            )?,
+            since_update: Gauge::new(
+                "since_update_seconds",
+                "How long ago an update succeeded last; since the start, if none has.",
+            )?,
+            member: IntGaugeVec::new(
+                Opts::new(
+                    "member",
+                    "1 for the member of the store that updates go to.",
+                ),
+                &["member"],
+            )?,
+            registry,
+            progress: Mutex::new(Progress {
+                since: Instant::now(),
+                succeeded: false,
+                error: None,
+            }),
+            patience: interval * INTERVALS + timeout,
+        };
+        let all: [Box<dyn Collector>; 8] = [
+            Box::new(metrics.updates.clone()),
+            Box::new(metrics.failures.clone()),
+            Box::new(metrics.seconds.clone()),
+            Box::new(metrics.round_trips.clone()),
+            Box::new(metrics.shared_time.clone()),
+            Box::new(metrics.distance.clone()),
+            Box::new(metrics.since_update.clone()),
+            Box::new(metrics.member.clone()),
+        ];
+        for one in all {
+            metrics.registry.register(one)?;
+        }
+        // Each is there from the start, so that its first failure is a rise.
+        for kind in ErrorKind::all() {
+            metrics.failures.with_label_values(&[kind.name()]);
+        }
+        Ok(metrics)
+    }
+
+    /// An update succeeded; the local clock stood at `local` before it.
+    pub(super) fn succeed(&self, update: &Update, local: Time, took: Duration) {
+        self.updates.inc();
+        self.round_trips.inc_by(update.round_trips.into());
+        self.seconds.observe(took.as_secs_f64());
+        self.shared_time.set(signed(update.value.get()));
+        let shared = update.previous.as_ref().map_or(0, |it| it.value.get());
+        self.distance
+            .set(signed(shared.saturating_sub(local.get())));
+        *self.progress() = Progress {
+            since: Instant::now(),
+            succeeded: true,
+            error: None,
+        };
+    }
+
+    pub(super) fn fail(&self, error: &Error) {
+        self.failures
+            .with_label_values(&[error.kind().name()])
+            .inc();
+        self.progress().error = Some(error.clone());
+    }
+
+    /// Updates go there from now on.
+    pub(super) fn connect(&self, member: &str) {
+        self.member.reset();
+        self.member.with_label_values(&[member]).set(1);
+    }
+
+    /// All of it in Prometheus' text format.
+    pub(super) fn text(&self) -> prometheus::Result<String> {
+        let silence = self.progress().since.elapsed();
+        self.since_update.set(silence.as_secs_f64());
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// Whether updates go on, in a line; an error says since when they don't, and why.
+    pub(super) fn readiness(&self) -> Result<String, String> {
+        let progress = self.progress();
+        let silence = progress.since.elapsed();
+        let last = match progress.succeeded {
+            true => format!(
+                "the newest update succeeded {:.1} s ago",
+                silence.as_secs_f64()
+            ),
+            false => format!("no update has succeeded in {:.1} s", silence.as_secs_f64()),
+        };
+        if progress.succeeded && silence <= self.patience {
+            return Ok(last);
+        }
+        Err(match &progress.error {
+            Some(error) => format!("{last}: {error}"),
+            None => last,
+        })
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Times end at 2^53 - 1.
+fn signed(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(interval: Duration, timeout: Duration) -> Metrics {
+        Metrics::new("a \"quoted\\ name", interval, timeout).unwrap()
+    }
+
+    fn update() -> (Update, Time) {
+        let clock = lamport_clock::blocking::SharedClock::memory("api").unwrap();
+        let local = clock.now();
+        (clock.update().unwrap(), local)
+    }
+
+    #[test]
+    fn a_run_is_ready_from_its_first_success_until_it_is_silent_for_too_long() {
+        let metrics = metrics(Duration::ZERO, Duration::from_secs(60));
+        let none = metrics.readiness().unwrap_err();
+        assert!(none.starts_with("no update has succeeded in 0."), "{none}");
+        let (update, local) = update();
+        metrics.succeed(&update, local, Duration::ZERO);
+        // A failure alone, before it is due, is no reason.
+        metrics.fail(&Error::new(ErrorKind::Timeout, "etcd is away"));
+        let ready = metrics.readiness().unwrap();
+        assert!(
+            ready.starts_with("the newest update succeeded 0."),
+            "{ready}"
+        );
+        metrics.progress().since -= Duration::from_secs(61);
+        let silent = metrics.readiness().unwrap_err();
+        let expected = "the newest update succeeded 61.";
+        assert!(silent.starts_with(expected), "{silent}");
+        assert!(silent.ends_with(" s ago: etcd is away"), "{silent}");
+    }
+
+    #[test]
+    fn three_intervals_and_a_deadline_are_waited_for() {
+        let metrics = metrics(Duration::from_secs(2), Duration::from_secs(5));
+        assert_eq!(metrics.patience, Duration::from_secs(11));
+    }
+
+    #[test]
+    fn names_are_quoted_and_every_kind_is_there_from_the_start() {
+        let text = metrics(Duration::ZERO, Duration::ZERO).text().unwrap();
+        assert!(
+            text.contains(r#"lamport_updates_total{process="a \"quoted\\ name"} 0"#),
+            "{text}"
+        );
+        let kinds = text.matches("lamport_failures_total{").count();
+        assert_eq!(kinds, ErrorKind::all().len(), "{text}");
+    }
+
+    #[test]
+    fn one_member_is_in_use() {
+        let metrics = metrics(Duration::ZERO, Duration::ZERO);
+        metrics.connect("10.0.0.1:2379");
+        metrics.connect("10.0.0.2:2379");
+        let text = metrics.text().unwrap();
+        assert!(!text.contains("10.0.0.1"), "{text}");
+        assert!(text.contains(r#"member="10.0.0.2:2379""#), "{text}");
+    }
+}
