@@ -169,6 +169,21 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(CARGO) fmt --manifest-path loom/Cargo.toml --check
 	$(WHEEL)/bin/python -m mypy.stubtest lamport_clock --ignore-missing-stub
 	$(CARGO) test --quiet --package lamport-clock-c --test header
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose*.yaml
+	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes.yaml
+	if command -v systemd-analyze >/dev/null; then
+		# Its program is not installed here, and what it does not know it only mentions.
+		mkdir -p build/lint
+		sed 's,/usr/local/bin/lamport,/bin/true,' deploy/lamport.service > build/lint/lamport.service
+		said=$$(systemd-analyze verify build/lint/lamport.service 2>&1)
+		test -z "$$said" || { echo "lint: deploy/lamport.service: $$said" >&2; exit 1; }
+		# In tenths; a unit that restricts nothing has 9.6.
+		systemd-analyze security --offline=yes --threshold=15 deploy/lamport.service > build/lint/exposure \
+			|| { echo "lint: deploy/lamport.service: $$(tail -n 1 build/lint/exposure)" >&2; exit 1; }
+	else
+		echo 'lint: NOT CHECKED: deploy/lamport.service, for want of systemd-analyze' >&2
+	fi
 	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc bindings/c/build.sh tests/chaos/fetch_etcd.sh .ci/run
 	echo 'lint: all clean'
 
