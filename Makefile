@@ -313,7 +313,7 @@ $(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md docs/RELIABILITY.md docs/api
 	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing-subscriber --test events --test layer \
 		&& $(CARGO) test --package lamport-clock --no-default-features)
 
-$(PASSED)/python: $(WHEEL)/.installed README.md docs/PYTHON.md docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')
+$(PASSED)/python: $(WHEEL)/.installed README.md deploy/grafana.json docs/PYTHON.md docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) $(IN_TWOS) loadfile .)
 
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')

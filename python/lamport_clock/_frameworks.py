@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 
-def missing(error: ModuleNotFoundError, framework: str, package: str) -> ModuleNotFoundError:
+def missing(
+    error: ModuleNotFoundError, framework: str, package: str, module: str | None = None
+) -> ModuleNotFoundError:
     """What to raise when `import framework` failed: which package brings it.
 
+    Ours is `module`, where that has another name.
     If the framework is there and something that it needs is not, that is the error to show.
     """
     if (error.name or "").partition(".")[0] != framework:
         return error
     return ModuleNotFoundError(
-        f"lamport_clock.{framework} is for programs that use {package}, which is not installed:"
-        f" pip install {package}",
+        f"lamport_clock.{module or framework} is for programs that use {package}, which is not"
+        f" installed: pip install {package}",
         name=framework,
     )

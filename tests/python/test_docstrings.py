@@ -29,6 +29,7 @@ WITHOUT_EXAMPLE = {
     "lamport_clock.grpc.ServerInterceptor": GRPC,
     "lamport_clock.grpc.aio_client_interceptors": GRPC,
     "lamport_clock.logging.Clock": PROTOCOL,
+    "lamport_clock.prometheus.Clock": PROTOCOL,
     "lamport_clock.propagation.Clock": PROTOCOL,
 }
 

@@ -5,21 +5,29 @@ from __future__ import annotations
 import pytest
 from programs import run
 
-FRAMEWORKS = {"httpx": "httpx", "requests": "requests", "grpc": "grpcio", "celery": "celery"}
+# The package that brings it, and our module's name where that is another.
+FRAMEWORKS = {
+    "httpx": ("httpx", "httpx"),
+    "requests": ("requests", "requests"),
+    "grpc": ("grpcio", "grpc"),
+    "celery": ("celery", "celery"),
+    "prometheus_client": ("prometheus_client", "prometheus"),
+}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_framework_that_is_absent_is_named_with_its_package(framework: str) -> None:
+    package, module = FRAMEWORKS[framework]
     script = f"""
 import sys
 sys.modules["{framework}"] = None
-import lamport_clock.{framework}
+import lamport_clock.{module}
 """
     done = run("-c", script)
     last = done.stderr.splitlines()[-1]
     assert last == (
-        f"ModuleNotFoundError: lamport_clock.{framework} is for programs that use"
-        f" {FRAMEWORKS[framework]}, which is not installed: pip install {FRAMEWORKS[framework]}"
+        f"ModuleNotFoundError: lamport_clock.{module} is for programs that use"
+        f" {package}, which is not installed: pip install {package}"
     )
 
 
@@ -39,7 +47,8 @@ def test_the_other_modules_import_no_framework() -> None:
     script = """
 import sys
 import lamport_clock.asgi, lamport_clock.logging, lamport_clock.propagation, lamport_clock.wsgi
-frameworks = {"celery", "fastapi", "flask", "grpc", "httpx", "requests", "starlette", "structlog"}
+frameworks = {"celery", "fastapi", "flask", "grpc", "httpx", "prometheus_client", "requests"}
+frameworks |= {"starlette", "structlog"}
 print(sorted(frameworks & set(sys.modules)))
 """
     done = run("-c", script)

@@ -1,0 +1,105 @@
+"""What becomes of a clock, for prometheus_client.
+
+    >>> import lamport_clock.prometheus, prometheus_client
+    >>> from lamport_clock import SharedClock
+    >>> clock = SharedClock.memory("api")
+    >>> prometheus_client.REGISTRY.register(lamport_clock.prometheus.Collector(clock))
+
+From then on every scrape shows what stats() tells, without any I/O.
+The names are those of `lamport run --metrics`, for the same things; deploy/README.md lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from . import LamportError, SyncStats
+from ._frameworks import missing
+
+try:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+except ModuleNotFoundError as _error:
+    raise missing(_error, "prometheus_client", "prometheus_client", "prometheus") from None
+
+__all__ = ["Clock", "Collector"]
+
+
+class Clock(Protocol):
+    """SharedClock and AsyncSharedClock are such."""
+
+    @property
+    def process(self) -> str:
+        """The name of the process."""
+
+    @property
+    def location(self) -> str:
+        """The member of the store that was asked last."""
+
+    def now(self) -> int:
+        """Where the local clock stands."""
+
+    def stats(self) -> SyncStats:
+        """What its updates in the background have come to."""
+
+
+class Collector:
+    """What a registry of prometheus_client takes: one for all clocks of a program.
+
+    It keeps them alive. Updates are those in the background, of this process: a forked child counts
+    its own.
+
+        >>> from lamport_clock import SharedClock
+        >>> from lamport_clock.prometheus import Collector
+        >>> from prometheus_client import CollectorRegistry
+        >>> registry = CollectorRegistry()
+        >>> registry.register(Collector(SharedClock.memory("api")))
+        >>> registry.get_sample_value("lamport_updates_total", {"process": "api"})
+        0
+    """
+
+    def __init__(self, *clocks: Clock) -> None:
+        self._clocks = clocks
+
+    def collect(self) -> Iterator[Metric]:
+        """What there is to know at this moment.
+
+        >>> from lamport_clock import SharedClock
+        >>> from lamport_clock.prometheus import Collector
+        >>> next(Collector(SharedClock.memory("api")).collect()).samples[0].value
+        0
+        """
+        updates = _counter("updates", "Updates that succeeded.")
+        failures = _counter("failures", "Updates that failed, by the kind of error.", "kind")
+        refused = _counter("refused", "Messages that were refused for lying too far ahead.")
+        running = _gauge("running", "1 while updates go on.")
+        local = _gauge("local_time", "Where the local clock stands.")
+        shared = _gauge(
+            "shared_time", "The newest time that this process took from the shared clock."
+        )
+        since = _gauge("since_update_seconds", "How long ago an update succeeded last.")
+        member = _gauge("member", "1 for the member of the store that updates go to.", "member")
+        for clock in self._clocks:
+            process, stats = clock.process, clock.stats()
+            updates.add_metric([process], stats.updates)
+            # Each is there from the start, so that its first failure is a rise.
+            kinds = dict.fromkeys((error.kind for error in LamportError.__subclasses__()), 0)
+            for kind, count in (kinds | stats.failures_by_kind).items():
+                failures.add_metric([process, kind], count)
+            refused.add_metric([process], stats.refused)
+            running.add_metric([process], int(stats.running))
+            local.add_metric([process], clock.now())
+            if stats.last_value is not None:
+                shared.add_metric([process], stats.last_value)
+            if stats.since_update is not None:
+                since.add_metric([process], stats.since_update)
+            member.add_metric([process, clock.location], 1)
+        yield from (updates, failures, refused, running, local, shared, since, member)
+
+
+def _counter(name: str, says: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"lamport_{name}", says, labels=["process", *labels])
+
+
+def _gauge(name: str, says: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"lamport_{name}", says, labels=["process", *labels])

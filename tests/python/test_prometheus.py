@@ -1,0 +1,138 @@
+"""What operators see: the collector for prometheus_client, the command's metrics, the dashboard."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from backgrounds import SHORT, until
+from lamport_clock import AsyncSharedClock, SharedClock, Stamp, TooFarAheadError
+from lamport_clock.prometheus import Clock, Collector
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from servers import Etcd
+
+DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana.json"
+
+
+def exposition(*clocks: Clock) -> str:
+    registry = CollectorRegistry()
+    registry.register(Collector(*clocks))
+    return generate_latest(registry).decode()
+
+
+def samples(text: str) -> dict[tuple[str, str, str], float]:
+    """By name, process and what else there is."""
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = dict(sample.labels)
+            process = labels.pop("process")
+            found[sample.name, process, "".join(labels.values())] = sample.value
+    return found
+
+
+@contextmanager
+def command() -> Iterator[str]:
+    """What `lamport run --metrics` says after an update."""
+    arguments = ["run", "--metrics", "0", "--interval", "1m", "--store", "memory:", "--node", "api"]
+    script = "import sys; from lamport_clock.__main__ import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().partition(" ")[2].strip()
+        while "api  " not in process.stdout.readline():
+            pass
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            yield answer.read().decode()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_counts_are_those_of_stats(etcd: Etcd, key: str) -> None:
+    with SharedClock.connect(etcd.uri(key), node="api") as clock:
+        clock.start(SHORT)
+        until(lambda: clock.stats().updates >= 3)
+        clock.stop()
+        with pytest.raises(TooFarAheadError):
+            clock.receive(Stamp.parse(f"{2**50}@liar"))
+        stats, seen = clock.stats(), samples(exposition(clock))
+        assert seen["lamport_updates_total", "api", ""] == stats.updates
+        assert seen["lamport_refused_total", "api", ""] == 1
+        assert seen["lamport_shared_time", "api", ""] == stats.last_value
+        assert seen["lamport_local_time", "api", ""] == clock.now()
+        assert seen["lamport_running", "api", ""] == 0
+        assert seen["lamport_member", "api", clock.location] == 1
+        assert stats.since_update is not None
+        assert seen["lamport_since_update_seconds", "api", ""] >= stats.since_update
+
+
+def test_failures_are_counted_by_kind() -> None:
+    with SharedClock.open("etcd://127.0.0.1:1", node="api", timeout=0.2) as clock:
+        before = samples(exposition(clock))
+        assert before["lamport_failures_total", "api", "unavailable"] == 0
+        # Nothing is said of what has not happened.
+        assert ("lamport_shared_time", "api", "") not in before
+        assert ("lamport_since_update_seconds", "api", "") not in before
+        clock.start(SHORT)
+        until(lambda: clock.stats().failures >= 2)
+        clock.stop()
+        after = samples(exposition(clock))
+        for kind, count in clock.stats().failures_by_kind.items():
+            assert after["lamport_failures_total", "api", kind] == count
+
+
+def test_several_clocks_share_a_collector() -> None:
+    text = exposition(SharedClock.memory("api"), AsyncSharedClock.memory("billing"))
+    assert text.count("# TYPE lamport_updates_total counter\n") == 1
+    seen = samples(text)
+    assert {process for _, process, _ in seen} == {"api", "billing"}
+
+
+def test_the_command_and_the_collector_say_the_same_by_the_same_names() -> None:
+    def families(text: str) -> dict[str, tuple[str, str]]:
+        found = text_string_to_metric_families(text)
+        return {family.name: (family.type, family.documentation) for family in found}
+
+    with command() as text:
+        ran = families(text)
+    collected = families(exposition(SharedClock.memory("api")))
+    both = ran.keys() & collected.keys()
+    assert {"lamport_updates", "lamport_failures", "lamport_member"} <= both
+    # It counts from the start where there has been no update.
+    both -= {"lamport_since_update_seconds"}
+    for name in both:
+        assert ran[name] == collected[name], name
+
+
+def test_the_dashboard_shows_what_there_is() -> None:
+    with command() as text:
+        known = set(re.findall(r"^(lamport_\w+)[{ ]", text, re.MULTILINE))
+    with SharedClock.memory("api") as clock:
+        clock.start(SHORT)
+        until(lambda: clock.stats().updates > 0)
+        collected = exposition(clock)
+    known |= set(re.findall(r"^(lamport_\w+)[{ ]", collected, re.MULTILINE))
+    dashboard = json.loads(DASHBOARD.read_text())
+    queries = [
+        target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])
+    ]
+    queries += [each["query"] for each in dashboard["templating"]["list"] if "query" in each]
+    named = set(re.findall(r"lamport_\w+", " ".join(queries)))
+    assert named <= known, named - known
+    assert len(named) >= 8
+    # What Grafana needs of each.
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    for panel in dashboard["panels"]:
+        assert panel["title"] and panel["gridPos"].keys() == {"h", "w", "x", "y"}
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
