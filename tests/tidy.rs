@@ -304,6 +304,75 @@ fn every_setting_is_in_the_readme() {
     }
 }
 
+/// The pages at the root and in `docs`.
+fn pages() -> Vec<PathBuf> {
+    let folders = [root().to_owned(), root().join("docs")];
+    let entries = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut pages: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    pages.retain(|path| path.extension() == Some("md".as_ref()));
+    assert!(pages.len() > 10, "{pages:?}");
+    pages
+}
+
+/// A page without its blocks of code, whose `#` begin no heading.
+fn prose(page: &Path) -> String {
+    let text = fs::read_to_string(page).unwrap_or_else(|error| panic!("{page:?}: {error}"));
+    let mut is_code = false;
+    let kept = text.lines().filter(|line| {
+        let is_fence = line.starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    });
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+/// What a link can name after `#`: the headings in small letters, a hyphen for each blank and nothing for a
+/// mark; the second one of a name ends in `-1`.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let mut anchors = BTreeSet::new();
+    for line in prose(page).lines().filter(|line| line.starts_with('#')) {
+        let heading = line.trim_start_matches('#').trim().to_lowercase();
+        let name: String = heading
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect();
+        let mut anchor = name.clone();
+        for number in 1.. {
+            if anchors.insert(anchor) {
+                break;
+            }
+            anchor = format!("{name}-{number}");
+        }
+    }
+    anchors
+}
+
+#[test]
+fn the_links_of_the_pages_lead_somewhere() {
+    let mut followed = 0;
+    for page in pages() {
+        for link in prose(&page).split("](").skip(1) {
+            let target = link.split(')').next().unwrap();
+            if target.starts_with("http") {
+                continue;
+            }
+            followed += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => page.clone(),
+                _ => page.parent().unwrap().join(file),
+            };
+            assert!(file.exists(), "{page:?} names {target}, which is not there");
+            let is_there = anchor.is_empty() || anchors(&file).contains(anchor);
+            assert!(is_there, "{page:?}: no heading is #{anchor} in {file:?}");
+        }
+    }
+    assert!(followed > 90, "{followed}");
+}
+
 /// A page that names files that are gone sends its reader the wrong way.
 #[test]
 fn every_path_that_the_architecture_names_is_there() {
