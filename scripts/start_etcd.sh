@@ -433,7 +433,7 @@ advise() {
     patch=${patch%%[!0-9]*}
     if [ "3.${rest%%.*}" != "${mended%.*}" ] || [ "${patch:-0}" -lt "${mended##*.}" ]; then
         say "etcd $version has known faults: move to $mended or later, one member after the" \
-            "other (ETCD_VERSION=$mended; README.md says how, SECURITY.md what they are)"
+            "other (ETCD_VERSION=$mended; docs/MIGRATING.md says how, SECURITY.md what they are)"
     fi
 }
 

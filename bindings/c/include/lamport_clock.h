@@ -338,8 +338,8 @@ typedef struct lamport_observed_t lamport_observed_t;
  Settings of a clock: the library's table, by name.
 
  "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key",
- "user", "password_file", "allow_plaintext", "header_key_file": README.md says what each is. What is not given comes
- from the environment.
+ "user", "password_file", "allow_plaintext", "header_key_file": docs/CONFIGURATION.md says what each
+ is. What is not given comes from the environment.
  */
 typedef struct lamport_config_t lamport_config_t;
 

@@ -435,7 +435,7 @@ class follower {
     detail::handle<lamport_follower_t, lamport_follower_free> follower_;
 };
 
-// Settings of a clock, by the names of the table in README.md.
+// Settings of a clock, by the names of the table in docs/CONFIGURATION.md.
 class config {
   public:
     config() : config_(lamport_config_new()) {}

@@ -14,8 +14,8 @@ use crate::status::Status;
 /// Settings of a clock: the library's table, by name.
 ///
 /// "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key",
-/// "user", "password_file", "allow_plaintext", "header_key_file": README.md says what each is. What is not given comes
-/// from the environment.
+/// "user", "password_file", "allow_plaintext", "header_key_file": docs/CONFIGURATION.md says what each
+/// is. What is not given comes from the environment.
 #[derive(Debug, Default)]
 pub struct Settings(Mutex<lamport_clock::Settings>);
 
