@@ -220,6 +220,7 @@ $(TOOLS)/.ready: requirements-dev.txt
 CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) $(shell find src cli/src trace/src -type f)
 BINDING := $(shell find bindings/host bindings/python -type f)
 PACKAGE := pyproject.toml README.md $(wildcard LICENSE-*) $(shell find python -type f -not -path '*/__pycache__/*')
+PAGES   := $(wildcard *.md docs/*.md)
 CLIB    := $(shell find bindings/host bindings/c -type f)
 
 dist/.built: $(TOOLS)/.ready scripts/zig-cc $(CORE) $(BINDING) $(PACKAGE)
@@ -309,18 +310,18 @@ define passes
 	mv $@.log $@
 endef
 
-$(PASSED)/rust: $(TOOLS)/.ready $(CORE) SECURITY.md docs/RELIABILITY.md docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
+$(PASSED)/rust: $(TOOLS)/.ready $(CORE) $(PAGES) docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
 	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing-subscriber --test events --test layer \
 		&& $(CARGO) test --package lamport-clock --no-default-features)
 
-$(PASSED)/python: $(WHEEL)/.installed README.md deploy/grafana.json docs/PYTHON.md docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')
+$(PASSED)/python: $(WHEEL)/.installed $(PAGES) deploy/grafana.json docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) $(IN_TWOS) loadfile .)
 
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
 	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)
 
 # Its race is one with Python, by the wheel, and with Rust, by the command.
-$(PASSED)/c: build/c/.built $(WHEEL)/.installed README.md docs/C.md $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
+$(PASSED)/c: build/c/.built $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
 	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
 # LAMPORT_ODDITIES_CASES=1000 LAMPORT_ODDITIES_SEED=n for more of them than every time.

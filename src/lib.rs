@@ -79,7 +79,17 @@ pub use shared::{
     Watch, WatchEvent,
 };
 
-/// The README's Rust example, compiled with the others.
-#[cfg(all(doctest, feature = "blocking"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+/// The Rust that the pages show, run with the other examples.
+#[cfg(all(doctest, feature = "etcd", feature = "blocking"))]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/CHEATSHEET.md")]
+    struct CheatSheet;
+    #[doc = include_str!("../docs/CONFIGURATION.md")]
+    struct Configuration;
+    #[doc = include_str!("../docs/SERVICES.md")]
+    struct Services;
+    #[doc = include_str!("../docs/TESTING.md")]
+    struct Testing;
+}

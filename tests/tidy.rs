@@ -375,6 +375,24 @@ fn the_links_of_the_pages_lead_somewhere() {
     assert!(followed > 100, "{followed}");
 }
 
+/// Figures on the first page were measured, and stand where they were.
+#[test]
+fn the_figures_of_the_readme_stand_on_their_pages() {
+    let measured = read("docs/RELIABILITY.md") + &read("docs/BENCHMARKS.md");
+    let readme = read("README.md");
+    let promises = readme.split("## Promises").nth(1).unwrap();
+    let is_part = |c: char| c.is_ascii_digit() || ",.".contains(c);
+    let mut found = 0;
+    for word in promises.split(|c| !is_part(c)) {
+        let figure = word.trim_matches([',', '.']);
+        if figure.contains([',', '.']) {
+            found += 1;
+            assert!(measured.contains(figure), "README.md says {figure}");
+        }
+    }
+    assert!(found > 8, "{found}");
+}
+
 /// A page that names files that are gone sends its reader the wrong way.
 #[test]
 fn every_path_that_the_architecture_names_is_there() {

@@ -1,4 +1,4 @@
-"""What README.md and docs/C.md show, built against the installed library and run."""
+"""The C and C++ that the pages show, built against the installed library and run."""
 
 from __future__ import annotations
 
@@ -47,20 +47,21 @@ def run(library: Library, command: list[str], folder: Path) -> str:
 def test_the_readme_as_a_newcomer_pastes_it(library: Library, tmp_path: Path) -> None:
     section = README.partition("\n## C\n")[2].partition("\n## ")[0]
     (program,) = blocks(section, "c")
-    (compile_it,) = [block for block in blocks(section, "sh") if block.startswith("cc ")]
-    (tmp_path / "build").mkdir()
-    (tmp_path / "build/c").symlink_to(library.folder)
+    (shell,) = blocks(section, "sh")
+    install, compile_it = shell.splitlines()
+    assert install.startswith("make install PREFIX=$HOME/.local")
+    (tmp_path / ".local").symlink_to(library.folder)
     (tmp_path / "example.c").write_text(program)
-    run(library, ["sh", "-euc", compile_it], tmp_path)
+    run(library, ["env", f"HOME={tmp_path}", "sh", "-euc", compile_it], tmp_path)
     # By the path that was linked into it, and no other.
     ran = subprocess.run(
         [tmp_path / "example"], capture_output=True, text=True, timeout=LIMIT, check=True
     )
-    assert ran.stdout == "ticked at 1, updated to 3\n"
+    assert ran.stdout == "updated to 2\n"
 
 
 SHOWN = {
-    "c": [
+    ("docs/C.md", "c"): [
         "1 < 58 < 60\n",
         "",
         "",
@@ -69,19 +70,25 @@ SHOWN = {
         "",
         "2 by itself, 0 failed, stopped\n",
     ],
-    "cpp": ["1@api before 3@api\napi took 3\n"],
+    ("docs/C.md", "cpp"): ["1@api before 3@api\napi took 3\n"],
+    ("docs/CHEATSHEET.md", "c"): ["4\n"],
+    ("docs/CONFIGURATION.md", "c"): [""],
+    ("docs/SERVICES.md", "c"): [""],
+    ("docs/TESTING.md", "c"): [""],
 }
 
 
-@pytest.mark.parametrize("language", SHOWN)
-def test_the_programs_of_the_guide(library: Library, language: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "language"), SHOWN)
+def test_the_programs_of_the_pages(
+    library: Library, page: str, language: str, tmp_path: Path
+) -> None:
     said = []
-    for number, text in enumerate(blocks(GUIDE, language)):
-        source = tmp_path / f"shown-{language}-{number}.{language}"
+    for number, text in enumerate(blocks((ROOT / page).read_text(), language)):
+        source = tmp_path / f"{Path(page).stem}-{language}-{number}.{language}"
         source.write_text(text if "int main" in text else WRAPPED.format(text=text))
         program = library.program(source, "c99" if language == "c" else "c++17", "shared")
         said.append(library.passes([str(program)]))
-    assert said == SHOWN[language]
+    assert said == SHOWN[page, language]
 
 
 def test_pythons_ctypes(library: Library, tmp_path: Path) -> None:

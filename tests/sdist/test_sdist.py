@@ -49,6 +49,8 @@ ALLOWED = re.compile(
     r"|trace/src/page/.*\.(css|html|js)"
     # Cargo.toml names it, and cargo wants what Cargo.toml names.
     r"|examples/scaling/.*\.rs|tests/oddities/oddity\.rs"
+    # Pages whose Rust is tested with the crate's examples.
+    r"|docs/[A-Z]+\.md"
 )
 
 
