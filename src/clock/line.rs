@@ -87,7 +87,8 @@ pub struct Line {
     /// The event.
     pub stamp: Stamp,
     /// The line before, of the same instance. In the first line of a forked child: where its parent's
-    /// clock stood at the fork. `None` in the first line of any other.
+    /// clock stood at the fork, written like a message that arrived as the child began. `None` in the
+    /// first line of any other.
     pub previous: Option<Stamp>,
     /// The newest messages that arrived since the line before, oldest first: at most [`Line::MOST`].
     pub arrivals: Vec<Arrival>,
@@ -102,10 +103,20 @@ impl Line {
     /// The causes as `lamport_after` has them in JSON: stamps in their long form, the line before first,
     /// and if messages were dropped a last text such as `+3`.
     pub fn after(&self) -> impl Iterator<Item = String> + '_ {
-        let previous = self.previous.iter().map(|stamp| format!("{stamp:#}"));
+        let previous = self.previous.iter().map(|stamp| match self.began() {
+            Some(at) => format!("{stamp:#};at={at}"),
+            None => format!("{stamp:#}"),
+        });
         let arrivals = self.arrivals.iter().map(|arrival| format!("{arrival:#}"));
         let dropped = (self.dropped > 0).then(|| format!("+{}", self.dropped));
         previous.chain(arrivals).chain(dropped)
+    }
+
+    /// When the instance began, in the first line of a forked child. All that it did came after the
+    /// fork, also what it did before this line.
+    fn began(&self) -> Option<u64> {
+        let parent = self.previous.as_ref()?;
+        (parent.instance != self.stamp.instance).then(|| parent.time.get() + 1)
     }
 
     /// Drops the oldest of the messages, for writers with little room; whether there was one.
@@ -135,6 +146,9 @@ impl fmt::Display for Line {
         if let Some(previous) = &self.previous {
             f.write_str(" <")?;
             previous.fmt(f)?;
+            if let Some(at) = self.began() {
+                write!(f, ";at={at}")?;
+            }
         }
         for arrival in &self.arrivals {
             f.write_str(" <")?;
@@ -277,6 +291,17 @@ mod tests {
         // The shared clock's times are no messages.
         clock.raise(Time::new(20).unwrap());
         assert_eq!(clock.log().unwrap().to_string(), "21@api <9@api");
+    }
+
+    #[test]
+    fn a_childs_first_line_says_that_it_began_after_where_its_parent_stood() {
+        let child = clock();
+        child.go_on_from(sent(40));
+        child.tick().unwrap();
+        let line = child.log().unwrap();
+        assert_eq!(line.to_string(), "42@api <40@billing;at=41");
+        assert_eq!(after(&line), ["40@billing;instance=000000000000000b;at=41"]);
+        assert_eq!(child.log().unwrap().to_string(), "43@api <42@api");
     }
 
     #[test]

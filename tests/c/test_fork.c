@@ -294,13 +294,13 @@ static void *receives(void *argument) {
 
 /* The first line comes after one event, where the parent stood. */
 static void logs(lamport_clock_t *clock, int pipe) {
-    char line[LAMPORT_LOG_SIZE], parent[64];
+    char line[LAMPORT_LOG_SIZE], parent[96];
     uint64_t stood = lamport_clock_now(clock);
 
     CHECK(pipe >= 0);
     CHECK_OK(lamport_clock_log(clock, LAMPORT_LOG_LONG_TEXT, line, sizeof line, NULL, NULL));
-    snprintf(parent, sizeof parent, " <%" PRIu64 "@busy;instance=%016" PRIx64, stood,
-             parents_instance);
+    snprintf(parent, sizeof parent, " <%" PRIu64 "@busy;instance=%016" PRIx64 ";at=%" PRIu64,
+             stood, parents_instance, stood + 1);
     CHECK_HAS(line, parent);
     CHECK(strlen(strstr(line, " <")) == strlen(parent));
     stood = lamport_local_now(busy_local);

@@ -256,7 +256,7 @@ print(json.dumps(told))
     assert first[1] == second[1] != parent[1]
     # By then a message had arrived that the parent names later.
     stood, *arrivals = first[2]
-    assert stood == f"41@api;{instance}"
+    assert stood == f"41@api;{instance};at=42"
     assert arrivals == ["60@shop;instance=0000000000000000;at=61"]
     assert second[2] == [first[0]]
     assert parents_second[2] == [
