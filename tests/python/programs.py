@@ -65,6 +65,11 @@ class Program:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
+    def close(self) -> None:
+        """Gives it nothing more on stdin."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(PATIENCE)
