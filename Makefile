@@ -320,9 +320,9 @@ $(PASSED)/python: $(WHEEL)/.installed $(PAGES) deploy/grafana.json docs/api/pyth
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
 	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)
 
-# Its race is one with Python, by the wheel, and with Rust, by the command.
+# Its race is one with Python, by the wheel, and with Rust, by the command. It talks to both, too.
 $(PASSED)/c: build/c/.built $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
-	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
+	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) build --package lamport-clock --example talker && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport LAMPORT_TALKER=$(CURDIR)/target/debug/examples/talker $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
 # LAMPORT_ODDITIES_CASES=1000 LAMPORT_ODDITIES_SEED=n for more of them than every time.
 $(PASSED)/oddities: build/oddity $(WHEEL)/.installed $(CORE) $(shell find tests/oddities tests/support -type f -not -path '*/__pycache__/*')
