@@ -25,7 +25,12 @@ pub(super) fn diagram(
     let files = &args.input.files;
     let title = match &args.title {
         Some(title) => title.clone(),
-        None => files.join(", "),
+        None => match &files[..] {
+            [first, second, third, more @ ..] if !more.is_empty() => {
+                format!("{first}, {second}, {third} and {} more", more.len())
+            }
+            few => few.join(", "),
+        },
     };
     if args.text {
         return draw_text(files, output, stop);
