@@ -30,6 +30,9 @@ export PATH           := $(BIN):$(PATH)
 # What the page is tested in; CI has to have one.
 CHROMIUM := $(or $(LAMPORT_CHROMIUM),$(shell command -v chromium chromium-browser google-chrome google-chrome-stable | head -1),$(filter true,$(CI)))
 
+# What runs the files in deploy/ for real; with debootstrap, runc, netavark, aardvark-dns and catatonit.
+PODMAN := $(shell command -v podman)
+
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -74,9 +77,10 @@ uninstall: build/c/.built  ## Takes it away again
 	for file in $$(files); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock"
 
-test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers chaos fuzz loom $(if $(CHROMIUM),page))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers chaos fuzz loom $(if $(CHROMIUM),page) $(if $(PODMAN),deploy))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 	$(if $(CHROMIUM),,echo 'NOT TESTED: the page, for want of a Chromium. Install one, or name it in LAMPORT_CHROMIUM.' >&2)
+	$(if $(PODMAN),,echo 'NOT TESTED: the files in deploy/ in containers, for want of podman.' >&2)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
 	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --package lamport-clock --no-default-features --features shared \
@@ -153,7 +157,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	# Where the frameworks are that some of our modules are for.
 	$(WHEEL)/bin/python -m mypy --strict python/lamport_clock python/logical_count.py
 	MYPYPATH=python:tests/support:tests/python $(WHEEL)/bin/python -m mypy --strict tests/python
-	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz tests/page; do
+	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz tests/page tests/deploy; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	# Its peers are not installed here.
@@ -333,6 +337,9 @@ $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scri
 
 $(PASSED)/containers: $(WHEEL)/.installed $(CHAOS_ETCD) scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
 	$(call passes,cd tests/containers && CHAOS_ETCD=$(CHAOS_ETCD) $(BIN)/python -m pytest $(PYTEST) .)
+
+$(PASSED)/deploy: $(TOOLS)/.ready $(CORE) scripts/start_etcd.sh $(wildcard deploy/*) $(shell find tests/deploy tests/support -name '*.py')
+	$(call passes,$(CARGO) build --package lamport-cli && cd tests/deploy && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
 
 $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '*.py')
 	$(call passes,$(CARGO) build --package lamport-cli && cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
