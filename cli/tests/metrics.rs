@@ -1,9 +1,10 @@
 //! What operators see of a run: `run --metrics`, asked by HTTP, and `ready`.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -192,6 +193,26 @@ fn a_run_is_ready_while_its_updates_succeed() {
     let failures = samples(&address).into_iter();
     let failures = failures.filter(|(name, _)| name.starts_with("lamport_failures_total"));
     assert!(failures.map(|(_, count)| count).sum::<f64>() >= 2.0);
+}
+
+#[test]
+fn no_answer_shows_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "correct horse battery").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let file = file.to_str().unwrap();
+    let who = ["--user", "api", "--password-file", file];
+    let store = ["--store", "etcd://127.0.0.1:1", "--interval", "0s"];
+    let (running, address) = observed(&[&store[..], &who].concat());
+    running.object();
+    running.object();
+    for path in ["/metrics", "/readyz"] {
+        let (_, head, body) = ask(&address, "GET", path);
+        assert!(path == "/metrics" || body.contains("127.0.0.1:1"), "{body}");
+        let (shown, secret) = (head + &body, "horse");
+        assert!(!shown.contains(secret) && !shown.contains(file), "{shown}");
+    }
 }
 
 #[test]
