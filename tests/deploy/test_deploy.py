@@ -155,15 +155,15 @@ def test_the_image_holds_a_command_that_is_not_root(engine: Engine) -> None:
 def test_pods_update_by_their_own_names_with_no_right_too_many(
     engine: Engine, etcd: tuple[str, Path], tmp_path: Path
 ) -> None:
-    documents = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
-    configuration, _secret, deployment = documents
+    configuration, deployment = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    secret = yaml.safe_load((DEPLOY / "kubernetes.secret.yaml").read_text())
     # An etcd without TLS and users, and podman gives a secret's files to everybody.
     configuration["data"] = {"LAMPORT_STORE": "etcd://172.21.0.10"}
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     # podman would publish it, of both pods at one address.
     del container["ports"]
     file = tmp_path / "kubernetes.yaml"
-    file.write_text(yaml.safe_dump_all(documents))
+    file.write_text(yaml.safe_dump_all([configuration, secret, deployment]))
     version, mirror = etcd
     engine.run("podman", "network", "create", "--subnet", "172.21.0.0/24", "pods")
     try:
