@@ -224,7 +224,7 @@ $(TOOLS)/.ready: requirements-dev.txt
 CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) $(shell find src cli/src trace/src -type f)
 BINDING := $(shell find bindings/host bindings/python -type f)
 PACKAGE := pyproject.toml README.md $(wildcard LICENSE-*) $(shell find python -type f -not -path '*/__pycache__/*')
-PAGES   := $(wildcard *.md docs/*.md)
+PAGES   := $(wildcard *.md docs/*.md deploy/*.md)
 CLIB    := $(shell find bindings/host bindings/c -type f)
 
 dist/.built: $(TOOLS)/.ready scripts/zig-cc $(CORE) $(BINDING) $(PACKAGE)

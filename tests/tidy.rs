@@ -306,9 +306,9 @@ fn every_setting_is_on_its_page() {
     }
 }
 
-/// The pages at the root and in `docs`.
+/// The pages at the root, in `docs` and in `deploy`.
 fn pages() -> Vec<PathBuf> {
-    let folders = [root().to_owned(), root().join("docs")];
+    let folders = ["", "docs", "deploy"].map(|folder| root().join(folder));
     let entries = folders
         .iter()
         .flat_map(|folder| fs::read_dir(folder).unwrap());
