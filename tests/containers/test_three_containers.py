@@ -278,7 +278,7 @@ def test_three_clocks_agree_on_one_order(
 def test_members_move_to_another_etcd_one_after_the_other(
     tmp_path: Path, cannot: Callable[[str], NoReturn]
 ) -> None:
-    """As docs/MIGRATING.md says: stop, start with another ETCD_VERSION, see that it serves, the next."""
+    """As docs/MIGRATING.md says: stop, start with another ETCD_VERSION, see it serve, next."""
     reason = why_not()
     if reason:
         cannot(reason)
