@@ -48,7 +48,7 @@ ALLOWED = re.compile(
     r"(bindings/host/|bindings/python/|cli/|trace/)?src/.*\.rs|python/lamport_clock/.*\.pyi?"
     r"|trace/src/page/.*\.(css|html|js)"
     # Cargo.toml names it, and cargo wants what Cargo.toml names.
-    r"|examples/scaling/.*\.rs|tests/oddities/oddity\.rs"
+    r"|examples/scaling/.*\.rs|tests/(oddities/oddity|c/talker)\.rs"
     # Pages whose Rust is tested with the crate's examples.
     r"|docs/[A-Z]+\.md"
 )
