@@ -8,7 +8,7 @@ use super::args::Diagram;
 use super::environment;
 use super::input::{self, Texts};
 use super::order::{no_stamp, processes};
-use super::output::{Look, Output, count, created, written};
+use super::output::{Look, Output, counted, created, written};
 use super::stop::Stop;
 use lamport_clock::{Error, ErrorKind, Settings};
 use lamport_trace::{
@@ -40,9 +40,9 @@ pub(super) fn diagram(
     let picture = if args.svg { svg } else { page };
     let events = draw(&title, files, picture, to, output, stop)?;
     output.aside(format_args!(
-        "{} events of {} processes are in {}",
-        count(events.len() as u64),
-        count(processes(&events)),
+        "{} of {} in {}",
+        counted(events.len() as u64, "event", "events"),
+        counted(processes(&events), "process", "processes"),
         to.display()
     ));
     Ok(())

@@ -6,7 +6,7 @@ use super::Ending;
 use super::args::Export;
 use super::input::{self, Texts};
 use super::order::{no_stamp, processes};
-use super::output::{Lines, Output, count, created};
+use super::output::{Lines, Output, count, counted, created};
 use super::stop::Stop;
 use lamport_clock::{Error, ErrorKind, Settings};
 use lamport_trace::{Description, Events, ExportIo, Form, Graph, Reader, broken, describe, export};
@@ -84,9 +84,9 @@ pub(super) fn export_to(
         output.object(&object)?;
     } else {
         output.aside(format_args!(
-            "{} events of {} processes",
-            count(object.events),
-            count(object.processes)
+            "{} of {}",
+            counted(object.events, "event", "events"),
+            counted(object.processes, "process", "processes")
         ));
         if left_out > 0 {
             output.aside(format_args!(

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Ending;
 use super::args::Order;
 use super::input::{self, Texts};
-use super::output::{Lines, Look, Output, count, milliseconds};
+use super::output::{Lines, Look, Output, count, counted, milliseconds};
 use super::stop::Stop;
 use lamport_clock::excerpt::{escape, quote};
 use lamport_clock::{Error, ErrorKind, Settings};
@@ -208,10 +208,10 @@ fn ahead(least: i64, most: Option<i64>, which: &str, other: &str) -> String {
 fn tell(events: &Events, walls: &Walls, texts: &mut Texts, output: &Output) -> Result<(), Ending> {
     let counts = events.counts();
     output.aside(format_args!(
-        "{} lines, {} with a stamp, of {} processes",
-        count(counts.lines),
+        "{}, {} with a stamp, of {}",
+        counted(counts.lines, "line", "lines"),
         count(counts.events),
-        count(processes(events)),
+        counted(processes(events), "process", "processes"),
     ));
     for (number, what) in [
         (counts.duplicates, "stand there twice"),

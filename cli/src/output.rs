@@ -396,6 +396,11 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// The number of things, and what they are.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 /// Nanoseconds as people say them: `6.2 ms`, `1.5 s`.
 pub(super) fn milliseconds(nanoseconds: i64) -> String {
     let milliseconds = nanoseconds as f64 / 1e6;

@@ -9,7 +9,7 @@ use super::Ending;
 use super::args::Explain;
 use super::input::{self, Texts};
 use super::order::{place, short_stamp, stamp};
-use super::output::{Look, Output, count};
+use super::output::{Look, Output, counted};
 use super::stop::Stop;
 use lamport_clock::excerpt::short;
 use lamport_clock::{Error, ErrorKind, Settings};
@@ -238,7 +238,7 @@ impl Told<'_> {
         }
         if !self.output.json {
             self.output
-                .aside(format_args!("{} lines contain it", count(found)));
+                .aside(format_args!("{} with it", counted(found, "line", "lines")));
         }
         Ok(())
     }

@@ -313,7 +313,7 @@ fn causes_effects_cuts_and_traces_are_lines() {
     );
     let trace = ended(&["explain", "--trace", "pounds"]);
     assert_eq!(trace.lines.len(), 1);
-    assert!(trace.complaint().contains("1 lines contain it"));
+    assert!(trace.complaint().contains("1 line with it"));
     refused(
         &ended(&["explain", "7@nobody", "8@shop"]),
         2,
@@ -378,7 +378,7 @@ fn a_diagram_is_one_page_and_none_of_its_inputs() {
     let arguments = logs.arguments(&["diagram", "-o", &page, "--title", title], &ALL);
     let ended = run_all(&arguments);
     assert_eq!(ended.code, Some(0), "{}", ended.complaint());
-    assert!(ended.complaint().contains("6 events of 3 processes are in"));
+    assert!(ended.complaint().contains("6 events of 3 processes in"));
     let text = fs::read_to_string(&page).unwrap();
     assert!(text.starts_with("<!doctype html>") && text.contains("&lt;b&gt;Tea &amp; cups"));
     assert!(!text.contains("http://") && !text.contains("https://"));
