@@ -119,6 +119,7 @@ bench: $(BENCH)/.installed build build/bench/tick  ## Beside its peers, 10 minut
 		$(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) --python $(BENCH)/bin/python \
 		--scripts bench/python --c-program build/bench/tick --results bench-results.json
 	$(BENCH)/bin/python bench/python/plot.py bench-results.json bench-results.svg
+	$(if $(CHROMIUM),$(if $(filter seeing,$(or $(ONLY),seeing)),$(BIN)/python bench/python/page.py target/release/lamport))
 
 figures: $(WHEEL)/.installed  ## What the wheel weighs, and what its import and a tick cost, half a minute
 	@$(WHEEL)/bin/python bench/python/figures.py dist/*.whl

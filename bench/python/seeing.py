@@ -86,6 +86,46 @@ def messages(paths: list[str]) -> dict[bytes, list[bytes]]:
     return causes
 
 
+def behind_the_last_cause(lamport: str, folder: Path) -> list[float]:
+    """How long a line is behind its cause, which is written last, in milliseconds."""
+    paths = [folder / f"follow-{name}.log" for name in ("api", "billing")]
+    for path in paths:
+        path.write_text("")
+    command = [lamport, "order", "--follow", "--patience", "1m", *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        waits = []
+        for time_ in range(1, 81, 4):
+            with paths[1].open("a") as billing:
+                billing.write(f"charged {time_ + 2}@billing <{time_}@api;at={time_ + 1}\n")
+            # It has been seen, and waits.
+            time.sleep(0.1)
+            written = time.monotonic()
+            with paths[0].open("a") as api:
+                api.write(f"asked {time_}@api <{max(time_ - 4, 1)}@api\n")
+            follower.stdout.readline()
+            follower.stdout.readline()
+            waits.append((time.monotonic() - written) * 1000)
+        follower.terminate()
+    return waits
+
+
+def compared_runs(lamport: str, folder: Path) -> tuple[float, float]:
+    """Two runs of 100,000 events that part at the end: seconds, and seconds of reading alone."""
+    runs = []
+    for name in ("good", "bad"):
+        (folder / name).mkdir(exist_ok=True)
+        runs.append([str(path) for path in logs.write(folder / name, 100_000)])
+    with Path(runs[1][0]).open("a") as bad:
+        bad.write('{"lamport": "999999@api", "message": "it fails"}\n')
+    output = folder / "output"
+    command = [lamport, "diff", *(",".join(run) for run in runs)]
+    reading = spent([lamport, "order", "--clocks", *runs[0], *runs[1]], output, dict(os.environ))
+    start = time.monotonic()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return time.monotonic() - start, reading[0]
+
+
 def main(lamport: str, lines: int) -> None:
     """Answers each number on standard input with so many rounds."""
     with tempfile.TemporaryDirectory() as name:
@@ -128,6 +168,8 @@ def main(lamport: str, lines: int) -> None:
                         check = [sys.executable, __file__, "check", str(output), *paths]
                         early = float(subprocess.check_output(check))
                         figures[f"{tool}, effects before causes"] = [early]
+            figures["follow: behind the last cause, ms"] = behind_the_last_cause(lamport, folder)
+            figures["diff of 2 x 100,000 events, s"] = [compared_runs(lamport, folder)[0]]
             print(json.dumps(figures), flush=True)
 
 

@@ -27,6 +27,7 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Fail
         let unit = match name.rsplit_once(", ") {
             Some((_, "MiB")) => "MiB",
             Some((_, "effects before causes")) => "of 1",
+            Some((_, "ms")) => "ms",
             _ => "s",
         };
         report.figure(name, unit, rounds);
@@ -41,6 +42,12 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Fail
             "lamport order, effects before causes",
             at_most(0.0),
         ),
+        (
+            "follow, ms behind the last cause",
+            "follow: behind the last cause, ms",
+            at_most(100.0),
+        ),
+        ("diff, s", "diff of 2 x 100,000 events, s", at_most(1.0)),
     ] {
         let rounds = report.rounds_of(figure);
         report.ratio_of(name, rounds, target);
