@@ -8,7 +8,7 @@
 //! stands in the same stream, if it was not filtered away, and is late by no more than what two threads
 //! need to write a line each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::read::{Lives, Record, Records};
@@ -40,8 +40,9 @@ pub struct Follower {
     next: u64,
     /// Those to be looked at: new, or what they waited for has changed.
     woken: Vec<u64>,
-    /// By life: those that wait for something of it. Each stands in one of these lists.
-    waits_for: HashMap<u32, Vec<u64>>,
+    /// Those that wait for something of a life: it, the time until which all must be out, and who. Each
+    /// stands there once.
+    waits_for: BTreeSet<(u32, u64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +64,8 @@ struct Waiting {
     previous: Option<u64>,
     /// Where each came from, when it was sent there, and when it arrived here, if that is said.
     causes: Vec<(u32, u64, Option<u64>)>,
+    /// What it waits for, as in [`Follower::waits_for`].
+    waits_for: Option<(u32, u64)>,
     text: Vec<u8>,
     /// When it goes, whatever is missing.
     until: Instant,
@@ -94,7 +97,7 @@ impl Follower {
             waiting: BTreeMap::new(),
             next: 0,
             woken: Vec::new(),
-            waits_for: HashMap::new(),
+            waits_for: BTreeSet::new(),
         }
     }
 
@@ -154,14 +157,14 @@ impl Follower {
     /// Time has passed: who has waited too long goes, the oldest first.
     pub fn expire(&mut self, now: Instant, deliver: &mut impl FnMut(Delivered)) {
         loop {
-            let mut late = self
-                .waiting
-                .iter()
-                .filter(|(_, waiting)| waiting.until <= now);
-            let Some((&number, _)) = late.next() else {
+            let late = self.waiting.iter().filter(|(_, of)| of.until <= now);
+            let late: Vec<u64> = late.map(|(&number, _)| number).collect();
+            if late.is_empty() {
                 break;
-            };
-            self.give_up(Some(number), deliver);
+            }
+            for number in late {
+                self.give_up(Some(number), deliver);
+            }
         }
     }
 
@@ -171,12 +174,10 @@ impl Follower {
             self.read(source, None, Instant::now(), deliver);
         }
         self.settle(deliver);
-        loop {
-            let first = self
-                .waiting
-                .iter()
-                .min_by_key(|(number, waiting)| (waiting.time, **number));
-            let Some((&number, _)) = first else { break };
+        let rest = self.waiting.iter();
+        let mut rest: Vec<(u64, u64)> = rest.map(|(&number, of)| (of.time, number)).collect();
+        rest.sort_unstable();
+        for (_, number) in rest {
             self.give_up(Some(number), deliver);
         }
     }
@@ -231,8 +232,6 @@ impl Follower {
         self.next += 1;
         last[stream] = Some(number);
         self.waiting_of[life as usize].insert(stamp.time, number);
-        self.wake(life);
-        self.woken.push(number);
         self.waiting.insert(
             number,
             Waiting {
@@ -241,17 +240,37 @@ impl Follower {
                 time: stamp.time,
                 previous,
                 causes,
+                waits_for: None,
                 text: text.to_vec(),
                 until: now + self.patience,
                 since: now,
             },
         );
+        self.wake(life);
+        self.woken.push(number);
     }
 
-    /// Something has changed for those who wait for this life.
+    /// Something has changed for those who wait for this life, as far as it is out now, or silent until
+    /// its next line.
     fn wake(&mut self, life: u32) {
-        self.woken
-            .extend(self.waits_for.remove(&life).unwrap_or_default());
+        let out = self.out[life as usize];
+        let next = self.waiting_of[life as usize].values().next();
+        let next = next.and_then(|number| self.waiting.get(number));
+        let silent = next.filter(|next| next.previous.is_none_or(|previous| previous <= out));
+        let until = silent.map_or(out, |next| out.max(next.time.saturating_sub(1)));
+        let woken = self.waits_for.range((life, 0, 0)..=(life, until, u64::MAX));
+        let woken: Vec<(u32, u64, u64)> = woken.copied().collect();
+        for waits in woken {
+            self.waits_for.remove(&waits);
+            self.woken.push(waits.2);
+        }
+    }
+
+    fn wait_for(&mut self, number: u64, (life, time): (u32, u64)) {
+        self.waits_for.insert((life, time, number));
+        if let Some(waiting) = self.waiting.get_mut(&number) {
+            waiting.waits_for = Some((life, time));
+        }
     }
 
     /// Lets go whoever can, until nobody can.
@@ -262,11 +281,12 @@ impl Follower {
             };
             let life = waiting.life;
             if let Some(blocking) = self.blocking(waiting) {
-                self.waits_for.entry(blocking).or_default().push(number);
+                self.wait_for(number, blocking);
             } else if self.follows(waiting) {
                 self.go(number, false, deliver);
             } else {
-                self.waits_for.entry(life).or_default().push(number);
+                let before = waiting.time.saturating_sub(1);
+                self.wait_for(number, (life, before));
                 if let Some(waiting) = self.waiting.get_mut(&number) {
                     waiting.until = waiting.until.min(waiting.since + MOMENT);
                 }
@@ -274,15 +294,23 @@ impl Follower {
         }
     }
 
-    /// A life of which a line is to come that a cause of this one needs.
-    fn blocking(&self, waiting: &Waiting) -> Option<u32> {
+    /// A life of which a line is to come that a cause of this one needs, and the time until then.
+    fn blocking(&self, waiting: &Waiting) -> Option<(u32, u64)> {
         let mut causes = waiting.causes.iter();
-        causes.find_map(|&(from, time, _)| self.not_out(from, time, DEEPEST))
+        let mut found_out = HashSet::new();
+        causes.find_map(|&(from, time, _)| self.not_out(from, time, DEEPEST, &mut found_out))
     }
 
     /// `None`: no line of a life is to come, or waits, that lies at this time or before it; nor one of
-    /// what arrived there by then. Else the life that is waited for.
-    fn not_out(&self, life: u32, time: u64, depth: u32) -> Option<u32> {
+    /// what arrived there by then. Else the life that is waited for, and until when. Many ways may lead through one
+    /// moment: `found_out` are those that were looked at.
+    fn not_out(
+        &self,
+        life: u32,
+        time: u64,
+        depth: u32,
+        found_out: &mut HashSet<(u32, u64)>,
+    ) -> Option<(u32, u64)> {
         let out = self.out[life as usize];
         if out >= time {
             return None;
@@ -293,15 +321,19 @@ impl Follower {
             next.time > time && next.previous.is_some_and(|previous| previous <= out)
         };
         let Some(next) = next.filter(is_silent).filter(|_| depth > 0) else {
-            return Some(life);
+            return Some((life, time));
         };
+        // What is not out ends the search, so whatever it has come by before was.
+        if !found_out.insert((life, time)) {
+            return None;
+        }
         // Between its lines it sent a message; what had arrived before that came before it.
         let mut arrived = next
             .causes
             .iter()
             .filter(|(_, _, at)| at.is_none_or(|at| at <= time));
         arrived.find_map(|&(from, sent, _)| match sent < time {
-            true => self.not_out(from, sent, depth - 1),
+            true => self.not_out(from, sent, depth - 1, found_out),
             false => None,
         })
     }
@@ -324,6 +356,9 @@ impl Follower {
         let life = waiting.life as usize;
         if self.waiting_of[life].get(&waiting.time) == Some(&number) {
             self.waiting_of[life].remove(&waiting.time);
+        }
+        if let Some((life, time)) = waiting.waits_for {
+            self.waits_for.remove(&(life, time, number));
         }
         self.out[life] = self.out[life].max(waiting.time);
         self.wake(waiting.life);
