@@ -181,7 +181,7 @@ impl Walls {
         let pair = |(a, b): (usize, usize)| ClockPair {
             of: names[b].into(),
             ahead_of: names[a].into(),
-            at_least: bounds.get(&(b, a)).map(|bound| -bound),
+            at_least: bounds.get(&(b, a)).map(|bound| bound.saturating_neg()),
             at_most: bounds.get(&(a, b)).copied(),
             messages: messages.get(&(a, b)).copied().unwrap_or(0),
         };
