@@ -342,12 +342,14 @@ impl Events {
             rank[life as usize] = i as u32;
         }
         drop(ranks);
-        let (times, lives) = (&self.times, &self.lives_of);
-        // Stable, so what has one stamp stays as it was read; and fast where files are in order.
+        let (times, lives, flags) = (&self.times, &self.lives_of, &self.flags);
+        // Stable, so what has one stamp stays as it was read; and fast where files are in order. Of what
+        // two handlers wrote, the line that names all its causes counts.
         self.order = (0..times.len() as u32).collect();
         self.order.sort_by_key(|&event| {
             let event = event as usize;
-            (times[event], rank[lives[event] as usize])
+            let is_less = flags[event] & COMPLETE == 0;
+            (times[event], rank[lives[event] as usize], is_less)
         });
         // Stable, so they stay as they were read.
         self.hollow.sort_by_key(|hollow| hollow.behind);

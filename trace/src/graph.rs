@@ -12,6 +12,7 @@
 //! proven. It is a graph of its own, in which only paths are looked for.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use lamport_clock::Instance;
 
@@ -206,10 +207,15 @@ impl<'a> Graph<'a> {
             let later = |stretch: &Unknown| stretch.until > a.time;
             self.events.unknown(life).find(later)
         };
+        let named = self.events.lives().iter();
+        let named = named.filter(|life| life.instance != Instance::UNKNOWN);
+        let named: HashSet<&str> = named.map(|life| &*life.process).collect();
         let mut through: Vec<Option<&Edge>> = vec![None; lives as usize];
         let mut possible: Vec<u64> = (0..lives)
             .map(|life| match first_unknown(life) {
                 _ if life == a.life || self.may_be(life, a.life) => a.time,
+                // What arrived in the one that it is may be told there.
+                _ if self.is_unsaid(life, &named) => a.time + 1,
                 Some(stretch) => stretch.after.max(a.time) + 1,
                 None => NEVER,
             })
@@ -249,6 +255,14 @@ impl<'a> Graph<'a> {
         if life == a.life {
             return Some(missing);
         }
+        if self.may_be(life, a.life) || self.is_unsaid(life, &named) {
+            let stretch = Unknown {
+                after: a.time,
+                until,
+            };
+            missing.of.push((life, stretch));
+            return Some(missing);
+        }
         for stretch in self.events.unknown(life) {
             if stretch.until > a.time && stretch.after < until {
                 let until = stretch.until.min(until);
@@ -258,14 +272,21 @@ impl<'a> Graph<'a> {
         Some(missing)
     }
 
-    /// Whether it may be the other one by another name: one that messages name and no line, without its
-    /// instance.
+    /// Whether it may be the other one by another name: of one process, and one of the two was named
+    /// without its instance. (Those of whom there are lines are runs, told apart as they began.)
     fn may_be(&self, life: u32, other: u32) -> bool {
         let lives = self.events.lives();
-        let (life_of, other) = (&lives[life as usize], &lives[other as usize]);
-        life_of.instance == Instance::UNKNOWN
-            && life_of.process == other.process
-            && self.events.of_life(life).is_empty()
+        let is_nameless = |life: u32| lives[life as usize].instance == Instance::UNKNOWN;
+        let is_run = |life: u32| is_nameless(life) && !self.events.of_life(life).is_empty();
+        lives[life as usize].process == lives[other as usize].process
+            && (is_nameless(life) || is_nameless(other))
+            && !(is_run(life) && is_run(other))
+    }
+
+    /// Whether its lines do not say which one of several of its process it is.
+    fn is_unsaid(&self, life: u32, named: &HashSet<&str>) -> bool {
+        let life = &self.events.lives()[life as usize];
+        life.instance == Instance::UNKNOWN && named.contains(&*life.process)
     }
 
     /// The first moment of each life that came after A; `None` where none is known.

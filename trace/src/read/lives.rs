@@ -4,7 +4,7 @@
 //! line says that none came before it: then the process has begun anew. Which run a message came from,
 //! nobody can tell then.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use lamport_clock::Instance;
 
@@ -20,15 +20,10 @@ pub(crate) struct Lives {
     lives: HashMap<(u32, u64), u32>,
     /// Process and instance by life.
     known: Vec<(u32, u64)>,
-    /// By process: its runs without an instance, each with its first line.
-    runs: HashMap<u32, Vec<Run>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    life: u32,
-    time: u64,
-    wall: Option<Wall>,
+    /// The processes that have runs without an instance.
+    has_runs: HashSet<u32>,
+    /// Those runs by process and their first lines: its time, and that on the wall.
+    runs: HashMap<(u32, u64, Wall), u32>,
 }
 
 impl Lives {
@@ -61,32 +56,30 @@ impl Lives {
     }
 
     /// The run that a first line without an instance begins; `goes_on`: the life has lines before it. A
-    /// second handler writes it once more, with the same time on the wall.
-    pub(super) fn begun(&mut self, life: u32, time: u64, wall: Option<Wall>, goes_on: bool) -> u32 {
+    /// second handler writes it once more, with the same time on the wall; `is_anew`: this is no such one.
+    pub(super) fn begun(
+        &mut self,
+        life: u32,
+        time: u64,
+        wall: Option<Wall>,
+        goes_on: bool,
+        is_anew: bool,
+    ) -> u32 {
         let (name, instance) = self.known[life as usize];
-        let runs = self.runs.entry(name).or_default();
-        if runs.is_empty() && goes_on {
-            // Nobody knows what its first line was.
-            let (time, wall) = (u64::MAX, None);
-            runs.push(Run { life, time, wall });
-        }
-        let is_it = |run: &&Run| run.time == time && wall.is_some() && run.wall == wall;
-        let life = match runs.iter().find(is_it) {
-            Some(run) => run.life,
+        let first = wall.map(|wall| (name, time, wall));
+        let again = first.and_then(|first| self.runs.get(&first)).copied();
+        let life = match again.filter(|_| !is_anew) {
+            Some(run) => run,
+            // The first one is the life that was named already, unless that has lines.
+            None if self.has_runs.insert(name) && !goes_on => life,
             None => {
-                // The first one is the life that was named already.
-                let life = if runs.is_empty() {
-                    life
-                } else {
-                    self.known.len() as u32
-                };
-                runs.push(Run { life, time, wall });
-                if life as usize == self.known.len() {
-                    self.known.push((name, instance));
-                }
-                life
+                self.known.push((name, instance));
+                self.known.len() as u32 - 1
             }
         };
+        if let Some(first) = first {
+            self.runs.insert(first, life);
+        }
         self.lives.insert((name, instance), life);
         life
     }

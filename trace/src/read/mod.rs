@@ -166,7 +166,10 @@ impl Reader {
             if from == life {
                 // A line before that is not before: told with the other broken rules.
                 match stamp.time.checked_sub(cause.time) {
-                    Some(0) | None => self.went_back(event, cause.time),
+                    Some(0) | None => {
+                        complete = false;
+                        self.went_back(event, cause.time);
+                    }
                     // A message to itself.
                     Some(_) if cause.arrived.is_some() => {}
                     Some(far) => match u32::try_from(far) {
@@ -176,6 +179,12 @@ impl Reader {
                     },
                 }
                 continue;
+            }
+            // The line before, or a message of another run: one of the two does not say of which run it
+            // is.
+            let is_unsaid = cause.instance == 0 || stamp.instance == 0;
+            if is_unsaid && fields.name(cause) == fields.name(stamp) {
+                complete = false;
             }
             let age = cause
                 .arrived
@@ -249,9 +258,11 @@ impl Reader {
             None => self.lives.of(process, stamp.instance),
         };
         if stamp.instance == 0 && self.begins(stream, before, fields, stamp) {
+            let goes_back = self.goes_back(stream, before, stamp);
+            let goes_on = before.is_some();
             life = self
                 .lives
-                .begun(life, stamp.time, fields.wall, before.is_some());
+                .begun(life, stamp.time, fields.wall, goes_on, goes_back);
         }
         stream.life = Some(life);
         life
@@ -265,9 +276,14 @@ impl Reader {
                 |cause: &Named| cause.arrived.is_none() && fields.name(cause) == fields.name(stamp);
             return !fields.dropped && !fields.causes.iter().any(is_own);
         }
+        self.goes_back(stream, before, stamp)
+    }
+
+    /// Whether the newest line of the stream is of that life, and later.
+    fn goes_back(&self, stream: &Stream, life: Option<u32>, stamp: &Named) -> bool {
         let newest = stream.last.filter(|_| !stream.hollow);
         let newest = newest.map(|newest| self.events.point(newest));
-        newest.is_some_and(|newest| Some(newest.life) == before && newest.time > stamp.time)
+        newest.is_some_and(|newest| Some(newest.life) == life && newest.time > stamp.time)
     }
 
     /// All are read, so it can be said who is who.

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use crate::events::NO_WALL;
 
 /// A wall clock's time, and the step that it was written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wall {
     /// Nanoseconds since 1970.
     pub(crate) at: i64,
