@@ -454,7 +454,6 @@ fn a_line_between_the_parts_of_another_is_delivered_once() {
 }
 
 #[test]
-#[ignore = "stdout and stderr of a pod are one stream"]
 fn parts_of_two_streams_of_a_pod_are_not_put_together() {
     let events = read(&["2025-11-28T12:00:00.1Z stdout P {\"lamport\":\"6@a\",\n\
         2025-11-28T12:00:00.2Z stderr F beside\n\

@@ -60,8 +60,12 @@ fn peel_one(peeled: &mut Peeled<'_>) -> bool {
         let Some(rest) = rest.strip_prefix(b" ") else {
             return false;
         };
-        if let Some((partial, rest)) = cri(rest) {
-            (peeled.partial, peeled.text) = (partial, rest);
+        if let Some((partial, text)) = cri(rest) {
+            (peeled.partial, peeled.text) = (partial, text);
+            // Both stand in one file, and each cuts its long lines into parts.
+            if peeled.stream.is_empty() {
+                peeled.stream = &rest[..b"stdout".len()];
+            }
             peeled.wall = peeled.wall.or(Some(wall));
             return true;
         }
@@ -181,8 +185,14 @@ mod tests {
                 "[pod/b-7d9/app] 2025-11-28T12:00:00.5Z tea",
                 ("b-7d9/app", at, false, "tea"),
             ),
-            ("2025-11-28T12:00:00.5Z stdout P te", ("", at, true, "te")),
-            ("2025-11-28T12:00:00.5Z stderr F a", ("", at, false, "a")),
+            (
+                "2025-11-28T12:00:00.5Z stdout P te",
+                ("stdout", at, true, "te"),
+            ),
+            (
+                "2025-11-28T12:00:00.5Z stderr F a",
+                ("stderr", at, false, "a"),
+            ),
             (
                 "Nov 28 12:00:00 host b[7]: tea",
                 ("host b[7]", None, false, "tea"),
