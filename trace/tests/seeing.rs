@@ -520,3 +520,14 @@ fn many_ways_through_unlogged_sends_are_looked_at_once() {
     text += "x 2000009@last <950000@l0\n";
     assert_eq!(followed(&[(0, &text)]).len(), 2);
 }
+
+#[test]
+fn a_forked_child_whose_first_line_is_missing_is_not_its_parent() {
+    let parent = "x 3@a <-\ny 5@a <3@a\n";
+    let first = "child 4@a;instance=000000000000000c <3@a;instance=000000000000000a;at=4\n";
+    let second = "child 6@a;instance=000000000000000c <4@a;instance=000000000000000c\n";
+    let answer = compared(&[&format!("{parent}{first}{second}")], 1, 3);
+    assert!(!matches!(answer, Answer::Before(_)), "{answer:?}");
+    let answer = compared(&[&format!("{parent}{second}")], 1, 2);
+    assert!(!matches!(answer, Answer::Before(_)), "{answer:?}");
+}

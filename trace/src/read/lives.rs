@@ -24,6 +24,8 @@ pub(crate) struct Lives {
     has_runs: HashSet<u32>,
     /// Those runs by process and their first lines: its time, and that on the wall.
     runs: HashMap<(u32, u64, Wall), u32>,
+    /// Those of which one stream has lines of both kinds: a plain log's parent and its forked child.
+    are_several: HashSet<u32>,
 }
 
 impl Lives {
@@ -53,6 +55,14 @@ impl Lives {
     pub(super) fn is(&self, life: u32, process: &str, instance: u64) -> bool {
         let (name, known) = self.known[life as usize];
         known == instance && *self.processes[name as usize] == *process
+    }
+
+    /// One stream has lines of both lives.
+    pub(super) fn stand_together(&mut self, one: u32, other: u32) {
+        let (one, other) = (self.known[one as usize], self.known[other as usize]);
+        if one.0 == other.0 && (one.1 == 0) != (other.1 == 0) {
+            self.are_several.insert(one.0);
+        }
     }
 
     /// The run that a first line without an instance begins; `goes_on`: the life has lines before it. A
@@ -85,7 +95,7 @@ impl Lives {
     }
 
     /// The lives, and which of them causes are of that name one. Where all that names an instance of a
-    /// process names the same one, what names none is of it, too; where there were several runs, of
+    /// process names the same one, what names none is of it, too, unless they stand together; where there were several runs, of
     /// none that is known.
     pub(super) fn settle(&mut self) -> (Vec<Life>, Vec<u32>, Vec<u32>) {
         let mut named: Vec<Vec<u32>> = vec![Vec::new(); self.processes.len()];
@@ -103,7 +113,7 @@ impl Lives {
         for (name, nameless) in (0..).zip(&nameless) {
             match (&nameless[..], &named[name as usize][..]) {
                 ([], _) => {}
-                ([run], [sole]) => {
+                ([run], [sole]) if !self.are_several.contains(&name) => {
                     own[*run as usize] = *sole;
                     causes[*run as usize] = *sole;
                 }

@@ -264,6 +264,9 @@ impl Reader {
                 .lives
                 .begun(life, stamp.time, fields.wall, goes_on, goes_back);
         }
+        if let Some(last) = stream.life.filter(|_| before.is_none()) {
+            self.lives.stand_together(last, life);
+        }
         stream.life = Some(life);
         life
     }
