@@ -9,6 +9,7 @@ mod events;
 mod export;
 mod follow;
 mod graph;
+mod hops;
 mod import;
 mod judge;
 mod page;
@@ -20,7 +21,8 @@ pub use self::diff::{Divergence, MaskedTexts, first_divergence};
 pub use self::events::{Cause, Counts, EventKind, Events, Life, Place, Point};
 pub use self::export::{ExportIo, Form, export};
 pub use self::follow::{Delivered, Follower};
-pub use self::graph::{Answer, Edge, Graph, Hop, Missing, Unknown};
+pub use self::graph::{Answer, Edge, Graph, Missing, Unknown};
+pub use self::hops::Hop;
 pub use self::import::Foreign;
 pub use self::judge::{
     Action, Call, History, Kind, Line, Log, Options, Outcome, Verdict, Violation, check,
