@@ -132,7 +132,9 @@ fn assert_answers(graph: &Graph<'_>, events: &Events) {
                 }
                 Answer::After(_) => assert!(reaches(graph, b, a)),
                 Answer::Same => assert_eq!(a, b),
-                Answer::Concurrent | Answer::Unknown(_) => assert!(!reached || a == b),
+                Answer::Concurrent => assert!(!reached),
+                // Of runs that can't be told apart nothing is proven.
+                Answer::Unknown(_) => {}
             }
             let other = graph.compare(b, a);
             assert_eq!(

@@ -46,6 +46,8 @@ pub struct Graph<'a> {
     pub(crate) events: &'a Events,
     /// By the time at which they were sent.
     pub(crate) edges: Vec<Edge>,
+    /// By life: whether it is several runs that can't be told apart, of which nothing is proven.
+    mixed: Vec<bool>,
 }
 
 /// How two moments stand to each other.
@@ -123,12 +125,23 @@ impl<'a> Graph<'a> {
             }
         }
         edges.sort_by_key(|edge| edge.from.time);
-        Graph { events, edges }
+        let lives = 0..events.lives().len() as u32;
+        let mixed = lives.map(|life| events.is_mixed(life)).collect();
+        Graph {
+            events,
+            edges,
+            mixed,
+        }
     }
 
     /// The events that they lead from and to.
     pub fn events(&self) -> &'a Events {
         self.events
+    }
+
+    /// Whether a message proves an order: not one from or to runs that can't be told apart.
+    pub(crate) fn proves(&self, edge: &Edge) -> bool {
+        !self.mixed[edge.from.life as usize] && !self.mixed[edge.to.life as usize]
     }
 
     /// The messages, by the time at which they were sent.
@@ -139,6 +152,16 @@ impl<'a> Graph<'a> {
     /// How A stands to B, by messages. (Of a graph [with the shared
     /// clock](Graph::with_shared_clock) only *before* and *after* mean something.)
     pub fn compare(&self, a: Point, b: Point) -> Answer {
+        let is_mixed = |point: &Point| self.mixed[point.life as usize];
+        if let Some(of) = [a, b]
+            .iter()
+            .find(|point| is_mixed(point))
+            .filter(|_| a != b)
+        {
+            let until = u64::MAX;
+            let of = vec![(of.life, Unknown { after: 0, until })];
+            return Answer::Unknown(Missing { of });
+        }
         match a.time.cmp(&b.time) {
             Ordering::Equal if a == b => Answer::Same,
             // Whatever comes later has the larger time, so none of the two can come first.
@@ -169,13 +192,11 @@ impl<'a> Graph<'a> {
             if edge.from.time >= until {
                 break;
             }
+            let is_reached = reached[edge.from.life as usize] <= edge.from.time;
             let first = &mut reached[edge.to.life as usize];
-            if edge.to.time < *first {
-                let at = edge.to.time;
-                if reached[edge.from.life as usize] <= edge.from.time {
-                    reached[edge.to.life as usize] = at;
-                    through[edge.to.life as usize] = i as u32;
-                }
+            if is_reached && edge.to.time < *first && self.proves(edge) {
+                *first = edge.to.time;
+                through[edge.to.life as usize] = i as u32;
             }
         }
         (reached, through)
@@ -215,7 +236,7 @@ impl<'a> Graph<'a> {
             .map(|life| match first_unknown(life) {
                 _ if life == a.life || self.may_be(life, a.life) => a.time,
                 // What arrived in the one that it is may be told there.
-                _ if self.is_unsaid(life, &named) => a.time + 1,
+                _ if self.is_unsaid(life, &named) || self.mixed[life as usize] => a.time + 1,
                 Some(stretch) => stretch.after.max(a.time) + 1,
                 None => NEVER,
             })
@@ -255,7 +276,8 @@ impl<'a> Graph<'a> {
         if life == a.life {
             return Some(missing);
         }
-        if self.may_be(life, a.life) || self.is_unsaid(life, &named) {
+        let is_mixed = self.mixed[life as usize];
+        if is_mixed || self.may_be(life, a.life) || self.is_unsaid(life, &named) {
             let stretch = Unknown {
                 after: a.time,
                 until,
@@ -304,7 +326,7 @@ impl<'a> Graph<'a> {
         known[b.life as usize] = Some(b.time);
         let end = self.edges.partition_point(|edge| edge.from.time < b.time);
         for edge in self.edges[..end].iter().rev() {
-            if known[edge.to.life as usize] >= Some(edge.to.time) {
+            if known[edge.to.life as usize] >= Some(edge.to.time) && self.proves(edge) {
                 let last = &mut known[edge.from.life as usize];
                 *last = (*last).max(Some(edge.from.time));
             }
@@ -314,6 +336,24 @@ impl<'a> Graph<'a> {
 }
 
 impl Events {
+    /// Whether lines that do not say their run are of several: they name a line before that is not the
+    /// one before.
+    fn is_mixed(&self, life: u32) -> bool {
+        if self.lives()[life as usize].instance != Instance::UNKNOWN {
+            return false;
+        }
+        let events = self.of_life(life).iter().copied();
+        let mut before = 0;
+        events
+            .filter(|&event| self.is_complete(event))
+            .any(|event| {
+                let named = self.previous(event).unwrap_or(0);
+                let is_of_another = named < before;
+                before = self.point(event).time;
+                is_of_another
+            })
+    }
+
     /// The time of the line before, which the event names or which is there.
     fn line_before(&self, event: u32) -> u64 {
         if let Some(previous) = self.previous(event) {

@@ -54,7 +54,7 @@ impl Graph<'_> {
         let mut hops: Vec<Hop> = Vec::new();
         for messages in 1..=most {
             let before = known.clone();
-            for edge in edges.clone() {
+            for edge in edges.clone().filter(|edge| self.proves(edge)) {
                 let (near, far) = ends(edge);
                 let is_reached =
                     before[near.life as usize].is_some_and(|time| reaches(time, near.time));

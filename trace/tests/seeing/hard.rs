@@ -199,3 +199,26 @@ fn a_forked_child_whose_first_line_is_missing_is_not_its_parent() {
     let answer = compared(&[&format!("{parent}{second}")], 1, 2);
     assert!(!matches!(answer, Answer::Before(_)), "{answer:?}");
 }
+
+#[test]
+fn a_run_whose_first_line_is_missing_is_not_of_the_one_before() {
+    let whole = "x 1@a <-\ny 5@a <1@a\nx 1@a <-\nz 3@a <1@a\n";
+    let answer = compared(&[whole], 3, 1);
+    assert!(!matches!(answer, Answer::Before(_)), "{answer:?}");
+    let answer = compared(&["x 1@a <-\ny 5@a <1@a\nz 3@a <1@a\n"], 2, 1);
+    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+    // Nor does a message through them prove anything.
+    let files = ["x 1@a <-\ny 5@a <1@a\nz 3@a <1@a\n", "p 9@b <5@a;at=8\n"];
+    let answer = compared(&files, 2, 3);
+    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+}
+
+#[test]
+fn a_file_that_begins_anew_does_not_go_on_with_the_life_of_another_file() {
+    let files = ["y 5@a <1@a\n", "x 1@a <-\nz 3@a <1@a\n"];
+    let answer = compared(&files, 2, 0);
+    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+    // A line that was stamped by hand is in nobody's chain, and makes no second run.
+    let answer = compared(&["x 1@a <-\nby hand 3@a\ny 5@a <1@a\n"], 0, 2);
+    assert!(matches!(answer, Answer::Before(_)), "{answer:?}");
+}
