@@ -8,6 +8,7 @@ mod diff;
 mod events;
 mod export;
 mod follow;
+mod gaps;
 mod graph;
 mod hops;
 mod import;
@@ -21,7 +22,8 @@ pub use self::diff::{Divergence, MaskedTexts, first_divergence};
 pub use self::events::{Cause, Counts, EventKind, Events, Life, Place, Point};
 pub use self::export::{ExportIo, Form, export};
 pub use self::follow::{Delivered, Follower};
-pub use self::graph::{Answer, Edge, Graph, Missing, Unknown};
+pub use self::gaps::Unknown;
+pub use self::graph::{Answer, Edge, Graph, Missing};
 pub use self::hops::Hop;
 pub use self::import::Foreign;
 pub use self::judge::{
