@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lamport_clock::ErrorKind;
 use serde_json::json;
@@ -271,7 +271,12 @@ fn nothing_listens_unless_it_was_asked_for() {
         names.flatten().any(|name| name.trim() == "lamport-metrics")
     };
     assert!(!listens(&quiet));
-    assert!(listens(&observed));
+    // A thread takes its name once it runs, which may be after it was started.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !listens(&observed) {
+        assert!(Instant::now() < deadline, "no thread listens");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
