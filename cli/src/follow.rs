@@ -20,7 +20,7 @@ use lamport_trace::{Delivered, Follower};
 /// How often a file is looked at that has not grown, and a signal is looked for.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// What is read at once.
+/// So many bytes are read at once.
 const GULP: usize = 1 << 16;
 
 /// What a source's thread has to say.
@@ -54,7 +54,7 @@ pub(super) fn follow(args: &Order, output: &Output, stop: &'static Stop) -> Resu
                 None => pass_on(source, &mut io::stdin().lock(), &news),
                 Some(file) => tail(source, &path, file, &news, stop),
             };
-            // Nobody is left to tell where the command has ended.
+            // If the command has ended meanwhile, nobody listens.
             let _ =
                 news.send(ended.map_or_else(|error| News::Failed(source, error), |()| News::Ended));
         });

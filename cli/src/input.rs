@@ -19,7 +19,7 @@ use lamport_clock::excerpt::quote;
 use lamport_clock::{Error, ErrorKind};
 use lamport_trace::{Events, Foreign, Place, Reader};
 
-/// What is read at once.
+/// So many bytes are read at once.
 const GULP: usize = 1 << 18;
 
 /// How often a wait for more looks up for a signal.

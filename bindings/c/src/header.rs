@@ -35,8 +35,8 @@ pub unsafe extern "C" fn lamport_clock_inject(
 }
 
 /// A message arrived with this value of the header `lamport`: moves the local clock past its stamp, and
-/// gives the stamp of that event. Where several stand in it, with commas between them, the newest that
-/// counts. On success `*stamp` is yours.
+/// gives the stamp of that event. Where several stand in it, with commas between them, each that counts
+/// moves it, the newest last. On success `*stamp` is yours.
 ///
 /// A header comes from outside: an error is worth counting, and no reason to refuse the message. Errors:
 /// INVALID_UTF8, INVALID_ARGUMENT (it is no stamp), UNTRUSTED (the clock has a key, and it is not signed

@@ -18,11 +18,11 @@ use super::{duration, positive};
 /// in its own stream. Lines are printed as they are; on a terminal a red ! stands before each whose
 /// wall clock shows less than that of one of its causes.
 ///
-/// What was found goes to standard error: how many wall clocks lie and by how much, and which lines
-/// were not understood. Exit status: 0 done, 1 a stamp breaks the clock's rules (a message that
-/// arrived before it was sent, a time that went back), 2 a file can't be read or no line has a
-/// stamp. With --json each event is an object with time, process, instance, file, line, inverted,
-/// causes and text.
+/// Standard error says what was found: how many lines have a wrong wall clock, by how much, and how
+/// many lines were not understood. Exit status: 0 done, 1 a stamp breaks the clock's rules (a
+/// message that arrived before it was sent, a time that went back), 2 a file can't be read or no
+/// line has a stamp. With --json each event is an object with time, process, instance, file, line,
+/// inverted, causes and text.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(in super::super) struct Order {
@@ -99,7 +99,7 @@ pub(in super::super) struct Explain {
     pub(in super::super) clock: bool,
 }
 
-/// What is read.
+/// The logs to read.
 #[derive(Args)]
 pub(in super::super) struct Input {
     /// Logs, in any form; - is standard input
