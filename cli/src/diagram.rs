@@ -7,7 +7,7 @@ use super::Ending;
 use super::args::Diagram;
 use super::environment;
 use super::input::{self, Texts};
-use super::order::{no_stamp, processes};
+use super::order::processes;
 use super::output::{Look, Output, counted, created, written};
 use super::stop::Stop;
 use lamport_clock::{Error, ErrorKind, Settings};
@@ -100,10 +100,7 @@ fn draw_text(files: &[String], output: &Output, stop: &Stop) -> Result<(), Endin
 }
 
 fn read(files: &[String], output: &Output, stop: &Stop) -> Result<(Events, Texts), Ending> {
-    let (mut events, texts) = input::read(files, Reader::numbering(), output, stop)?;
-    if events.is_empty() {
-        return Err(no_stamp());
-    }
+    let (mut events, texts) = input::read_stamped(files, Reader::numbering(), output, stop)?;
     look_at_walls(&mut events);
     Ok((events, texts))
 }

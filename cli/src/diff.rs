@@ -6,7 +6,6 @@ use super::Ending;
 use super::args::Diff;
 use super::explain::{MomentObject, Told};
 use super::input;
-use super::order::no_stamp;
 use super::output::{Look, Output, count};
 use super::stop::Stop;
 use lamport_clock::excerpt::escape;
@@ -49,10 +48,7 @@ pub(super) fn diff(
     let (mut runs, mut numbers) = (Vec::new(), Vec::new());
     for run in &args.runs {
         let files: Vec<String> = run.split(',').map(str::to_owned).collect();
-        let (events, mut texts) = input::read(&files, Reader::numbering(), output, stop)?;
-        if events.is_empty() {
-            return Err(no_stamp());
-        }
+        let (events, mut texts) = input::read_stamped(&files, Reader::numbering(), output, stop)?;
         let mut of_run = Vec::with_capacity(events.len());
         for event in 0..events.len() as u32 {
             if event % 4_096 == 0 && stop.requested() {

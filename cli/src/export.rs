@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Ending;
 use super::args::Export;
 use super::input::{self, Texts};
-use super::order::{no_stamp, processes};
+use super::order::processes;
 use super::output::{Lines, Output, count, counted, created};
 use super::stop::Stop;
 use lamport_clock::{Error, ErrorKind, Settings};
@@ -51,10 +51,7 @@ pub(super) fn export_to(
     stop: &Stop,
 ) -> Result<(), Ending> {
     super::refuse_connection_settings(settings, "'lamport export'", "it looks at files alone")?;
-    let (events, texts) = input::read(&args.input.files, Reader::default(), output, stop)?;
-    if events.is_empty() {
-        return Err(no_stamp());
-    }
+    let (events, texts) = input::read_stamped(&args.input.files, Reader::default(), output, stop)?;
     let to = match &args.output {
         Some(path) => Lines::to(created(path, &args.input.files)?),
         None => output.lines(),

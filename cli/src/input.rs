@@ -13,6 +13,7 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 
 use super::Ending;
+use super::order::no_stamp;
 use super::output::{Output, Progress};
 use super::stop::Stop;
 use lamport_clock::excerpt::quote;
@@ -82,6 +83,20 @@ pub(super) fn read(
         joined: Vec::new(),
     };
     Ok((reader.finish(), texts))
+}
+
+/// The same for what can do nothing without a stamp.
+pub(super) fn read_stamped(
+    paths: &[String],
+    reader: Reader,
+    output: &Output,
+    stop: &Stop,
+) -> Result<(Events, Texts), Ending> {
+    let (events, texts) = read(paths, reader, output, stop)?;
+    match events.is_empty() {
+        true => Err(no_stamp()),
+        false => Ok((events, texts)),
+    }
 }
 
 fn read_one(
