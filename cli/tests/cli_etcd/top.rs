@@ -84,7 +84,9 @@ fn a_key_or_ctrl_c_ends_the_screen_and_the_terminal_is_as_before() {
     for key in ["q", "\x03"] {
         // A terminal of its own, and what its keyboard is like afterwards.
         let program = env!("CARGO_BIN_EXE_lamport");
-        let line = format!("{program} top --store {store}; echo \"status $?\"; stty -a");
+        // Ctrl-C reaches the shell as well, and dash would end with it: it has to stay.
+        let line =
+            format!("trap : INT; {program} top --store {store}; echo \"status $?\"; stty -a");
         let mut command = Command::new("script");
         command.args(["-qec", &line, "/dev/null"]);
         command.env("TERM", "xterm").stdin(Stdio::piped());
