@@ -41,7 +41,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel sdist c install uninstall tools format clean
+.PHONY: help run test chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel sdist c install uninstall tools docs package format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -144,7 +144,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(CARGO) clippy --package lamport-clock --no-default-features -- -D warnings
 	$(CARGO) clippy --package lamport-clock --features tracing-subscriber --all-targets -- -D warnings
 	# Links in the docs that lead nowhere.
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --package lamport-clock
+	$(MAKE) --no-print-directory docs
 	$(CARGO) deny --workspace --locked check licenses bans sources
 	if $(CARGO) tree --package lamport-clock --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic|serde|tracing) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
@@ -191,6 +191,12 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	fi
 	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc bindings/c/build.sh tests/chaos/fetch_etcd.sh .ci/run
 	echo 'lint: all clean'
+
+docs: $(TOOLS)/.ready  ## The pages of the Rust crates, as docs.rs would build them, in target/doc
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --all-features --package lamport-clock --package lamport-trace
+
+package: $(TOOLS)/.ready  ## What crates.io would get of each crate, packed and built from that, in target/package
+	@$(CARGO) publish --dry-run --locked --workspace --exclude lamport-clock-c --exclude lamport-clock-host --exclude lamport-clock-python
 
 format:  ## Format all code
 	@$(CARGO) fmt --all

@@ -25,6 +25,25 @@
 //! regression (at `warn` and `info`), and refused messages (at `debug`). With `tracing-subscriber` a
 //! `JsonLayer` writes a program's own events as lines that name their causes, as [`LocalClock::log`] does.
 //!
+//! # Every public type, by purpose
+//!
+//! | purpose | types |
+//! |---|---|
+//! | values | [`Time`], [`ProcessId`], [`Instance`], [`Stamp`] |
+//! | a clock without a store | [`LocalClock`]; [`blocking::LocalClock`], which may cross a fork |
+//! | messages and lines of a log | [`Message`], [`Header`], [`Arrival`], [`Line`], [`JsonLayer`] |
+//! | the shared clock | [`SharedClock`], [`Update`], [`Reservation`], [`Observed`], [`Holder`], [`SyncStats`] |
+//! | following and looking back | [`Watch`], [`WatchEvent`], [`History`], [`Record`], [`Server`] |
+//! | a store that lost times | [`RepairPlan`] |
+//! | without async | [`blocking::SharedClock`], [`blocking::Watch`], [`blocking::Call`], [`blocking::Closer`] |
+//! | settings | [`Config`], [`Settings`], [`Setting`], [`Value`], [`Kind`], [`parse_duration`] |
+//! | where and as whom | [`StoreUri`], [`Address`], [`Node`], [`Nodes`], [`Credentials`], [`Secret`], [`Tls`] |
+//! | errors | [`Error`], [`ErrorKind`], [`Result`] |
+//! | forks | [`fork::Generation`] |
+//! | a store of one's own | [`store::Store`], [`store::Changes`], [`store::StoreFuture`], [`store::Failure`], [`store::Outcome`] |
+//! | the stores there are | [`store::EtcdStore`], [`store::MemoryStore`], [`store::mvcc::Mvcc`] |
+//! | transactions and replies as values | the module [`protocol`] |
+//!
 //! Where the record lives is named by one URI in every language: `memory:` or
 //! `etcd://host:port,host:port/key`; see [`Config`].
 

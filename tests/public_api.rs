@@ -38,6 +38,34 @@ fn the_public_api_is_the_one_that_is_listed() {
 }
 
 #[test]
+fn the_first_page_names_every_type() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = fs::read_to_string(root.join("src/lib.rs")).unwrap();
+    let page = source.lines().filter(|line| line.starts_with("//!"));
+    let page: String = page.collect();
+    let mut seen = 0;
+    for line in fs::read_to_string(root.join(LIST)).unwrap().lines() {
+        let (path, item) = line.split_once(": ").unwrap();
+        let name = path.strip_prefix("lamport_clock::").unwrap();
+        let is_type = ["pub struct ", "pub enum ", "pub trait ", "pub type "]
+            .iter()
+            .any(|kind| {
+                item.trim_start_matches("#[non_exhaustive] ")
+                    .starts_with(kind)
+            });
+        // The module is one entry: few need its types, and they need all of them.
+        if is_type && !name.starts_with("protocol::") {
+            seen += 1;
+            assert!(
+                page.contains(&format!("[`{name}`]")),
+                "src/lib.rs does not list {name}"
+            );
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+#[test]
 fn the_list_knows_what_users_do() {
     let source = r"
         mod inner;

@@ -285,6 +285,12 @@ fn versions_agree() {
         read("CHANGELOG.md").contains(&format!("## {version}")),
         "CHANGELOG.md has no entry for {version}"
     );
+    // A published crate asks for its siblings by version.
+    for (manifest, sibling) in [("cli", "clock"), ("cli", "trace"), ("trace", "clock")] {
+        let asked = format!("lamport-{sibling} = {{ version = \"{version}\", path");
+        let manifest = read(&format!("{manifest}/Cargo.toml"));
+        assert!(manifest.contains(&asked), "no {asked}");
+    }
     // The wheel takes its version from the crate; a second copy would only drift.
     assert!(read("pyproject.toml").contains("dynamic = [\"version\"]"));
     assert!(read("bindings/python/Cargo.toml").contains("version.workspace = true"));
