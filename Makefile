@@ -195,7 +195,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 docs: $(TOOLS)/.ready  ## The pages of the Rust crates, as docs.rs would build them, in target/doc
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --all-features --package lamport-clock --package lamport-trace
 
-package: $(TOOLS)/.ready  ## What crates.io would get of each crate, packed and built from that, in target/package
+package: $(TOOLS)/.ready  ## What would be published of each crate, packed and built from that, in target/package
 	@$(CARGO) publish --dry-run --locked --workspace --exclude lamport-clock-c --exclude lamport-clock-host --exclude lamport-clock-python
 
 format:  ## Format all code

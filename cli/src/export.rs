@@ -11,7 +11,7 @@ use super::stop::Stop;
 use lamport_clock::{Error, ErrorKind, Settings};
 use lamport_trace::{Description, Events, ExportIo, Form, Graph, Reader, broken, describe, export};
 
-/// What was written into the file that -o names.
+/// With `--json`: how much an export to a file wrote.
 #[derive(Serialize)]
 struct WrittenObject {
     form: &'static str,

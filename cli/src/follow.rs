@@ -20,7 +20,7 @@ use lamport_trace::{Delivered, Follower};
 /// How often a file is looked at that has not grown, and a signal is looked for.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// So many bytes are read at once.
+/// The size of the buffer for one read, in bytes.
 const GULP: usize = 1 << 16;
 
 /// What a source's thread has to say.

@@ -20,7 +20,7 @@ use lamport_clock::excerpt::quote;
 use lamport_clock::{Error, ErrorKind};
 use lamport_trace::{Events, Foreign, Place, Reader};
 
-/// So many bytes are read at once.
+/// The size of the buffer for one read, in bytes.
 const GULP: usize = 1 << 18;
 
 /// How often a wait for more looks up for a signal.

@@ -323,7 +323,7 @@ impl Follower {
         let Some(next) = next.filter(is_silent).filter(|_| depth > 0) else {
             return Some((life, time));
         };
-        // What is not out ends the search, so whatever it has come by before was.
+        // A line that is not printed yet ends the search. So one that was met before is printed.
         if !found_out.insert((life, time)) {
             return None;
         }

@@ -56,7 +56,7 @@ impl Events {
         let events = self.of_life(life).iter().map(Some).chain([None]);
         events.filter_map(move |event| {
             let Some(&event) = event else {
-                // Whoever has logged its last line may have gone on.
+                // After its last line a process may have done more, without a word of it.
                 return Some(Unknown {
                     after: known_until,
                     until: u64::MAX,
