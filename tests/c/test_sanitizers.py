@@ -135,10 +135,10 @@ def test_what_a_program_does_wrong_is_seen(
 def test_forks_make_no_memory_error(library: Library, name: str, tmp_path: Path) -> None:
     # With the runtime of Rust's own toolchain: in a child of a process with several threads that of
     # older compilers (GCC 12) waits for ever for a lock of its own allocator.
-    sysroot = subprocess.run(
-        ["rustc", "--print", "sysroot"], capture_output=True, text=True, timeout=LIMIT, check=True
+    libraries = subprocess.run(
+        ["rustc", "--print", "target-libdir"], capture_output=True, text=True, timeout=LIMIT, check=True
     )
-    runtimes = sorted(Path(sysroot.stdout.strip()).glob("lib/rustlib/*/lib/librustc*_rt.asan.a"))
+    runtimes = sorted(Path(libraries.stdout.strip()).glob("librustc*_rt.asan.a"))
     assert runtimes, "this Rust toolchain brings no AddressSanitizer"
     unit, program = tmp_path / f"{name}.o", tmp_path / name
     compiler = os.environ.get("CC", "cc")
