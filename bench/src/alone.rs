@@ -17,6 +17,7 @@ use crate::{Failure, Options, load};
 struct Latencies {
     update: Vec<f64>,
     bare: Vec<f64>,
+    guarded: Vec<f64>,
     get_put: Vec<f64>,
 }
 
@@ -53,17 +54,22 @@ fn on_member(options: &Options, etcd: &Etcd, member: usize) -> Result<Vec<Round>
     let store = format!("{uri}/bench/python");
     let mut python = options.python("alone.py", &[&store, &member])?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let (clock, mut bare, mut get_put) = runtime.block_on(async {
+    let (clock, mut bare, mut guarded, mut get_put) = runtime.block_on(async {
         let config = load::config(&format!("{uri}/bench/ours"), "bench-node")?;
         let clock = SharedClock::connect(config).await?;
         let bare = Naive::connect(&member, "/bench/bare", "bench-node").await?;
+        let guarded = Naive::connect(&member, "/bench/guarded", "bench-node").await?;
         let get_put = Naive::connect(&member, "/bench/loop", "bench-node").await?;
-        Ok::<_, Failure>((clock, bare, get_put))
+        Ok::<_, Failure>((clock, bare, guarded, get_put))
     })?;
     let calls = if options.quick { 100 } else { 300 };
     let mut rounds = Vec::new();
     for round in 0..=options.rounds() {
-        let rust = runtime.block_on(in_turns(&clock, &mut bare, &mut get_put, calls))?;
+        let rust = runtime.block_on(in_turns(
+            &clock,
+            [&mut bare, &mut guarded, &mut get_put],
+            calls,
+        ))?;
         let python = match &mut python {
             Some(python) => Some(python.ask(&calls.to_string())?),
             None => None,
@@ -84,6 +90,7 @@ fn figures(report: &mut Report, role: &str, rounds: &[Round]) {
         };
         figure("update", |round| &round.0.update);
         figure("bare transaction", |round| &round.0.bare);
+        figure("its transaction", |round| &round.0.guarded);
         figure("get + put", |round| &round.0.get_put);
     }
 }
@@ -119,6 +126,9 @@ fn ratios(report: &mut Report, role: &str) {
     let bare = Target::AtMost(1.08);
     ratio("update", "bare transaction", "p50", Some(bare));
     ratio("update", "bare transaction", "p99", None);
+    // What of that is etcd's, and what is ours.
+    ratio("its transaction", "bare transaction", "p50", None);
+    ratio("update", "its transaction", "p50", None);
     ratio("update", "get + put", "p50", None);
     ratio("update", "get + put", "p99", None);
     // How far ahead of the script anything can be that writes once.
@@ -128,8 +138,7 @@ fn ratios(report: &mut Report, role: &str) {
 /// One call of each after the other, so often: whatever slows the machine meets all three.
 async fn in_turns(
     clock: &SharedClock,
-    bare: &mut Naive,
-    get_put: &mut Naive,
+    [bare, guarded, get_put]: [&mut Naive; 3],
     calls: usize,
 ) -> Result<Latencies, Failure> {
     let mut latencies = Latencies::default();
@@ -143,6 +152,12 @@ async fn in_turns(
             return Err("somebody else wrote the record of the bare transaction".into());
         }
         latencies.bare.push(milliseconds(begin.elapsed()));
+
+        let begin = Instant::now();
+        if !guarded.guarded().await? {
+            return Err("somebody else wrote the keys of the update's transaction".into());
+        }
+        latencies.guarded.push(milliseconds(begin.elapsed()));
 
         let begin = Instant::now();
         get_put.get_and_put().await?;

@@ -178,7 +178,7 @@ impl Lab {
         let key = self.key();
         let members = self.addresses();
         let own = members[0].as_str();
-        if plan.way == Way::Ours {
+        if matches!(plan.way, Way::Ours | Way::Take) {
             self.create(&key)?;
         }
         let mut workers = Lab::crowd(plan, &key, &members)?;
@@ -210,7 +210,7 @@ impl Lab {
         drop(workers);
         let written = match plan.way {
             Way::Ours => self.runtime.block_on(Written::read(own, &key, begin))?,
-            Way::Naive | Way::Put => Written::default(),
+            Way::Naive | Way::Put | Way::Take => Written::default(),
         };
         let latencies: Vec<f64> = all.iter().flat_map(|done| done.latencies.clone()).collect();
         let updates = latencies.len() as f64;

@@ -1,5 +1,5 @@
 //! Many processes that compete for one clock in a closed loop, beside as many that do one
-//! unconditional put each, which is the limit, and beside the naive loop.
+//! unconditional put each, which is the limit, beside our transactions alone, and beside the naive loop.
 
 use crate::crowd::{Lab, Outcome, Plan};
 use crate::report::{Report, Target};
@@ -26,6 +26,7 @@ struct Rounds {
     ours: Vec<Outcome>,
     ticking: Vec<Outcome>,
     puts: Vec<Outcome>,
+    takes: Vec<Outcome>,
     naive: Vec<Outcome>,
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Fail
             let plan = |way| Plan::closed_loop(way, processes, seconds * part);
             crowd.ours.push(lab.run(&plan(Way::Ours))?);
             crowd.puts.push(lab.run(&plan(Way::Put))?);
+            crowd.takes.push(lab.run(&plan(Way::Take))?);
             if processes <= MOST_NAIVE {
                 crowd.naive.push(lab.run(&plan(Way::Naive))?);
             }
@@ -57,6 +59,7 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Result<(), Fail
     for ((processes, _), crowd) in CROWDS.into_iter().zip(&crowds) {
         figures(report, "ours", processes, &crowd.ours);
         figures(report, "put", processes, &crowd.puts);
+        figures(report, "take", processes, &crowd.takes);
         if processes <= MOST_NAIVE {
             figures(report, "naive", processes, &crowd.naive);
         }
@@ -125,11 +128,15 @@ fn round_trips(report: &mut Report, processes: usize, crowd: &Rounds) {
 }
 
 fn ratios(report: &mut Report, processes: usize) {
-    let ours = |what: &str| format!("ours x{processes}, {what}");
+    let of = |way: &str, what: &str| format!("{way} x{processes}, {what}");
     let mut ratio = |peer: &str, what: &str, target| {
         let name = format!("x{processes}: {what} / {peer}");
-        let under = format!("{peer} x{processes}, {what}");
-        report.ratio(&name, &ours(what), &under, target);
+        report.ratio(&name, &of("ours", what), &of(peer, what), target);
+        // What of it is etcd's.
+        if peer == "put" {
+            let name = format!("x{processes}: {what} of our transactions alone / {peer}");
+            report.ratio(&name, &of("take", what), &of(peer, what), None);
+        }
     };
     let (rate, p99) = match processes {
         1 => (None, None),
