@@ -227,19 +227,20 @@ impl Question {
     /// what the transaction did then.
     fn answer(&self, reply: &Reply) -> Answer {
         let branch = self.transaction.branch(reply.succeeded);
-        let keys = &self.seen.keys;
-        let mut before = match branch.starts_with(&read_all(keys)) {
-            true => Arc::new(Snapshot::empty(keys)),
-            false => self.seen.clone(),
-        };
-        for entry in &reply.entries {
-            Arc::make_mut(&mut before).set(&entry.key, Some(entry.clone()));
+        let record = &self.seen.keys.record;
+        // Who reads the record reads all.
+        let reads_all =
+            matches!(branch.first(), Some(Operation::Get(range)) if range.start == *record);
+        let mut before = Snapshot::clone(&self.seen);
+        match reads_all {
+            true => before.show_all(&reply.entries),
+            false => before.show(&reply.entries),
         }
-        let mut after = Snapshot::clone(&before);
+        let mut after = before.clone();
         after.cluster = reply.cluster;
         after.perform(branch, reply.revision);
         Answer {
-            before,
+            before: Arc::new(before),
             after: Arc::new(after),
             wrote: branch.iter().any(|done| !matches!(done, Operation::Get(_))),
             certain: true,

@@ -1,6 +1,5 @@
 //! All that one transaction showed of the shared clock, at one revision.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,12 +22,11 @@ pub struct Snapshot {
     pub cluster: u64,
     /// The store's revision.
     pub revision: u64,
-    /// The clock's keys that there are.
-    entries: BTreeMap<Vec<u8>, Entry>,
-    /// What their values say.
-    record: Result<Option<Record>>,
-    base: Result<Option<Base>>,
-    taken: Option<Taken>,
+    /// The clock's keys that there are, in order.
+    entries: Vec<Arc<Entry>>,
+    /// What the two say that most updates leave as they are.
+    record: Result<Option<Arc<Record>>>,
+    base: Result<Option<Arc<Base>>>,
 }
 
 /// A key that there is not, as a store compares it.
@@ -47,10 +45,9 @@ impl Snapshot {
             keys: keys.clone(),
             cluster: 0,
             revision: 0,
-            entries: BTreeMap::new(),
+            entries: Vec::new(),
             record: Ok(None),
             base: Ok(None),
-            taken: None,
         }
     }
 
@@ -59,10 +56,28 @@ impl Snapshot {
         let mut snapshot = Snapshot::empty(keys);
         snapshot.revision = reply.revision;
         snapshot.cluster = reply.cluster;
-        for entry in &reply.entries {
-            snapshot.set(&entry.key, Some(entry.clone()));
-        }
+        snapshot.show(&reply.entries);
         snapshot
+    }
+
+    /// Every key of the clock that there is, as a transaction found them: others are gone.
+    pub(super) fn show_all(&mut self, found: &[Entry]) {
+        let is_gone = |known: &&Arc<Entry>| !found.iter().any(|entry| entry.key == known.key);
+        let gone: Vec<_> = self.entries.iter().filter(is_gone).cloned().collect();
+        for entry in gone {
+            self.set(&entry.key, None);
+        }
+        self.show(found);
+    }
+
+    /// Some keys of the clock, as a transaction found them. Most are as they were, and what these say
+    /// is known.
+    pub(super) fn show(&mut self, found: &[Entry]) {
+        for entry in found {
+            if self.get(&entry.key) != Some(entry) {
+                self.set(&entry.key, Some(entry.clone()));
+            }
+        }
     }
 
     /// The same at `revision`, since when nobody has written: a reply bears the store's newest one.
@@ -108,24 +123,33 @@ impl Snapshot {
         let keys = &self.keys;
         let value = entry.as_ref().map(|entry| &*entry.value);
         if key == keys.record {
-            let read = |bytes| read_record(bytes, keys);
+            let read = |bytes| read_record(bytes, keys).map(Arc::new);
             self.record = value.map(read).transpose();
         } else if key == keys.base {
-            let read = |bytes| Base::parse(bytes, keys);
+            let read = |bytes| Base::parse(bytes, keys).map(Arc::new);
             self.base = value.map(read).transpose();
-        } else if key == keys.taken {
-            self.taken = value.and_then(Taken::parse);
-        } else if keys.bit_of(key).is_none() {
+        } else if key != keys.taken && keys.bit_of(key).is_none() {
             return;
         }
-        match entry {
-            Some(entry) => self.entries.insert(key.to_vec(), entry),
-            None => self.entries.remove(key),
-        };
+        match (self.find(key), entry) {
+            (Ok(at), Some(entry)) => self.entries[at] = Arc::new(entry),
+            (Err(at), Some(entry)) => self.entries.insert(at, Arc::new(entry)),
+            (Ok(at), None) => drop(self.entries.remove(at)),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// Where a key is, or would be.
+    fn find(&self, key: &[u8]) -> std::result::Result<usize, usize> {
+        self.entries.binary_search_by(|entry| (*entry.key).cmp(key))
+    }
+
+    fn get(&self, key: &[u8]) -> Option<&Entry> {
+        Some(&self.entries[self.find(key).ok()?])
     }
 
     fn entry(&self, key: &[u8]) -> &Entry {
-        self.entries.get(key).unwrap_or(&ABSENT)
+        self.get(key).unwrap_or(&ABSENT)
     }
 
     /// The base's key as the store has it.
@@ -136,6 +160,11 @@ impl Snapshot {
     /// The key `taken` as the store has it.
     pub(super) fn taken(&self) -> &Entry {
         self.entry(&self.keys.taken)
+    }
+
+    /// What the newest take says of itself; `None` if there is none, or if it can't be read.
+    pub(super) fn taker(&self) -> Option<Taken> {
+        Taken::parse(&self.taken().value)
     }
 
     /// Where the shared clock stands: the highest time that was taken. `None` if nobody has created
@@ -153,10 +182,10 @@ impl Snapshot {
             return Err(is_foreign(weight));
         }
         let base = self.base.as_ref().map_err(Error::clone)?;
-        let base = match (base, self.entries.get(&keys.taken)) {
+        let base = match (base, self.get(&keys.taken)) {
             (None, None) => return Ok(None),
             (Some(_), None) => return lost(&keys.taken, "is gone"),
-            (None, Some(taken)) if self.taken.is_none() => return Err(is_foreign(taken)),
+            (None, Some(taken)) if self.taker().is_none() => return Err(is_foreign(taken)),
             (None, Some(_)) => return lost(&keys.base, "is gone"),
             (Some(base), Some(_)) => base,
         };
@@ -181,10 +210,10 @@ impl Snapshot {
     /// over or deleted, however the clock stands.
     pub(super) fn refuse_foreign(&self) -> Result<()> {
         self.record()?;
-        match (self.clock(), self.entries.get(&self.keys.taken)) {
+        match (self.clock(), self.get(&self.keys.taken)) {
             (Err(error), _) if error.kind() == ErrorKind::Corrupt => Err(error),
             // Without a base that knows it, nothing says whose it is.
-            (Err(_), Some(taken)) if self.taken.is_none() => Err(is_foreign(taken)),
+            (Err(_), Some(taken)) if self.taker().is_none() => Err(is_foreign(taken)),
             _ => Ok(()),
         }
     }
@@ -201,7 +230,7 @@ impl Snapshot {
     pub fn record(&self) -> Result<Option<&Record>> {
         self.record
             .as_ref()
-            .map(Option::as_ref)
+            .map(Option::as_deref)
             .map_err(Error::clone)
     }
 
@@ -212,7 +241,7 @@ impl Snapshot {
 
     /// What lies under the base's key, if it can be read.
     pub fn base(&self) -> Option<&Base> {
-        self.base.as_ref().ok()?.as_ref()
+        self.base.as_ref().ok()?.as_deref()
     }
 
     /// The newest repair.
@@ -234,8 +263,8 @@ impl Snapshot {
 
     /// The weights that there are, by their power of two.
     pub(super) fn weights(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        let entries = self.entries.values();
-        entries.filter_map(|entry| Some((self.keys.bit_of(&entry.key)?, entry)))
+        let entries = self.entries.iter();
+        entries.filter_map(|entry| Some((self.keys.bit_of(&entry.key)?, &**entry)))
     }
 
     /// Compares that hold as long as nobody has written `record`, `base` or `taken`.
@@ -247,7 +276,7 @@ impl Snapshot {
         // Of those written together the base is enough: it names its writer.
         let keys = [&keys.record, &keys.taken, &keys.base];
         let mut compares: Vec<Compare> = keys.map(|key| self.is_unchanged(key)).into();
-        let newest = keys.into_iter().filter_map(|key| self.entries.get(key));
+        let newest = keys.into_iter().filter_map(|key| self.get(key));
         if let Some(newest) = newest.max_by_key(|entry| entry.mod_revision) {
             compares.push(Compare::Value(newest.key.clone(), newest.value.clone()));
         }
@@ -273,7 +302,7 @@ impl Snapshot {
 
     /// The newest revision that wrote any key of the clock; 0: there is none.
     pub fn written_at(&self) -> u64 {
-        let entries = self.entries.values();
+        let entries = self.entries.iter();
         entries.map(|entry| entry.mod_revision).max().unwrap_or(0)
     }
 }
@@ -282,7 +311,7 @@ impl Snapshot {
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cluster {:x} @{} ", self.cluster, self.revision)?;
-        f.debug_list().entries(self.entries.values()).finish()
+        f.debug_list().entries(&self.entries).finish()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Snapshot;
 use crate::clock::{Instance, Time};
 use crate::error::{Error, Result};
-use crate::protocol::keys::Base;
+use crate::protocol::keys::{Base, Taken};
 use crate::protocol::record::Record;
 
 /// The holder of a time.
@@ -35,17 +35,17 @@ pub struct Observed {
 impl Snapshot {
     /// What a legacy writer wrote: nobody else writes the record without the base.
     fn legacy_record(&self) -> Option<&Record> {
-        let record = self.record.as_ref().ok()?.as_ref();
+        let record = self.record.as_ref().ok()?.as_deref();
         record.filter(|_| self.recorded_at() != self.based().mod_revision)
     }
 
     /// The record of a legacy writer that a fold found above all takes, as long as nobody took since.
-    fn folded_legacy(&self) -> Option<&Record> {
-        let (record, base) = (self.record.as_ref().ok()?.as_ref()?, self.base()?);
+    fn folded_legacy(&self, taken: Option<&Taken>) -> Option<&Record> {
+        let (record, base) = (self.record.as_ref().ok()?.as_deref()?, self.base()?);
         let is_fold = base.count == 0
             && self.recorded_at() == self.based().mod_revision
             && base.taken == self.taken().version;
-        let by_taker = self.taken.as_ref().is_none_or(|taken| {
+        let by_taker = taken.is_none_or(|taken| {
             let name = (&taken.process, Some(taken.real_timestamp));
             name == (&record.process_id, record.real_timestamp)
         });
@@ -68,9 +68,10 @@ impl Snapshot {
         if base.count > 0 && self.based().mod_revision >= self.taken().mod_revision {
             return Some(self.observed_base(base));
         }
-        Some(match self.folded_legacy() {
+        let taken = self.taker();
+        Some(match self.folded_legacy(taken.as_ref()) {
             Some(record) => self.observed_legacy(record),
-            None => self.observed_take(clock),
+            None => self.observed_take(clock, taken),
         })
     }
 
@@ -80,7 +81,7 @@ impl Snapshot {
     /// [`ErrorKind::Corrupt`](crate::ErrorKind) if what it wrote can't be read.
     pub fn update(&self) -> Result<Option<Observed>> {
         if self.based().mod_revision == self.revision {
-            let base = self.base.as_ref().map_err(Error::clone)?.as_ref();
+            let base = self.base.as_ref().map_err(Error::clone)?.as_deref();
             let update = base.filter(|base| base.count > 0);
             return Ok(update.map(|base| self.observed_base(base)));
         }
@@ -88,8 +89,9 @@ impl Snapshot {
             let Some(clock) = self.clock()? else {
                 return Ok(None);
             };
-            let update = self.observed_take(clock);
-            let void = self.taken.as_ref().is_some_and(|taken| {
+            let taken = self.taker();
+            let update = self.observed_take(clock, taken.clone());
+            let void = taken.is_some_and(|taken| {
                 // A record that can't be read leaves nobody a time.
                 let recorded = self.recorded().unwrap_or(Time::MAX);
                 taken.count == 0 || is_void(update.first, taken.local, taken.attempt, recorded)
@@ -117,11 +119,11 @@ impl Snapshot {
         if let Some(record) = legacy.filter(|record| record.value == value) {
             return record.clone();
         }
-        let taken = self.taken.as_ref();
+        let taken = self.taker();
         Record {
             value,
-            process_id: taken.map_or_else(String::new, |taken| taken.process.clone()),
-            real_timestamp: taken.map(|taken| taken.real_timestamp),
+            real_timestamp: taken.as_ref().map(|taken| taken.real_timestamp),
+            process_id: taken.map_or_else(String::new, |taken| taken.process),
         }
     }
 
@@ -141,15 +143,14 @@ impl Snapshot {
         }
     }
 
-    fn observed_take(&self, clock: Time) -> Observed {
-        let taken = self.taken.as_ref();
-        let count = taken.map_or(1, |taken| taken.count.max(1));
+    fn observed_take(&self, clock: Time, taken: Option<Taken>) -> Observed {
+        let count = taken.as_ref().map_or(1, |taken| taken.count.max(1));
         Observed {
             first: Time::saturating((clock.get() + 1).saturating_sub(count)),
             value: clock,
-            process: taken.map_or_else(String::new, |taken| taken.process.clone()),
-            instance: taken.map(|taken| taken.instance),
-            real_timestamp: taken.map(|taken| taken.real_timestamp),
+            instance: taken.as_ref().map(|taken| taken.instance),
+            real_timestamp: taken.as_ref().map(|taken| taken.real_timestamp),
+            process: taken.map_or_else(String::new, |taken| taken.process),
             revision: self.taken().mod_revision,
         }
     }

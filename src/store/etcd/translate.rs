@@ -121,7 +121,8 @@ pub(super) fn signed(revision: u64) -> i64 {
 
 /// The end of a range for etcd; `None` for one key alone, which needs no range permission.
 pub(super) fn end(range: &KeyRange) -> Option<Vec<u8>> {
-    (*range != KeyRange::key(&range.start)).then(|| range.end.clone())
+    let is_one = range.end.strip_prefix(&*range.start) == Some(&[0]);
+    (!is_one).then(|| range.end.clone())
 }
 
 fn compare(compare: &Compare) -> EtcdCompare {
