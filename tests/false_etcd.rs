@@ -3,7 +3,7 @@
 #![cfg(feature = "etcd")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use lamport_clock::protocol::{At, KeyRange, Operation, Transaction};
@@ -317,6 +317,38 @@ async fn answers_that_lead_nowhere_are_asked_for_ever_more_seldom() {
         "{} calls in two seconds",
         server.asked()
     );
+}
+
+/// As etcd 3.5.28 to 3.5.31 do with users that are not root.
+#[tokio::test]
+async fn a_member_that_refuses_its_status_is_found_well_again_and_the_refusal_is_explained() {
+    let down = Arc::new(AtomicBool::new(true));
+    let is_down = down.clone();
+    let first = FalseEtcd::start(move |method, _| match method {
+        "Maintenance/Status" => vec![Say::Status(7, "etcdserver: permission denied")],
+        _ if is_down.load(Ordering::SeqCst) => vec![Say::Status(14, "etcdserver: no leader")],
+        _ => vec![Say::Message(range_response(9, &[]))],
+    })
+    .await;
+    let second = FalseEtcd::start(|_, _| vec![Say::Message(range_response(9, &[]))]).await;
+    let members = [&first, &second].map(|server| server.address().parse().unwrap());
+    let store = EtcdStore::new(&members, &first.config("5s")).unwrap();
+    let range = KeyRange::key(b"/c");
+    store.read(&range, At::Now, WITHIN).await.unwrap_err();
+    store.read(&range, At::Now, WITHIN).await.unwrap();
+    assert_eq!(store.location(), second.address());
+    down.store(false, Ordering::SeqCst);
+    let returned = async {
+        while store.location() != first.address() {
+            store.read(&range, At::Now, WITHIN).await.unwrap();
+        }
+    };
+    tokio::time::timeout(WITHIN, returned).await.unwrap();
+    let error = store.server(WITHIN).await.unwrap_err().error;
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    let message = error.to_string();
+    assert!(message.contains("to root alone"), "{message}");
+    assert_eq!(store.location(), first.address());
 }
 
 #[tokio::test]

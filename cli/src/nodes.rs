@@ -25,7 +25,7 @@ struct Row {
     answers: bool,
     error: Option<String>,
     version: Option<String>,
-    /// What is known against the version.
+    /// What is known against the version, or why it answers and does not tell one.
     advice: Vec<String>,
 }
 
@@ -43,9 +43,12 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
             // This node is not asked at all, such as one that the password may not travel to.
             Err(error) => Err(Ending::Failed(error)),
         };
-        let (error, server) = match outcome {
-            Ok(clock) => (None, about(&clock, stop)?),
-            Err(Ending::Failed(error)) => (Some(error), Server::default()),
+        let (error, version, advice) = match outcome {
+            Ok(clock) => match about(&clock, stop)? {
+                Ok(server) => (None, server.version.clone(), faults::known(&server)),
+                Err(error) => (None, String::new(), vec![format!("no version: {error}")]),
+            },
+            Err(Ending::Failed(error)) => (Some(error), String::new(), Vec::new()),
             Err(ending) => return Err(ending),
         };
         rows.push(Row {
@@ -54,8 +57,8 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
             own,
             answers: error.is_none(),
             error: error.map(|error| error.to_string()),
-            advice: faults::known(&server),
-            version: Some(server.version).filter(|version| !version.is_empty()),
+            advice,
+            version: Some(version).filter(|version| !version.is_empty()),
         });
     }
     let answering = rows.iter().filter(|row| row.answers).count();
@@ -72,11 +75,11 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
     Ok(())
 }
 
-/// What it tells of itself; a node that only answers has answered.
-fn about(clock: &SharedClock, stop: &Stop) -> Result<Server, Ending> {
+/// What it tells of itself, or why it does not; a node that only answers has answered.
+fn about(clock: &SharedClock, stop: &Stop) -> Result<Result<Server, Error>, Ending> {
     match stop.outcome(clock.begin(|clock| async move { clock.server().await })?) {
-        Ok(server) => Ok(server.unwrap_or_default()),
-        Err(Ending::Failed(_)) => Ok(Server::default()),
+        Ok(server) => Ok(Ok(server.unwrap_or_default())),
+        Err(Ending::Failed(error)) => Ok(Err(error)),
         Err(ending) => Err(ending),
     }
 }
@@ -166,22 +169,16 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
         ))?;
     }
     // Members of one version share their faults.
-    let mut told: Vec<&str> = Vec::new();
+    let mut told = Vec::new();
     for row in rows {
-        let Some(version) = row
-            .version
-            .as_deref()
-            .filter(|version| !told.contains(version))
-        else {
-            continue;
+        let about = match &row.version {
+            Some(version) if told.contains(&version) => continue,
+            Some(version) => format!("etcd {}", escape(version)),
+            None => name(row),
         };
-        told.push(version);
+        told.extend(&row.version);
         for advice in &row.advice {
-            let line = output.paint(
-                Look::Yellow,
-                format_args!("etcd {}: {advice}", escape(version)),
-            );
-            output.line(line)?;
+            output.line(output.paint(Look::Yellow, format_args!("{about}: {advice}")))?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use super::{Ending, configuration, usage};
 use crate::faults;
 use lamport_clock::blocking::SharedClock;
 use lamport_clock::excerpt::escape;
-use lamport_clock::{Result, Settings, Time, Update};
+use lamport_clock::{ErrorKind, Result, Settings, Time, Update};
 
 /// The least rest after failures, since some of them come at once.
 const FIRST_REST: Duration = Duration::from_millis(250);
@@ -138,6 +138,11 @@ fn tell_endpoint(
 fn warn_of_the_server(clock: &SharedClock, output: &Output, stop: &Stop) -> Result<(), Ending> {
     let server = match stop.outcome(clock.begin(|clock| async move { clock.server().await })?) {
         Ok(Some(server)) => server,
+        // By versions that tell it to root alone.
+        Err(Ending::Failed(error)) if error.kind() == ErrorKind::Denied => {
+            output.complain(format_args!("no version to look up faults of: {error}"));
+            return Ok(());
+        }
         // An interruption is noticed where the run rests.
         Ok(None) | Err(Ending::Failed(_) | Ending::Interrupted) => return Ok(()),
         Err(ending) => return Err(ending),

@@ -247,6 +247,10 @@ impl SharedClock {
 
     /// What the server in use tells of itself; `None` if the store is in this process.
     ///
+    /// # Errors
+    /// `Denied` by versions of etcd that tell it to root alone (3.5.28 to 3.5.31 among them): all else
+    /// that a clock does goes on there with the role of SECURITY.md.
+    ///
     /// ```no_run
     /// # use lamport_clock::{Config, SharedClock};
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {

@@ -167,6 +167,10 @@ impl Cause {
         self.what == What::TooLarge
     }
 
+    pub(super) fn is_a_denial(&self) -> bool {
+        self.what == What::Refused(ErrorKind::Denied)
+    }
+
     pub(super) fn is_a_broken_connection(&self) -> bool {
         self.what == What::Broken
     }

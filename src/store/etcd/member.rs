@@ -272,6 +272,8 @@ impl Member {
             });
             match status.await {
                 Ok(Ok(status)) if status.leader() != 0 => member.answered(),
+                // Some versions tell it to root alone. One that follows no leader says that first.
+                Ok(Err(cause)) if !cause.is_the_members_fault() => member.answered(),
                 _ => member.state().client = None,
             }
         });

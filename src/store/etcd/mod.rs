@@ -280,7 +280,11 @@ impl Store for EtcdStore {
 
     fn server(&self, within: Duration) -> StoreFuture<'_, Option<Server>> {
         Box::pin(self.attempt(within, async |member: &Arc<Member>| {
-            let status = member.client().await?.status().await?;
+            let status = member.client().await?.status().await;
+            let status = status.map_err(|error| match Cause::from(error) {
+                cause if cause.is_a_denial() => cause.and(TOLD_TO_ROOT),
+                cause => cause,
+            })?;
             Ok(Some(Server {
                 version: status.version().to_owned(),
                 as_user: self.user,
@@ -302,6 +306,10 @@ impl Store for EtcdStore {
         self.members.len()
     }
 }
+
+/// Why a user whose role is enough for a clock may not see a version.
+const TOLD_TO_ROOT: &str = "etcd 3.4.42 and later 3.4, 3.5.28 to 3.5.31 and 3.6.0 to 3.6.11 tell their \
+                            version to root alone";
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Only numbers are behind these locks, whole at any moment.
