@@ -27,6 +27,10 @@ export LAMPORT_ETCD  ?= $(TOOLS)/etcd/etcd
 export LAMPORT_PYTHON := $(WHEEL)/bin/python
 export PATH           := $(BIN):$(PATH)
 
+# The versions of etcd that are to be had: the packaged one, and those of Debian's suites.
+VERSIONS := 3.4.23 3.5.1 3.5.16 3.5.30
+SERVERS  := $(VERSIONS:%=$(TOOLS)/servers/%/etcd)
+
 # What the page is tested in; CI has to have one.
 CHROMIUM := $(or $(LAMPORT_CHROMIUM),$(shell command -v chromium chromium-browser google-chrome google-chrome-stable | head -1),$(filter true,$(CI)))
 
@@ -41,7 +45,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel sdist c install uninstall tools docs package format clean
+.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel sdist c install uninstall tools docs package format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -77,10 +81,14 @@ uninstall: build/c/.built  ## Takes it away again
 	for file in $$(files); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock"
 
-test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers chaos fuzz loom $(if $(CHROMIUM),page) $(if $(PODMAN),deploy))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers servers chaos fuzz loom $(if $(CHROMIUM),page) $(if $(PODMAN),deploy))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 	$(if $(CHROMIUM),,echo 'NOT TESTED: the page, for want of a Chromium. Install one, or name it in LAMPORT_CHROMIUM.' >&2)
 	$(if $(PODMAN),,echo 'NOT TESTED: the files in deploy/ in containers, for want of podman.' >&2)
+	grep '^NOT TESTED' $(PASSED)/servers >&2 || true
+
+servers: $(WHEEL)/.installed $(SERVERS)  ## The suites against each etcd that is to be had, 8 minutes
+	@$(BIN)/python tests/versions.py $(TOOLS)/servers $(VERSIONS)
 
 soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
 	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --package lamport-clock --no-default-features --features shared \
@@ -161,6 +169,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz tests/page tests/deploy; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
+	MYPYPATH=tests $(BIN)/mypy --strict tests/summary.py tests/versions.py
 	# Its peers are not installed here.
 	MYPYPATH=tests/page $(BIN)/mypy --strict --ignore-missing-imports bench/python
 	$(BIN)/mypy --strict --ignore-missing-imports docs
@@ -189,7 +198,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	else
 		echo 'lint: NOT CHECKED: deploy/lamport.service, for want of systemd-analyze' >&2
 	fi
-	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc bindings/c/build.sh tests/chaos/fetch_etcd.sh .ci/run
+	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc bindings/c/build.sh tests/support/fetch_etcd.sh .ci/run
 	echo 'lint: all clean'
 
 docs: $(TOOLS)/.ready  ## The pages of the Rust crates, as docs.rs would build them, in target/doc
@@ -299,11 +308,21 @@ build/oddity: build/c/.built tests/oddities/oddity.c
 	@cc -std=c11 -O2 -Wall -Wextra -Werror -pedantic -I build/c/include tests/oddities/oddity.c -L build/c/lib -llamport_clock -Wl,-rpath,$(CURDIR)/build/c/lib -o $@
 
 # Members that are killed while they write need an etcd without a fault that the packaged one has.
-$(TOOLS)/chaos/etcd: tests/chaos/fetch_etcd.sh | $(TOOLS)/.ready
-	@$< $(@D) || {
+$(TOOLS)/chaos/etcd: tests/support/fetch_etcd.sh | $(TOOLS)/.ready
+	@$< 3.4.23 $(@D) || {
 		echo "Debian has no etcd for this machine: $(LAMPORT_ETCD) has to do" >&2
 		install -m 755 "$(LAMPORT_ETCD)" "$$(dirname "$(LAMPORT_ETCD)")/etcdctl" $(@D)/
 	}
+
+# One that cannot be had is told of where it is asked for.
+$(TOOLS)/servers/%/etcd: tests/support/fetch_etcd.sh | $(TOOLS)/.ready
+	@mkdir -p $(@D)
+	if "$(LAMPORT_ETCD)" --version | grep -qx 'etcd Version: $*'; then
+		from=$$(dirname "$(LAMPORT_ETCD)")
+		install -m 755 "$$from"/etcd "$$from"/etcdctl "$$from"/etcdutl $(@D)/
+	else
+		$< $* $(@D) || true
+	fi
 
 # ------------------------------------------------------------------------------------------ suites
 # Each leaves its output in .tools/passed/ when it passed, and is run again when something that it
@@ -344,6 +363,10 @@ $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scri
 
 $(PASSED)/containers: $(WHEEL)/.installed $(CHAOS_ETCD) scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
 	$(call passes,cd tests/containers && CHAOS_ETCD=$(CHAOS_ETCD) $(BIN)/python -m pytest $(PYTEST) .)
+
+# One old and one new.
+$(PASSED)/servers: $(firstword $(SERVERS)) $(lastword $(SERVERS)) $(CORE) tests/versions.py $(shell find tests cli/tests -name '*.rs')
+	$(call passes,$(BIN)/python tests/versions.py --few $(TOOLS)/servers $(firstword $(VERSIONS)) $(lastword $(VERSIONS)))
 
 $(PASSED)/deploy: $(TOOLS)/.ready $(CORE) scripts/start_etcd.sh $(wildcard deploy/*) $(shell find tests/deploy tests/support -name '*.py')
 	$(call passes,$(CARGO) build --package lamport-cli && cd tests/deploy && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)

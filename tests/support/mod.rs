@@ -156,7 +156,11 @@ impl Etcd {
             let mut argument = argument.filter(|argument| argument.starts_with(name));
             argument.next().unwrap().clone()
         };
-        let output = Command::new(program().with_file_name("etcdutl"))
+        // Before 3.5 it was a command of etcdctl's.
+        let etcdutl = program().with_file_name("etcdutl");
+        let etcdctl = program().with_file_name("etcdctl");
+        let output = Command::new(if etcdutl.exists() { etcdutl } else { etcdctl })
+            .env("ETCDCTL_API", "3")
             .args(["snapshot", "restore"])
             .arg(snapshot)
             .args([
@@ -167,7 +171,7 @@ impl Etcd {
                 &same("--initial-advertise-peer-urls"),
             ])
             .output()
-            .expect("etcdutl beside etcd");
+            .expect("etcdutl or etcdctl beside etcd");
         assert!(output.status.success(), "{output:?}");
         wait_for(&member.spawn());
     }
