@@ -361,8 +361,8 @@ $(PASSED)/oddities: build/oddity $(WHEEL)/.installed $(CORE) $(shell find tests/
 $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
 
-$(PASSED)/containers: $(WHEEL)/.installed $(CHAOS_ETCD) scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
-	$(call passes,cd tests/containers && CHAOS_ETCD=$(CHAOS_ETCD) $(BIN)/python -m pytest $(PYTEST) .)
+$(PASSED)/containers: $(WHEEL)/.installed $(SERVERS) scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
+	$(call passes,cd tests/containers && SERVERS="$(SERVERS)" $(BIN)/python -m pytest $(PYTEST) .)
 
 # One old and one new.
 $(PASSED)/servers: $(firstword $(SERVERS)) $(lastword $(SERVERS)) $(CORE) tests/versions.py $(shell find tests cli/tests -name '*.rs')
