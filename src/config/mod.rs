@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::{LocalClock, ProcessId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::is_hidden;
 use crate::header::Header;
 
 pub(crate) mod files;
@@ -385,7 +386,27 @@ impl Config {
     }
 }
 
-/// The name of a process that was given none but knows where its store is.
+/// The name of a process that was given none but knows where its store is: its host's. In a container
+/// that is the container's, and a restart keeps it, as NODE_NAME does; a number would be 1 in each.
 fn unnamed_process() -> Result<ProcessId> {
-    ProcessId::new(&format!("pid-{}", std::process::id()))
+    let host = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name_after(&String::from_utf8_lossy(&host)) {
+        name if name.is_empty() => ProcessId::new(&format!("pid-{}", std::process::id())),
+        name => ProcessId::new(&name),
+    }
+}
+
+/// A host's name as a process's, `-` for what that may not hold; empty where the host has none, or what
+/// Linux calls it then. A kernel allows any 64 bytes.
+fn name_after(host: &str) -> String {
+    let host = host.trim();
+    if host == "(none)" {
+        return String::new();
+    }
+    let is_refused = |c: char| ";'\"".contains(c) || c.is_whitespace() || is_hidden(c);
+    let mut name = host.replace(is_refused, "-");
+    while name.len() > ProcessId::MAX_BYTES {
+        name.pop();
+    }
+    name
 }

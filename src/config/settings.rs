@@ -50,8 +50,8 @@ const fn text(form: &'static str) -> Kind {
 
 #[rustfmt::skip]
 const ALL: &[Setting] = &[
-    Setting { name: "node", variable: "NODE_NAME", kind: text("NAME"), default: "",
-        help: "This node's name; required for etcd unless the store is given" },
+    Setting { name: "node", variable: "NODE_NAME", kind: text("NAME"), default: "the host's name",
+        help: "The name of this process; without a store also its node in the map, and required" },
     Setting { name: "nodes", variable: "LAMPORT_NODES", kind: text("MAP"), default: "the three deployed nodes",
         help: "The node map, name=host[:port],..." },
     Setting { name: "store", variable: "LAMPORT_STORE", kind: text("URI"), default: "etcd, own node first",
@@ -83,7 +83,8 @@ const ALL: &[Setting] = &[
 impl Setting {
     /// All of them, each shown as an argument.
     ///
-    /// `node` is the name of this process, and of the member of etcd that it asks first.
+    /// `node` is the name of this process; without it that is the host's. Where no store is given it is
+    /// required, and names the member of etcd that is asked first.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};

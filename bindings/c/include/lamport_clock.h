@@ -456,8 +456,8 @@ void lamport_config_free(struct lamport_config_t *config);
  LAMPORT_STORE says it, or else the node map with NODE_NAME.
 
  `process` names this process: 1 to 255 bytes of UTF-8 without white space, control characters
- and ';'. NULL: NODE_NAME, or else "pid-" and the process's number if a store is given. Each open
- is a new instance of that process, so that two of them never make the same stamp.
+ and ';'. NULL: NODE_NAME, or else the name of the host if a store is given. Each open is a new
+ instance of that process, so that two of them never make the same stamp.
 
  `timeout_ms` is the deadline of each call on this clock, this one included: milliseconds, from 1
  to 86400000 (a day). 0: LAMPORT_TIMEOUT, or else 5 seconds.
@@ -1097,9 +1097,9 @@ void lamport_stamp_free(struct lamport_stamp_t *stamp);
 /*
  Makes a local clock, which starts at 0. It needs no store, no connection and no thread.
 
- `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else "pid-" and
- the process's number. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is
- a new instance of that process. No other thread may change the environment meanwhile.
+ `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else the name of
+ the host. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is a new instance
+ of that process. No other thread may change the environment meanwhile.
 
  On success `*local` is yours: give it back with lamport_local_free().
 

@@ -37,8 +37,8 @@ pub struct Clock {
 /// LAMPORT_STORE says it, or else the node map with NODE_NAME.
 ///
 /// `process` names this process: 1 to 255 bytes of UTF-8 without white space, control characters
-/// and ';'. NULL: NODE_NAME, or else "pid-" and the process's number if a store is given. Each open
-/// is a new instance of that process, so that two of them never make the same stamp.
+/// and ';'. NULL: NODE_NAME, or else the name of the host if a store is given. Each open is a new
+/// instance of that process, so that two of them never make the same stamp.
 ///
 /// `timeout_ms` is the deadline of each call on this clock, this one included: milliseconds, from 1
 /// to 86400000 (a day). 0: LAMPORT_TIMEOUT, or else 5 seconds.

@@ -24,9 +24,9 @@ pub struct Local {
 
 /// Makes a local clock, which starts at 0. It needs no store, no connection and no thread.
 ///
-/// `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else "pid-" and
-/// the process's number. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is
-/// a new instance of that process. No other thread may change the environment meanwhile.
+/// `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else the name of
+/// the host. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is a new instance
+/// of that process. No other thread may change the environment meanwhile.
 ///
 /// On success `*local` is yours: give it back with lamport_local_free().
 ///

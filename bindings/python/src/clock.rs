@@ -83,8 +83,8 @@ impl SharedClock {
     /// store (LAMPORT_STORE: "memory:", "memory:name" or "etcd://host:port,host:port/key"), node
     /// (NODE_NAME), and by keyword nodes, key, timeout (the deadline of each call, in seconds or as a
     /// text like "500ms"; 5 s unless told otherwise), max_jump, config, tls_ca, tls_cert, tls_key, user,
-    /// password_file, allow_plaintext and header_key_file. With nothing but NODE_NAME set, that
-    /// node's etcd comes first.
+    /// password_file, allow_plaintext and header_key_file. Without a node the name is the host's. With
+    /// nothing but NODE_NAME set, that node's etcd comes first.
     ///
     /// Raises InvalidArgumentError and UnknownNodeError for wrong settings; UnavailableError at once
     /// if every endpoint refuses; LamportTimeoutError at the deadline if they are silent.
