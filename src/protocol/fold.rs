@@ -21,7 +21,7 @@ pub enum Fold {
 }
 
 impl Fold {
-    /// One take in so many folds in a crowd.
+    /// From how many takes since the base on a crowd folds.
     const CROWD: u64 = 32;
 }
 
@@ -31,12 +31,14 @@ impl Protocol {
         let took = self.took.as_ref()?;
         let snapshot = self.snapshot.as_ref()?;
         let is_newest = snapshot.revision == took.revision;
-        Some(
-            match is_newest && snapshot.takes().is_multiple_of(Fold::CROWD) {
-                true => Fold::InACrowd,
-                false => Fold::AtRest,
-            },
-        )
+        let takes = snapshot.takes();
+        // Of all folds under way one is carried out, and the more takes are under way, the more there
+        // would be of them: so not each 32nd take, but those whose number has doubled.
+        let is_one_of_few = takes >= Fold::CROWD && takes.is_power_of_two();
+        Some(match is_newest && is_one_of_few {
+            true => Fold::InACrowd,
+            false => Fold::AtRest,
+        })
     }
 
     /// The newest snapshot, if it shows that nobody took but us: it need not be looked at again before
