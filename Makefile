@@ -15,6 +15,10 @@ PASSED  := $(TOOLS)/passed
 PREFIX     ?= /usr/local
 IN_LIBRARY := files() { (cd build/c && find include lib -type f -o -type l); }
 
+# What is handed out: wheels for all of them, and for musl the command, which then runs on any Linux.
+TARGETS := $(foreach libc,gnu musl,x86_64-unknown-linux-$(libc) aarch64-unknown-linux-$(libc))
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
+
 # What the campaigns of real faults are made of, and how their programs find it.
 CHAOS_ETCD ?= $(TOOLS)/chaos/etcd
 STAGE      := $(TOOLS)/.ready $(WHEEL)/.installed build/chaos/worker $(CHAOS_ETCD)
@@ -45,7 +49,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel sdist c install uninstall tools docs package format clean
+.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c install uninstall tools docs package format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -58,7 +62,11 @@ build: $(TOOLS)/.build  ## The `lamport` command, in target/release
 
 tools: $(TOOLS)/.build  ## protoc and an etcd alone, in .tools/
 
-wheel: dist/.built  ## The Python wheel, in dist/
+wheel: $(if $(TARGET),dist/release/.wheel-$(TARGET),dist/.built)  ## The Python wheel, in dist/ (with TARGET=aarch64-unknown-linux-musl or the like: in dist/release/)
+
+wheels: $(TARGETS:%=dist/release/.wheel-%)  ## The wheels of all targets, in dist/release/
+
+binary: dist/release/.binary-$(or $(TARGET),$(shell uname -m)-unknown-linux-musl)  ## The command for any Linux, static, in dist/release/ (TARGET=aarch64-unknown-linux-musl)
 
 sdist: dist/.packed  ## The Python source distribution, in dist/
 
@@ -162,8 +170,8 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	if $(CARGO) tree --package lamport-clock --no-default-features --features blocking --edges normal | grep -E '\btracing v'; then
 		echo 'lint: the shared clock carries tracing without its feature' >&2; exit 1
 	fi
-	$(BIN)/ruff check python tests bench docs examples
-	$(BIN)/ruff format --check python tests bench docs examples
+	$(BIN)/ruff check python tests bench docs examples scripts
+	$(BIN)/ruff format --check python tests bench docs examples scripts
 	# Where the frameworks are that some of our modules are for.
 	$(WHEEL)/bin/python -m mypy --strict python/lamport_clock python/logical_count.py
 	MYPYPATH=python:tests/support:tests/python $(WHEEL)/bin/python -m mypy --strict tests/python
@@ -174,6 +182,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	# Its peers are not installed here.
 	MYPYPATH=tests/page $(BIN)/mypy --strict --ignore-missing-imports bench/python
 	$(BIN)/mypy --strict --ignore-missing-imports docs
+	$(BIN)/mypy --strict --ignore-missing-imports scripts/check_artifact.py
 	# As their readers have it: against the installed wheel.
 	$(WHEEL)/bin/python -m mypy --strict --config-file= examples/python
 	$(BIN)/basedpyright --pythonpath $(WHEEL)/bin/python
@@ -199,7 +208,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	else
 		echo 'lint: NOT CHECKED: deploy/lamport.service, for want of systemd-analyze' >&2
 	fi
-	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc bindings/c/build.sh tests/support/fetch_etcd.sh .ci/run
+	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc scripts/for-target bindings/c/build.sh tests/support/fetch_etcd.sh .ci/run
 	echo 'lint: all clean'
 
 docs: $(TOOLS)/.build  ## The pages of the Rust crates, as docs.rs would build them, in target/doc
@@ -213,8 +222,8 @@ format: $(TOOLS)/.ready  ## Format all code
 	$(CARGO) fmt --manifest-path bench/Cargo.toml
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 	$(CARGO) fmt --manifest-path loom/Cargo.toml
-	$(BIN)/ruff check --fix python tests bench docs examples
-	$(BIN)/ruff format python tests bench docs examples
+	$(BIN)/ruff check --fix python tests bench docs examples scripts
+	$(BIN)/ruff format python tests bench docs examples scripts
 
 clean:  ## Remove everything that was built or installed into the checkout
 	rm -rf target build dist .tools .cargo
@@ -259,6 +268,27 @@ dist/.built: $(TOOLS)/.ready scripts/zig-cc $(CORE) $(BINDING) $(PACKAGE)
 	# same for the C library and the command, and `--zig` would compile all of it once more.
 	$(BIN)/maturin build --release --locked --strip --compatibility manylinux2014 --out dist \
 		--interpreter $(BIN)/python -- -C linker=$(CURDIR)/scripts/zig-cc
+	touch $@
+
+# For a target, with nothing of this machine in it: what is handed out.
+RELEASING := $(TOOLS)/.ready scripts/for-target scripts/zig-cc scripts/check_artifact.py
+$(TARGETS:%=dist/release/.wheel-%): dist/release/.wheel-%: $(RELEASING) $(CORE) $(BINDING) $(PACKAGE)
+	@rm -rf build/release/wheel-$*
+	scripts/for-target $* $(BIN)/maturin build --release --locked --strip --target $* \
+		--compatibility $(if $(filter %-musl,$*),musllinux_1_2,manylinux2014) --out build/release/wheel-$* \
+		--interpreter $(BIN)/python -- -C linker=$(CURDIR)/scripts/zig-cc
+	$(BIN)/python scripts/check_artifact.py $* build/release/wheel-$*/*.whl
+	mkdir -p dist/release
+	mv build/release/wheel-$*/*.whl dist/release/
+	touch $@
+
+# Libraries have musl beside them; only the command has it inside, by its last step.
+$(patsubst %,dist/release/.binary-%,$(filter %-musl,$(TARGETS))): dist/release/.binary-%: $(RELEASING) $(CORE)
+	@scripts/for-target $* $(CARGO) rustc --quiet --locked --release --package lamport-cli --bin lamport -- \
+		-C linker=$(CURDIR)/scripts/zig-cc -C target-feature=+crt-static -C strip=symbols
+	$(BIN)/python scripts/check_artifact.py $* target/$*/release/lamport
+	mkdir -p dist/release
+	install -m 755 target/$*/release/lamport dist/release/lamport-$(VERSION)-$*
 	touch $@
 
 dist/.packed: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
@@ -373,7 +403,7 @@ $(PASSED)/c: build/c/.built $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/
 $(PASSED)/oddities: build/oddity $(WHEEL)/.installed $(CORE) $(shell find tests/oddities tests/support -type f -not -path '*/__pycache__/*')
 	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) build --package lamport-clock --example oddity && cd tests/oddities && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
-$(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(shell find tests/scripts tests/support -name '*.py')
+$(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh scripts/check_artifact.py $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/containers: $(WHEEL)/.installed $(SERVERS) scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')

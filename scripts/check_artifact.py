@@ -1,0 +1,133 @@
+"""Checks that what is handed out is what its name promises; the Makefile calls it after each build.
+
+usage: check_artifact.py TARGET FILE      (a wheel, or the command)
+
+Fails with a line for each thing that is wrong.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}
+# What every glibc system has: the libraries of manylinux2014 that ours use.
+GLIBC = re.compile(r"(ld-linux-[\w-]+|libc|libm|libgcc_s|libpthread|libdl|librt)\.so\.\d")
+# In bytes, a tenth above what they have come to: growth is noticed where it begins.
+WHEEL_LIMIT = 4_900_000
+COMMAND_LIMIT = 9_900_000
+# Of the machine that built it. Dependencies and the checkout have names of their own.
+PATHS = (b"/.cargo/registry", b"/.rustup/", bytes(Path.home()) + b"/", bytes(Path.cwd()) + b"/")
+
+
+def paths_of_this_machine(contents: bytes) -> list[str]:
+    """What tells where it was built."""
+    return [f"names {path.decode()}" for path in PATHS if path in contents]
+
+
+def machine(elf: ELFFile, target: str) -> list[str]:
+    """Whether it is for another architecture than the target's."""
+    found = elf["e_machine"]
+    return [] if found == MACHINES[target.partition("-")[0]] else [f"is for {found}"]
+
+
+def module(target: str, contents: bytes) -> list[str]:
+    """What is wrong with the native module of a wheel."""
+    architecture, musl = target.partition("-")[0], target.endswith("-musl")
+    elf = ELFFile(io.BytesIO(contents))
+    wrong = machine(elf, target) + paths_of_this_machine(contents)
+    dynamic, symbols = elf.get_section_by_name(".dynamic"), elf.get_section_by_name(".dynsym")
+    assert isinstance(dynamic, DynamicSection)
+    assert isinstance(symbols, SymbolTableSection)
+    needed = {str(vars(tag)["needed"]) for tag in dynamic.iter_tags("DT_NEEDED")}
+    defined = {s.name for s in symbols.iter_symbols() if s["st_shndx"] != "SHN_UNDEF"}
+    if defined != {"PyInit__native"}:
+        wrong.append(f"exports {sorted(defined)}, not PyInit__native alone")
+    if musl and needed != {f"libc.musl-{architecture}.so.1"}:
+        wrong.append(f"needs {sorted(needed)}, not musl alone")
+    if not musl:
+        wrong += [f"needs {name}" for name in sorted(needed) if not GLIBC.fullmatch(name)]
+        # One of its own dies when Python ends a thread in a call: see zig-cc.
+        if "libgcc_s.so.1" not in needed or not symbols.get_symbol_by_name("_Unwind_Resume"):
+            wrong.append("has an unwinder of its own")
+    return wrong
+
+
+def wheel(target: str, path: Path) -> list[str]:
+    """What is wrong with a wheel."""
+    architecture = target.partition("-")[0]
+    policy = "musllinux_1_2" if target.endswith("-musl") else "manylinux_2_17"
+    wrong = []
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        for name in names:
+            if name.endswith(".so"):
+                wrong += [f"{name}: {found}" for found in module(target, archive.read(name))]
+    for name in ("LICENSE-APACHE", "LICENSE-MIT"):
+        if not any(found.endswith(f".dist-info/licenses/{name}") for found in names):
+            wrong.append(f"has no {name}")
+    if f"{policy}_{architecture}" not in path.name:
+        wrong.append(f"is not named for {policy}_{architecture}")
+    said = program("auditwheel", "show", path)
+    if f'platform tag: "{policy}_{architecture}"' not in " ".join(said.stdout.split()):
+        wrong.append(f"auditwheel says: {said.stdout}{said.stderr}")
+    said = program("abi3audit", "--strict", path)
+    if said.returncode:
+        wrong.append(f"abi3audit says: {said.stdout}{said.stderr}")
+    return wrong + larger(path, WHEEL_LIMIT)
+
+
+def command(target: str, path: Path) -> list[str]:
+    """What is wrong with the command, which is static: it runs in an empty root."""
+    contents = path.read_bytes()
+    elf = ELFFile(io.BytesIO(contents))
+    wrong = machine(elf, target) + paths_of_this_machine(contents)
+    if any(segment["p_type"] == "PT_INTERP" for segment in elf.iter_segments()):
+        wrong.append("is not static")
+    if elf.get_section_by_name(".symtab"):
+        wrong.append("is not stripped")
+    return wrong + larger(path, COMMAND_LIMIT)
+
+
+def larger(path: Path, limit: int) -> list[str]:
+    """Whether a file is larger than it may be."""
+    size = path.stat().st_size
+    return [f"has {size:,} bytes, more than {limit:,}"] if size > limit else []
+
+
+def program(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """What one of the auditors says. They lie beside this Python."""
+    name, *rest = arguments
+    return subprocess.run(
+        [Path(sys.executable).parent / name, *rest],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def main() -> int:
+    """Prints what is wrong, or that nothing is."""
+    if len(sys.argv) != 3 or sys.argv[1].partition("-")[0] not in MACHINES:
+        print(__doc__, file=sys.stderr)
+        return 2
+    target, path = sys.argv[1], Path(sys.argv[2])
+    wrong = wheel(target, path) if path.suffix == ".whl" else command(target, path)
+    for found in wrong:
+        print(f"{path.name}: {found}", file=sys.stderr)
+    if not wrong:
+        print(f"{path}: {path.stat().st_size:,} bytes, as promised for {target}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
