@@ -13,7 +13,7 @@ PASSED  := $(TOOLS)/passed
 
 # Where `make install` puts the C library, and what that is: build/c is laid out like a prefix.
 PREFIX     ?= /usr/local
-IN_LIBRARY := files() { (cd build/c && find include lib -type f -o -type l); }
+IN_LIBRARY := files() { (cd build/c && find include lib share -type f -o -type l); }
 
 # What is handed out: wheels for all of them, and for musl the command, which then runs on any Linux.
 TARGETS := $(foreach libc,gnu musl,x86_64-unknown-linux-$(libc) aarch64-unknown-linux-$(libc))
@@ -49,7 +49,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c install uninstall tools docs package format clean
+.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c install uninstall tools docs package notices format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -88,7 +88,7 @@ install: build/c/.built  ## The C and C++ library into PREFIX=/usr/local (below 
 uninstall: build/c/.built  ## Takes it away again
 	@$(IN_LIBRARY)
 	for file in $$(files); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
-	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock"
+	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock" "$(DESTDIR)$(PREFIX)/share/licenses/lamport_clock"
 
 test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers servers chaos fuzz loom $(if $(CHROMIUM),page) $(if $(PODMAN),deploy))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
@@ -163,6 +163,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	# Links in the docs that lead nowhere.
 	$(MAKE) --no-print-directory docs
 	$(CARGO) deny --workspace --locked check licenses bans sources
+	$(BIN)/python scripts/third_party.py --check
 	if $(CARGO) tree --package lamport-clock --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic|serde|tracing) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
 	fi
@@ -182,7 +183,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	# Its peers are not installed here.
 	MYPYPATH=tests/page $(BIN)/mypy --strict --ignore-missing-imports bench/python
 	$(BIN)/mypy --strict --ignore-missing-imports docs
-	$(BIN)/mypy --strict --ignore-missing-imports scripts/check_artifact.py
+	$(BIN)/mypy --strict --ignore-missing-imports scripts
 	# As their readers have it: against the installed wheel.
 	$(WHEEL)/bin/python -m mypy --strict --config-file= examples/python
 	$(BIN)/basedpyright --pythonpath $(WHEEL)/bin/python
@@ -216,6 +217,9 @@ docs: $(TOOLS)/.build  ## The pages of the Rust crates, as docs.rs would build t
 
 package: $(TOOLS)/.build  ## What would be published of each crate, packed and built from that, in target/package
 	@$(CARGO) publish --dry-run --locked --workspace --exclude lamport-clock-c --exclude lamport-clock-host --exclude lamport-clock-python
+
+notices: $(TOOLS)/.ready  ## LICENSE-THIRD-PARTY anew, after a change of the dependencies
+	@$(BIN)/python scripts/third_party.py
 
 format: $(TOOLS)/.ready  ## Format all code
 	@$(CARGO) fmt --all
@@ -283,12 +287,14 @@ $(TARGETS:%=dist/release/.wheel-%): dist/release/.wheel-%: $(RELEASING) $(CORE) 
 	touch $@
 
 # Libraries have musl beside them; only the command has it inside, by its last step.
-$(patsubst %,dist/release/.binary-%,$(filter %-musl,$(TARGETS))): dist/release/.binary-%: $(RELEASING) $(CORE)
+$(patsubst %,dist/release/.binary-%,$(filter %-musl,$(TARGETS))): dist/release/.binary-%: $(RELEASING) $(CORE) $(wildcard LICENSE-*)
 	@scripts/for-target $* $(CARGO) rustc --quiet --locked --release --package lamport-cli --bin lamport -- \
 		-C linker=$(CURDIR)/scripts/zig-cc -C target-feature=+crt-static -C strip=symbols
 	$(BIN)/python scripts/check_artifact.py $* target/$*/release/lamport
 	mkdir -p dist/release
 	install -m 755 target/$*/release/lamport dist/release/lamport-$(VERSION)-$*
+	# One file has no room for them: whoever hands it on hands these on as well.
+	install -m 644 LICENSE-* dist/release/
 	touch $@
 
 dist/.packed: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
@@ -296,7 +302,7 @@ dist/.packed: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
 	$(BIN)/maturin sdist --out dist
 	touch $@
 
-build/c/.built: $(TOOLS)/.build $(CORE) $(CLIB)
+build/c/.built: $(TOOLS)/.build $(CORE) $(CLIB) $(wildcard LICENSE-*)
 	@echo 'building the C library: some minutes, the first time'
 	bindings/c/build.sh build/c
 	touch $@
@@ -403,7 +409,7 @@ $(PASSED)/c: build/c/.built $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/
 $(PASSED)/oddities: build/oddity $(WHEEL)/.installed $(CORE) $(shell find tests/oddities tests/support -type f -not -path '*/__pycache__/*')
 	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) build --package lamport-clock --example oddity && cd tests/oddities && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
-$(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh scripts/check_artifact.py $(shell find tests/scripts tests/support -name '*.py')
+$(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(wildcard scripts/*.py) $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/containers: $(WHEEL)/.installed $(SERVERS) scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')

@@ -24,6 +24,7 @@ GLIBC = re.compile(r"(ld-linux-[\w-]+|libc|libm|libgcc_s|libpthread|libdl|librt)
 # In bytes, a tenth above what they have come to: growth is noticed where it begins.
 WHEEL_LIMIT = 4_900_000
 COMMAND_LIMIT = 9_900_000
+LICENCES = ("LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY")
 # Of the machine that built it. Dependencies and the checkout have names of their own.
 PATHS = (b"/.cargo/registry", b"/.rustup/", bytes(Path.home()) + b"/", bytes(Path.cwd()) + b"/")
 
@@ -71,7 +72,7 @@ def wheel(target: str, path: Path) -> list[str]:
         for name in names:
             if name.endswith(".so"):
                 wrong += [f"{name}: {found}" for found in module(target, archive.read(name))]
-    for name in ("LICENSE-APACHE", "LICENSE-MIT"):
+    for name in LICENCES:
         if not any(found.endswith(f".dist-info/licenses/{name}") for found in names):
             wrong.append(f"has no {name}")
     if f"{policy}_{architecture}" not in path.name:

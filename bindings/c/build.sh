@@ -8,6 +8,7 @@
 #     DIRECTORY/lib/liblamport_clock.a
 #     DIRECTORY/lib/pkgconfig/lamport_clock.pc
 #     DIRECTORY/lib/cmake/lamport_clock/lamport_clock-config.cmake, ...-config-version.cmake
+#     DIRECTORY/share/licenses/lamport_clock/LICENSE-...
 #
 # Nothing in it names DIRECTORY, so it may be used where it is, copied or moved; `make install` copies
 # it to a prefix. docs/C.md says how programs link with it.
@@ -29,7 +30,8 @@ cargo rustc --quiet --locked --release --package lamport-clock-c --lib \
     --crate-type cdylib,staticlib -- \
     -C "link-arg=-Wl,-soname,$soname" -C link-arg=-Wl,-z,nodelete
 
-mkdir -p "$out/include" "$out/lib/pkgconfig" "$out/lib/cmake/lamport_clock"
+mkdir -p "$out/include" "$out/lib/pkgconfig" "$out/lib/cmake/lamport_clock" \
+    "$out/share/licenses/lamport_clock"
 # To a new file each, then renamed: a program that has the old one loaded keeps it.
 put() {
     cp "$1" "$2.new"
@@ -42,6 +44,9 @@ for file in lamport_clock.h lamport_clock.hpp; do
 done
 for file in lamport_clock-config.cmake lamport_clock-config-version.cmake; do
     put "bindings/c/install/$file" "$out/lib/cmake/lamport_clock/$file"
+done
+for file in LICENSE-*; do
+    put "$file" "$out/share/licenses/lamport_clock/$file"
 done
 sed "s/@VERSION@/$version/" bindings/c/install/lamport_clock.pc.in >"$out/lib/pkgconfig/lamport_clock.pc"
 ln -sf "liblamport_clock.so.$version" "$out/lib/$soname"

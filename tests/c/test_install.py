@@ -26,6 +26,9 @@ FILES = {
     "lib/pkgconfig/lamport_clock.pc",
     "lib/cmake/lamport_clock/lamport_clock-config.cmake",
     "lib/cmake/lamport_clock/lamport_clock-config-version.cmake",
+    "share/licenses/lamport_clock/LICENSE-APACHE",
+    "share/licenses/lamport_clock/LICENSE-MIT",
+    "share/licenses/lamport_clock/LICENSE-THIRD-PARTY",
 }
 
 
@@ -65,6 +68,7 @@ def test_uninstall_takes_its_own_and_nothing_else(tmp_path: Path) -> None:
     make("uninstall", f"PREFIX={prefix}")
     assert Installed(prefix).files() == {"lib/pkgconfig/other.pc"}
     assert not (prefix / "lib/cmake/lamport_clock").exists()
+    assert not (prefix / "share/licenses/lamport_clock").exists()
 
 
 def test_no_file_names_the_place_where_it_was_built(installed: Installed) -> None:

@@ -27,6 +27,7 @@ NEEDED = {
     "Cargo.toml",
     "LICENSE-APACHE",
     "LICENSE-MIT",
+    "LICENSE-THIRD-PARTY",
     "PKG-INFO",
     "README.md",
     "bindings/host/Cargo.toml",
