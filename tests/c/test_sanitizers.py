@@ -136,7 +136,11 @@ def test_forks_make_no_memory_error(library: Library, name: str, tmp_path: Path)
     # With the runtime of Rust's own toolchain: in a child of a process with several threads that of
     # older compilers (GCC 12) waits for ever for a lock of its own allocator.
     libraries = subprocess.run(
-        ["rustc", "--print", "target-libdir"], capture_output=True, text=True, timeout=LIMIT, check=True
+        ["rustc", "--print", "target-libdir"],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=True,
     )
     runtimes = sorted(Path(libraries.stdout.strip()).glob("librustc*_rt.asan.a"))
     assert runtimes, "this Rust toolchain brings no AddressSanitizer"
