@@ -15,8 +15,10 @@ PASSED  := $(TOOLS)/passed
 PREFIX     ?= /usr/local
 IN_LIBRARY := files() { (cd build/c && find include lib share -type f -o -type l); }
 
-# What is handed out: wheels for all of them, and for musl the command, which then runs on any Linux.
+# What is handed out: wheels and the C library for all of them, and for musl the command, which then runs
+# on any Linux.
 TARGETS := $(foreach libc,gnu musl,x86_64-unknown-linux-$(libc) aarch64-unknown-linux-$(libc))
+RELEASED := $(TARGETS:%=c-%) $(patsubst %,binary-%,$(filter %-musl,$(TARGETS)))
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
 
 # What the campaigns of real faults are made of, and how their programs find it.
@@ -30,6 +32,9 @@ export LAMPORT_ETCD  ?= $(TOOLS)/etcd/etcd
 # The Python that has the project's wheel installed.
 export LAMPORT_PYTHON := $(WHEEL)/bin/python
 export PATH           := $(BIN):$(PATH)
+
+# The time of the commit, in wheels and archives.
+export SOURCE_DATE_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),315532800)
 
 # The versions of etcd that are to be had: the packaged one, and those of Debian's suites.
 VERSIONS := 3.4.23 3.5.1 3.5.16 3.5.30
@@ -49,7 +54,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c install uninstall tools docs package notices format clean
+.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c release install uninstall tools docs package notices format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -70,7 +75,9 @@ binary: dist/release/.binary-$(or $(TARGET),$(shell uname -m)-unknown-linux-musl
 
 sdist: dist/.packed  ## The Python source distribution, in dist/
 
-c: build/c/.built  ## The C and C++ library, in build/c/
+c: $(if $(TARGET),dist/release/.c-$(TARGET),build/c/.built)  ## The C and C++ library, in build/c/ (with TARGET=..., packed: in dist/release/)
+
+release: wheels $(RELEASED:%=dist/release/.%)  ## Wheels, commands and C libraries of all targets, checked, in dist/release/
 
 install: build/c/.built  ## The C and C++ library into PREFIX=/usr/local (below DESTDIR, if given)
 	@$(IN_LIBRARY)
@@ -295,6 +302,18 @@ $(patsubst %,dist/release/.binary-%,$(filter %-musl,$(TARGETS))): dist/release/.
 	install -m 755 target/$*/release/lamport dist/release/lamport-$(VERSION)-$*
 	# One file has no room for them: whoever hands it on hands these on as well.
 	install -m 644 LICENSE-* dist/release/
+	touch $@
+
+$(TARGETS:%=dist/release/.c-%): dist/release/.c-%: $(RELEASING) $(CORE) $(CLIB) $(wildcard LICENSE-*)
+	@rm -rf build/release/c-$*
+	name=lamport_clock-$(VERSION)-$*
+	scripts/for-target $* bindings/c/build.sh build/release/c-$*/$$name
+	# The same bytes, whoever packs them.
+	tar --create --directory build/release/c-$* --format ustar --sort name --mtime @$(SOURCE_DATE_EPOCH) \
+		--owner 0 --group 0 --numeric-owner --mode u=rwX,go=rX $$name | gzip --no-name --best > build/release/c-$*/$$name.tar.gz
+	$(BIN)/python scripts/check_artifact.py $* build/release/c-$*/$$name.tar.gz
+	mkdir -p dist/release
+	mv build/release/c-$*/$$name.tar.gz dist/release/
 	touch $@
 
 dist/.packed: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)

@@ -1,6 +1,6 @@
 """Checks that what is handed out is what its name promises; the Makefile calls it after each build.
 
-usage: check_artifact.py TARGET FILE      (a wheel, or the command)
+usage: check_artifact.py TARGET FILE      (a wheel, an archive of the C library, or the command)
 
 Fails with a line for each thing that is wrong.
 """
@@ -11,11 +11,14 @@ import io
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_E_MACHINE
+from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
 
 MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}
@@ -24,6 +27,17 @@ GLIBC = re.compile(r"(ld-linux-[\w-]+|libc|libm|libgcc_s|libpthread|libdl|librt)
 # In bytes, a tenth above what they have come to: growth is noticed where it begins.
 WHEEL_LIMIT = 4_900_000
 COMMAND_LIMIT = 9_900_000
+C_LIBRARY_LIMIT = 9_800_000
+IN_C_LIBRARY = (
+    "include/lamport_clock.h",
+    "include/lamport_clock.hpp",
+    "lib/liblamport_clock.a",
+    "lib/liblamport_clock.so",
+    "lib/pkgconfig/lamport_clock.pc",
+    "lib/cmake/lamport_clock/lamport_clock-config.cmake",
+    "lib/cmake/lamport_clock/lamport_clock-config-version.cmake",
+)
+SYMBOLS = Path(__file__).resolve().parents[1] / "bindings/c/symbols.txt"
 LICENCES = ("LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY")
 # Of the machine that built it. Dependencies and the checkout have names of their own.
 PATHS = (b"/.cargo/registry", b"/.rustup/", bytes(Path.home()) + b"/", bytes(Path.cwd()) + b"/")
@@ -40,25 +54,36 @@ def machine(elf: ELFFile, target: str) -> list[str]:
     return [] if found == MACHINES[target.partition("-")[0]] else [f"is for {found}"]
 
 
-def module(target: str, contents: bytes) -> list[str]:
-    """What is wrong with the native module of a wheel."""
+def library(target: str, contents: bytes, exported: set[str]) -> list[str]:
+    """What is wrong with a shared library, a native module among them."""
     architecture, musl = target.partition("-")[0], target.endswith("-musl")
     elf = ELFFile(io.BytesIO(contents))
-    wrong = machine(elf, target) + paths_of_this_machine(contents)
+    wrong = machine(elf, target)
     dynamic, symbols = elf.get_section_by_name(".dynamic"), elf.get_section_by_name(".dynsym")
     assert isinstance(dynamic, DynamicSection)
     assert isinstance(symbols, SymbolTableSection)
     needed = {str(vars(tag)["needed"]) for tag in dynamic.iter_tags("DT_NEEDED")}
     defined = {s.name for s in symbols.iter_symbols() if s["st_shndx"] != "SHN_UNDEF"}
-    if defined != {"PyInit__native"}:
-        wrong.append(f"exports {sorted(defined)}, not PyInit__native alone")
+    if defined != exported:
+        wrong.append(f"exports or lacks, against what it says: {sorted(defined ^ exported)}")
     if musl and needed != {f"libc.musl-{architecture}.so.1"}:
         wrong.append(f"needs {sorted(needed)}, not musl alone")
     if not musl:
         wrong += [f"needs {name}" for name in sorted(needed) if not GLIBC.fullmatch(name)]
+        versions = elf.get_section_by_name(".gnu.version_r")
+        assert isinstance(versions, GNUVerNeedSection)
+        asked = {it.name for _, auxiliaries in versions.iter_versions() for it in auxiliaries}
+        newer = [
+            name
+            for name in sorted(asked)
+            if (found := re.fullmatch(r"GLIBC_2\.(\d+)(\.\d+)?", name)) and int(found[1]) > 17
+        ]
+        wrong += [f"needs {name}, newer than manylinux2014's" for name in newer]
         # One of its own dies when Python ends a thread in a call: see zig-cc.
         if "libgcc_s.so.1" not in needed or not symbols.get_symbol_by_name("_Unwind_Resume"):
             wrong.append("has an unwinder of its own")
+    if elf.get_section_by_name(".symtab"):
+        wrong.append("is not stripped")
     return wrong
 
 
@@ -70,10 +95,13 @@ def wheel(target: str, path: Path) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         for name in names:
+            contents = archive.read(name)
+            found = paths_of_this_machine(contents)
             if name.endswith(".so"):
-                wrong += [f"{name}: {found}" for found in module(target, archive.read(name))]
+                found += library(target, contents, {"PyInit__native"})
+            wrong += [f"{name}: {it}" for it in found]
     for name in LICENCES:
-        if not any(found.endswith(f".dist-info/licenses/{name}") for found in names):
+        if not any(it.endswith(f".dist-info/licenses/{name}") for it in names):
             wrong.append(f"has no {name}")
     if f"{policy}_{architecture}" not in path.name:
         wrong.append(f"is not named for {policy}_{architecture}")
@@ -84,6 +112,40 @@ def wheel(target: str, path: Path) -> list[str]:
     if said.returncode:
         wrong.append(f"abi3audit says: {said.stdout}{said.stderr}")
     return wrong + larger(path, WHEEL_LIMIT)
+
+
+def c_library(target: str, path: Path) -> list[str]:
+    """What is wrong with the archive of the C library: one folder, laid out like a prefix."""
+    root = path.name.removesuffix(".tar.gz") + "/"
+    with tarfile.open(path) as archive:
+        files = {
+            member.name.removeprefix(root): read.read()
+            for member in archive
+            if (read := archive.extractfile(member)) is not None
+        }
+    wrong = [
+        f"has no {name}"
+        for name in (*IN_C_LIBRARY, *(f"share/licenses/lamport_clock/{name}" for name in LICENCES))
+        if name not in files
+    ]
+    if wrong:
+        return wrong
+    exported = set(SYMBOLS.read_text().split())
+    shared = library(target, files["lib/liblamport_clock.so"], exported)
+    wrong += [f"lib/liblamport_clock.so: {found}" for found in shared]
+    for name in sorted(files):
+        wrong += [f"{name}: {found}" for found in paths_of_this_machine(files[name])]
+    # The machine is a number in the header of each object.
+    machines = set(
+        re.findall(rb"\x7fELF\x02\x01\x01.{11}(..)", files["lib/liblamport_clock.a"], re.S)
+    )
+    if machines != {ENUM_E_MACHINE[MACHINES[target.partition("-")[0]]].to_bytes(2, "little")}:
+        wrong.append(f"lib/liblamport_clock.a is for {machines}")
+    if b"prefix=${pcfiledir}" not in files["lib/pkgconfig/lamport_clock.pc"]:
+        wrong.append("can't be moved: lamport_clock.pc names a place")
+    if not path.name.endswith(f"-{target}.tar.gz"):
+        wrong.append(f"is not named for {target}")
+    return wrong + larger(path, C_LIBRARY_LIMIT)
 
 
 def command(target: str, path: Path) -> list[str]:
@@ -122,7 +184,8 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     target, path = sys.argv[1], Path(sys.argv[2])
-    wrong = wheel(target, path) if path.suffix == ".whl" else command(target, path)
+    check = {".whl": wheel, ".gz": c_library}.get(path.suffix, command)
+    wrong = check(target, path)
     for found in wrong:
         print(f"{path.name}: {found}", file=sys.stderr)
     if not wrong:

@@ -11,7 +11,7 @@
 #     DIRECTORY/share/licenses/lamport_clock/LICENSE-...
 #
 # Nothing in it names DIRECTORY, so it may be used where it is, copied or moved; `make install` copies
-# it to a prefix. docs/C.md says how programs link with it.
+# it to a prefix. docs/C.md says how programs link with it. By scripts/for-target it is for a target.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -21,14 +21,18 @@ case ${1:-} in
     *) out=$PWD/$1 ;;
 esac
 cd "$root"
-target=${CARGO_TARGET_DIR:-target}
+target=${CARGO_TARGET_DIR:-target}${CARGO_BUILD_TARGET:+/$CARGO_BUILD_TARGET}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
 soname=liblamport_clock.so.0
 
+set --
+if [ -n "${CARGO_BUILD_TARGET:-}" ]; then
+    set -- -C "linker=$root/scripts/zig-cc" -C strip=symbols
+fi
 # nodelete: the library's thread would run on in code that a dlclose() had unmapped.
 cargo rustc --quiet --locked --release --package lamport-clock-c --lib \
     --crate-type cdylib,staticlib -- \
-    -C "link-arg=-Wl,-soname,$soname" -C link-arg=-Wl,-z,nodelete
+    -C "link-arg=-Wl,-soname,$soname" -C link-arg=-Wl,-z,nodelete "$@"
 
 mkdir -p "$out/include" "$out/lib/pkgconfig" "$out/lib/cmake/lamport_clock" \
     "$out/share/licenses/lamport_clock"
