@@ -48,12 +48,12 @@ pub(super) enum Command {
     Read,
     Watch(Watch),
     History(History),
-    /// Print the node map, and whether each node's etcd answers
+    /// Print the members of etcd, whether each answers, and what is known against its version
     ///
-    /// All nodes are asked at once, and so are endpoints of --store that are not in the map. The
-    /// status is 0 if at least one answers. What is known against a version of etcd is said below;
-    /// SECURITY.md has the sources. With --json each is an object with node, address, own, answers,
-    /// error, version and advice.
+    /// The members are those that --store names and the nodes of the map, if one is given. All are asked
+    /// at once. The status is 0 if at least one answers. SECURITY.md has the sources of what is known
+    /// against a version. With --json each is an object with node, address, own, answers, error, version
+    /// and advice.
     Nodes,
     Repair(Repair),
     Demo(Demo),

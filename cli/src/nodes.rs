@@ -1,4 +1,4 @@
-//! `lamport nodes`: the node map, and who answers.
+//! `lamport nodes`: the members of etcd, and who answers.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ struct Row {
 pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result<(), Ending> {
     let (config, wrong_node) = configuration(settings)?;
     let mut asked = Vec::new();
-    for (node, address) in listed(&config) {
+    for (node, address) in listed(&config)? {
         let own = node.as_deref() == Some(config.process().as_str());
         asked.push((node, own, address.clone(), ask(&config, address)));
     }
@@ -67,10 +67,11 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
         return Err(Ending::Usage(error));
     }
     if answering == 0 {
-        return Err(Ending::Failed(Error::new(
-            ErrorKind::Unavailable,
-            format!("none of the {} nodes answers", rows.len()),
-        )));
+        let message = match rows.len() {
+            1 => "the one member does not answer".to_owned(),
+            many => format!("none of the {many} members answers"),
+        };
+        return Err(Ending::Failed(Error::new(ErrorKind::Unavailable, message)));
     }
     Ok(())
 }
@@ -84,8 +85,9 @@ fn about(clock: &SharedClock, stop: &Stop) -> Result<Result<Server, Error>, Endi
     }
 }
 
-/// The configuration; and, where it does not say which node this is, the one without that, since
-/// the map can be shown all the same, and what is wrong.
+/// The configuration; and, where a map does not say which node this is, the one without that, since
+/// the map can be shown all the same, and what is wrong. The built-in map is shown to no stranger: its
+/// addresses are somebody else's there.
 fn configuration(settings: &Settings) -> Result<(Config, Option<Error>), Ending> {
     let error = match Config::load(settings) {
         Ok(config) => return Ok((config, None)),
@@ -103,6 +105,9 @@ fn configuration(settings: &Settings) -> Result<(Config, Option<Error>), Ending>
         return Err(Ending::Usage(error));
     }
     let config = Config::load(&with("store", "memory:")).map_err(Ending::Usage)?;
+    if config.nodes().iter().next().is_none() {
+        return Err(Ending::Usage(error));
+    }
     Ok((
         config,
         Some(error).filter(|error| error.kind() == ErrorKind::UnknownNode),
@@ -112,8 +117,8 @@ fn configuration(settings: &Settings) -> Result<(Config, Option<Error>), Ending>
 /// No node's name.
 const NOBODY: &str = "(nobody)";
 
-/// The nodes of the map, and endpoints of the store that are none of them.
-fn listed(config: &Config) -> Vec<(Option<String>, Address)> {
+/// The nodes of the map, if there is one, and endpoints of the store that are none of them.
+fn listed(config: &Config) -> Result<Vec<(Option<String>, Address)>, Ending> {
     let named = config.nodes().iter();
     let mut listed: Vec<_> = named
         .map(|node| (Some(node.name.to_string()), node.address.clone()))
@@ -125,7 +130,13 @@ fn listed(config: &Config) -> Vec<(Option<String>, Address)> {
             }
         }
     }
-    listed
+    if listed.is_empty() {
+        return Err(Ending::Usage(Error::new(
+            ErrorKind::InvalidArgument,
+            "the store is in memory, which has no members to ask: --store takes etcd://host:port,...",
+        )));
+    }
+    Ok(listed)
 }
 
 /// Begins to ask this node alone; all nodes are asked at once.
@@ -144,7 +155,12 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
     if output.json {
         return rows.iter().try_for_each(|row| output.object(row));
     }
-    let name = |row: &Row| row.node.clone().unwrap_or_else(|| "(no node)".to_owned());
+    let has_nodes = rows.iter().any(|row| row.node.is_some());
+    let name = |row: &Row| match &row.node {
+        Some(node) => format!("{node}  "),
+        None if has_nodes => "(no node)  ".to_owned(),
+        None => String::new(),
+    };
     let widest =
         |text: &dyn Fn(&Row) -> String| rows.iter().map(|row| text(row).chars().count()).max();
     let names = widest(&name).unwrap_or(0);
@@ -163,7 +179,7 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
         };
         let own = if row.own { "  (this node)" } else { "" };
         output.line(format_args!(
-            "{:<names$}  {:<addresses$}  {state}{own}",
+            "{:<names$}{:<addresses$}  {state}{own}",
             name(row),
             row.address,
         ))?;

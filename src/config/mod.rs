@@ -283,7 +283,7 @@ impl Config {
         self.max_jump
     }
 
-    /// The node map.
+    /// The node map; it has no nodes where a store was given and no map.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -314,9 +314,14 @@ impl Config {
         environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Config> {
         let sources = Sources::gather(settings, environment)?;
-        let nodes = sources.text("nodes", Nodes::from_str)?.unwrap_or_default();
+        let map = sources.text("nodes", Nodes::from_str)?;
         let node = sources.text("node", ProcessId::new)?;
         let store = sources.text("store", StoreUri::from_str)?;
+        let is_map_given = map.is_some();
+        let nodes = map.unwrap_or_else(|| match store {
+            Some(_) => Nodes::NONE,
+            None => Nodes::default(),
+        });
         let store = match (&node, store) {
             (_, Some(store)) => store,
             (Some(_), None) => StoreUri::Etcd {
@@ -326,11 +331,16 @@ impl Config {
                 key: None,
             },
             (None, None) => {
+                let nodes = match is_map_given {
+                    true => format!(", one of {nodes}"),
+                    false => String::new(),
+                };
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
                     format!(
-                        "NODE_NAME is not set: it names this node, one of {nodes}. \
-                         Or say where the record lives: LAMPORT_STORE=etcd://host:port or memory:"
+                        "no store is given: LAMPORT_STORE says where the clock lives, such as \
+                         etcd://host:port, or memory: to try it. Where the node map says that, \
+                         NODE_NAME names this node{nodes}"
                     ),
                 ));
             }

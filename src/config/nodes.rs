@@ -37,6 +37,9 @@ impl Nodes {
     pub const BUILT_IN: &'static str =
         "mx-nodel=172.21.0.10,mx-nodel2=172.21.0.11,mx-nodel3=172.21.0.12";
 
+    /// No nodes, where a store is given and no map.
+    pub(super) const NONE: Nodes = Nodes(Vec::new());
+
     /// The nodes in order.
     pub fn iter(&self) -> impl Iterator<Item = &Node> {
         self.0.iter()

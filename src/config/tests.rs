@@ -298,7 +298,26 @@ fn nothing_set_at_all_says_what_to_set() {
     for variables in [&[][..], &[("NODE_NAME", "")]] {
         let message = refusal(variables).to_string();
         assert!(message.contains("NODE_NAME") && message.contains("LAMPORT_STORE"));
+        // The built-in map is for those who use it.
+        assert!(!message.contains("mx-nodel"), "{message}");
     }
+    let message = refusal(&[("LAMPORT_NODES", "a=h")]).to_string();
+    assert!(message.contains("one of a=h:2379"), "{message}");
+}
+
+#[test]
+fn a_store_needs_no_node_map() {
+    let nodes = |variables: &[_]| {
+        let config = resolve(Settings::default(), variables).unwrap();
+        config.nodes().to_string()
+    };
+    let store = ("LAMPORT_STORE", "memory:");
+    assert_eq!(nodes(&[store]), "");
+    assert_eq!(nodes(&[store, ("LAMPORT_NODES", "a=h")]), "a=h:2379");
+    assert_eq!(
+        nodes(&[("NODE_NAME", "mx-nodel")]),
+        Nodes::default().to_string()
+    );
 }
 
 #[test]

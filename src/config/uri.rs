@@ -72,7 +72,7 @@ impl FromStr for StoreUri {
         let Some(rest) = text.strip_prefix("etcd://") else {
             if text.starts_with("http://") || text.starts_with("https://") {
                 return refused(
-                    "it begins with etcd:// also over TLS, which LAMPORT_TLS_CA switches on",
+                    "write etcd:// in its place, also for TLS, which LAMPORT_TLS_CA switches on",
                 );
             }
             return refused("it begins with neither memory: nor etcd://");

@@ -7,6 +7,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::command::{Ended, Running, lamport, run};
 use super::{keys, nobody_listens, refused};
 
@@ -23,7 +25,7 @@ fn nobody_listening_is_named_with_its_cause() {
     ] {
         let ended = run(&[arguments, &["--store", &store]].concat());
         let parts: &[&str] = match arguments[0] {
-            "nodes" => &["none of the 2 nodes answers"],
+            "nodes" => &["none of the 2 members answers"],
             _ => &[&store["etcd://".len()..], "Connection refused"],
         };
         refused(&ended, 1, parts);
@@ -198,8 +200,37 @@ fn an_unknown_node_is_told_the_known_ones() {
         ]);
         refused(&ended, 2, &["'mx-node1'", "a=127.0.0.1:1", "b=127.0.0.1:2"]);
     }
-    let ended = run(&["run", "--json"]);
-    refused(&ended, 2, &["NODE_NAME", "mx-nodel2", "LAMPORT_STORE"]);
+    // A stranger is told nothing of the built-in nodes, and they are not asked.
+    for command in ["run", "read", "nodes"] {
+        let ended = run(&[command]);
+        refused(
+            &ended,
+            2,
+            &["LAMPORT_STORE", "etcd://host:port", "NODE_NAME"],
+        );
+        assert!(
+            !ended.complaint().contains("mx-nodel"),
+            "{}",
+            ended.complaint()
+        );
+    }
+}
+
+#[test]
+fn nodes_asks_the_members_that_the_store_names() {
+    let ended = run(&["nodes", "--store", "etcd://127.0.0.1:1,127.0.0.1:2/orders"]);
+    refused(&ended, 1, &["none of the 2 members answers"]);
+    assert_eq!(ended.lines.len(), 2);
+    assert!(
+        ended.lines[0].starts_with("127.0.0.1:1  no answer: "),
+        "{:?}",
+        ended.lines
+    );
+    let ended = run(&["nodes", "--store", "etcd://127.0.0.1:1", "--json"]);
+    refused(&ended, 1, &["the one member does not answer"]);
+    assert_eq!(ended.objects()[0]["node"], Value::Null);
+    let ended = run(&["nodes", "--store", "memory:"]);
+    refused(&ended, 2, &["in memory", "etcd://host:port"]);
 }
 
 #[test]
