@@ -266,7 +266,7 @@ $(TOOLS)/.ready: requirements-dev.txt $(TOOLS)/.build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) $(shell find src cli/src trace/src -type f)
+CORE    := Cargo.toml Cargo.lock $(wildcard */Cargo.toml) cli/README.md trace/README.md $(shell find src cli/src trace/src -type f)
 BINDING := $(shell find bindings/host bindings/python -type f)
 PACKAGE := pyproject.toml README.md $(wildcard LICENSE-*) $(shell find python -type f -not -path '*/__pycache__/*')
 PAGES   := $(wildcard *.md docs/*.md deploy/*.md)

@@ -291,8 +291,8 @@ fn versions_agree() {
         let manifest = read(&format!("{manifest}/Cargo.toml"));
         assert!(manifest.contains(&asked), "no {asked}");
     }
-    // The wheel takes its version from the crate; a second copy would only drift.
-    assert!(read("pyproject.toml").contains("dynamic = [\"version\"]"));
+    // The wheel takes its version and address from the crate; a second copy would only drift.
+    assert!(read("pyproject.toml").contains("dynamic = [\"version\", \"urls\"]"));
     assert!(read("bindings/python/Cargo.toml").contains("version.workspace = true"));
     assert!(read("bindings/c/Cargo.toml").contains("version.workspace = true"));
 }
@@ -379,6 +379,17 @@ fn the_links_of_the_pages_lead_somewhere() {
         }
     }
     assert!(followed > 100, "{followed}");
+}
+
+/// PyPI and crates.io show them, where no other file of ours lies beside.
+#[test]
+fn what_the_packages_show_links_to_none_of_our_files() {
+    for folder in ["cli", "python", "trace"] {
+        let page = root().join(folder).join("README.md");
+        for link in prose(&page).split("](").skip(1) {
+            assert!(link.starts_with("https://"), "{page:?}: {link}");
+        }
+    }
 }
 
 /// Figures on the first page were measured, and stand where they were.

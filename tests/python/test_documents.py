@@ -20,10 +20,11 @@ from conftest import REPOSITORY
 from servers import LAMPORT_ETCD, PATIENCE, Etcd
 
 # Whose shell is a list to choose from, or an installation, which other suites do: all but this.
-REFERENCES = ("README.md", "docs/PYTHON.md")
+REFERENCES = ("README.md", "docs/PYTHON.md", "python/README.md")
 FIRST_SHELL = "lamport demo --diagram"
 DOCUMENTS = (
     *REFERENCES,
+    "cli/README.md",
     "docs/CHEATSHEET.md",
     "docs/CONFIGURATION.md",
     "docs/SERVICES.md",

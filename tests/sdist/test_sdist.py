@@ -35,14 +35,21 @@ NEEDED = {
     "bindings/python/Cargo.toml",
     "bindings/python/src/lib.rs",
     "cli/Cargo.toml",
+    "cli/LICENSE-APACHE",
+    "cli/LICENSE-MIT",
+    "cli/README.md",
     "cli/src/lib.rs",
     "pyproject.toml",
     "python/lamport_clock/__init__.py",
     "python/lamport_clock/_native.pyi",
     "python/lamport_clock/py.typed",
+    "python/README.md",
     "python/logical_count.py",
     "src/lib.rs",
     "trace/Cargo.toml",
+    "trace/LICENSE-APACHE",
+    "trace/LICENSE-MIT",
+    "trace/README.md",
     "trace/src/lib.rs",
 }
 ALLOWED = re.compile(
@@ -67,20 +74,6 @@ def test_it_holds_what_a_build_needs_and_nothing_else(packed: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= NEEDED
     assert not [name for name in names - NEEDED if not ALLOWED.fullmatch(name)]
-
-
-@pytest.fixture
-def without_protoc(tmp_path: Path) -> Path:
-    """A folder with all the programs of this machine but protoc."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for folder in map(Path, os.environ["PATH"].split(os.pathsep)):
-        for program in folder.iterdir() if folder.is_dir() else ():
-            link = programs / program.name
-            if program.name != "protoc" and not link.exists():
-                link.unlink(missing_ok=True)
-                link.symlink_to(program)
-    return programs
 
 
 def test_pip_builds_the_same_wheel_of_it_with_no_protoc_on_the_machine(

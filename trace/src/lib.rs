@@ -1,8 +1,4 @@
-//! What happened, from what was written down: any logs with stamps ([`Reader`]), put in an order that no
-//! effect leaves before its cause, with answers to what came before what ([`Graph`]); and from what callers
-//! saw and the store kept, whether the clock keeps its promises ([`check`]).
-//!
-//! It does no I/O, and shares no code with the clock but its values: it judges it.
+#![doc = include_str!("../README.md")]
 
 mod diff;
 mod events;
