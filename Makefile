@@ -91,6 +91,13 @@ install: build/c/.built  ## The C and C++ library into PREFIX=/usr/local (below 
 		fi
 	done
 	echo 'installed lamport_clock in $(DESTDIR)$(PREFIX)'
+	test -n '$(DESTDIR)' || printf '%s\n' \
+		'This compiles a program that runs with nothing set:' \
+		"    cc program.c -I'$(PREFIX)/include' -L'$(PREFIX)/lib' -llamport_clock -Wl,-rpath,'$(PREFIX)/lib' -o program" \
+		'With pkg-config, where it and the loader do not look there by themselves:' \
+		"    export PKG_CONFIG_PATH='$(PREFIX)/lib/pkgconfig' LD_LIBRARY_PATH='$(PREFIX)/lib'" \
+		'    cc program.c $$(pkg-config --cflags --libs lamport_clock) -o program' \
+		'Where the loader does (in /usr/local/lib most do), root tells it once of what is new: ldconfig'
 
 uninstall: build/c/.built  ## Takes it away again
 	@$(IN_LIBRARY)

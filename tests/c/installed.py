@@ -56,8 +56,8 @@ class Installed:
         return {str(path.relative_to(self.prefix)) for path in found}
 
 
-def make(target: str, *settings: str) -> None:
-    """Runs the project's own make."""
+def make(target: str, *settings: str) -> str:
+    """Runs the project's own make; its output."""
     ran = subprocess.run(
         ["make", "--no-print-directory", target, *settings],
         cwd=ROOT,
@@ -72,3 +72,4 @@ def make(target: str, *settings: str) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout

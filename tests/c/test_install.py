@@ -71,6 +71,33 @@ def test_uninstall_takes_its_own_and_nothing_else(tmp_path: Path) -> None:
     assert not (prefix / "share/licenses/lamport_clock").exists()
 
 
+def test_a_program_is_compiled_by_the_lines_that_are_printed(tmp_path: Path) -> None:
+    prefix = tmp_path / "home/.local"
+    said = make("install", f"PREFIX={prefix}")
+    [direct, export, by_pkg_config] = re.findall(r"^    (.*)$", said, re.M)
+    shutil.copy(EXAMPLES / "ordering.c", tmp_path / "program.c")
+    # Nothing says where the prefix is, but the lines.
+    environment = {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}"}
+    for lines in [[direct, "./program"], [export, by_pkg_config, "./program"]]:
+        ran = subprocess.run(
+            ["sh", "-euc", "\n".join(lines)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.endswith("the record holds 108, written by api\n")
+        (tmp_path / "program").unlink()
+
+
+def test_a_packager_is_told_of_no_place(tmp_path: Path) -> None:
+    said = make("install", "PREFIX=/opt/lamport", f"DESTDIR={tmp_path}")
+    assert said.endswith(f"installed lamport_clock in {tmp_path}/opt/lamport\n")
+
+
 def test_no_file_names_the_place_where_it_was_built(installed: Installed) -> None:
     for name in FILES:
         content = (installed.prefix / name).read_bytes()
