@@ -206,8 +206,9 @@ pub(super) struct Repair {
 /// The demo uses a store of its own and nothing of your configuration: it refuses the flags for
 /// that, save its own --nodes and --store. With --store etcd it starts
 /// a private etcd of three members on 127.0.0.1, 127.0.0.2 and 127.0.0.3, in a temporary folder,
-/// and stops it in the end. The etcd binary is the one that LAMPORT_ETCD names, or `etcd` on the
-/// PATH.
+/// and stops it in the end; with --stay that is when it is told to (SIGINT, SIGTERM), and with --json
+/// an object with "notice" says what stays (staying) and which member has ended (gone). The etcd binary
+/// is the one that LAMPORT_ETCD names, or `etcd` on the PATH.
 #[derive(Args)]
 pub(super) struct Demo {
     /// How many nodes
@@ -242,6 +243,11 @@ pub(super) struct Demo {
     /// Where the record lives: memory: or etcd
     #[arg(long, value_name = "STORE", default_value = "memory:")]
     pub(super) store: Option<String>,
+
+    /// With --store etcd: keep the members up in the end, say what to try on them, and end with
+    /// status 0 at Ctrl-C
+    #[arg(long)]
+    pub(super) stay: bool,
 
     /// Let the nodes send each other messages, and write what they do to this file: a log for order,
     /// explain and diagram. The second node's wall clock is 300 ms behind in it

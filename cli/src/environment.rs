@@ -1,9 +1,9 @@
 //! What surrounds the command: the terminal, the locale, programs on the PATH. Settings of the
 //! clock are not among it; `config` reads those.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Whether colours are welcome where `stream` goes. See <https://no-color.org>.
 pub(super) fn takes_colour(stream: &impl IsTerminal) -> bool {
@@ -55,6 +55,24 @@ pub(super) fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&variable("PATH")?)
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
+}
+
+/// How a person types this command in another terminal: by its name, or by the path by which it was
+/// started where that is not on the PATH.
+pub(super) fn typed(program: &OsStr) -> String {
+    if on_path("lamport").is_some() {
+        return "lamport".to_owned();
+    }
+    let path = Path::new(program);
+    let path = match path.components().nth(1) {
+        Some(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        None => path.to_owned(),
+    };
+    let path = path.to_string_lossy();
+    match path.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_./+".contains(c)) {
+        true => format!("'{}'", path.replace('\'', r"'\''")),
+        false => path.into_owned(),
+    }
 }
 
 /// A variable; one that is empty counts as not set.

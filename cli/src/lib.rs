@@ -50,6 +50,7 @@ mod watch;
 #[doc(hidden)]
 pub fn run_main(args: Vec<OsString>) -> u8 {
     let json = args.iter().any(|arg| arg == "--json");
+    let program = args.first().cloned().unwrap_or_default();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
@@ -82,7 +83,7 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::History(args) => history::history(&args, &settings, &output, stop),
         Command::Nodes => nodes::nodes(&settings, &output, stop),
         Command::Repair(args) => repair::repair(&args, &settings, &output, stop),
-        Command::Demo(args) => demo::demo(&args, &settings, &output, stop),
+        Command::Demo(args) => demo::demo(&args, &settings, &output, stop, &program),
         Command::Check(args) => check::check_histories(&args, &settings, &output),
         Command::Order(args) => order::order(&args, &settings, &output, stop),
         Command::Explain(args) => explain::explain(&args, &settings, &output, stop),

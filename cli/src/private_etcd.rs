@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tempfile::TempDir;
 
 use super::stop::Stop;
@@ -74,6 +75,20 @@ impl PrivateEtcd {
             .iter()
             .map(|member| member.address.clone())
             .collect()
+    }
+
+    /// The process id of each member.
+    pub(super) fn ids(&self) -> Vec<u32> {
+        let ids = self.members.iter().map(|member| member.process.id());
+        ids.collect()
+    }
+
+    /// Whether this member has ended. It is not taken note of, so that its id stays nobody else's as
+    /// long as it may still be killed.
+    pub(super) fn has_ended(&self, member: usize) -> bool {
+        let id = WaitId::Pid(Pid::from_child(&self.members[member].process));
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(id, options), Ok(None))
     }
 
     fn launch(program: &Path) -> Result<PrivateEtcd, Ending> {

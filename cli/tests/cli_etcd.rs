@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 #[path = "support/command.rs"]
 mod command;
+#[path = "cli_etcd/stay.rs"]
+mod stay;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 #[path = "cli_etcd/top.rs"]

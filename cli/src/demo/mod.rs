@@ -1,5 +1,6 @@
 //! `lamport demo`: several nodes agree on one order, and it is checked that they do.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -13,13 +14,13 @@ use tempfile::NamedTempFile;
 use self::check::{Verdict, check};
 use self::diary::Diary;
 use self::lanes::Lanes;
-use super::Ending;
+use self::stay::stay;
 use super::args::Demo;
-use super::diagram;
 use super::output::{Look, Output, UpdateObject, after};
 use super::private_etcd::{self, PrivateEtcd};
 use super::record;
 use super::stop::Stop;
+use super::{Ending, diagram, environment};
 use lamport_clock::blocking::SharedClock;
 use lamport_clock::{Address, Config, Error, ErrorKind, Settings, Update};
 use lamport_trace::{Action, Call};
@@ -27,6 +28,7 @@ use lamport_trace::{Action, Call};
 mod check;
 mod diary;
 mod lanes;
+mod stay;
 
 /// More lanes than that no screen shows.
 const MOST_NODES: usize = 32;
@@ -36,6 +38,7 @@ pub(super) fn demo(
     settings: &Settings,
     output: &Output,
     stop: &Stop,
+    program: &OsStr,
 ) -> Result<(), Ending> {
     let count = node_count(args.nodes.as_deref().unwrap_or_default())?;
     let private = wants_etcd(args.store.as_deref().unwrap_or_default())?;
@@ -44,6 +47,12 @@ pub(super) fn demo(
     others.remove("nodes");
     others.remove("store");
     super::refuse_connection_settings(&others, "the demo", "it uses a store of its own")?;
+
+    if args.stay && !private {
+        return Err(usage(
+            "--stay keeps members of etcd up, and this demo has none: add --store etcd".to_owned(),
+        ));
+    }
 
     // Before the work, not after it.
     let wished = args.record.iter().chain(&args.diagram);
@@ -90,7 +99,13 @@ pub(super) fn demo(
         keep(&diary.lines, args, output, stop)?;
     }
     show.verdict(count)?;
-    ended
+    ended?;
+    if let (Some(etcd), true) = (&etcd, args.stay) {
+        // The record is brought up to date, for those who come now.
+        clocks.iter().for_each(SharedClock::close);
+        stay(etcd, &environment::typed(program), output, stop)?;
+    }
+    Ok(())
 }
 
 /// The demo as it goes.

@@ -118,6 +118,7 @@ fn wrong_arguments_are_named_and_end_with_status_2() {
         ("demo --interval soon", &["--interval", "'soon'"]),
         ("demo --store etcd://h", &["--store", "etcd://h", "memory:"]),
         ("demo --store redis", &["--store", "redis", "memory:"]),
+        ("demo --stay", &["--stay", "add --store etcd"]),
         ("demo --key /k", &["--key", "store of its own"]),
         ("read --store redis://h", &["store", "redis://h", "etcd://"]),
         ("read --store etcd://h:0", &["store", "h:0", "65535"]),
