@@ -104,11 +104,12 @@ uninstall: build/c/.built  ## Takes it away again
 	for file in $$(files); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock" "$(DESTDIR)$(PREFIX)/share/licenses/lamport_clock"
 
-test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers servers chaos fuzz loom $(if $(CHROMIUM),page) $(if $(PODMAN),deploy))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers servers chaos fuzz loom targets $(if $(CHROMIUM),page) $(if $(PODMAN),deploy))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 	$(if $(CHROMIUM),,echo 'NOT TESTED: the page, for want of a Chromium. Install one, or name it in LAMPORT_CHROMIUM.' >&2)
 	$(if $(PODMAN),,echo 'NOT TESTED: the files in deploy/ in containers, for want of podman.' >&2)
-	grep '^NOT TESTED' $(PASSED)/servers >&2 || true
+	test -e $(PASSED)/targets || echo 'NOT TESTED: what is built for $(COMMON_TARGET), for want of a standard library for it.' >&2
+	grep -hs '^NOT TESTED' $(PASSED)/servers $(PASSED)/targets >&2 || true
 
 servers: $(WHEEL)/.installed $(SERVERS)  ## The suites against each etcd that is to be had, 8 minutes
 	@$(BIN)/python tests/versions.py $(TOOLS)/servers $(VERSIONS)
@@ -190,7 +191,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	# Where the frameworks are that some of our modules are for.
 	$(WHEEL)/bin/python -m mypy --strict python/lamport_clock python/logical_count.py
 	MYPYPATH=python:tests/support:tests/python $(WHEEL)/bin/python -m mypy --strict tests/python
-	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz tests/page tests/deploy; do
+	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz tests/page tests/deploy tests/targets; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	MYPYPATH=tests $(BIN)/mypy --strict tests/summary.py tests/versions.py
@@ -223,7 +224,7 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	else
 		echo 'lint: NOT CHECKED: deploy/lamport.service, for want of systemd-analyze' >&2
 	fi
-	$(BIN)/shellcheck scripts/start_etcd.sh scripts/zig-cc scripts/for-target bindings/c/build.sh tests/support/fetch_etcd.sh .ci/run
+	$(BIN)/shellcheck -x tests/targets/*.sh scripts/start_etcd.sh scripts/zig-cc scripts/for-target bindings/c/build.sh tests/support/fetch_etcd.sh .ci/run
 	echo 'lint: all clean'
 
 docs: $(TOOLS)/.build  ## The pages of the Rust crates, as docs.rs would build them, in target/doc
@@ -427,6 +428,9 @@ $(PASSED)/python: $(WHEEL)/.installed $(PAGES) deploy/grafana.json docs/api/pyth
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
 	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)
 
+TARGETS_TESTED := README.md $(shell find tests/targets tests/support -type f -not -path '*/__pycache__/*')
+COMMON_TARGET  := x86_64-unknown-linux-musl
+
 # Its race is one with Python, by the wheel, and with Rust, by the command. It talks to both, too.
 $(PASSED)/c: build/c/.built $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
 	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) build --package lamport-clock --example talker && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport LAMPORT_TALKER=$(CURDIR)/target/debug/examples/talker $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
@@ -453,6 +457,13 @@ $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '
 
 $(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
 	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
+
+# One target, as far as the tools are there, for what it costs. Where rustup can't add the standard
+# library, the suite is left out, and `test` says so.
+$(PASSED)/targets: $(RELEASING) $(CORE) $(BINDING) $(PACKAGE) $(TARGETS_TESTED)
+	@scripts/for-target $(COMMON_TARGET) true || exit 0
+	$(MAKE) --no-print-directory $(COMMON_TARGET:%=dist/release/.wheel-%) $(COMMON_TARGET:%=dist/release/.binary-%)
+	$(call passes,cd tests/targets && LAMPORT_TARGETS=$(COMMON_TARGET) $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/page: $(TOOLS)/.ready $(CORE) $(shell find tests/page -name '*.py')
 	$(call passes,$(BIN)/python tests/page/browser.py && $(CARGO) build --package lamport-cli && cd tests/page && $(BIN)/python -m pytest $(PYTEST) .)
