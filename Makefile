@@ -46,6 +46,9 @@ CHROMIUM := $(or $(LAMPORT_CHROMIUM),$(shell command -v chromium chromium-browse
 # What runs the files in deploy/ for real; with debootstrap, runc, netavark, aardvark-dns and catatonit.
 PODMAN := $(shell command -v podman)
 
+# What checks the metrics of a live run.
+PROMTOOL := $(shell command -v promtool)
+
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -108,6 +111,7 @@ test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers ser
 	@$(PYTHON) tests/summary.py $(PASSED)
 	$(if $(CHROMIUM),,echo 'NOT TESTED: the page, for want of a Chromium. Install one, or name it in LAMPORT_CHROMIUM.' >&2)
 	$(if $(PODMAN),,echo 'NOT TESTED: the files in deploy/ in containers, for want of podman.' >&2)
+	$(if $(PROMTOOL),,echo 'NOT TESTED: promtool on the metrics of a live run, for want of promtool.' >&2)
 	test -e $(PASSED)/targets || echo 'NOT TESTED: what is built for $(COMMON_TARGET), for want of a standard library for it.' >&2
 	grep -hs '^NOT TESTED' $(PASSED)/servers $(PASSED)/targets >&2 || true
 

@@ -303,6 +303,48 @@ async fn refused_messages_are_counted_with_or_without_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_updates_took_is_counted_as_well() {
+    let store = Moody::new();
+    let clock = settled(&store).await;
+    assert_eq!(
+        (clock.stats().distance, clock.stats().round_trips),
+        (None, 0)
+    );
+    clock.start(INTERVAL).unwrap();
+    sleep(SECOND / 2).await;
+    // The other one had 2.
+    assert_eq!(clock.stats().distance, Some(2));
+    store.is(Mood::Slow(Duration::from_millis(30)));
+    while clock.stats().updates < 4 {
+        sleep(SECOND / 2).await;
+    }
+    clock.stop();
+    let stats = clock.stats();
+    assert_eq!((stats.distance, stats.round_trips), (Some(0), 4));
+    assert_eq!(stats.update_time, Duration::from_millis(90));
+    let within = |milliseconds| stats.updates_within(Duration::from_millis(milliseconds));
+    assert_eq!([0, 1, 29, 50, 60, 6000].map(within), [0, 1, 1, 4, 4, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn folds_are_counted_whoever_makes_them_due() {
+    let store = Moody::new();
+    let (a, b) = (settled(&store).await, store.clock("b"));
+    a.update().await.unwrap();
+    // It finds that the other one wrote, and takes by a put that has to be folded.
+    b.read().await.unwrap();
+    let both = tokio::join!(a.update(), b.update());
+    both.0.unwrap();
+    both.1.unwrap();
+    sleep(SECOND).await;
+    let folds = a.stats().folds + b.stats().folds;
+    assert_eq!(folds, 1);
+    assert_eq!(a.stats().updates + b.stats().updates, 0);
+    sleep(SECOND).await;
+    assert_eq!(a.stats().folds + b.stats().folds, folds);
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_ends_it_for_good() {
     let store = Moody::new();
     let clock = store.clock("a");

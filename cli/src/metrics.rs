@@ -1,7 +1,7 @@
 //! What a run has come to, for those who operate it: Prometheus' text, and whether updates go on.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::core::Collector;
@@ -10,15 +10,11 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-use lamport_clock::{Error, ErrorKind, Time, Update};
+use lamport_clock::blocking::SharedClock;
+use lamport_clock::{Error, ErrorKind, SyncStats, Time, Update};
 
 /// A run is ready while an update has succeeded within this many intervals and one call's deadline.
 const INTERVALS: u32 = 3;
-
-/// In seconds: from a store beside the process to the default deadline.
-const BUCKETS: [f64; 12] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
-];
 
 /// The counts of one run. `lamport_clock/prometheus.py` has the same names for the same things.
 pub(super) struct Metrics {
@@ -27,6 +23,10 @@ pub(super) struct Metrics {
     failures: IntCounterVec,
     seconds: Histogram,
     round_trips: IntCounter,
+    folds: IntCounter,
+    refused: IntCounter,
+    /// What counts the last two.
+    clock: OnceLock<SharedClock>,
     shared_time: IntGauge,
     distance: IntGauge,
     since_update: Gauge,
@@ -78,12 +78,21 @@ impl Metrics {
             )?,
             seconds: Histogram::with_opts(
                 HistogramOpts::new("update_seconds", "How long updates took that succeeded.")
-                    .buckets(BUCKETS.to_vec()),
+                    .buckets(SyncStats::BOUNDS.map(|bound| bound.as_secs_f64()).to_vec()),
             )?,
             round_trips: IntCounter::new(
                 "round_trips_total",
                 "Transactions that the updates took: one each, but for the cases in docs/PROTOCOL.md.",
             )?,
+            folds: IntCounter::new(
+                "folds_total",
+                "Folds that this process carried out: see docs/PROTOCOL.md.",
+            )?,
+            refused: IntCounter::new(
+                "refused_total",
+                "Messages that were refused for lying too far ahead.",
+            )?,
+            clock: OnceLock::new(),
             shared_time: IntGauge::new(
                 "shared_time",
                 "The newest time that this process took from the shared clock.",
@@ -111,11 +120,13 @@ impl Metrics {
             }),
             patience: interval * INTERVALS + timeout,
         };
-        let all: [Box<dyn Collector>; 8] = [
+        let all: [Box<dyn Collector>; 10] = [
             Box::new(metrics.updates.clone()),
             Box::new(metrics.failures.clone()),
             Box::new(metrics.seconds.clone()),
             Box::new(metrics.round_trips.clone()),
+            Box::new(metrics.folds.clone()),
+            Box::new(metrics.refused.clone()),
             Box::new(metrics.shared_time.clone()),
             Box::new(metrics.distance.clone()),
             Box::new(metrics.since_update.clone()),
@@ -129,6 +140,11 @@ impl Metrics {
             metrics.failures.with_label_values(&[kind.name()]);
         }
         Ok(metrics)
+    }
+
+    /// The run's clock.
+    pub(super) fn count(&self, clock: &SharedClock) {
+        let _ = self.clock.set(clock.clone());
     }
 
     /// An update succeeded; the local clock stood at `local` before it.
@@ -162,8 +178,15 @@ impl Metrics {
 
     /// All of it in Prometheus' text format.
     pub(super) fn text(&self) -> prometheus::Result<String> {
-        let silence = self.progress().since.elapsed();
-        self.since_update.set(silence.as_secs_f64());
+        // Held to the end, so that two scrapes at once add nothing twice.
+        let progress = self.progress();
+        self.since_update
+            .set(progress.since.elapsed().as_secs_f64());
+        if let Some(clock) = self.clock.get() {
+            let stats = clock.stats();
+            self.folds.inc_by(stats.folds - self.folds.get());
+            self.refused.inc_by(stats.refused - self.refused.get());
+        }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 

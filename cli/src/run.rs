@@ -57,6 +57,7 @@ pub(super) fn run(
         Err(ending) => return Err(ending),
     };
 
+    metrics.count(&clock);
     let mut tally = Tally::default();
     let mut rest = FIRST_REST;
     while args.count.is_none_or(|count| tally.updates < count) {

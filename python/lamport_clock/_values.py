@@ -254,7 +254,7 @@ class History(Value):
 
 @final
 class SyncStats(Value):
-    """What the updates in the background have come to, and how many messages were refused:
+    """What the updates in the background have come to, and what the clock has counted beside them:
     SharedClock.stats().
 
     The counts are of the whole life of the clock in this process, however often it was started and
@@ -294,6 +294,19 @@ class SyncStats(Value):
     refused: int = field(
         "So many messages were refused since they lay further ahead than max_jump allows, whether "
         "or not anything runs in the background."
+    )
+    folds: int = field(
+        "So many folds (see docs/PROTOCOL.md) did the clock carry out, after whichever updates."
+    )
+    round_trips: int = field("So many transactions did the updates take that succeeded.")
+    distance: int | None = field(
+        "How far the shared clock was ahead of the local one when the newest update reached it; "
+        "None before the first."
+    )
+    update_time: float = field("How long all updates that succeeded took together, in seconds.")
+    updates_within: dict[float, int] = field(
+        "So many updates succeeded and took no longer than each of these seconds: a dict.",
+        copied=True,
     )
 
     def __str__(self) -> str:

@@ -18,7 +18,12 @@ from . import LamportError, SyncStats
 from ._frameworks import missing
 
 try:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+    from prometheus_client.core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        HistogramMetricFamily,
+        Metric,
+    )
 except ModuleNotFoundError as _error:
     raise missing(_error, "prometheus_client", "prometheus_client", "prometheus") from None
 
@@ -71,11 +76,25 @@ class Collector:
         """
         updates = _counter("updates", "Updates that succeeded.")
         failures = _counter("failures", "Updates that failed, by the kind of error.", "kind")
+        seconds = HistogramMetricFamily(
+            "lamport_update_seconds",
+            "How long updates took that succeeded.",
+            labels=["process"],
+        )
+        round_trips = _counter(
+            "round_trips",
+            "Transactions that the updates took: one each, but for the cases in docs/PROTOCOL.md.",
+        )
+        folds = _counter("folds", "Folds that this process carried out: see docs/PROTOCOL.md.")
         refused = _counter("refused", "Messages that were refused for lying too far ahead.")
         running = _gauge("running", "1 while updates go on.")
         local = _gauge("local_time", "Where the local clock stands.")
         shared = _gauge(
             "shared_time", "The newest time that this process took from the shared clock."
+        )
+        distance = _gauge(
+            "distance",
+            "How far the shared clock was ahead of this process when the newest update reached it.",
         )
         since = _gauge("since_update_seconds", "How long ago an update succeeded last.")
         member = _gauge("member", "1 for the member of the store that updates go to.", "member")
@@ -86,15 +105,23 @@ class Collector:
             kinds = dict.fromkeys((error.kind for error in LamportError.__subclasses__()), 0)
             for kind, count in (kinds | stats.failures_by_kind).items():
                 failures.add_metric([process, kind], count)
+            buckets = [(str(bound), count) for bound, count in stats.updates_within.items()]
+            buckets.append(("+Inf", stats.updates))
+            seconds.add_metric([process], buckets, stats.update_time)
+            round_trips.add_metric([process], stats.round_trips)
+            folds.add_metric([process], stats.folds)
             refused.add_metric([process], stats.refused)
             running.add_metric([process], int(stats.running))
             local.add_metric([process], clock.now())
             if stats.last_value is not None:
                 shared.add_metric([process], stats.last_value)
+            if stats.distance is not None:
+                distance.add_metric([process], stats.distance)
             if stats.since_update is not None:
                 since.add_metric([process], stats.since_update)
             member.add_metric([process, clock.location], 1)
-        yield from (updates, failures, refused, running, local, shared, since, member)
+        yield from (updates, failures, seconds, round_trips, folds, refused)
+        yield from (running, local, shared, distance, since, member)
 
 
 def _counter(name: str, says: str, *labels: str) -> CounterMetricFamily:

@@ -107,8 +107,14 @@ impl Protocol {
         Some(self.ask(transaction, seen))
     }
 
+    /// Number of folds that this process has carried out and heard the answer of.
+    pub fn folds(&self) -> u64 {
+        self.folds
+    }
+
     /// The fold was carried out, and this is the answer.
     pub fn handle_fold(&mut self, question: &Question, reply: &Reply) {
+        self.folds += u64::from(reply.succeeded);
         // A loss is reported by the next call.
         let _ = self.judge(question.asked, &question.answer(reply));
     }

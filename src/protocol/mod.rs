@@ -61,6 +61,8 @@ pub struct Protocol {
     crowd: u64,
     /// Whether the local clock was ahead of the shared one when we took last.
     runs_ahead: bool,
+    /// Number of folds of ours.
+    folds: u64,
 }
 
 /// Where so many others took between two updates of ours, it is sure enough that somebody will before
@@ -105,6 +107,7 @@ impl Protocol {
             others: 0,
             crowd: CROWD,
             runs_ahead: false,
+            folds: 0,
         }
     }
 

@@ -20,7 +20,7 @@ use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 
-/// What the updates in the background have come to, and how many messages were refused:
+/// What the updates in the background have come to, and what the clock has counted beside them:
 /// [`SharedClock::stats`].
 ///
 /// The counts are of the whole life of the clock, however often it was started and stopped.
@@ -48,6 +48,16 @@ pub struct SyncStats {
     /// Number of messages that the clock refused since they lay too far ahead
     /// ([`ErrorKind::TooFarAhead`]), whether or not anything runs in the background.
     pub refused: u64,
+    /// Number of folds that this clock carried out (see docs/PROTOCOL.md), after whichever updates of its.
+    pub folds: u64,
+    /// Number of transactions that the updates that succeeded took.
+    pub round_trips: u64,
+    /// How far the shared clock was ahead of the local one when the newest update reached it, in logical
+    /// time; `None` before the first.
+    pub distance: Option<u64>,
+    /// How long all updates that succeeded took together, by the monotonic clock.
+    pub update_time: Duration,
+    within: [u64; SyncStats::BOUNDS.len()],
     by_kind: [u64; ErrorKind::all().len()],
 }
 
@@ -63,6 +73,37 @@ impl SyncStats {
     pub fn failures_of(&self, kind: ErrorKind) -> u64 {
         self.by_kind[place(kind)]
     }
+
+    /// The lengths by which updates are counted: from a store beside the process to the default deadline.
+    pub const BOUNDS: [Duration; 12] = [
+        Duration::from_micros(500),
+        Duration::from_millis(1),
+        Duration::from_micros(2_500),
+        Duration::from_millis(5),
+        Duration::from_millis(10),
+        Duration::from_millis(25),
+        Duration::from_millis(50),
+        Duration::from_millis(100),
+        Duration::from_millis(250),
+        Duration::from_millis(500),
+        Duration::from_secs(1),
+        Duration::from_secs(5),
+    ];
+
+    /// Number of updates that succeeded and took no longer than the longest of the
+    /// [`BOUNDS`](SyncStats::BOUNDS) that `length` reaches; 0 for a length below all of them.
+    ///
+    /// ```
+    /// use lamport_clock::{SharedClock, SyncStats};
+    /// let clock = SharedClock::memory("api")?;
+    /// let stats = clock.stats();
+    /// assert!(SyncStats::BOUNDS.iter().all(|bound| stats.updates_within(*bound) == 0));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// ```
+    pub fn updates_within(&self, length: Duration) -> u64 {
+        let reached = SyncStats::BOUNDS.partition_point(|bound| *bound <= length);
+        self.within[..reached].last().copied().unwrap_or(0)
+    }
 }
 
 /// The part of a clock that runs by itself; nothing does unless it was started.
@@ -75,6 +116,10 @@ struct Progress {
     run: Option<Run>,
     interval: Option<Duration>,
     updates: u64,
+    round_trips: u64,
+    distance: Option<u64>,
+    update_time: Duration,
+    within: [u64; SyncStats::BOUNDS.len()],
     by_kind: [u64; ErrorKind::all().len()],
     last: Option<(Time, Instant)>,
     last_error: Option<Error>,
@@ -141,8 +186,9 @@ impl Background {
         self.state().end();
     }
 
-    pub(super) fn stats(&self, refused: u64) -> SyncStats {
-        self.state().stats(refused)
+    /// What it counts of a clock's stats.
+    pub(super) fn stats(&self) -> SyncStats {
+        self.state().stats()
     }
 
     fn state(&self) -> MutexGuard<'_, Progress> {
@@ -179,6 +225,7 @@ async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
         inner,
     };
     let background = &clock.inner.background;
+    let (local, began) = (clock.now(), Instant::now());
     let mut update = pin!(clock.update());
     // Begun under the lock under which a run is ended, so that none begins afterwards.
     let begun = poll_fn(|context| {
@@ -190,6 +237,11 @@ async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
         Poll::Ready(result) => result,
         Poll::Pending => update.await,
     };
+    let result = result.map(|update| Done {
+        local,
+        took: began.elapsed(),
+        update,
+    });
     let noted = background.state().note(number, &result);
     let (well, event) = noted?;
     // Not under the lock: who hears of it may ask for the counts.
@@ -197,6 +249,14 @@ async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
         event.tell(clock.process());
     }
     Some(well)
+}
+
+/// An update that succeeded.
+struct Done {
+    /// Where the local clock stood before it.
+    local: Time,
+    took: Duration,
+    update: Update,
 }
 
 impl Progress {
@@ -226,13 +286,13 @@ impl Progress {
     fn note<'a>(
         &mut self,
         number: u64,
-        result: &'a Result<Update>,
+        result: &'a Result<Done>,
     ) -> Option<(bool, Option<Event<'a>>)> {
         if !self.counts(number) {
             return None;
         }
         match result {
-            Ok(update) => Some((true, self.succeed(update.value))),
+            Ok(done) => Some((true, self.succeed(done))),
             Err(error) if error.kind() == ErrorKind::Closed => {
                 self.run = None;
                 None
@@ -241,10 +301,18 @@ impl Progress {
         }
     }
 
-    fn succeed(&mut self, value: Time) -> Option<Event<'static>> {
+    fn succeed(&mut self, done: &Done) -> Option<Event<'static>> {
         let now = Instant::now();
         self.updates += 1;
-        self.last = Some((value, now));
+        self.round_trips += u64::from(done.update.round_trips);
+        let shared = done.update.previous.as_ref();
+        let shared = shared.map_or(0, |previous| previous.value.get());
+        self.distance = Some(shared.saturating_sub(done.local.get()));
+        self.update_time += done.took;
+        for (within, bound) in self.within.iter_mut().zip(SyncStats::BOUNDS) {
+            *within += u64::from(done.took <= bound);
+        }
+        self.last = Some((done.update.value, now));
         let outage = self.outage.take()?;
         Some(Event::BackgroundRecovered {
             failures: outage.failures,
@@ -269,7 +337,7 @@ impl Progress {
         Some(Event::BackgroundFails(error))
     }
 
-    fn stats(&self, refused: u64) -> SyncStats {
+    fn stats(&self) -> SyncStats {
         let run = self.run();
         SyncStats {
             running: run.is_some(),
@@ -281,8 +349,12 @@ impl Progress {
             last_value: self.last.map(|(value, _)| value),
             since_update: self.last.map(|(_, at)| at.elapsed()),
             last_error: self.last_error.clone(),
-            refused,
+            round_trips: self.round_trips,
+            distance: self.distance,
+            update_time: self.update_time,
+            within: self.within,
             by_kind: self.by_kind,
+            ..SyncStats::default()
         }
     }
 }

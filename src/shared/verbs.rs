@@ -318,8 +318,8 @@ impl SharedClock {
         self.inner.background.stop();
     }
 
-    /// What the updates in the background have come to by now, and how many messages were refused.
-    /// No I/O.
+    /// What the updates in the background have come to by now, and what the clock has counted beside
+    /// them. No I/O.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -332,7 +332,10 @@ impl SharedClock {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     pub fn stats(&self) -> SyncStats {
-        self.inner.background.stats(self.inner.local.refused())
+        let mut stats = self.inner.background.stats();
+        stats.refused = self.inner.local.refused();
+        stats.folds = self.inner.protocol().folds();
+        stats
     }
 
     /// Ends the clock: callers that wait, and later calls that need the store, get

@@ -152,7 +152,9 @@ static void test_what_is_refused(void) {
     CHECK_TIME(lamport_stats_updates(NULL) + lamport_stats_failures(NULL), 0);
     CHECK_TIME(lamport_stats_failing(NULL) + lamport_stats_failures_with(NULL, 18), 0);
     CHECK_TIME(lamport_stats_last_value(NULL) + lamport_stats_since_update_ms(NULL), 0);
-    CHECK_TIME(lamport_stats_refused(NULL), 0);
+    CHECK_TIME(lamport_stats_refused(NULL) + lamport_stats_folds(NULL), 0);
+    CHECK_TIME(lamport_stats_round_trips(NULL) + lamport_stats_distance(NULL), 0);
+    CHECK_TIME(lamport_stats_update_time_us(NULL) + lamport_stats_updates_within_us(NULL, UINT64_MAX), 0);
     CHECK_STATUS(lamport_stats_last_status(NULL), LAMPORT_STATUS_OK);
     CHECK_TEXT(lamport_stats_last_message(NULL), "");
     lamport_stats_free(NULL);

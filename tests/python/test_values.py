@@ -119,7 +119,10 @@ def test_a_hostile_name_stays_a_text_in_a_notebook_and_a_line_in_a_log(hostile: 
         Update(7, "mx-nodel", 255, holder, 1.5, 12, 1),
         Reservation(5, 7, "mx-nodel", 255, holder, 1.5, 12, 1),
         History((seen, seen)),
-        SyncStats(False, None, None, 0, 1, 1, {hostile: 1}, None, None, hostile, hostile, 2),
+        SyncStats(
+            *(False, None, None, 0, 1, 1, {hostile: 1}, None, None, hostile, hostile, 2),
+            *(0, 0, None, 0.0, {}),
+        ),
     ]
     plain = "".join(c if c.isprintable() else "?" for c in hostile)
     for value in values:
@@ -249,7 +252,10 @@ def test_native_code_fills_the_fields_in_where_they_belong() -> None:
         4, 6, "api", life, reservation.real_timestamp, reservation.revision
     )
     assert history == History((history[0], history[1], newest), None, 0)
-    assert stats == SyncStats(False, None, None, 0, 0, 0, {}, None, None, None, None, 0)
+    assert stats == SyncStats(
+        *(False, None, None, 0, 0, 0, {}, None, None, None, None, 0),
+        *(stats.folds, 0, None, 0.0, dict.fromkeys(stats.updates_within, 0)),
+    )
 
 
 def test_native_code_makes_values_without_bytecode() -> None:

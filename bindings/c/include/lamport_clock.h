@@ -354,7 +354,8 @@ typedef struct lamport_config_t lamport_config_t;
 typedef struct lamport_stamp_t lamport_stamp_t;
 
 /*
- What the updates in the background have come to, and how many messages were refused, at one moment.
+ What the updates in the background have come to, and what the clock has counted beside them, at one
+ moment.
  Yours: free it with lamport_stats_free().
  */
 typedef struct lamport_stats_t lamport_stats_t;
@@ -945,8 +946,8 @@ lamport_status_t lamport_clock_stop(const struct lamport_clock_t *clock,
 
 /*
  What the updates in the background have come to, over the whole life of the clock, however often
- they were started and stopped, and how many messages it refused (a forked child counts its own). On
- success `*stats` is yours.
+ they were started and stopped, and what it has counted beside them (a forked child counts its own).
+ On success `*stats` is yours.
  */
 lamport_status_t lamport_clock_stats(const struct lamport_clock_t *clock,
                                      struct lamport_stats_t **stats,
@@ -1014,6 +1015,35 @@ const char *lamport_stats_last_message(const struct lamport_stats_t *stats);
  (TOO_FAR_AHEAD), whether or not anything runs in the background.
  */
 uint64_t lamport_stats_refused(const struct lamport_stats_t *stats);
+
+/*
+ How many folds the clock carried out (docs/PROTOCOL.md), after whichever updates of its.
+ */
+uint64_t lamport_stats_folds(const struct lamport_stats_t *stats);
+
+/*
+ How many transactions the updates took that succeeded.
+ */
+uint64_t lamport_stats_round_trips(const struct lamport_stats_t *stats);
+
+/*
+ How far the shared clock was ahead of the local one when the newest update reached it, in logical
+ time; 0 before the first.
+ */
+uint64_t lamport_stats_distance(const struct lamport_stats_t *stats);
+
+/*
+ How long all updates that succeeded took together, in microseconds.
+ */
+uint64_t lamport_stats_update_time_us(const struct lamport_stats_t *stats);
+
+/*
+ How many updates succeeded and took no longer than so many microseconds; counted by 500, 1000, 2500,
+ 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000 and 5000000, the last of these that `us`
+ reaches; 0 below all of them.
+ */
+uint64_t lamport_stats_updates_within_us(const struct lamport_stats_t *stats,
+                                         uint64_t us);
 
 /*
  Frees what lamport_clock_stats() gave.

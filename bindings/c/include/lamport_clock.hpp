@@ -268,7 +268,7 @@ struct history {
     std::optional<std::uint64_t> unread_from;
 };
 
-// What the updates in the background have come to, and how many messages were refused.
+// What the updates in the background have come to, and what the clock has counted beside them.
 struct stats {
     bool running;
     std::chrono::milliseconds running_for;
@@ -285,6 +285,14 @@ struct stats {
     std::string last_message;
     // Messages that the clock refused since they lay too far ahead.
     std::uint64_t refused;
+    // Folds that the clock carried out (docs/PROTOCOL.md).
+    std::uint64_t folds;
+    // Transactions of the updates that succeeded.
+    std::uint64_t round_trips;
+    // How far the shared clock was ahead when the newest update reached it; 0 before the first.
+    std::uint64_t distance;
+    // How long the updates that succeeded took together.
+    std::chrono::microseconds update_time;
 };
 
 // Something that a watch saw; see lamport_event_kind_t for what each kind has.
@@ -572,7 +580,11 @@ class clock {
                 std::chrono::milliseconds(lamport_stats_since_update_ms(found)),
                 lamport_stats_last_status(found),
                 lamport_stats_last_message(found),
-                lamport_stats_refused(found)};
+                lamport_stats_refused(found),
+                lamport_stats_folds(found),
+                lamport_stats_round_trips(found),
+                lamport_stats_distance(found),
+                std::chrono::microseconds(lamport_stats_update_time_us(found))};
     }
 
     std::string process() const { return lamport_clock_process(get()); }

@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::error::ErrorObject;
 use crate::status::Status;
 
-/// What the updates in the background have come to, and how many messages were refused, at one moment.
+/// What the updates in the background have come to, and what the clock has counted beside them, at one
+/// moment.
 /// Yours: free it with lamport_stats_free().
 #[derive(Debug)]
 pub struct Stats {
@@ -54,8 +55,8 @@ pub unsafe extern "C" fn lamport_clock_stop(
 }
 
 /// What the updates in the background have come to, over the whole life of the clock, however often
-/// they were started and stopped, and how many messages it refused (a forked child counts its own). On
-/// success `*stats` is yours.
+/// they were started and stopped, and what it has counted beside them (a forked child counts its own).
+/// On success `*stats` is yours.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_stats(
     clock: *const Clock,
@@ -174,6 +175,52 @@ pub unsafe extern "C" fn lamport_stats_last_message(stats: *const Stats) -> *con
 pub unsafe extern "C" fn lamport_stats_refused(stats: *const Stats) -> u64 {
     // SAFETY: the header's contract.
     unsafe { border::look(stats, 0, |this| this.stats.refused) }
+}
+
+/// How many folds the clock carried out (docs/PROTOCOL.md), after whichever updates of its.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_folds(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| this.stats.folds) }
+}
+
+/// How many transactions the updates took that succeeded.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_round_trips(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| this.stats.round_trips) }
+}
+
+/// How far the shared clock was ahead of the local one when the newest update reached it, in logical
+/// time; 0 before the first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_distance(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe { border::look(stats, 0, |this| this.stats.distance.unwrap_or_default()) }
+}
+
+/// How long all updates that succeeded took together, in microseconds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_update_time_us(stats: *const Stats) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::look(stats, 0, |this| {
+            u64::try_from(this.stats.update_time.as_micros()).unwrap_or(u64::MAX)
+        })
+    }
+}
+
+/// How many updates succeeded and took no longer than so many microseconds; counted by 500, 1000, 2500,
+/// 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000 and 5000000, the last of these that `us`
+/// reaches; 0 below all of them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_stats_updates_within_us(stats: *const Stats, us: u64) -> u64 {
+    // SAFETY: the header's contract.
+    unsafe {
+        border::look(stats, 0, |this| {
+            this.stats.updates_within(Duration::from_micros(us))
+        })
+    }
 }
 
 /// Frees what lamport_clock_stats() gave.

@@ -101,25 +101,36 @@ pub(crate) fn stats(py: Python<'_>, stats: &core::SyncStats) -> PyResult<Py<PyAn
             by_kind.set_item(kind.name(), count)?;
         }
     }
+    let within = PyDict::new(py);
+    for bound in core::SyncStats::BOUNDS {
+        within.set_item(bound.as_secs_f64(), stats.updates_within(bound))?;
+    }
     let error = stats.last_error.as_ref();
-    make(
-        py,
-        "SyncStats",
-        (
-            stats.running,
-            stats.interval.map(|interval| interval.as_secs_f64()),
-            stats.running_for.map(|time| time.as_secs_f64()),
-            stats.updates,
-            stats.failures,
-            stats.failing,
-            by_kind,
-            stats.last_value.map(core::Time::get),
-            stats.since_update.map(|time| time.as_secs_f64()),
-            error.map(|error| error.kind().name()),
-            error.map(ToString::to_string),
-            stats.refused,
-        ),
-    )
+    let ran = (
+        stats.running,
+        stats.interval.map(|interval| interval.as_secs_f64()),
+        stats.running_for.map(|time| time.as_secs_f64()),
+        stats.updates,
+        stats.failures,
+        stats.failing,
+        by_kind,
+        stats.last_value.map(core::Time::get),
+        stats.since_update.map(|time| time.as_secs_f64()),
+        error.map(|error| error.kind().name()),
+        error.map(ToString::to_string),
+        stats.refused,
+    );
+    let took = (
+        stats.folds,
+        stats.round_trips,
+        stats.distance,
+        stats.update_time.as_secs_f64(),
+        within,
+    );
+    // No tuple of Rust's that is this long becomes one of Python's.
+    let (ran, took) = (ran.into_pyobject(py)?, took.into_pyobject(py)?);
+    let all: Vec<_> = ran.iter().chain(took.iter()).collect();
+    make(py, "SyncStats", PyTuple::new(py, all)?)
 }
 
 /// The times of a reservation, once each; and what keeps them from children of a fork.
@@ -231,7 +242,7 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
 fn make<'py>(
     py: Python<'py>,
     class: &str,
-    fields: impl IntoPyObject<'py, Output = Bound<'py, PyTuple>, Error = PyErr>,
+    fields: impl IntoPyObject<'py, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
 ) -> PyResult<Py<PyAny>> {
     let known = MAKERS.get(py).and_then(|makers| {
         let mut classes = makers.classes.iter();
@@ -242,6 +253,6 @@ fn make<'py>(
         return Err(PyImportError::new_err(format!("there is no {class}")));
     };
     let value = new.call1(py, (class,))?;
-    set.call1(py, (&value, fields.into_pyobject(py)?))?;
+    set.call1(py, (&value, fields.into_pyobject(py).map_err(Into::into)?))?;
     Ok(value)
 }
