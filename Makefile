@@ -215,6 +215,8 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(CARGO) test --quiet --package lamport-clock-c --test header
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose*.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes*.yaml
 	if command -v systemd-analyze >/dev/null; then
 		# Its program is not installed here, and what it does not know it only mentions.
