@@ -57,7 +57,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c release install uninstall tools docs package notices format clean
+.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c release reproducible install uninstall tools docs package notices format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -75,6 +75,24 @@ wheel: $(if $(TARGET),dist/release/.wheel-$(TARGET),dist/.built)  ## The Python 
 wheels: $(TARGETS:%=dist/release/.wheel-%)  ## The wheels of all targets, in dist/release/
 
 binary: dist/release/.binary-$(or $(TARGET),$(shell uname -m)-unknown-linux-musl)  ## The command for any Linux, static, in dist/release/ (TARGET=aarch64-unknown-linux-musl)
+
+# Here what was compiled is kept, and only packed anew, with the time of the commit.
+reproducible: $(TOOLS)/.ready  ## Whether wheel, command and C library for x86_64 are the same bytes if built elsewhere, 15 minutes
+	@git diff --quiet HEAD || { echo 'reproducible: commit first: what is built elsewhere is the last commit' >&2; exit 1; }
+	elsewhere=build/reproducible/elsewhere
+	rm -rf $$elsewhere
+	mkdir -p $$elsewhere
+	git archive HEAD | tar --extract --directory $$elsewhere
+	ln -s $(TOOLS) $$elsewhere/.tools
+	stamps='dist/release/.wheel-x86_64-unknown-linux-gnu dist/release/.c-x86_64-unknown-linux-gnu dist/release/.binary-x86_64-unknown-linux-musl'
+	rm -f $$stamps
+	for folder in . $$elsewhere; do $(MAKE) --no-print-directory --directory $$folder $$stamps; done
+	different=0
+	for file in $$(cd $$elsewhere/dist/release && ls); do
+		sha256sum dist/release/$$file $$elsewhere/dist/release/$$file
+		cmp dist/release/$$file $$elsewhere/dist/release/$$file || different=1
+	done
+	exit $$different
 
 sdist: dist/.packed  ## The Python source distribution, in dist/
 
