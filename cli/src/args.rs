@@ -1,5 +1,6 @@
 //! The arguments of `lamport`. They are only defined here; nothing is decided.
 
+mod examples;
 mod seeing;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 pub(super) use self::seeing::{Diagram, Diff, Explain, Export, Order, Top};
 use clap::builder::RangedU64ValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
 
 /// A Lamport clock that processes in many containers share through etcd.
@@ -23,7 +24,8 @@ use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
     propagate_version = true,
     arg_required_else_help = true,
     max_term_width = 100,
-    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage or configuration."
+    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.\n\n\
+        lamport COMMAND --help has examples. To begin: lamport demo"
 )]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -37,14 +39,47 @@ pub(super) struct Cli {
     pub(super) connection: Connection,
 }
 
+/// The commands that connect to a clock; the others refuse the flags that say how.
+const CONNECTING: [&str; 8] = [
+    "run", "update", "read", "watch", "history", "nodes", "repair", "top",
+];
+
+/// `lamport` as it is parsed: each command has its examples in its help, and of the flags for settings
+/// only the first to know, where they count. `lamport --help` lists them all.
+pub(super) fn command() -> clap::Command {
+    let mut command = Cli::command();
+    // From here on each command has the flags of all.
+    command.build();
+    command.mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        let Some((_, examples)) = examples::ALL.iter().find(|(of, _)| *of == name) else {
+            return command;
+        };
+        let is_connecting = CONNECTING.contains(&&*name);
+        let command = command.mut_args(|arg| {
+            let is_setting = arg.is_global_set() && arg.get_id() != "json";
+            let is_first = match arg.get_id().as_str() {
+                "store" | "node" => is_connecting,
+                "nodes" => name == "nodes",
+                _ => false,
+            };
+            arg.hide(is_setting && !is_first)
+        });
+        let mut help = format!("Examples:\n  {}", examples.join("\n  "));
+        if is_connecting {
+            help += "\n\nThe other settings, and their variables: lamport --help";
+        }
+        command.after_help(help)
+    })
+}
+
 #[derive(Subcommand)]
 pub(super) enum Command {
     Run(Run),
     Update(Update),
     /// Print the record: the newest update by anyone
     ///
-    /// That there is none yet is an answer too: it is said so, and with --json all of the object's
-    /// members are null.
+    /// Where there is none yet it says so; with --json all of the object's members are null then.
     Read,
     Watch(Watch),
     History(History),
@@ -104,14 +139,11 @@ pub(super) struct Run {
     pub(super) metrics: Option<SocketAddr>,
 }
 
-/// Ask a run on this machine whether its updates go on: a health check that needs no other program
+/// Ask a run on this machine whether its updates go on: a health check
 ///
-///   lamport run --metrics 9464 & lamport ready 9464
-///
-/// It asks for /readyz there. Exit status: 0 an update succeeded within three intervals and a
+/// It needs no other program, and asks for /readyz. Exit status: 0 an update succeeded within three intervals and a
 /// deadline, 1 none did, or nobody answers. With --json an object with ready and why.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub(super) struct Ready {
     /// What the run was given as --metrics
     #[arg(value_name = "ADDRESS", value_parser = listener, allow_hyphen_values = true)]
@@ -120,8 +152,8 @@ pub(super) struct Ready {
 
 /// Take the next time of the shared clock, or N consecutive ones
 ///
-/// They are printed one a line. The N times are taken together, in one update, so that nobody else's lies between them. With
-/// --json each is an object as `lamport run` prints it.
+/// They are printed one a line. The N times are taken together, in one update, so that nobody else's
+/// lies between them. With --json each is an object as `lamport run` prints it.
 #[derive(Args)]
 pub(super) struct Update {
     /// How many times to take
@@ -138,8 +170,8 @@ pub(super) struct Update {
 
 /// Print every update by anyone, in order, as it happens
 ///
-/// It resumes by itself where the connection broke, without losing or repeating an update. What is
-/// no update is told in between; with --json as an object with "notice": watching, interrupted,
+/// It resumes by itself where the connection broke, without losing or repeating an update. Between
+/// the updates it says what else happened; with --json as an object with "notice": watching, interrupted,
 /// missed, deleted or unreadable. SIGINT and SIGTERM end it with status 0.
 #[derive(Args)]
 pub(super) struct Watch {
@@ -158,7 +190,7 @@ pub(super) struct Watch {
 /// with --json as an object with "notice": compacted (and before) or unread (and from).
 #[derive(Args)]
 pub(super) struct History {
-    /// At most so many
+    /// How many at most
     #[arg(
         long,
         value_name = "N",
@@ -178,7 +210,7 @@ pub(super) struct History {
 /// were given. Those that know refuse to go on, and their error names the highest one they know: say
 /// it with --at-least, the highest of all of them. This command shows what it finds, asks, and moves
 /// the clock past that and past everything that is found; it never moves it back. The record's history
-/// shows it as an update by repair: and this node's name.
+/// shows it as an update by repair:NAME, with the name of this process.
 ///
 /// Without --at-least there is something to repair only where it can be seen from the store itself:
 /// keys of the clock that were deleted or can't be read. With --json nothing is asked and without --yes
@@ -273,7 +305,7 @@ pub(super) struct Demo {
 /// first_violation.
 #[derive(Args)]
 pub(super) struct Check {
-    /// Files of calls, of as many recorders as there were
+    /// Files of calls, one of each process that recorded
     #[arg(value_name = "HISTORY", required = true)]
     pub(super) histories: Vec<String>,
 
@@ -380,10 +412,37 @@ fn up_to(most: u64) -> RangedU64ValueParser<u64> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_definitions_are_sound() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_that_it_understands() {
+        let mut with_examples: Vec<_> = examples::ALL.iter().map(|(name, _)| *name).collect();
+        let command = command();
+        let commands = command.get_subcommands().map(clap::Command::get_name);
+        let mut commands: Vec<_> = commands.filter(|name| *name != "help").collect();
+        commands.sort_unstable();
+        with_examples.sort_unstable();
+        assert_eq!(with_examples, commands);
+        for (name, lines) in examples::ALL {
+            for line in *lines {
+                let mut parsed = Vec::new();
+                for part in line.split(['|', '&']) {
+                    let words: Vec<_> =
+                        part.split('>').next().unwrap().split_whitespace().collect();
+                    if words.first() == Some(&"lamport") {
+                        let cli = Cli::try_parse_from(&words);
+                        assert!(cli.is_ok(), "{line}: {}", cli.err().unwrap());
+                        parsed.push(words[1]);
+                    }
+                }
+                assert!(parsed.contains(name), "{line} is no example of {name}");
+                assert!(line.len() <= 98, "{line} is too long");
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as MissingSubcommand;
 
 use self::args::{Cli, Command};
@@ -51,7 +51,12 @@ mod watch;
 pub fn run_main(args: Vec<OsString>) -> u8 {
     let json = args.iter().any(|arg| arg == "--json");
     let program = args.first().cloned().unwrap_or_default();
-    let cli = match Cli::try_parse_from(args) {
+    let mut command = args::command();
+    let parsed = command
+        .try_get_matches_from_mut(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| error.format(&mut command));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
             // Help or the version was asked for. Nothing can be done about a reader that is gone.
@@ -157,6 +162,14 @@ fn refuse_connection_settings(settings: &Settings, who: &str, why: &str) -> Resu
 fn connect(settings: &Settings, stop: &Stop) -> Result<SharedClock, Ending> {
     let config = configuration(settings)?;
     match stop.connect(&config) {
+        Err(Ending::Failed(error)) if error.kind() == ErrorKind::Unavailable => {
+            let message = format!("{error}; --store or LAMPORT_STORE says where etcd listens");
+            Err(Ending::Failed(Error::with_source(
+                error.kind(),
+                message,
+                error,
+            )))
+        }
         Err(Ending::Failed(error)) => Err(usage(error)),
         result => result,
     }

@@ -338,9 +338,9 @@ impl Config {
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
                     format!(
-                        "no store is given: LAMPORT_STORE says where the clock lives, such as \
-                         etcd://host:port, or memory: to try it. Where the node map says that, \
-                         NODE_NAME names this node{nodes}"
+                        "no store is given: 'store' or LAMPORT_STORE says where the clock lives, \
+                         such as etcd://host:port, or memory: to try it. Or NODE_NAME names this \
+                         node in the node map{nodes}"
                     ),
                 ));
             }

@@ -10,8 +10,6 @@ use super::{duration, positive};
 
 /// Print the lines of any logs in one order that never puts an effect before its cause
 ///
-///   docker compose logs | lamport order -
-///
 /// What the logs are is found out: plain lines and JSON with the stamps of lamport-clock, also as
 /// compose, kubectl, CRI, docker, journald and syslog pass them on, and gzip; `lamport history
 /// --json` and `lamport run --record` too. A line without a stamp stays behind the line it follows
@@ -24,7 +22,6 @@ use super::{duration, positive};
 /// line has a stamp. With --json each event is an object with time, process, instance, file, line,
 /// inverted, causes and text.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub(in super::super) struct Order {
     #[command(flatten)]
     pub(in super::super) input: Input,
@@ -51,8 +48,6 @@ pub(in super::super) struct Order {
 
 /// Prove which of two events came first, or say why nobody can know
 ///
-///   lamport explain 2@api 9@shop api.log shop.log billing.log
-///
 /// An event is named by its stamp or by its line, api.log:12. The answer is one of: before or
 /// after, with the messages that prove it, line by line; concurrent, where neither can have known
 /// of the other; unknown, with the lines that would settle it. Lines that are missing can make an
@@ -62,7 +57,6 @@ pub(in super::super) struct Order {
 /// With --json the answer is an object with answer, a, b, path, missing and shared_clock. Exit
 /// status: 0 there is an answer, 2 an event or a file can't be found.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub(in super::super) struct Explain {
     /// Two events and then files; with one of the flags below files alone
     #[arg(value_name = "A B FILE", required = true)]
@@ -109,8 +103,6 @@ pub(in super::super) struct Input {
 
 /// Write what happened for ShiViz, Perfetto, OpenTelemetry, Mermaid or Graphviz
 ///
-///   lamport export --to shiviz *.log > run.shiviz
-///
 /// The forms: shiviz, for its page, with vector clocks that are counted anew so that a tail and a
 /// filtered log open there too; perfetto, for ui.perfetto.dev and chrome://tracing, and otlp,
 /// OpenTelemetry's traces as JSON: both have logical time for their axis, a microsecond each;
@@ -122,7 +114,6 @@ pub(in super::super) struct Input {
 /// that -o names. Exit status: 0 done, 1 a stamp breaks the clock's rules, 2 a file can't be read
 /// or no line has a stamp.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub(in super::super) struct Export {
     #[command(flatten)]
     pub(in super::super) input: Input,
@@ -142,15 +133,12 @@ pub(in super::super) struct Export {
 
 /// Draw what happened: one page that opens in any browser, without a network
 ///
-///   docker compose logs | lamport diagram - -o shop.html
-///
 /// A lane for each process and one for the shared clock, messages as lines between them, and in red
 /// what happened before its cause if you believe the wall clocks. A click lights what led to an
 /// event and what came of it. A million events fit.
 ///
 /// Exit status: 0 done, 2 a file can't be read or written, or no line has a stamp.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub(in super::super) struct Diagram {
     #[command(flatten)]
     pub(in super::super) input: Input,
@@ -174,8 +162,6 @@ pub(in super::super) struct Diagram {
 
 /// Show where two runs of one system part first
 ///
-///   lamport diff good/api.log,good/shop.log bad/api.log,bad/shop.log
-///
 /// A run is a file, or several joined by commas. Each process's lines are compared in their order:
 /// what kind of event they are, and their text without what differs from run to run, which is
 /// numbers, ids and times. Shown are the last line that both have, what comes next in each, and its
@@ -185,7 +171,6 @@ pub(in super::super) struct Diagram {
 /// With --json it is an object with alike, process, alike_events, common, first, second and others.
 /// Exit status: 0 the runs are alike, 1 they differ, 2 a file can't be read or has no stamp.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub(in super::super) struct Diff {
     /// Two runs
     #[arg(value_name = "RUN", num_args = 2, required = true)]
@@ -193,8 +178,6 @@ pub(in super::super) struct Diff {
 }
 
 /// Show who moves the clock, how fast, who is silent, and whose wall clock is off
-///
-///   lamport top --store etcd://10.0.0.1/lamport_clock
 ///
 /// It watches the store as `lamport watch` does, and asks nobody else. For each process: its newest
 /// value, values and updates a second over the last ten seconds, how long it has been silent, and
@@ -206,7 +189,6 @@ pub(in super::super) struct Diff {
 /// updates_per_second, silent and clock_ahead (both in seconds). SIGINT and SIGTERM end it with
 /// status 0.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub(in super::super) struct Top {
     /// End with status 0 after so many seconds
     #[arg(short = 'n', long, value_name = "N", value_parser = positive(), allow_hyphen_values = true)]

@@ -26,7 +26,11 @@ fn nobody_listening_is_named_with_its_cause() {
         let ended = run(&[arguments, &["--store", &store]].concat());
         let parts: &[&str] = match arguments[0] {
             "nodes" => &["none of the 2 members answers"],
-            _ => &[&store["etcd://".len()..], "Connection refused"],
+            _ => &[
+                &store["etcd://".len()..],
+                "Connection refused",
+                "LAMPORT_STORE",
+            ],
         };
         refused(&ended, 1, parts);
     }
@@ -274,7 +278,26 @@ fn help_and_version_are_answers() {
             help.contains(&format!("Usage: lamport {command}")),
             "{help}"
         );
-        assert!(help.contains("--json"), "{help}");
+        assert!(
+            help.contains("--json") && help.contains("Examples:\n  "),
+            "{help}"
+        );
+        // The flags for settings stand in the help of all, and here what begins with them.
+        let is_connecting = help.contains("Configuration");
+        assert_eq!(help.contains("--store <URI>"), is_connecting, "{help}");
+        assert_eq!(
+            help.contains("settings, and their variables: lamport --help"),
+            is_connecting
+        );
+        assert!(
+            !help.contains("--timeout") && !help.contains("--tls-ca"),
+            "{help}"
+        );
+        assert_eq!(help.contains("LAMPORT_NODES"), command == "nodes", "{help}");
+        assert!(
+            ended.lines.iter().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
         let all = run(&["--help"]).lines.join("\n");
         assert!(all.contains(command) && all.contains("LAMPORT_TIMEOUT"));
     }
