@@ -10,6 +10,7 @@ use std::time::Duration;
 pub(super) use self::seeing::{Diagram, Diff, Explain, Export, Order, Top};
 use clap::builder::RangedU64ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 use lamport_clock::{Error, Kind, Setting, Settings, Time, parse_duration};
 
 /// A Lamport clock that processes in many containers share through etcd.
@@ -100,6 +101,8 @@ pub(super) enum Command {
     Diff(Diff),
     Top(Top),
     Ready(Ready),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Update the clock again and again: the main job of a container
@@ -325,6 +328,22 @@ pub(super) struct Check {
         allow_hyphen_values = true
     )]
     pub(super) deadline: Option<Duration>,
+}
+
+/// Print what lets a shell complete the command's words
+#[derive(Args)]
+pub(super) struct Completions {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: Shell,
+}
+
+/// Print the manual page of lamport, or of one of its commands
+#[derive(Args)]
+pub(super) struct Man {
+    /// Which command
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: Option<String>,
 }
 
 /// The flags for the settings of a clock, one for each row of the library's table.

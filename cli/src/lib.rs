@@ -1,5 +1,5 @@
 //! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
-//! `check`, `order`, `explain`, `diagram`, `export`, `diff`, `top`, `ready`.
+//! `check`, `order`, `explain`, `diagram`, `export`, `diff`, `top`, `ready`, `completions`, `man`.
 //!
 //! A library, because the Python wheel carries the same command. One file for each
 //! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
@@ -19,6 +19,7 @@ use lamport_clock::{Config, Error, ErrorKind, Settings};
 
 mod args;
 mod check;
+mod completions;
 mod demo;
 mod diagram;
 mod diff;
@@ -29,6 +30,7 @@ mod faults;
 mod follow;
 mod history;
 mod input;
+mod man;
 mod metrics;
 mod nodes;
 mod order;
@@ -97,6 +99,8 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Diff(args) => diff::diff(&args, &settings, &output, stop),
         Command::Top(args) => top::top(&args, &settings, &output, stop),
         Command::Ready(args) => ready::ready(&args, &settings, &output),
+        Command::Completions(args) => completions::completions(&args, &settings, &output),
+        Command::Man(args) => man::man(&args, &settings, &output),
     };
     let code = match result {
         Ok(()) => 0,

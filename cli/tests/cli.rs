@@ -18,6 +18,8 @@ mod exports;
 mod false_etcd;
 #[path = "cli/seeing.rs"]
 mod seeing;
+#[path = "cli/shells.rs"]
+mod shells;
 #[path = "cli/usage.rs"]
 mod usage;
 

@@ -50,4 +50,13 @@ pub(super) const ALL: &[(&str, &[&str])] = &[
     ("diff", &["lamport diff good/api.log,good/shop.log bad/api.log,bad/shop.log"]),
     ("top", &["lamport top --store etcd://10.0.0.5"]),
     ("ready", &["lamport run --metrics 9464 & lamport ready 9464"]),
+    ("completions", &[
+        "lamport completions bash > ~/.local/share/bash-completion/completions/lamport",
+        "lamport completions zsh > ~/.zfunc/_lamport",
+        "lamport completions fish > ~/.config/fish/completions/lamport.fish",
+    ]),
+    ("man", &[
+        "lamport man | man -l -",
+        "lamport man run | man -l -",
+    ]),
 ];

@@ -268,8 +268,24 @@ fn help_and_version_are_answers() {
         [format!("lamport {}", env!("CARGO_PKG_VERSION"))]
     );
     for command in [
-        "run", "update", "read", "watch", "history", "nodes", "repair", "demo", "check", "order",
-        "explain", "diagram", "export", "diff", "top", "ready",
+        "run",
+        "update",
+        "read",
+        "watch",
+        "history",
+        "nodes",
+        "repair",
+        "demo",
+        "check",
+        "order",
+        "explain",
+        "diagram",
+        "export",
+        "diff",
+        "top",
+        "ready",
+        "completions",
+        "man",
     ] {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0), "{command}");
