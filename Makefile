@@ -18,7 +18,8 @@ IN_LIBRARY := files() { (cd build/c && find include lib share -type f -o -type l
 # What is handed out: wheels and the C library for all of them, and for musl the command, which then runs
 # on any Linux.
 TARGETS := $(foreach libc,gnu musl,x86_64-unknown-linux-$(libc) aarch64-unknown-linux-$(libc))
-RELEASED := $(TARGETS:%=c-%) $(patsubst %,binary-%,$(filter %-musl,$(TARGETS)))
+COMMANDS := $(patsubst %,dist/release/.binary-%,$(filter %-musl,$(TARGETS)))
+RELEASED := $(TARGETS:%=dist/release/.wheel-%) $(TARGETS:%=dist/release/.c-%) $(COMMANDS)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
 
 # What the campaigns of real faults are made of, and how their programs find it.
@@ -57,7 +58,7 @@ MAKEFLAGS   += --no-builtin-rules
 
 # ---------------------------------------------------------------------------------------- commands
 
-.PHONY: help run test servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c release reproducible install uninstall tools docs package notices format clean
+.PHONY: help run test anywhere servers chaos failover sanitize soak model lint fuzz miri bench figures scaling build wheel wheels binary sdist c release reproducible install uninstall tools docs package notices format clean
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -98,7 +99,7 @@ sdist: dist/.packed  ## The Python source distribution, in dist/
 
 c: $(if $(TARGET),dist/release/.c-$(TARGET),build/c/.built)  ## The C and C++ library, in build/c/ (with TARGET=..., packed: in dist/release/)
 
-release: wheels $(RELEASED:%=dist/release/.%)  ## Wheels, commands and C libraries of all targets, checked, in dist/release/
+release: $(RELEASED)  ## Wheels, commands and C libraries of all targets, checked, in dist/release/
 
 install: build/c/.built  ## The C and C++ library into PREFIX=/usr/local (below DESTDIR, if given)
 	@$(IN_LIBRARY)
@@ -132,6 +133,12 @@ test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers ser
 	$(if $(PROMTOOL),,echo 'NOT TESTED: promtool on the metrics of a live run, for want of promtool.' >&2)
 	test -e $(PASSED)/targets || echo 'NOT TESTED: what is built for $(COMMON_TARGET), for want of a standard library for it.' >&2
 	grep -hs '^NOT TESTED' $(PASSED)/servers $(PASSED)/targets >&2 || true
+
+# What takes long comes last, so that what fails early fails at once.
+anywhere: $(RELEASED) $(addprefix $(PASSED)/,anywhere musl $(if $(PODMAN),deploy))  ## What is handed out for each target, built and run; deploy/ as well; a table of what was not shown
+	@$(PYTHON) tests/summary.py $(PASSED) --targets dist/release
+	$(if $(PODMAN),,echo 'NOT TESTED: the files in deploy/ in containers, for want of podman.' >&2)
+	grep -hs '^NOT TESTED' $(PASSED)/anywhere $(PASSED)/musl >&2 || true
 
 servers: $(WHEEL)/.installed $(SERVERS)  ## The suites against each etcd that is to be had, 8 minutes
 	@$(BIN)/python tests/versions.py $(TOOLS)/servers $(VERSIONS)
@@ -326,7 +333,7 @@ $(TARGETS:%=dist/release/.wheel-%): dist/release/.wheel-%: $(RELEASING) $(CORE) 
 	touch $@
 
 # Libraries have musl beside them; only the command has it inside, by its last step.
-$(patsubst %,dist/release/.binary-%,$(filter %-musl,$(TARGETS))): dist/release/.binary-%: $(RELEASING) $(CORE) $(wildcard LICENSE-*)
+$(COMMANDS): dist/release/.binary-%: $(RELEASING) $(CORE) $(wildcard LICENSE-*)
 	@scripts/for-target $* $(CARGO) rustc --quiet --locked --release --package lamport-cli --bin lamport -- \
 		-C linker=$(CURDIR)/scripts/zig-cc -C target-feature=+crt-static -C strip=symbols
 	$(BIN)/python scripts/check_artifact.py $* target/$*/release/lamport
@@ -452,9 +459,6 @@ $(PASSED)/python: $(WHEEL)/.installed $(PAGES) deploy/grafana.json docs/api/pyth
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
 	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)
 
-TARGETS_TESTED := README.md $(shell find tests/targets tests/support -type f -not -path '*/__pycache__/*')
-COMMON_TARGET  := x86_64-unknown-linux-musl
-
 # Its race is one with Python, by the wheel, and with Rust, by the command. It talks to both, too.
 $(PASSED)/c: build/c/.built $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
 	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) build --package lamport-clock --example talker && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport LAMPORT_TALKER=$(CURDIR)/target/debug/examples/talker $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
@@ -482,12 +486,35 @@ $(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '
 $(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
 	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
-# One target, as far as the tools are there, for what it costs. Where rustup can't add the standard
-# library, the suite is left out, and `test` says so.
-$(PASSED)/targets: $(RELEASING) $(CORE) $(BINDING) $(PACKAGE) $(TARGETS_TESTED)
+# Of all that is handed out, what is cheapest to build. Where rustup can't add the standard library for
+# it, the suite is left out, and `test` says so.
+COMMON_TARGET := x86_64-unknown-linux-musl
+RUN_TARGETS   := cd tests/targets && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .
+OF_TARGETS    := README.md $(shell find tests/targets tests/support -type f -not -path '*/__pycache__/*')
+$(PASSED)/targets: $(RELEASING) $(CORE) $(BINDING) $(PACKAGE) $(OF_TARGETS)
 	@scripts/for-target $(COMMON_TARGET) true || exit 0
 	$(MAKE) --no-print-directory $(COMMON_TARGET:%=dist/release/.wheel-%) $(COMMON_TARGET:%=dist/release/.binary-%)
-	$(call passes,cd tests/targets && LAMPORT_TARGETS=$(COMMON_TARGET) $(BIN)/python -m pytest $(PYTEST) .)
+	export LAMPORT_TARGETS=$(COMMON_TARGET)
+	$(call passes,$(RUN_TARGETS))
+
+# Pythons to run the wheels by. A test whose Python is missing says so.
+ARM64 := $(TOOLS)/targets/arm64/.fetched
+MUSL  := $(TOOLS)/targets/$(COMMON_TARGET)
+$(ARM64): tests/targets/fetch_arm64.sh tests/targets/debian.sh
+	@rm -rf $(@D)
+	$< $(@D) && touch $@ || echo 'Debian 12 could not be asked for what runs arm64 programs here' >&2
+$(MUSL)/.built: tests/targets/build_musl_python.sh tests/targets/debian.sh | $(TOOLS)/.ready
+	@echo 'building a Python on musl: 3 minutes'
+	rm -rf $(@D)
+	$< $(@D) && touch $@ || echo 'a Python on musl could not be built' >&2
+
+$(PASSED)/anywhere: $(TARGETS:%=dist/release/.wheel-%) $(COMMANDS) $(OF_TARGETS) $(ARM64) $(MUSL)/.built
+	$(call passes,$(RUN_TARGETS))
+
+# The suite `python` once more, on musl.
+$(PASSED)/musl: dist/release/.wheel-$(COMMON_TARGET) $(MUSL)/.built $(PAGES) $(shell find tests/python tests/support tests/targets examples/python -type f -not -path '*/__pycache__/*')
+	@test -e $(MUSL)/.built || exit 0
+	$(call passes,tests/targets/run_python_suite.sh $(MUSL)/bin/python3 dist/release)
 
 $(PASSED)/page: $(TOOLS)/.ready $(CORE) $(shell find tests/page -name '*.py')
 	$(call passes,$(BIN)/python tests/page/browser.py && $(CARGO) build --package lamport-cli && cd tests/page && $(BIN)/python -m pytest $(PYTEST) .)

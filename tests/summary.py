@@ -1,6 +1,8 @@
 """Adds up what the suites of `make test` said when they passed.
 
-usage: summary.py FOLDER     (one file a suite, its output)
+usage: summary.py FOLDER [--targets RELEASE]     (one file a suite, its output)
+
+With --targets: what `make anywhere` built into RELEASE, and what was shown of each.
 """
 
 from __future__ import annotations
@@ -37,9 +39,48 @@ def count(output: str) -> Count:
     return Count(*map(sum, zip(*runs, strict=True))) if runs else Count(0, 0, 0)
 
 
+def targets(folder: Path, release: Path) -> int:
+    """Prints a line for each target; fails where one was not built or nothing of it ran."""
+
+    def output(suite: str) -> str:
+        return (folder / suite).read_text() if (folder / suite).exists() else ""
+
+    said = output("anywhere")
+    lines = [("target", "built and checked", "tests passed", "not shown")]
+    for target, passed in re.findall(r"^(\S+-linux-\S+): (\d+) passed$", said, re.M):
+        machine, _, libc = target.partition("-unknown-linux-")
+        wheels = release.glob(f"*{'musl' if libc == 'musl' else 'many'}linux*_{machine}.whl")
+        # The checks are the last step of each build.
+        built = [f"wheel {megabytes(path)}" for path in wheels]
+        built += [f"command {megabytes(path)}" for path in release.glob(f"lamport-*-{target}")]
+        tests = passed
+        if target == "x86_64-unknown-linux-musl":
+            tests += f" + {count(output('musl')).passed} of Python's suite"
+            said += output("musl")
+        missing = re.findall(rf"^NOT (?:TESTED|SHOWN): {target}: (.*)$", said, re.M)
+        lines.append((target, ", ".join(built) or "-", tests, "; ".join(missing) or "-"))
+    deploy = f"{count(output('deploy')).passed}"
+    lines.append(("deploy/", "-", deploy, "-" if deploy != "0" else "all of it"))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    print()
+    for line in lines:
+        print(
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
+    ran = [line for line in lines[1:-1] if line[1] != "-" and line[2] != "0"]
+    return 0 if len(ran) == len(lines) - 2 == 4 else 1
+
+
+def megabytes(path: Path) -> str:
+    """The size of a file."""
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
 def main() -> int:
     """Prints a line for each suite and the sum; fails where a suite ran no test."""
     folder = Path(sys.argv[1])
+    if sys.argv[2:3] == ["--targets"]:
+        return targets(folder, Path(sys.argv[3]))
     suites = {path.name: count(path.read_text()) for path in sorted(folder.iterdir())}
     print("\nsuite       passed failed skipped")
     for name, found in suites.items():

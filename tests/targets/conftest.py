@@ -9,6 +9,11 @@ import pytest
 # All that is handed out; LAMPORT_TARGETS names fewer.
 ALL = tuple(f"{m}-unknown-linux-{c}" for m in ("x86_64", "aarch64") for c in ("gnu", "musl"))
 TARGETS = os.environ.get("LAMPORT_TARGETS", " ".join(ALL)).split()
+# What no test on such a machine can show; docs/PLATFORMS.md says more.
+LIMITS = {
+    "aarch64": "how a real ARM orders memory",
+    "musl": "Alpine's own Python",
+}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -26,3 +31,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             reasons = {"left out here: `make anywhere` tries it"}
         for reason in sorted(reasons):
             terminalreporter.line(f"NOT TESTED: {target}: {reason}")
+        for word, limit in LIMITS.items():
+            if word in target and target in TARGETS:
+                terminalreporter.line(f"NOT SHOWN: {target}: {limit}")

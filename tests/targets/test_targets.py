@@ -88,9 +88,11 @@ def interpreter(target: str) -> list[str]:
         root = TOOLS / "arm64/root"
         return [str(QEMU), "-L", str(root), str(root / "usr/bin/python3.11")]
     python = TOOLS / target / "bin/python3"
+    if target == "aarch64-unknown-linux-musl":
+        pytest.skip("its wheel in a Python: there is none on musl for arm64")
     if not python.exists():
-        pytest.skip(f"its wheel, for want of a Python: `make anywhere` has them ({python})")
-    return [str(QEMU), str(python)] if "aarch64" in target else [str(python)]
+        pytest.skip("its wheel in a Python, which `make anywhere` fetches or builds")
+    return [str(python)]
 
 
 @pytest.fixture(scope="module", params=TARGETS)
