@@ -197,6 +197,13 @@ async fn the_documented_role_opens_nothing_else() {
     };
     for config in [guarded.as_clock(), guarded.as_observer()] {
         let store = EtcdStore::new(&guarded.etcd.endpoints(), &config).unwrap();
+        // Signing in is slow work, and may take longer than one attempt has.
+        let ours = Keys::new("/lamport_clock").all();
+        for _ in 0..30 {
+            if store.read(&ours, At::Now, within).await.is_ok() {
+                break;
+            }
+        }
         for operation in [
             put("/other"),
             put("/lamport_clock-old"),
