@@ -262,7 +262,10 @@ docs: $(TOOLS)/.build  ## The pages of the Rust crates, as docs.rs would build t
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --all-features --package lamport-clock --package lamport-trace
 
 package: $(TOOLS)/.build  ## What would be published of each crate, packed and built from that, in target/package
-	@$(CARGO) publish --dry-run --locked --workspace --exclude lamport-clock-c --exclude lamport-clock-host --exclude lamport-clock-python
+	@# cargo takes a version for what never changes: what it unpacked and compiled of these before must go.
+	rm -rf "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/-*/lamport-{clock,trace}-[0-9]*
+	$(CARGO) clean --quiet --package lamport-clock --package lamport-trace
+	$(CARGO) publish --dry-run --locked --workspace --exclude lamport-clock-c --exclude lamport-clock-host --exclude lamport-clock-python
 
 notices: $(TOOLS)/.ready  ## LICENSE-THIRD-PARTY anew, after a change of the dependencies
 	@$(BIN)/python scripts/third_party.py
