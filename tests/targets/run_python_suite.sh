@@ -16,12 +16,11 @@ grep -v '^gevent==' "$root/tests/python/requirements.txt" >"$site.txt"
 pip() { "$root/.tools/venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$site" \
     --platform musllinux_1_2_x86_64 --platform musllinux_1_1_x86_64 --python-version 3.11 --only-binary=:all: "$@"; }
 pip -r "$site.txt"
-pip --no-index --no-deps --find-links "$release" lamport-clock
-# The scripts that pip made name the Python that ran it.
+pip --upgrade --no-index --no-deps --find-links "$release" lamport-clock
+# The scripts name the Python that ran pip.
 for name in lamport logical_count; do
-    module=$(test $name = lamport && echo lamport_clock || echo $name)
-    printf '#!/bin/sh\nexec "%s" -m %s "$@"\n' "$python" "$module" >"$(dirname "$python")/$name"
-    chmod +x "$(dirname "$python")/$name"
+    sed "1s,.*,#!$python," "$site/bin/$name" >"${python%/*}/$name"
+    chmod +x "${python%/*}/$name"
 done
 cd "$root/tests/python"
 PYTHONPATH=$root/tests/targets "$python" -m pytest -q -p no:cacheprovider -p musl -n 2 --dist loadfile .
