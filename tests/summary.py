@@ -46,6 +46,7 @@ def targets(folder: Path, release: Path) -> int:
         return (folder / suite).read_text() if (folder / suite).exists() else ""
 
     said = output("anywhere")
+    reasons: list[str] = []
     lines = [("target", "built and checked", "tests passed", "not shown")]
     for target, passed in re.findall(r"^(\S+-linux-\S+): (\d+) passed$", said, re.M):
         machine, _, libc = target.partition("-unknown-linux-")
@@ -58,7 +59,10 @@ def targets(folder: Path, release: Path) -> int:
             tests += f" + {count(output('musl')).passed} of Python's suite"
             said += output("musl")
         missing = re.findall(rf"^NOT (?:TESTED|SHOWN): {target}: (.*)$", said, re.M)
-        lines.append((target, ", ".join(built) or "-", tests, "; ".join(missing) or "-"))
+        reasons += [f"{target}: {reason}" for reason in missing]
+        lines.append(
+            (target, ", ".join(built) or "-", tests, f"{len(missing)}, below" if missing else "-")
+        )
     deploy = f"{count(output('deploy')).passed}"
     lines.append(("deploy/", "-", deploy, "-" if deploy != "0" else "all of it"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -67,6 +71,8 @@ def targets(folder: Path, release: Path) -> int:
         print(
             "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
         )
+    print("\nnot shown:")
+    print("\n".join(f"  {reason}" for reason in reasons))
     ran = [line for line in lines[1:-1] if line[1] != "-" and line[2] != "0"]
     return 0 if len(ran) == len(lines) - 2 == 4 else 1
 
