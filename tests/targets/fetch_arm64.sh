@@ -4,7 +4,8 @@
 #     tests/targets/fetch_arm64.sh DIRECTORY
 set -eu
 
-into=$1
+mkdir -p "$1"
+into=$(cd "$1" && pwd)
 apt=$into/apt
 # shellcheck source=tests/targets/debian.sh
 . "$(dirname "$0")/debian.sh"
