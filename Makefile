@@ -453,6 +453,7 @@ endef
 
 $(PASSED)/rust: $(TOOLS)/.build $(CORE) $(PAGES) docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
 	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing-subscriber --test events --test layer \
+		&& $(CARGO) test --package lamport-clock --features tracing-subscriber --doc -- layer Seeing \
 		&& $(CARGO) test --package lamport-clock --no-default-features)
 
 $(PASSED)/python: $(WHEEL)/.installed $(PAGES) deploy/grafana.json docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')

@@ -18,18 +18,22 @@ use crate::error::Result;
 ///
 /// `timestamp` (Unix seconds, for people), `level`, `target`, `message`, in `fields` what else the event
 /// says, and `lamport`, `lamport_time`, `lamport_process`, `lamport_instance` and `lamport_after`. The
-/// fields `lamport_kind` (send, receive, update, read) and `lamport_lane` (a thread, a task) stand beside
-/// those. Each event is an event of the clock. One whose clock has no time left is written without a
+/// fields `lamport_kind` (send, receive, read) and `lamport_lane` (a thread, a task) stand beside those. The
+/// kind `update` does not: an update has a stamp of its own, and readers of logs would take the line's for
+/// it. Each event is an event of the clock. One whose clock has no time left is written without a
 /// stamp; what the writer can't take is lost.
 ///
 /// ```
 /// use lamport_clock::{JsonLayer, SharedClock};
-/// use tracing_subscriber::layer::SubscriberExt;
+/// use tracing::Level;
+/// use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt};
 ///
 /// let clock = SharedClock::memory("api")?;
 /// let log = clock.clone();
 /// let layer = JsonLayer::new(move || log.log(), std::io::stdout);
-/// let subscriber = tracing_subscriber::registry().with(layer);
+/// // Without a filter each event of every library is a line, and an event of the clock.
+/// let ours = Targets::new().with_target(module_path!(), Level::INFO);
+/// let subscriber = tracing_subscriber::registry().with(layer.with_filter(ours));
 /// tracing::subscriber::with_default(subscriber, || {
 ///     tracing::info!(item = "teapot", "out of tea");
 /// });
@@ -102,6 +106,7 @@ struct Said {
 impl Said {
     fn says(&mut self, field: &Field, value: Value) {
         let place = match field.name() {
+            "lamport_kind" if value == "update" => &mut self.fields,
             "message" | "lamport_kind" | "lamport_lane" => &mut self.line,
             _ => &mut self.fields,
         };

@@ -107,6 +107,9 @@ mod pages {
     struct CheatSheet;
     #[doc = include_str!("../docs/CONFIGURATION.md")]
     struct Configuration;
+    #[cfg(feature = "tracing-subscriber")]
+    #[doc = include_str!("../docs/SEEING.md")]
+    struct Seeing;
     #[doc = include_str!("../docs/SERVICES.md")]
     struct Services;
     #[doc = include_str!("../docs/TESTING.md")]

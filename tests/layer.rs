@@ -102,6 +102,14 @@ fn a_line_has_what_the_event_says_its_stamp_and_its_causes() {
 }
 
 #[test]
+fn a_line_is_no_update_whatever_the_event_says() {
+    let clock = SharedClock::memory("api").unwrap();
+    let lines = written(&clock, || tracing::info!(lamport_kind = "update", "taken"));
+    assert!(lines[0].get("lamport_kind").is_none());
+    assert_eq!(lines[0]["fields"], json!({"lamport_kind": "update"}));
+}
+
+#[test]
 fn an_event_without_a_time_is_written_all_the_same() {
     let clock = lamport_clock::Config::memory("api").unwrap();
     let clock = SharedClock::open(&clock.with_max_jump(u64::MAX)).unwrap();

@@ -54,11 +54,10 @@ rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 
 impl PrivateEtcd {
     /// Starts it and waits until each member serves.
-    pub(super) fn start(stop: &Stop) -> Result<PrivateEtcd, Ending> {
-        let program = program()?;
+    pub(super) fn start(program: &Path, stop: &Stop) -> Result<PrivateEtcd, Ending> {
         let mut attempt = 1;
         loop {
-            let mut etcd = PrivateEtcd::launch(&program)?;
+            let mut etcd = PrivateEtcd::launch(program)?;
             match etcd.wait_until_it_serves(stop) {
                 Ok(()) => return Ok(etcd),
                 Err(Ending::Failed(_)) if attempt < ATTEMPTS && etcd.found_a_port_taken() => {
@@ -211,7 +210,7 @@ impl Drop for PrivateEtcd {
 }
 
 /// The etcd binary, or how to get one.
-fn program() -> Result<PathBuf, Ending> {
+pub(super) fn program() -> Result<PathBuf, Ending> {
     if let Some(program) = environment::named_etcd() {
         if program.is_file() {
             return std::path::absolute(&program)
@@ -229,7 +228,8 @@ fn program() -> Result<PathBuf, Ending> {
         Ending::Failed(Error::new(
             ErrorKind::Unavailable,
             "there is no etcd on the PATH: install one (on Debian and Ubuntu the package \
-             etcd-server, or a release of etcd 3.4 or later), or let LAMPORT_ETCD name the binary",
+             etcd-server, or a release of etcd 3.4 or later), or let LAMPORT_ETCD name the binary: in \
+             a checkout `make tools` puts one into .tools/etcd/etcd",
         ))
     })
 }

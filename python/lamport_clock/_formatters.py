@@ -26,7 +26,11 @@ UNSTAMPED: Mapping[str, object] = {
 """What a record shows that has no stamp: made before install(), or when the clock can't tick."""
 
 GIVEN = ("lamport_kind", "lamport_lane")
-"""What a call may say of its event: send, receive, update or read; the thread or the task."""
+"""What a call may say of its event: send, receive or read; the thread or the task.
+
+No record is an update: that has a stamp of its own (`update.stamp`), and readers of logs would take
+the record's for it.
+"""
 
 
 class Formatter(logging.Formatter):
@@ -111,8 +115,8 @@ class JsonFormatter(logging.Formatter):
     `lamport`, `lamport_time`, `lamport_process`, `lamport_instance`, `lamport_after`; `timestamp`
     (wall clock, UTC, for people), `level`, `logger`, `message`; if there are any, `exception`,
     `stack`, and in `extra` what the call gave as extra={...}, of which `lamport_kind` and
-    `lamport_lane` stand beside the stamp. Whatever cannot be written as it is becomes a text. No
-    record makes it fail.
+    `lamport_lane` stand beside the stamp (but for the kind `update`: a record has a stamp of its
+    own). Whatever cannot be written as it is becomes a text. No record makes it fail.
 
     The arguments are those of logging.Formatter, so that dictConfig and fileConfig can name the
     class. `defaults` are the `extra` of records that have nothing else under these names; the form
@@ -157,9 +161,10 @@ class JsonFormatter(logging.Formatter):
         attributes = record.__dict__
         named = {**self._defaults, **attributes}
         entry = stamped(attributes)
-        for name in GIVEN:
-            if name in named:
-                entry[name] = named[name]
+        given = {name: named[name] for name in GIVEN if name in named}
+        if given.get("lamport_kind") == "update":
+            del given["lamport_kind"]
+        entry |= given
         entry["timestamp"] = _moment(record.created)
         entry["level"] = record.levelname
         entry["logger"] = record.name
@@ -171,7 +176,11 @@ class JsonFormatter(logging.Formatter):
             entry["exception"] = exception
         if record.stack_info:
             entry["stack"] = record.stack_info
-        extra = {name: value for name, value in named.items() if name not in _STANDARD}
+        extra = {
+            name: value
+            for name, value in named.items()
+            if name not in _STANDARD or (name in GIVEN and name not in given)
+        }
         if extra:
             entry["extra"] = extra
         plain = _plain(entry)

@@ -124,6 +124,13 @@ def test_what_a_call_says_of_its_event_stands_beside_the_stamp() -> None:
     assert "lamport_kind" not in json.loads(JsonFormatter().format(logging.makeLogRecord({})))
 
 
+def test_a_record_is_no_update_whatever_the_call_says() -> None:
+    made = record(SharedClock.memory("api"), lamport_kind="update", lamport_lane="a")
+    line = json.loads(JsonFormatter().format(made))
+    assert "lamport_kind" not in line
+    assert (line["lamport_lane"], line["extra"]) == ("a", {"lamport_kind": "update"})
+
+
 class Own:
     """A clock that has what the protocol asks for, and a log of its own."""
 

@@ -62,8 +62,9 @@ pub(super) fn demo(
 
     // It outlives the clocks, and whichever way this function is left, it is stopped.
     let etcd = if private {
+        let program = private_etcd::program()?;
         say(output, "starting a private etcd of three members")?;
-        Some(PrivateEtcd::start(stop)?)
+        Some(PrivateEtcd::start(&program, stop)?)
     } else {
         None
     };
