@@ -52,7 +52,7 @@ pub(in super::super) struct Order {
 /// after, with the messages that prove it, line by line; concurrent, where neither can have known
 /// of the other; unknown, with the lines that would settle it. Lines that are missing can make an
 /// answer unknown, and never another one. Where no message orders two events and the shared clock
-/// did, that is said beside it.
+/// did, that is said first.
 ///
 /// With --json the answer is an object with answer, a, b, path, missing and shared_clock. Exit
 /// status: 0 there is an answer, 2 an event or a file can't be found.

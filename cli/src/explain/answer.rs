@@ -71,13 +71,20 @@ impl Told<'_> {
             };
             return self.output.object(&object);
         }
+        if let Some(by_clock) = by_clock {
+            self.tell_answer(a, b, by_clock)?;
+            self.output
+                .line("that is by the shared clock; by messages alone:")?;
+            return self.tell_answer(a, b, answer);
+        }
         self.tell_answer(a, b, answer)?;
-        let Some(by_clock) = by_clock else {
-            return Ok(());
-        };
-        let said = "but the order in which times were taken from the shared clock proves:";
-        self.output.line(self.output.paint(Look::Green, said))?;
-        self.tell_answer(a, b, by_clock)
+        match answer {
+            Answer::Concurrent | Answer::Unknown(_) => self.output.line(
+                "that is by messages; times taken from a shared clock are in order by their values: to \
+                 have them counted, add what lamport history --json --limit N prints to the logs",
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn tell_answer(&mut self, a: Point, b: Point, answer: &Answer) -> Result<(), Ending> {

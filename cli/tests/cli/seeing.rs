@@ -232,6 +232,12 @@ fn concurrent_is_proven_and_unknown_says_what_is_missing() {
         "{:?}",
         ended.lines
     );
+    let by_messages = "that is by messages; times taken from a shared clock are in order";
+    assert!(
+        ended.lines.last().unwrap().starts_with(by_messages),
+        "{:?}",
+        ended.lines
+    );
     // Without billing's log nobody knows what it knew when it answered.
     let ended = run_all(&logs.arguments(&["explain", "2@api", "8@shop"], &["api.log", "shop.log"]));
     assert_eq!(ended.code, Some(0));
@@ -240,6 +246,7 @@ fn concurrent_is_proven_and_unknown_says_what_is_missing() {
         ended.lines[1],
         "  the lines of billing up to 6, with the causes that they name, would settle it"
     );
+    assert!(ended.lines[2].starts_with(by_messages), "{:?}", ended.lines);
     let arguments = logs.arguments(
         &["explain", "--json", "2@api", "8@shop"],
         &["api.log", "shop.log"],
@@ -267,21 +274,17 @@ fn the_shared_clock_orders_what_no_message_does() {
     let history = update(5, "a") + &update(6, "bb");
     let logs = Logs::new(&[("history.jsonl", &history)]);
     let ended = run_all(&logs.arguments(&["explain", "5@a", "6@bb"], &["history.jsonl"]));
-    assert!(ended.lines[0].starts_with("unknown: "), "{:?}", ended.lines);
-    assert!(
-        ended
-            .lines
-            .iter()
-            .any(|line| line == "5@a came before 6@bb"),
-        "{:?}",
-        ended.lines
+    let place = |line: u32| format!("({}:{line})", logs.path("history.jsonl"));
+    assert_eq!(ended.lines[0], "5@a came before 6@bb");
+    assert!(ended.lines[1].starts_with(&format!("  5@a {}", place(1))));
+    assert!(ended.lines[2].starts_with(&format!("  by the shared clock: 6@bb {}", place(2))));
+    assert_eq!(
+        ended.lines[3],
+        "that is by the shared clock; by messages alone:"
     );
-    assert!(
-        ended
-            .lines
-            .iter()
-            .any(|line| line.contains("by the shared clock:"))
-    );
+    assert!(ended.lines[4].starts_with("unknown: "), "{:?}", ended.lines);
+    let is_hint = |line: &String| line.starts_with("that is by messages");
+    assert!(!ended.lines.iter().any(is_hint), "{:?}", ended.lines);
 }
 
 #[test]
