@@ -213,8 +213,14 @@ fn tell(events: &Events, walls: &Walls, texts: &mut Texts, output: &Output) -> R
         count(counts.events),
         counted(processes(events), "process", "processes"),
     ));
+    if counts.duplicates > 0 {
+        output.aside(format_args!(
+            "{} there twice: {}",
+            counted(counts.duplicates, "stands", "stand"),
+            duplicates(events),
+        ));
+    }
     for (number, what) in [
-        (counts.duplicates, "stand there twice"),
         (
             counts.malformed,
             "have something else where a stamp or a cause should be",
@@ -231,7 +237,7 @@ fn tell(events: &Events, walls: &Walls, texts: &mut Texts, output: &Output) -> R
     }
     if walls.inverted > 0 {
         output.aside(format_args!(
-            "{} of {} that can be compared have an earlier wall clock than one of their causes:",
+            "{} of {} that can be compared have an earlier wall clock than a cause in another process:",
             count(walls.inverted),
             count(walls.compared),
         ));
@@ -243,6 +249,15 @@ fn tell(events: &Events, walls: &Walls, texts: &mut Texts, output: &Output) -> R
             place(inversion.event)?,
             place(inversion.cause)?,
             milliseconds(inversion.by),
+        ));
+    }
+    if let Some(back) = walls.worst_back {
+        output.aside(format_args!(
+            "{} back by wall clock within a process, {} by the most, {}: its clock was set back, or two \
+             threads took stamp and wall clock in different orders",
+            counted(walls.stepped_back, "line goes", "lines go"),
+            place(events, texts, back.event)?,
+            milliseconds(back.by),
         ));
     }
     let (number, found) = broken(events);
@@ -262,7 +277,31 @@ fn tell(events: &Events, walls: &Walls, texts: &mut Texts, output: &Output) -> R
     if number > SHOWN as u64 {
         output.complain(format_args!("and {} more", count(number - SHOWN as u64)));
     }
+    let went_back = |broken: &Broken| matches!(broken, Broken::WentBack { .. });
+    if found.iter().any(went_back) {
+        output.complain(
+            "two threads that write lines without causes out of turn look like this: write each line \
+             under the lock that stamps it, or with its causes (lamport_after)",
+        );
+    }
     Ok(())
+}
+
+/// The first stamps that stand there more than once.
+fn duplicates(events: &Events) -> String {
+    let all = events.order().iter();
+    let twice = all.filter(|&&event| events.is_duplicate(event));
+    let mut points: Vec<Point> = twice.map(|&event| events.point(event)).collect();
+    points.dedup();
+    let mut stamps: Vec<String> = points
+        .iter()
+        .take(SHOWN)
+        .map(|&point| short_stamp(events, point))
+        .collect();
+    if points.len() > SHOWN {
+        stamps.push("...".to_owned());
+    }
+    stamps.join(", ")
 }
 
 /// How many processes have lines.

@@ -58,6 +58,16 @@ def test_it_says_who_how_many_and_which_clock_is_wrong(show: Open) -> None:
     expect(page.locator("#stamp")).to_have_text("3@billing")
 
 
+def test_a_process_whose_clock_goes_back_need_not_have_been_set(show: Open) -> None:
+    page = show(
+        {"a.log": "2026-11-29T12:00:00.015Z x 1@a <-\n2026-11-29T12:00:00.011Z y 2@a <1@a\n"}
+    )
+    expect(page.locator("#alarm")).to_have_text(
+        "1 line shows an earlier wall clock than the line before: a clock was set back, "
+        "or two threads took stamp and wall clock in different orders."
+    )
+
+
 def test_a_click_shows_the_line_and_what_is_around_it(show: Open) -> None:
     page = show(tea())
     click(page, row_of(page, "3@billing"))

@@ -56,12 +56,18 @@ impl ClockPair {
 /// What the wall clocks show.
 #[derive(Clone, Debug, Default)]
 pub struct Walls {
-    /// How many events lie before one of their causes by wall clock.
+    /// How many events lie before one of their causes in another process by wall clock.
     pub inverted: u64,
-    /// How many events have a cause with which they can be compared.
+    /// How many events have a cause in another process with which they can be compared.
     pub compared: u64,
-    /// Those by the most, first.
+    /// Of the inverted those by the most, first.
     pub worst: Vec<Inversion>,
+    /// How many events lie before one of their causes in their own process by wall clock. It has one
+    /// clock: that was set back, or two threads took their stamps and their wall clocks in different
+    /// orders.
+    pub stepped_back: u64,
+    /// The one of these by the most.
+    pub worst_back: Option<Inversion>,
     /// For each direction between two processes: the bound, and from how many messages.
     bounds: HashMap<(u32, u32), (i64, u64)>,
 }
@@ -101,16 +107,22 @@ impl Walls {
         passed: &[u32],
     ) -> bool {
         let to = events.point(event);
-        let mut worst: Option<Inversion> = None;
+        let process = |life: u32| &*events.lives[life as usize].process;
+        let (mut worst, mut worst_back): (Option<Inversion>, Option<Inversion>) = (None, None);
         let (mut is_compared, step) = (false, events.lives[to.life as usize].step as i64);
         let mut compare = |cause: u32| {
             let (wall, before) = (events.wall(event)?, events.wall(cause)?);
-            is_compared = true;
+            let is_own = process(events.point(cause).life) == process(to.life);
+            is_compared |= !is_own;
             // It was written in whole steps, the rest of the last one is not known.
             let ahead = wall.checked_add(step)?.checked_sub(before)?;
             let by = before.checked_sub(wall)?;
+            let worst = match is_own {
+                true => &mut worst_back,
+                false => &mut worst,
+            };
             if ahead <= 0 && worst.is_none_or(|worst| by > worst.by) {
-                worst = Some(Inversion { event, cause, by });
+                *worst = Some(Inversion { event, cause, by });
             }
             Some(ahead)
         };
@@ -136,7 +148,15 @@ impl Walls {
             *bound = (bound.0.min(ahead), bound.1 + 1);
         }
         self.compared += u64::from(is_compared);
-        let Some(worst) = worst else { return false };
+        if let Some(back) = worst_back {
+            self.stepped_back += 1;
+            if self.worst_back.is_none_or(|worst| back.by > worst.by) {
+                self.worst_back = Some(back);
+            }
+        }
+        let Some(worst) = worst else {
+            return worst_back.is_some();
+        };
         self.inverted += 1;
         let place = self.worst.partition_point(|other| other.by >= worst.by);
         if place < MOST_TOLD {

@@ -96,7 +96,8 @@ fn lines_come_in_causal_order_and_wall_clocks_that_lie_are_told() {
         said.contains("7 lines, 6 with a stamp, of 3 processes"),
         "{said}"
     );
-    assert!(said.contains("1 of "), "{said}");
+    let inverted = "1 of 3 that can be compared have an earlier wall clock than a cause in another";
+    assert!(said.contains(inverted), "{said}");
     let found = format!(
         "4@billing ({}:1) came after 2@api ({}:1), and its clock shows 3.0 s less",
         logs.path("billing.log"),
@@ -158,6 +159,53 @@ fn clocks_are_bounded_from_both_sides() {
 }
 
 #[test]
+fn two_lines_of_one_process_say_nothing_of_clocks_that_lie() {
+    // Two threads: the second one looked at the wall clock first, and took its stamp last.
+    let turned = "\
+2026-11-29T12:00:00.010Z one 1@api <-
+2026-11-29T12:00:00.015Z two 2@api <1@api
+2026-11-29T12:00:00.011Z three 3@api <2@api
+2026-11-29T12:00:00.012Z four 4@api <3@api
+2026-11-29T12:00:00.010Z five 5@api <4@api
+";
+    let logs = Logs::new(&[("api.log", turned)]);
+    let ended = run_all(&logs.arguments(&["order"], &["api.log"]));
+    assert_eq!(ended.code, Some(0));
+    let said = ended.complaint();
+    assert!(!said.contains("another process"), "{said}");
+    let found = format!(
+        "2 lines go back by wall clock within a process, 3@api ({}:3) by the most, 4.0 ms: its clock \
+         was set back, or two threads",
+        logs.path("api.log")
+    );
+    assert!(said.contains(&found), "{said}");
+    // Each line is marked still.
+    let objects = run_all(&logs.arguments(&["order", "--json"], &["api.log"])).objects();
+    let inverted: Vec<bool> = objects
+        .iter()
+        .map(|object| object["inverted"] == true)
+        .collect();
+    assert_eq!(inverted, [false, false, true, false, true]);
+}
+
+#[test]
+fn lines_that_stand_there_twice_are_named() {
+    let lines = "a 1@api\nb 2@api\nc 3@api\nd 4@api\n";
+    let twice = |number: usize| -> String { lines.split_inclusive('\n').take(number).collect() };
+    let two = twice(2);
+    let logs = Logs::new(&[("all.log", lines), ("two.log", &two), ("again.log", &two)]);
+    let said = run_all(&logs.arguments(&["order"], &["all.log", "two.log", "again.log"]));
+    let said = said.complaint();
+    let found = "4 stand there twice: 1@api, 2@api";
+    assert!(said.lines().any(|line| line == found), "{said}");
+    let logs = Logs::new(&[("all.log", lines), ("again.log", lines)]);
+    let said = run_all(&logs.arguments(&["order"], &["all.log", "again.log"]));
+    let said = said.complaint();
+    let found = "4 stand there twice: 1@api, 2@api, 3@api, ...";
+    assert!(said.lines().any(|line| line == found), "{said}");
+}
+
+#[test]
 fn broken_stamps_are_status_1_and_no_stamps_status_2() {
     let logs = Logs::new(&[
         ("lies.log", "a 5@a <-\nb 5@b <5@a\nback 3@a <5@a\n"),
@@ -193,6 +241,22 @@ fn broken_stamps_are_status_1_and_no_stamps_status_2() {
         2,
         &["takes no --store"],
     );
+}
+
+#[test]
+fn threads_that_wrote_out_of_turn_are_named_as_the_likely_cause() {
+    let run = "instance=000000000000000a";
+    let turned = format!("two 6@worker-1;{run}\none 5@worker-1;{run}\n");
+    let lies = "a 5@a <-\nb 5@b <5@a\n";
+    let logs = Logs::new(&[("turned.log", &turned), ("lies.log", lies)]);
+    let cause = "two threads that write lines without causes out of turn look like this";
+    for (name, is_told) in [("turned.log", true), ("lies.log", false)] {
+        let ended = run_all(&logs.arguments(&["order"], &[name]));
+        assert_eq!(ended.code, Some(1));
+        let said = ended.complaint();
+        assert!(said.contains("break the clock's rules"), "{said}");
+        assert_eq!(said.contains(cause), is_told, "{said}");
+    }
 }
 
 #[test]

@@ -149,6 +149,30 @@ fn parts_of_two_streams_of_a_pod_are_not_put_together() {
 }
 
 #[test]
+fn one_process_has_one_wall_clock_also_after_a_restart() {
+    let line = |millisecond: u32, stamp: &str, run: char, after: &str| {
+        format!(
+            "{{\"time\":\"2026-11-29T12:00:00.0{millisecond:02}Z\",\"lamport\":\"{stamp}\",\
+             \"lamport_instance\":\"{run:0>16}\",\"lamport_after\":[{after}]}}\n"
+        )
+    };
+    let first = "instance=000000000000000a";
+    let text = line(10, "1@api", 'a', "")
+        + &line(9, "2@api", 'a', &format!("\"1@api;{first}\""))
+        + &line(4, "9@api", 'b', &format!("\"2@api;{first};at=5\""))
+        + &line(3, "9@shop", 'c', &format!("\"2@api;{first};at=8\""));
+    let mut events = read(&[&text]);
+    let walls = look_at_walls(&mut events);
+    let by = |found: &lamport_trace::Inversion| (found.event, found.by / 1_000_000);
+    assert_eq!((walls.inverted, walls.compared), (1, 1));
+    assert_eq!(walls.worst.iter().map(by).collect::<Vec<_>>(), [(3, 6)]);
+    assert_eq!(walls.stepped_back, 2);
+    assert_eq!(walls.worst_back.as_ref().map(by), Some((2, 5)));
+    let marked: Vec<bool> = (0..4).map(|event| events.is_inverted(event)).collect();
+    assert_eq!(marked, [false, true, true, true]);
+}
+
+#[test]
 fn clocks_that_contradict_each_other_make_no_bound_overflow() {
     let count = 40;
     let mut text = String::new();

@@ -141,6 +141,6 @@ function summary(trace) {
   if (worst >= 0) {
     const arrive = backwards === 1 ? "1 message arrives before it was sent" : `${counted(backwards, "message")} arrive before they were sent`;
     alarm = `By wall clock ${arrive}: ${trace.process(trace.to[worst])}'s clock is at least ${trace.duration(most)} behind ${trace.process(trace.from[worst])}'s.`;
-  } else if (inverted.length) alarm = `${counted(inverted.length, "line shows", "lines show")} an earlier wall clock than the line before: a clock was set back.`;
+  } else if (inverted.length) alarm = `${counted(inverted.length, "line shows", "lines show")} an earlier wall clock than the line before: a clock was set back, or two threads took stamp and wall clock in different orders.`;
   return { inverted, worst, sentences, alarm };
 }
