@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 
 Moment = tuple[str, str, int]
@@ -17,12 +16,11 @@ def moment(text: str) -> Moment:
 
 
 class Reference:
-    """Every line with those right before it: the line before, senders, the last update."""
+    """Every line with those right before it: the line before, and senders."""
 
-    def __init__(self, logs: list[str], clock: bool) -> None:
+    def __init__(self, logs: list[str]) -> None:
         self.before: dict[Moment, list[Moment]] = {}
         self.arrivals: set[Moment] = set()
-        updates = []
         for log in logs:
             for line in log.splitlines():
                 if not line.startswith("{"):
@@ -32,12 +30,6 @@ class Reference:
                 self.before[own] = [moment(cause) for cause in record["lamport_after"]]
                 if any(cause[:2] != own[:2] for cause in self.before[own]):
                     self.arrivals.add(own)
-                if record.get("lamport_kind") == "update":
-                    updates.append(own)
-        updates.sort(key=lambda update: update[2])
-        for last, update in itertools.pairwise(updates) if clock else ():
-            self.before[update].append(last)
-            self.arrivals.add(update)
 
     def steps(self) -> dict[tuple[Moment, Moment], int]:
         """How many arrivals lie between each line and each that came after it."""

@@ -93,11 +93,10 @@ def test_a_traceback_stands_behind_its_line(show: Open) -> None:
     expect(page.locator("#text")).to_have_text(re.compile(r'^order \d+ failed\n  File "pay.py"'))
 
 
-@pytest.mark.parametrize("clock", [True, False])
-def test_cones_agree_with_a_slow_reference(show: Open, tmp_path: Path, clock: bool) -> None:
+def test_cones_agree_with_a_slow_reference(show: Open, tmp_path: Path) -> None:
     page = show(busy(5, 220, seed=3))
     logs = [path.read_text() for path in tmp_path.glob("*.log")]
-    steps = Reference(logs, clock).steps()
+    steps = Reference(logs).steps()
     rows = page.evaluate(
         "Array.from(viewer.trace.time, (_, row) => viewer.trace.stamp(row) + ';instance='"
         " + viewer.trace.head.lives[viewer.trace.life[row]].instance)"
@@ -107,10 +106,10 @@ def test_cones_agree_with_a_slow_reference(show: Open, tmp_path: Path, clock: bo
     for chosen in range(0, len(moments), 7):
         for most in (0, 1, 2, 5, math.inf):
             lit = page.evaluate(
-                "([row, most, clock]) => {"
-                " const { steps } = cone(viewer.trace, row, most ?? Infinity, clock);"
+                "([row, most]) => {"
+                " const { steps } = cone(viewer.trace, row, most ?? Infinity);"
                 " return rowsWhere(steps.length, (row) => steps[row] !== OUTSIDE); }",
-                [chosen, None if most == math.inf else most, clock],
+                [chosen, None if most == math.inf else most],
             )
             wanted = []
             for row, other in enumerate(moments):

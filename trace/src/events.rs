@@ -289,6 +289,14 @@ impl Events {
         after.checked_sub(1).map(|i| events[i])
     }
 
+    /// The update that took this time. A line may have the same stamp: one that was logged while the
+    /// update was under way. Looks at all events.
+    pub fn update_at(&self, point: Point) -> Option<u32> {
+        let is_it =
+            |&event: &u32| self.kind(event) == EventKind::Update && self.point(event) == point;
+        (0..self.len() as u32).find(is_it)
+    }
+
     /// How many of these, in order, lie at a time or before it. Looks from the end, where causes mostly
     /// are.
     pub(crate) fn count_until(&self, events: &[u32], time: u64) -> usize {

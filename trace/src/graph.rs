@@ -8,8 +8,8 @@
 //! Lines that are missing can thus take an answer away, and never give another one.
 //!
 //! All of that is said of messages. The order in which times were taken from the shared clock is real,
-//! too, but an update need not be in any log, so that two moments are *not* ordered by it can't be
-//! proven. It is a graph of its own, in which only paths are looked for.
+//! too, but of updates alone: while one is under way its process goes on, and a line's time does not say
+//! on which side of the taking it stands. So it is drawn, and no proof leads through it.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -73,8 +73,8 @@ impl<'a> Graph<'a> {
         Graph::made(events, false)
     }
 
-    /// The same with the order in which times were taken from the shared clock, which no message
-    /// carried.
+    /// The same with the order in which times were taken from the shared clock, to be drawn. A path that
+    /// leads through it proves nothing of the lines beside the updates.
     pub fn with_shared_clock(events: &'a Events) -> Graph<'a> {
         Graph::made(events, true)
     }
@@ -141,8 +141,7 @@ impl<'a> Graph<'a> {
         &self.edges
     }
 
-    /// How A stands to B, by messages. (Of a graph [with the shared
-    /// clock](Graph::with_shared_clock) only *before* and *after* mean something.)
+    /// How A stands to B, by messages.
     pub fn compare(&self, a: Point, b: Point) -> Answer {
         let is_mixed = |point: &Point| self.mixed[point.life as usize];
         if let Some(of) = [a, b]

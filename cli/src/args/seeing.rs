@@ -51,8 +51,8 @@ pub(in super::super) struct Order {
 /// An event is named by its stamp or by its line, api.log:12. The answer is one of: before or
 /// after, with the messages that prove it, line by line; concurrent, where neither can have known
 /// of the other; unknown, with the lines that would settle it. Lines that are missing can make an
-/// answer unknown, and never another one. Where no message orders two events and the shared clock
-/// did, that is said first.
+/// answer unknown, and never another one. Where no message orders two updates, the shared clock did,
+/// and that is said first.
 ///
 /// With --json the answer is an object with answer, a, b, path, missing and shared_clock. Exit
 /// status: 0 there is an answer, 2 an event or a file can't be found.
@@ -86,11 +86,6 @@ pub(in super::super) struct Explain {
         allow_hyphen_values = true
     )]
     pub(in super::super) hops: u32,
-
-    /// With --causes, --effects and --cut, count not messages alone: also the order in which times
-    /// were taken from the shared clock
-    #[arg(long)]
-    pub(in super::super) clock: bool,
 }
 
 /// The logs to read.

@@ -7,7 +7,7 @@ use crate::Ending;
 use crate::order::short_stamp;
 use crate::output::Look;
 use lamport_clock::excerpt::escape;
-use lamport_trace::{Answer, Edge, Missing, Point, Unknown};
+use lamport_trace::{Answer, Edge, EventKind, Missing, Point, Unknown};
 
 #[derive(Serialize)]
 struct StepObject {
@@ -48,7 +48,7 @@ impl Told<'_> {
         a: Point,
         b: Point,
         answer: &Answer,
-        by_clock: Option<&Answer>,
+        by_clock: Option<[u32; 2]>,
     ) -> Result<(), Ending> {
         if self.output.json {
             let (word, path) = proof(answer);
@@ -61,30 +61,72 @@ impl Told<'_> {
                     Answer::Unknown(missing) => self.missing(missing),
                     _ => Vec::new(),
                 },
-                shared_clock: match by_clock.map(proof) {
-                    Some((answer, path)) => Some(ClockObject {
-                        answer,
-                        path: self.steps(path)?,
-                    }),
+                shared_clock: match by_clock {
+                    Some(updates) => Some(self.clock_object(updates)?),
                     None => None,
                 },
             };
             return self.output.object(&object);
         }
-        if let Some(by_clock) = by_clock {
-            self.tell_answer(a, b, by_clock)?;
+        if let Some(updates) = by_clock {
+            self.tell_order(updates)?;
             self.output
                 .line("that is by the shared clock; by messages alone:")?;
             return self.tell_answer(a, b, answer);
         }
         self.tell_answer(a, b, answer)?;
-        match answer {
-            Answer::Concurrent | Answer::Unknown(_) => self.output.line(
-                "that is by messages; times taken from a shared clock are in order by their values: to \
-                 have them counted, add what lamport history --json --limit N prints to the logs",
-            ),
-            _ => Ok(()),
+        if !matches!(answer, Answer::Concurrent | Answer::Unknown(_)) {
+            return Ok(());
         }
+        let is_update = |event: u32| self.events.kind(event) == EventKind::Update;
+        self.output.line(match (0..self.events.len() as u32).any(is_update) {
+            true => {
+                "that is by messages; the shared clock orders updates: name both by the times that they \
+                 took, 42@api, for the line that tells of an update is another event"
+            }
+            false => {
+                "that is by messages; times taken from a shared clock are in order by their values: to \
+                 have them counted, add what lamport history --json --limit N prints to the logs"
+            }
+        })
+    }
+
+    /// Which of two updates took its time first: values rise as they are taken.
+    fn tell_order(&mut self, [a, b]: [u32; 2]) -> Result<(), Ending> {
+        let (first, second) = (self.events.point(a), self.events.point(b));
+        let word = if first.time < second.time {
+            "before"
+        } else {
+            "after"
+        };
+        let (a_stamp, b_stamp) = (
+            short_stamp(self.events, first),
+            short_stamp(self.events, second),
+        );
+        let said = format!("{a_stamp} came {word} {b_stamp}");
+        self.output.line(self.output.paint(Look::Green, said))?;
+        for event in if first.time < second.time {
+            [a, b]
+        } else {
+            [b, a]
+        } {
+            let shown = self.shown_event(event)?;
+            self.output.line(format_args!("  {shown}"))?;
+        }
+        Ok(())
+    }
+
+    fn clock_object(&mut self, [a, b]: [u32; 2]) -> Result<ClockObject, Ending> {
+        let is_before = self.events.point(a).time < self.events.point(b).time;
+        let (first, second) = if is_before { (a, b) } else { (b, a) };
+        Ok(ClockObject {
+            answer: if is_before { "before" } else { "after" },
+            path: vec![StepObject {
+                sent: self.moment_of(first)?,
+                arrived: self.moment_of(second)?,
+                told_by: None,
+            }],
+        })
     }
 
     fn tell_answer(&mut self, a: Point, b: Point, answer: &Answer) -> Result<(), Ending> {
@@ -130,10 +172,6 @@ impl Told<'_> {
                 self.output
                     .line(format_args!("  then, in the same process, {sent}"))?;
             }
-            let what = match edge.told_by {
-                Some(_) => "a message",
-                None => "the shared clock",
-            };
             let arrived = match edge.told_by {
                 Some(event) if self.events.point(event) != edge.to => {
                     let by = self.shown_event(event)?;
@@ -144,7 +182,7 @@ impl Told<'_> {
                 }
                 _ => self.shown(edge.to)?,
             };
-            let what = self.output.paint(Look::Faint, format_args!("by {what}:"));
+            let what = self.output.paint(Look::Faint, "by a message:");
             self.output.line(format_args!("  {what} {arrived}"))?;
             at = match edge.told_by {
                 Some(event) => self.events.point(event),

@@ -4,7 +4,7 @@ use super::Told;
 use crate::Ending;
 use crate::order::{no_such_event, stamp};
 use lamport_clock::Stamp;
-use lamport_trace::Point;
+use lamport_trace::{EventKind, Point};
 
 impl Told<'_> {
     /// The moment that a person names, by its stamp or its line.
@@ -12,6 +12,19 @@ impl Told<'_> {
         if let Ok(stamp) = name.parse::<Stamp>() {
             return self.find_stamp(name, &stamp);
         }
+        self.find_line(name).map(|event| self.events.point(event))
+    }
+
+    /// The update that a person names. A line that tells of one is an event of its own.
+    pub(super) fn find_update(&self, name: &str) -> Result<Option<u32>, Ending> {
+        if let Ok(stamp) = name.parse::<Stamp>() {
+            return Ok(self.events.update_at(self.find_stamp(name, &stamp)?));
+        }
+        let event = self.find_line(name)?;
+        Ok(Some(event).filter(|&event| self.events.kind(event) == EventKind::Update))
+    }
+
+    fn find_line(&self, name: &str) -> Result<u32, Ending> {
         let line = name
             .rsplit_once(':')
             .and_then(|(file, line)| Some((file, line.parse::<u32>().ok()?)));
@@ -30,10 +43,7 @@ impl Told<'_> {
                 found = Some(event);
             }
         }
-        match found {
-            Some(event) => Ok(self.events.point(event)),
-            None => Err(no_such_event(name, "no line with a stamp stands there")),
-        }
+        found.ok_or_else(|| no_such_event(name, "no line with a stamp stands there"))
     }
 
     fn find_stamp(&self, name: &str, named: &Stamp) -> Result<Point, Ending> {

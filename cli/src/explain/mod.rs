@@ -40,21 +40,16 @@ pub(super) fn explain(
         output,
     };
     if let [a, b] = pair {
+        let updates = [told.find_update(a)?, told.find_update(b)?];
         let (a, b) = (told.find(a)?, told.find(b)?);
         let answer = Graph::new(&events).compare(a, b);
-        let by_clock = match answer {
-            Answer::Concurrent | Answer::Unknown(_) => {
-                Some(Graph::with_shared_clock(&events).compare(a, b))
-            }
+        let by_clock = match (&answer, updates) {
+            (Answer::Concurrent | Answer::Unknown(_), [Some(a), Some(b)]) => Some([a, b]),
             _ => None,
         };
-        let is_proof = |answer: &Answer| matches!(answer, Answer::Before(_) | Answer::After(_));
-        return told.answer(a, b, &answer, by_clock.filter(is_proof).as_ref());
+        return told.answer(a, b, &answer, by_clock);
     }
-    let graph = match args.clock {
-        true => Graph::with_shared_clock(&events),
-        false => Graph::new(&events),
-    };
+    let graph = Graph::new(&events);
     if let Some(name) = &args.causes {
         let point = told.find(name)?;
         return told.hops(point, &graph.causes_by_hops(point, args.hops), "before");
@@ -101,19 +96,25 @@ impl Told<'_> {
             .events
             .at(point)
             .filter(|&event| self.events.point(event) == point);
-        let text = match event {
-            Some(event) => Some(
-                String::from_utf8_lossy(self.texts.get(self.events.place(event))?).into_owned(),
-            ),
-            None => None,
-        };
-        Ok(MomentObject {
-            stamp: stamp(self.events, point),
-            file: event.map(|event| {
-                self.events.sources()[self.events.place(event).source as usize].to_string()
+        match event {
+            Some(event) => self.moment_of(event),
+            None => Ok(MomentObject {
+                stamp: stamp(self.events, point),
+                file: None,
+                line: None,
+                text: None,
             }),
-            line: event.and_then(|event| self.events.line_number(event)),
-            text,
+        }
+    }
+
+    pub(super) fn moment_of(&mut self, event: u32) -> Result<MomentObject, Ending> {
+        let place = self.events.place(event);
+        let text = String::from_utf8_lossy(self.texts.get(place)?).into_owned();
+        Ok(MomentObject {
+            stamp: stamp(self.events, self.events.point(event)),
+            file: Some(self.events.sources()[place.source as usize].to_string()),
+            line: self.events.line_number(event),
+            text: Some(text),
         })
     }
 

@@ -341,7 +341,7 @@ fn the_shared_clock_orders_what_no_message_does() {
     let place = |line: u32| format!("({}:{line})", logs.path("history.jsonl"));
     assert_eq!(ended.lines[0], "5@a came before 6@bb");
     assert!(ended.lines[1].starts_with(&format!("  5@a {}", place(1))));
-    assert!(ended.lines[2].starts_with(&format!("  by the shared clock: 6@bb {}", place(2))));
+    assert!(ended.lines[2].starts_with(&format!("  6@bb {}", place(2))));
     assert_eq!(
         ended.lines[3],
         "that is by the shared clock; by messages alone:"
@@ -349,6 +349,56 @@ fn the_shared_clock_orders_what_no_message_does() {
     assert!(ended.lines[4].starts_with("unknown: "), "{:?}", ended.lines);
     let is_hint = |line: &String| line.starts_with("that is by messages");
     assert!(!ended.lines.iter().any(is_hint), "{:?}", ended.lines);
+    let ended = run_all(&logs.arguments(&["explain", "--json", "6@bb", "5@a"], &["history.jsonl"]));
+    let clock = &ended.objects()[0]["shared_clock"];
+    assert_eq!(clock["answer"], "after");
+    assert_eq!(
+        clock["path"][0]["sent"]["stamp"],
+        "5@a;instance=0000000000000001"
+    );
+}
+
+/// A process goes on while an update of its is under way, so a line's time does not say on which side of
+/// the taking it stands.
+#[test]
+fn the_shared_clock_orders_updates_and_no_lines_beside_them() {
+    let update = |value: u64, process: &str| {
+        format!(
+            "{{\"value\":{value},\"first\":{value},\"process\":\"{process}\",\"instance\":\"{:016x}\",\
+             \"real_timestamp\":1764417600.5,\"revision\":{value}}}\n",
+            process.len()
+        )
+    };
+    let line = |stamp: &str, instance: usize| {
+        format!(
+            "{{\"lamport\":\"{stamp}\",\"lamport_instance\":\"{instance:016x}\",\"lamport_after\":[],\
+             \"message\":\"taken\"}}\n"
+        )
+    };
+    let history = update(18, "a") + &update(19, "bb");
+    let (a, bb) = (line("10@a", 1), line("19@bb", 2));
+    let logs = Logs::new(&[("history.jsonl", &history), ("a.log", &a), ("bb.log", &bb)]);
+    let files = ["history.jsonl", "a.log", "bb.log"];
+    let ended = |a: &str, b: &str| run_all(&logs.arguments(&["explain", a, b], &files)).lines;
+    // The answer to a's update may have been on its way when a wrote its line: bb's may be older.
+    let lines = ended("10@a", "19@bb");
+    assert!(
+        !lines.iter().any(|line| line.contains("came before")),
+        "{lines:?}"
+    );
+    assert!(
+        lines.iter().any(|line| line.contains("name both")),
+        "{lines:?}"
+    );
+    // A line and an update of one stamp are two events, and each is named as it is told apart.
+    assert_eq!(ended("18@a", "19@bb")[0], "18@a came before 19@bb");
+    let (row, beside) = (logs.path("history.jsonl:2"), logs.path("bb.log:1"));
+    assert_eq!(ended("18@a", &row)[0], "18@a came before 19@bb");
+    let lines = ended("18@a", &beside);
+    assert!(
+        !lines.iter().any(|line| line.contains("came before")),
+        "{lines:?}"
+    );
 }
 
 #[test]

@@ -11,14 +11,13 @@ const OUTSIDE = 255;
  * @param {Trace} trace
  * @param {number} chosen
  * @param {number} most Steps.
- * @param {boolean} clock Whether the order of the shared clock counts as a message.
  * @returns {{steps: Uint8Array, before: number, after: number}} How many steps away each row is, and
  *   how many rows lie before and after the chosen one.
  */
-function cone(trace, chosen, most, clock) {
+function cone(trace, chosen, most) {
   const steps = new Uint8Array(trace.size).fill(OUTSIDE);
   /** @param {number} row */
-  const arrives = (row) => trace.inStart[row + 1] > trace.inStart[row] || (clock && trace.update(row, -1) >= 0);
+  const arrives = (row) => trace.inStart[row + 1] > trace.inStart[row];
 
   /** @param {(row: number, near: number[], far: number[]) => void} expand */
   const walk = (expand) => {
@@ -42,13 +41,11 @@ function cone(trace, chosen, most, clock) {
     const last = trace.before(row), isArrival = arrives(row);
     if (last >= 0) (isArrival ? far : near).push(last);
     for (let edge = trace.inStart[row]; edge < trace.inStart[row + 1]; edge++) far.push(trace.from[edge]);
-    if (clock && trace.update(row, -1) >= 0) far.push(trace.update(row, -1));
   });
   const after = walk((row, near, far) => {
     const next = trace.after(row);
     if (next >= 0) (arrives(next) ? far : near).push(next);
     for (let i = trace.outStart[row]; i < trace.outStart[row + 1]; i++) far.push(trace.to[trace.out[i]]);
-    if (clock && trace.update(row, 1) >= 0) far.push(trace.update(row, 1));
   });
   return { steps, before, after };
 }

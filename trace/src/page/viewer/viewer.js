@@ -131,7 +131,7 @@ class Viewer {
     this.chosen = picture.chosen = row;
     this.panel.show(row, layout.clock);
     if (wasOpen !== isOpen) picture.resize();
-    const { steps, before, after } = isOpen ? cone(trace, row, this.reach, layout.clock) : { steps: null, before: 0, after: 0 };
+    const { steps, before, after } = isOpen ? cone(trace, row, this.reach) : { steps: null, before: 0, after: 0 };
     picture.steps = steps;
     if (byId("only").value === "lit") this.filterRows();
     byId("reach").textContent = this.reach === Infinity ? "all" : String(this.reach);
