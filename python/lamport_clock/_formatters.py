@@ -162,7 +162,7 @@ class JsonFormatter(logging.Formatter):
         named = {**self._defaults, **attributes}
         entry = stamped(attributes)
         given = {name: named[name] for name in GIVEN if name in named}
-        if given.get("lamport_kind") == "update":
+        if is_update(given):
             del given["lamport_kind"]
         entry |= given
         entry["timestamp"] = _moment(record.created)
@@ -189,6 +189,13 @@ class JsonFormatter(logging.Formatter):
 
 
 _ENCODER = json.JSONEncoder(allow_nan=False)
+
+
+def is_update(attributes: Mapping[str, Any]) -> bool:
+    """Whether somebody called the event an update."""
+    kind = attributes.get("lamport_kind")
+    # To compare an array, say, with a text may be an error.
+    return isinstance(kind, str) and kind == "update"
 
 
 def stamped(attributes: Mapping[str, Any]) -> dict[str, object]:

@@ -48,7 +48,7 @@ from typing import Any
 from . import Stamp
 from .__main__ import main
 from ._clock import Clock
-from ._formatters import UNSTAMPED, Formatter, JsonFormatter, stamped
+from ._formatters import UNSTAMPED, Formatter, JsonFormatter, is_update, stamped
 
 __all__ = [
     "Clock",
@@ -199,7 +199,8 @@ class StructlogProcessor:
     """A processor for structlog: puts the five attributes into each event.
 
     Place it before the renderer. An event that has a stamp keeps it, and so does a record of the
-    standard logging that comes by way of structlog.stdlib.ProcessorFormatter.
+    standard logging that comes by way of structlog.stdlib.ProcessorFormatter. A lamport_kind of
+    `update` goes into `extra`, as JsonFormatter has it.
 
         >>> from lamport_clock import SharedClock
         >>> from lamport_clock.logging import StructlogProcessor
@@ -217,6 +218,11 @@ class StructlogProcessor:
         if "lamport" not in event:
             record = getattr(event.get("_record"), "__dict__", {})
             event.update(stamped(record if "lamport" in record else _tick(self._clock)))
+            if is_update(event):
+                extra = event.get("extra", {})
+                if not isinstance(extra, Mapping):
+                    extra = {"extra": extra}
+                event["extra"] = {**extra, "lamport_kind": event.pop("lamport_kind")}
         return event
 
 

@@ -131,6 +131,42 @@ def test_a_record_is_no_update_whatever_the_call_says() -> None:
     assert (line["lamport_lane"], line["extra"]) == ("a", {"lamport_kind": "update"})
 
 
+def test_an_event_of_structlog_is_no_update_unless_it_has_the_stamp_of_one() -> None:
+    clock = SharedClock.memory("api")
+    stamp = StructlogProcessor(clock)
+    cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({}, {}),
+        ({"extra": {"shelf": 7}}, {"shelf": 7}),
+        ({"extra": 7}, {"extra": 7}),
+    ]
+    for given, extra in cases:
+        event = stamp(None, "info", {"lamport_kind": "update", **given})
+        assert "lamport_kind" not in event
+        assert event["extra"] == {**extra, "lamport_kind": "update"}
+    update = {"lamport": str(clock.update().stamp), "lamport_kind": "update"}
+    assert stamp(None, "info", dict(update)) == update
+    assert stamp(None, "info", {"lamport_kind": Elementwise()})["lamport"]
+
+
+class Elementwise:
+    """Compares as arrays of numbers do: with no truth in it."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth of an array is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "elementwise"
+
+
+def test_a_kind_that_is_no_text_costs_no_line() -> None:
+    made = record(SharedClock.memory("api"), lamport_kind=Elementwise(), shelf=7)
+    line = json.loads(JsonFormatter().format(made))
+    assert line["message"] == "hello"
+    assert (line["lamport_kind"], line["extra"]) == ("elementwise", {"shelf": 7})
+
+
 class Own:
     """A clock that has what the protocol asks for, and a log of its own."""
 
