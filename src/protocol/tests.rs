@@ -5,6 +5,7 @@ use crate::clock::{LocalClock, Time};
 use crate::error::{ErrorKind, Result};
 use crate::store::mvcc::Mvcc;
 
+mod answers;
 mod losses;
 
 fn process(name: &str, instance: u64) -> Protocol {
