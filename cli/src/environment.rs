@@ -5,6 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use lamport_clock::excerpt::escape;
+
 /// Whether colours are welcome where `stream` goes. See <https://no-color.org>.
 pub(super) fn takes_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal()
@@ -68,7 +70,12 @@ pub(super) fn typed(program: &OsStr) -> String {
         Some(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         None => path.to_owned(),
     };
-    let path = path.to_string_lossy();
+    shell_word(&path.to_string_lossy())
+}
+
+/// A path as a shell takes it. One with what can't be seen can't be pasted either way: it is shown.
+fn shell_word(path: &str) -> String {
+    let path = escape(path);
     match path.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_./+".contains(c)) {
         true => format!("'{}'", path.replace('\'', r"'\''")),
         false => path.into_owned(),
@@ -82,4 +89,26 @@ pub(super) fn typed(program: &OsStr) -> String {
 )]
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_odd_path_is_one_word_to_a_shell_and_drives_no_terminal() {
+        for (path, word) in [
+            ("/opt/c++/lamport", "/opt/c++/lamport"),
+            ("/a b/lamport", "'/a b/lamport'"),
+            ("/it's/lamport", r"'/it'\''s/lamport'"),
+            ("/$(id)`id`/lamport", "'/$(id)`id`/lamport'"),
+            (
+                "/\u{1b}]0;x\u{7}\n/lamport",
+                r"'/\u{1b}]0;x\u{7}\n/lamport'",
+            ),
+            ("/\u{202e}/lamport", r"'/\u{202e}/lamport'"),
+        ] {
+            assert_eq!(shell_word(path), word);
+        }
+    }
 }
