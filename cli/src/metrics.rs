@@ -184,8 +184,11 @@ impl Metrics {
             .set(progress.since.elapsed().as_secs_f64());
         if let Some(clock) = self.clock.get() {
             let stats = clock.stats();
-            self.folds.inc_by(stats.folds - self.folds.get());
-            self.refused.inc_by(stats.refused - self.refused.get());
+            // A clock that is made anew counts from 0.
+            let [folds, refused] = [(stats.folds, &self.folds), (stats.refused, &self.refused)]
+                .map(|(now, told)| now.saturating_sub(told.get()));
+            self.folds.inc_by(folds);
+            self.refused.inc_by(refused);
         }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
