@@ -2,8 +2,8 @@
 
 usage: versions.py [--few] FOLDER VERSION...     (FOLDER/VERSION/etcd; --few: half a minute of them)
 
-Prints a line for each suite and version, and the sum. A version that is not there is named, counts
-as skipped, and is a failure where CI=true. What a suite said stands in FOLDER/VERSION/SUITE.log.
+Prints a line for each suite and version, and the sum. A version that is not there is named, and
+counts as skipped. What a suite said stands in FOLDER/VERSION/SUITE.log.
 """
 
 from __future__ import annotations
@@ -97,8 +97,7 @@ def main() -> int:
         f"{total.failed} failed, {total.passed} passed, {total.skipped + missing} skipped "
         f"in {time.monotonic() - began:.2f}s"
     )
-    bad = total.failed or empty or (missing and os.environ.get("CI") == "true")
-    return 1 if bad else 0
+    return 1 if total.failed or empty else 0
 
 
 if __name__ == "__main__":
