@@ -28,6 +28,8 @@ tar -xf "$apt"/python3.11_*.orig.tar.*
 
 zig=$(python3 -c 'import ziglang; print(ziglang.__path__[0])')/zig
 export CC="$zig cc -target x86_64-linux-musl -fno-sanitize=undefined -Wno-date-time" AR="$zig ar" RANLIB="$zig ranlib"
+# Of a make that calls this: its `--no-builtin-rules` would take rules away that these Makefiles rely on.
+unset MAKEFLAGS MFLAGS
 exec 3>&2 >"$into/build.log" 2>&1
 trap 'tail -n 20 "$into/build.log" >&3' ERR
 cd "$work"/zlib-*
