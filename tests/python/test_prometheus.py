@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from servers import Etcd
 
+# Grafana's own, made of its schemas.
+grafana = import_module("grafana_foundation_sdk.models.dashboard")
+encoder = import_module("grafana_foundation_sdk.cog.encoder")
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana.json"
 
 
@@ -160,7 +164,7 @@ def test_the_dashboard_shows_what_there_is() -> None:
     named = set(re.findall(r"lamport_\w+", " ".join(queries)))
     assert named <= known, named - known
     assert len(named) >= 10
-    # Grafana's own schema is in no package index. What it needs of each panel:
+    # What Grafana needs of each panel, beyond its schema:
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
     source = {"type": "prometheus", "uid": "${datasource}"}
     variables = {each["name"]: each for each in dashboard["templating"]["list"]}
@@ -179,3 +183,26 @@ def test_the_dashboard_shows_what_there_is() -> None:
     for one, other in itertools.combinations(places, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         assert beside or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+
+
+def test_the_dashboard_is_of_grafanas_schema() -> None:
+    text = DASHBOARD.read_text()
+    read = grafana.Dashboard.from_json(json.loads(text))
+    back = json.loads(encoder.JSONEncoder().encode(read))
+    assert within(json.loads(text), back) is None
+    spoiled = {**json.loads(text), "panles": []}
+    assert within(spoiled, json.loads(encoder.JSONEncoder().encode(read))) == ".panles"
+
+
+def within(part: object, whole: object) -> str | None:
+    """Where something stands in the one that the other lost."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        steps = [(f".{name}", value, whole.get(name)) for name, value in part.items()]
+    elif isinstance(part, list) and isinstance(whole, list) and len(part) == len(whole):
+        steps = [(f"[{i}]", *both) for i, both in enumerate(zip(part, whole, strict=True))]
+    else:
+        return None if part == whole else ""
+    for step, value, other in steps:
+        if (lost := within(value, other)) is not None:
+            return step + lost
+    return None
