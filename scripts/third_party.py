@@ -86,7 +86,7 @@ def sections() -> list[tuple[str, str]]:
             if not given:
                 raise SystemExit(f"third_party: {crate['name']} holds no licence, nor does its kin")
             found += given
-    # What is no crate: the compiler's, whose texts are kept beside this script, and the linker's.
+    # Rust's standard library and what zig links are no crates: their texts lie beside this script.
     for part in (ROOT / "scripts/third_party_std.txt").read_text().split(RULE)[1:]:
         name, _, text = part.strip().partition("\n\n")
         found.append((name, text))

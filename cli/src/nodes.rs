@@ -25,7 +25,7 @@ struct Row {
     answers: bool,
     error: Option<String>,
     version: Option<String>,
-    /// What is known against the version, or why it answers and does not tell one.
+    /// What is known against its version; if it answers without a version, why.
     advice: Vec<String>,
 }
 

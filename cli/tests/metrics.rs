@@ -104,7 +104,7 @@ fn the_counts_are_those_of_the_run() {
     // Alone again: nobody was ahead.
     assert_eq!(after[&plain("distance")], 0.0);
     assert!(after[&plain("since_update_seconds")] < PATIENCE.as_secs_f64());
-    // Whoever finds that others wrote takes and folds, unless the next update comes before the fold.
+    // An update that meets others is folded afterwards, unless the next update comes first.
     let deadline = Instant::now() + PATIENCE;
     while samples(&address)[&plain("folds_total")] < 1.0 {
         assert!(Instant::now() < deadline, "no fold");

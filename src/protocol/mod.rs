@@ -231,7 +231,7 @@ impl Question {
     fn answer(&self, reply: &Reply) -> Answer {
         let branch = self.transaction.branch(reply.succeeded);
         let record = &self.seen.keys.record;
-        // Who reads the record reads all.
+        // A transaction that reads the record reads every key.
         let reads_all =
             matches!(branch.first(), Some(Operation::Get(range)) if range.start == *record);
         let mut before = Snapshot::clone(&self.seen);

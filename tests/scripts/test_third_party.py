@@ -45,7 +45,7 @@ def handed_on(crate: Path, licence: str) -> list[str]:
         ("Apache-2.0 OR ISC", "LICENSE-APACHE LICENSE-ISC", "LICENSE-APACHE LICENSE-ISC"),
         ("MIT AND BSD-3-Clause", "LICENSE LICENSE.router", "LICENSE LICENSE.router"),
         ("Apache-2.0 AND MIT", "LICENSE-APACHE LICENSE-MIT", "LICENSE-APACHE LICENSE-MIT"),
-        # Who else has a part in it is said whatever is chosen.
+        # Notices of other authors are kept, whichever licence is chosen.
         ("MIT/Apache-2.0", "COPYRIGHT LICENSE-APACHE LICENSE-MIT", "COPYRIGHT LICENSE-MIT"),
         ("MIT", "LICENSE src/taken/LICENSE.txt", "LICENSE src/taken/LICENSE.txt"),
     ],

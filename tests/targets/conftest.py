@@ -9,7 +9,7 @@ import pytest
 # All that is handed out; LAMPORT_TARGETS names fewer.
 ALL = tuple(f"{m}-unknown-linux-{c}" for m in ("x86_64", "aarch64") for c in ("gnu", "musl"))
 TARGETS = os.environ.get("LAMPORT_TARGETS", " ".join(ALL)).split()
-# What no test on such a machine can show; docs/PLATFORMS.md says more.
+# No test on an x86_64 machine can show these; docs/PLATFORMS.md says more.
 LIMITS = {
     "aarch64": "how a real ARM orders memory",
     "musl": "Alpine's own Python",

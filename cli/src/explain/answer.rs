@@ -91,36 +91,31 @@ impl Told<'_> {
         })
     }
 
-    /// Which of two updates took its time first: values rise as they are taken.
-    fn tell_order(&mut self, [a, b]: [u32; 2]) -> Result<(), Ending> {
-        let (first, second) = (self.events.point(a), self.events.point(b));
-        let word = if first.time < second.time {
-            "before"
-        } else {
-            "after"
-        };
-        let (a_stamp, b_stamp) = (
-            short_stamp(self.events, first),
-            short_stamp(self.events, second),
-        );
-        let said = format!("{a_stamp} came {word} {b_stamp}");
+    /// How the first of two updates stands to the second, and both as they came: values rise as they are
+    /// taken.
+    fn in_order(&self, [a, b]: [u32; 2]) -> (&'static str, [u32; 2]) {
+        match self.events.point(a).time < self.events.point(b).time {
+            true => ("before", [a, b]),
+            false => ("after", [b, a]),
+        }
+    }
+
+    fn tell_order(&mut self, updates: [u32; 2]) -> Result<(), Ending> {
+        let (word, in_order) = self.in_order(updates);
+        let [a, b] = updates.map(|event| short_stamp(self.events, self.events.point(event)));
+        let said = format!("{a} came {word} {b}");
         self.output.line(self.output.paint(Look::Green, said))?;
-        for event in if first.time < second.time {
-            [a, b]
-        } else {
-            [b, a]
-        } {
+        for event in in_order {
             let shown = self.shown_event(event)?;
             self.output.line(format_args!("  {shown}"))?;
         }
         Ok(())
     }
 
-    fn clock_object(&mut self, [a, b]: [u32; 2]) -> Result<ClockObject, Ending> {
-        let is_before = self.events.point(a).time < self.events.point(b).time;
-        let (first, second) = if is_before { (a, b) } else { (b, a) };
+    fn clock_object(&mut self, updates: [u32; 2]) -> Result<ClockObject, Ending> {
+        let (answer, [first, second]) = self.in_order(updates);
         Ok(ClockObject {
-            answer: if is_before { "before" } else { "after" },
+            answer,
             path: vec![StepObject {
                 sent: self.moment_of(first)?,
                 arrived: self.moment_of(second)?,

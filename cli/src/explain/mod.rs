@@ -39,12 +39,14 @@ pub(super) fn explain(
         texts,
         output,
     };
-    if let [a, b] = pair {
-        let updates = [told.find_update(a)?, told.find_update(b)?];
-        let (a, b) = (told.find(a)?, told.find(b)?);
+    if let [first, second] = pair {
+        let (a, b) = (told.find(first)?, told.find(second)?);
         let answer = Graph::new(&events).compare(a, b);
-        let by_clock = match (&answer, updates) {
-            (Answer::Concurrent | Answer::Unknown(_), [Some(a), Some(b)]) => Some([a, b]),
+        let by_clock = match answer {
+            Answer::Concurrent | Answer::Unknown(_) => {
+                let updates = told.find_update(first)?.zip(told.find_update(second)?);
+                updates.map(|(a, b)| [a, b])
+            }
             _ => None,
         };
         return told.answer(a, b, &answer, by_clock);

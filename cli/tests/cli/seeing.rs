@@ -326,15 +326,17 @@ fn concurrent_is_proven_and_unknown_says_what_is_missing() {
     assert_eq!(object["missing"][0]["until"], 6);
 }
 
+/// A line of `lamport history --json`.
+fn update(value: u64, process: &str) -> String {
+    format!(
+        "{{\"value\":{value},\"first\":{value},\"process\":\"{process}\",\"instance\":\"{:016x}\",\
+         \"real_timestamp\":1764417600.5,\"revision\":{value}}}\n",
+        process.len()
+    )
+}
+
 #[test]
 fn the_shared_clock_orders_what_no_message_does() {
-    let update = |value: u64, process: &str| {
-        format!(
-            "{{\"value\":{value},\"first\":{value},\"process\":\"{process}\",\"instance\":\"{:016x}\",\
-             \"real_timestamp\":1764417600.5,\"revision\":{value}}}\n",
-            process.len()
-        )
-    };
     let history = update(5, "a") + &update(6, "bb");
     let logs = Logs::new(&[("history.jsonl", &history)]);
     let ended = run_all(&logs.arguments(&["explain", "5@a", "6@bb"], &["history.jsonl"]));
@@ -362,13 +364,6 @@ fn the_shared_clock_orders_what_no_message_does() {
 /// the taking it stands.
 #[test]
 fn the_shared_clock_orders_updates_and_no_lines_beside_them() {
-    let update = |value: u64, process: &str| {
-        format!(
-            "{{\"value\":{value},\"first\":{value},\"process\":\"{process}\",\"instance\":\"{:016x}\",\
-             \"real_timestamp\":1764417600.5,\"revision\":{value}}}\n",
-            process.len()
-        )
-    };
     let line = |stamp: &str, instance: usize| {
         format!(
             "{{\"lamport\":\"{stamp}\",\"lamport_instance\":\"{instance:016x}\",\"lamport_after\":[],\
