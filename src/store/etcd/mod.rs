@@ -53,11 +53,16 @@ impl EtcdStore {
             ));
         }
         config.refuse_exposed_password(endpoints)?;
-        let options = member::Options::new(config, endpoints)?;
-        let tls = config.tls.is_some();
-        let member = |address| Member::new(address, tls, options.clone());
-        let members = endpoints.iter().map(member).collect();
-        Ok(EtcdStore::of(members, !tls, config.credentials.is_some()))
+        let options = member::Options::new(config)?;
+        let members = endpoints
+            .iter()
+            .map(|address| Member::new(address, &options));
+        let (plaintext, user) = (config.tls.is_none(), config.credentials.is_some());
+        Ok(EtcdStore::of(
+            members.collect::<Result<_>>()?,
+            plaintext,
+            user,
+        ))
     }
 
     fn of(members: Vec<Member>, plaintext: bool, user: bool) -> EtcdStore {

@@ -14,23 +14,15 @@ use crate::config::Address;
 use crate::config::Tls;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What the etcd client takes, once it is known to be usable.
+/// What a connection takes, once it is known to be readable.
 ///
-/// Left to itself the client passes over what is no certificate and then trusts nobody, and refuses
-/// a key only when it connects, where nobody can tell a wrong file from a server that is away.
-pub(super) fn options(tls: &Tls, endpoints: &[Address]) -> Result<TlsOptions> {
+/// Left to itself it passes over what is no certificate and then trusts nobody.
+pub(super) fn options(tls: &Tls) -> Result<TlsOptions> {
     check_authority(&tls.ca)?;
     let mut options = TlsOptions::new().ca_certificate(Certificate::from_pem(tls.ca.as_slice()));
     if let Some((certificate, key)) = &tls.identity {
         check_identity(certificate, key.expose())?;
         options = options.identity(Identity::from_pem(certificate, key.expose()));
-    }
-    for endpoint in endpoints {
-        let configured = Endpoint::from_shared(format!("https://{endpoint}"))
-            .and_then(|endpoint| endpoint.tls_config(options.clone()));
-        if let Err(error) = configured {
-            return Err(unusable(&error, endpoint));
-        }
     }
     Ok(options)
 }
@@ -91,7 +83,7 @@ fn no_certificate(variable: &str) -> Error {
 }
 
 /// What can be read and still not be used.
-fn unusable(error: &(dyn StdError + 'static), endpoint: &Address) -> Error {
+pub(super) fn unusable(error: &(dyn StdError + 'static), endpoint: &Address) -> Error {
     match innermost(error) {
         Innermost::Tls(rustls::Error::InconsistentKeys(_)) => refused(
             "the key of LAMPORT_TLS_KEY does not belong to the certificate of LAMPORT_TLS_CERT"
@@ -101,9 +93,7 @@ fn unusable(error: &(dyn StdError + 'static), endpoint: &Address) -> Error {
             "the key of LAMPORT_TLS_KEY and the certificate of LAMPORT_TLS_CERT can't be used: \
              {error}"
         )),
-        Innermost::Other(error) => {
-            refused(format!("{endpoint} can't be reached over TLS: {error}"))
-        }
+        Innermost::Other(error) => refused(format!("{endpoint} can't be reached: {error}")),
     }
 }
 
