@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::keys::{Base, Keys, Taken, to_json};
-use super::record::Record;
-use super::snapshot::{Holder, Snapshot, is_void};
+use super::snapshot::{Holder, Snapshot, Written, is_void};
 use super::transaction::{Operation, Reply, Transaction};
 use super::update::Reservation;
 use super::{Protocol, Question, read_all};
@@ -170,36 +169,45 @@ impl Protocol {
             },
             real_timestamp,
         };
-        let transaction = match offer.ruled {
+        let question = match offer.ruled {
             Some(value) => self.update(call, value, &offer, seen),
-            None => Transaction {
-                then: self.take(call, &offer),
-                ..Transaction::default()
-            },
+            None => {
+                let then = self.take(call, &offer);
+                self.ask(
+                    Transaction {
+                        then,
+                        ..Transaction::default()
+                    },
+                    seen,
+                )
+            }
         };
-        Ok(Stage::Sent(self.ask(transaction, seen), offer))
+        Ok(Stage::Sent(question, offer))
     }
 
     /// IF nobody wrote, THEN the rule and the record with it, ELSE a take.
     ///
     /// The first update of all creates the clock with it, above what legacy writers left. Nothing else
     /// creates base or `taken`, so there it takes nothing otherwise.
-    fn update(&self, call: &Call, value: Time, offer: &Offer, seen: &Snapshot) -> Transaction {
+    fn update(&self, call: &Call, value: Time, offer: &Offer, seen: &Arc<Snapshot>) -> Question {
         let mut base = self.base(seen, value, offer.real_timestamp);
         base.first = call.first(value);
         base.count = call.count;
-        let mut then = self.record_and_base(base, seen);
+        let written = Written::by(base, seen);
+        let mut then = written.puts(&self.keys);
+        then.extend(delete_weights(seen));
         let otherwise = if seen.taken().version == 0 {
             then.push(self.put_taken(call, 0, offer.real_timestamp));
             read_all(&self.keys)
         } else {
             self.take(call, offer)
         };
-        Transaction {
+        let transaction = Transaction {
             compares: seen.is_current(),
             then,
             otherwise,
-        }
+        };
+        self.ask(transaction, seen).writing(written)
     }
 
     /// Shows the clock, and raises it by what is taken.
@@ -232,27 +240,6 @@ impl Protocol {
         base.taken = seen.taken().version.max(1);
         base.created = seen.taken().create_revision;
         base
-    }
-
-    /// Writes a base that hands times out, and the record with it.
-    pub(super) fn record_and_base(&self, base: Base, seen: &Snapshot) -> Vec<Operation> {
-        let record = Record {
-            value: base.value,
-            process_id: base.process.clone(),
-            real_timestamp: Some(base.real_timestamp),
-        };
-        let mut both = self.put_both(&record, base, seen);
-        both.extend(delete_weights(seen));
-        both
-    }
-
-    /// A base hands on what the one before it did.
-    pub(super) fn put_both(&self, record: &Record, base: Base, seen: &Snapshot) -> Vec<Operation> {
-        let base = to_json(&base.after(seen.base()));
-        vec![
-            Operation::Put(self.keys.record.clone(), record.to_json()),
-            Operation::Put(self.keys.base.clone(), base),
-        ]
     }
 
     /// What an answer comes to: the times that it gives, or that the call is to be tried once more.

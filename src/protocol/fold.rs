@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::call::delete_weights;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Written};
 use super::transaction::{Compare, Operation, Reply, Transaction};
 use super::{Protocol, Question, read_all};
 use crate::clock::Time;
@@ -94,7 +94,8 @@ impl Protocol {
         };
         let record = seen.folded_record(value);
         let base = self.base(seen, based, real_timestamp);
-        let mut then = self.put_both(&record, base, seen);
+        let written = Written::with(record, base, seen);
+        let mut then = written.puts(keys);
         if form == Fold::AtRest {
             then.extend(delete_weights(seen));
         }
@@ -104,7 +105,7 @@ impl Protocol {
             then,
             otherwise: read_all(keys),
         };
-        Some(self.ask(transaction, seen))
+        Some(self.ask(transaction, seen).writing(written))
     }
 
     /// Number of folds that this process has carried out and heard the answer of.

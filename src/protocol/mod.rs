@@ -17,6 +17,7 @@
 
 use std::sync::Arc;
 
+use self::snapshot::Written;
 use self::watermark::LossDetector;
 use crate::clock::{Instance, ProcessId, Time, check_jump};
 use crate::error::{Error, Result};
@@ -76,6 +77,8 @@ pub struct Question {
     /// What its compares hold against the store.
     seen: Arc<Snapshot>,
     asked: Watermark,
+    /// What it writes if they hold, where that need not be read again.
+    written: Option<Written>,
 }
 
 /// What an answer of the store shows.
@@ -174,6 +177,7 @@ impl Protocol {
             transaction: Arc::new(transaction),
             seen: seen.clone(),
             asked: self.known(),
+            written: None,
         }
     }
 
@@ -216,6 +220,13 @@ impl Protocol {
 }
 
 impl Question {
+    fn writing(self, written: Written) -> Question {
+        Question {
+            written: Some(written),
+            ..self
+        }
+    }
+
     /// What to send.
     pub fn transaction(&self) -> &Arc<Transaction> {
         &self.transaction
@@ -241,7 +252,7 @@ impl Question {
         }
         let mut after = before.clone();
         after.cluster = reply.cluster;
-        after.perform(branch, reply.revision);
+        after.perform(branch, reply.revision, self.written.as_ref());
         Answer {
             before: Arc::new(before),
             after: Arc::new(after),

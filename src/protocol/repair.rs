@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use super::call::delete_weights;
 use super::keys::{Repaired, Taken, to_json};
-use super::snapshot::{Observed, Snapshot};
+use super::snapshot::{Observed, Snapshot, Written};
 use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Watermark;
 use super::{Answer, Protocol, Question, read_all};
@@ -121,7 +122,9 @@ impl Protocol {
             base.process = process;
             base.count = 1;
             base.repaired = Some(self.repaired(plan));
-            self.record_and_base(base, seen)
+            let mut both = Written::by(base, seen).puts(keys);
+            both.extend(delete_weights(seen));
+            both
         };
         let transaction = Transaction {
             compares: seen.is_current(),

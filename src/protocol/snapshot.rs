@@ -9,8 +9,11 @@ use super::transaction::{Change, Compare, Entry, Operation, Reply};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 
+mod held;
 mod observed;
 
+pub(super) use self::held::Written;
+use self::held::{ABSENT, Held};
 pub(super) use self::observed::is_void;
 pub use self::observed::{Holder, Observed};
 
@@ -22,21 +25,12 @@ pub struct Snapshot {
     pub cluster: u64,
     /// The store's revision.
     pub revision: u64,
-    /// The clock's keys that there are, in order.
-    entries: Vec<Arc<Entry>>,
-    /// What the two say that most updates leave as they are.
-    record: Result<Option<Arc<Record>>>,
-    base: Result<Option<Arc<Base>>>,
+    record: Held<Record>,
+    base: Held<Base>,
+    taken: Option<Arc<Entry>>,
+    /// Those that there are, in the order of their powers of two.
+    weights: Vec<(u32, Arc<Entry>)>,
 }
-
-/// A key that there is not, as a store compares it.
-static ABSENT: Entry = Entry {
-    key: Vec::new(),
-    value: Vec::new(),
-    create_revision: 0,
-    mod_revision: 0,
-    version: 0,
-};
 
 impl Snapshot {
     /// No key at all, at revision 0.
@@ -45,9 +39,10 @@ impl Snapshot {
             keys: keys.clone(),
             cluster: 0,
             revision: 0,
-            entries: Vec::new(),
-            record: Ok(None),
-            base: Ok(None),
+            record: Held::absent(),
+            base: Held::absent(),
+            taken: None,
+            weights: Vec::new(),
         }
     }
 
@@ -63,7 +58,7 @@ impl Snapshot {
     /// Every key of the clock that there is, as a transaction found them: others are gone.
     pub(super) fn show_all(&mut self, found: &[Entry]) {
         let is_gone = |known: &&Arc<Entry>| !found.iter().any(|entry| entry.key == known.key);
-        let gone: Vec<_> = self.entries.iter().filter(is_gone).cloned().collect();
+        let gone: Vec<_> = self.entries().filter(is_gone).cloned().collect();
         for entry in gone {
             self.set(&entry.key, None);
         }
@@ -93,8 +88,14 @@ impl Snapshot {
         self.revision = self.revision.max(change.revision);
     }
 
-    /// What operations of our own did at `revision`.
-    pub(super) fn perform(&mut self, operations: &[Operation], revision: u64) {
+    /// What operations of our own did at `revision`. What they wrote as record and base is told by
+    /// `written`, or else read.
+    pub(super) fn perform(
+        &mut self,
+        operations: &[Operation],
+        revision: u64,
+        written: Option<&Written>,
+    ) {
         for operation in operations {
             match operation {
                 Operation::Put(key, value) => {
@@ -109,7 +110,15 @@ impl Snapshot {
                         mod_revision: revision,
                         version: before.version + 1,
                     };
-                    self.set(key, Some(entry));
+                    match written {
+                        Some(written) if *key == self.keys.record => {
+                            self.record = Held::of(entry, &written.record);
+                        }
+                        Some(written) if *key == self.keys.base => {
+                            self.base = Held::of(entry, &written.base);
+                        }
+                        _ => self.set(key, Some(entry)),
+                    }
                 }
                 Operation::Delete(key) => self.set(key, None),
                 Operation::Get(_) => {}
@@ -118,34 +127,34 @@ impl Snapshot {
         self.revision = revision;
     }
 
-    /// The one place where bytes become what they mean.
+    /// Where bytes of others become what they mean.
     pub(super) fn set(&mut self, key: &[u8], entry: Option<Entry>) {
         let keys = &self.keys;
-        let value = entry.as_ref().map(|entry| &*entry.value);
+        let entry = entry.map(Arc::new);
         if key == keys.record {
-            let read = |bytes| read_record(bytes, keys).map(Arc::new);
-            self.record = value.map(read).transpose();
+            self.record = Held::read(entry, |bytes| read_record(bytes, keys));
         } else if key == keys.base {
-            let read = |bytes| Base::parse(bytes, keys).map(Arc::new);
-            self.base = value.map(read).transpose();
-        } else if key != keys.taken && keys.bit_of(key).is_none() {
-            return;
-        }
-        match (self.find(key), entry) {
-            (Ok(at), Some(entry)) => self.entries[at] = Arc::new(entry),
-            (Err(at), Some(entry)) => self.entries.insert(at, Arc::new(entry)),
-            (Ok(at), None) => drop(self.entries.remove(at)),
-            (Err(_), None) => {}
+            self.base = Held::read(entry, |bytes| Base::parse(bytes, keys));
+        } else if key == keys.taken {
+            self.taken = entry;
+        } else if let Some(bit) = keys.bit_of(key) {
+            let weights = &mut self.weights;
+            weights.retain(|(known, _)| *known != bit);
+            weights.extend(entry.map(|entry| (bit, entry)));
+            weights.sort_unstable_by_key(|(bit, _)| *bit);
         }
     }
 
-    /// Where a key is, or would be.
-    fn find(&self, key: &[u8]) -> std::result::Result<usize, usize> {
-        self.entries.binary_search_by(|entry| (*entry.key).cmp(key))
+    /// The keys that there are, in order.
+    fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        let three = [&self.record.entry, &self.base.entry, &self.taken];
+        let weights = self.weights.iter().map(|(_, weight)| weight);
+        three.into_iter().flatten().chain(weights)
     }
 
     fn get(&self, key: &[u8]) -> Option<&Entry> {
-        Some(&self.entries[self.find(key).ok()?])
+        let found = self.entries().find(|entry| entry.key == key);
+        found.map(|entry| &**entry)
     }
 
     fn entry(&self, key: &[u8]) -> &Entry {
@@ -154,12 +163,12 @@ impl Snapshot {
 
     /// The base's key as the store has it.
     pub(super) fn based(&self) -> &Entry {
-        self.entry(&self.keys.base)
+        self.base.entry()
     }
 
     /// The key `taken` as the store has it.
     pub(super) fn taken(&self) -> &Entry {
-        self.entry(&self.keys.taken)
+        self.taken.as_deref().unwrap_or(&ABSENT)
     }
 
     /// What the newest take says of itself; `None` if there is none, or if it can't be read.
@@ -181,8 +190,8 @@ impl Snapshot {
         if let Some((_, weight)) = self.weights().find(|(_, weight)| !weight.value.is_empty()) {
             return Err(is_foreign(weight));
         }
-        let base = self.base.as_ref().map_err(Error::clone)?;
-        let base = match (base, self.get(&keys.taken)) {
+        let base = self.base.says.as_ref().map_err(Error::clone)?;
+        let base = match (base, self.taken.as_deref()) {
             (None, None) => return Ok(None),
             (Some(_), None) => return lost(&keys.taken, "is gone"),
             (None, Some(taken)) if self.taker().is_none() => return Err(is_foreign(taken)),
@@ -210,7 +219,7 @@ impl Snapshot {
     /// over or deleted, however the clock stands.
     pub(super) fn refuse_foreign(&self) -> Result<()> {
         self.record()?;
-        match (self.clock(), self.get(&self.keys.taken)) {
+        match (self.clock(), self.taken.as_deref()) {
             (Err(error), _) if error.kind() == ErrorKind::Corrupt => Err(error),
             // Without a base that knows it, nothing says whose it is.
             (Err(_), Some(taken)) if self.taker().is_none() => Err(is_foreign(taken)),
@@ -228,10 +237,8 @@ impl Snapshot {
 
     /// The record; `None` if there is none, [`ErrorKind::Corrupt`] if it can't be read.
     pub fn record(&self) -> Result<Option<&Record>> {
-        self.record
-            .as_ref()
-            .map(Option::as_deref)
-            .map_err(Error::clone)
+        let record = &self.record.says;
+        record.as_ref().map(Option::as_deref).map_err(Error::clone)
     }
 
     /// The record's value, 0 if there is none.
@@ -241,7 +248,7 @@ impl Snapshot {
 
     /// What lies under the base's key, if it can be read.
     pub fn base(&self) -> Option<&Base> {
-        self.base.as_ref().ok()?.as_deref()
+        self.base.says.as_ref().ok()?.as_deref()
     }
 
     /// The newest repair.
@@ -263,8 +270,7 @@ impl Snapshot {
 
     /// The weights that there are, by their power of two.
     pub(super) fn weights(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        let entries = self.entries.iter();
-        entries.filter_map(|entry| Some((self.keys.bit_of(&entry.key)?, &**entry)))
+        self.weights.iter().map(|(bit, weight)| (*bit, &**weight))
     }
 
     /// Compares that hold as long as nobody has written `record`, `base` or `taken`.
@@ -302,7 +308,7 @@ impl Snapshot {
 
     /// The newest revision that wrote any key of the clock; 0: there is none.
     pub fn written_at(&self) -> u64 {
-        let entries = self.entries.iter();
+        let entries = self.entries();
         entries.map(|entry| entry.mod_revision).max().unwrap_or(0)
     }
 }
@@ -311,7 +317,7 @@ impl Snapshot {
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cluster {:x} @{} ", self.cluster, self.revision)?;
-        f.debug_list().entries(&self.entries).finish()
+        f.debug_list().entries(self.entries()).finish()
     }
 }
 

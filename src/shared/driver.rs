@@ -181,7 +181,9 @@ impl Driver {
             if answers >= MOST_ANSWERS {
                 attempts.failed(Failure::unknown(leads_nowhere())).await?;
             }
-            match session.send(&transaction).await {
+            // The deadline is kept around all of this, also where the store does not keep to its own.
+            let store = &session.carrier.store;
+            match store.transact(&transaction, session.left()).await {
                 Ok(reply) => {
                     inner.judge(|protocol| protocol.handle_reply(&mut call, &reply));
                     answers += 1;

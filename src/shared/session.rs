@@ -145,13 +145,18 @@ impl Session {
             .await
     }
 
+    /// How long an attempt that begins now may take.
+    pub(super) fn left(&self) -> Duration {
+        stay_if_lost();
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// Bounded also where a store does not keep to its bound.
     async fn bounded<'a>(
         &self,
         work: impl FnOnce(Duration) -> StoreFuture<'a, Reply>,
     ) -> Result<Reply, Failure> {
-        stay_if_lost();
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.left();
         timeout(left, work(left)).await.unwrap_or_else(|_| {
             Err(Failure::unknown(Error::new(
                 ErrorKind::Timeout,

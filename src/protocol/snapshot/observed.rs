@@ -35,13 +35,13 @@ pub struct Observed {
 impl Snapshot {
     /// What a legacy writer wrote: nobody else writes the record without the base.
     fn legacy_record(&self) -> Option<&Record> {
-        let record = self.record.as_ref().ok()?.as_deref();
+        let record = self.record().ok()?;
         record.filter(|_| self.recorded_at() != self.based().mod_revision)
     }
 
     /// The record of a legacy writer that a fold found above all takes, as long as nobody took since.
     fn folded_legacy(&self, taken: Option<&Taken>) -> Option<&Record> {
-        let (record, base) = (self.record.as_ref().ok()?.as_deref()?, self.base()?);
+        let (record, base) = (self.record().ok()??, self.base()?);
         let is_fold = base.count == 0
             && self.recorded_at() == self.based().mod_revision
             && base.taken == self.taken().version;
@@ -81,7 +81,7 @@ impl Snapshot {
     /// [`ErrorKind::Corrupt`](crate::ErrorKind) if what it wrote can't be read.
     pub fn update(&self) -> Result<Option<Observed>> {
         if self.based().mod_revision == self.revision {
-            let base = self.base.as_ref().map_err(Error::clone)?.as_deref();
+            let base = self.base.says.as_ref().map_err(Error::clone)?.as_deref();
             let update = base.filter(|base| base.count > 0);
             return Ok(update.map(|base| self.observed_base(base)));
         }
@@ -129,7 +129,7 @@ impl Snapshot {
 
     /// The revision that wrote the record last; 0: there is none.
     fn recorded_at(&self) -> u64 {
-        self.entry(&self.keys.record).mod_revision
+        self.record.entry().mod_revision
     }
 
     fn observed_base(&self, base: &Base) -> Observed {
