@@ -223,7 +223,7 @@ impl Protocol {
 
     fn put_taken(&self, call: &Call, count: u64, real_timestamp: f64) -> Operation {
         let taken = Taken {
-            process: self.process.to_string(),
+            process: self.process.as_str().to_owned(),
             instance: self.instance,
             count,
             local: call.local,

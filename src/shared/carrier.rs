@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::driver::Caller;
 use super::queue::Queue;
@@ -19,6 +20,14 @@ pub(super) struct Carrier {
     pub(super) runtime: Handle,
     pub(super) store: Arc<dyn Store>,
     pub(super) queue: Queue<Caller>,
+}
+
+impl Carrier {
+    /// The time by the clock of its runtime.
+    pub(super) fn now(&self) -> Instant {
+        let _inside = self.runtime.enter();
+        Instant::now()
+    }
 }
 
 /// The carriers of one clock.
@@ -44,13 +53,15 @@ impl Carriers {
         }
     }
 
-    /// The carrier of the runtime that this is called on, else the library's.
-    pub(super) fn here(&self) -> Result<Arc<Carrier>> {
+    /// The carrier of the runtime that this is called on, else the library's; and what time it is there.
+    pub(super) fn here(&self) -> Result<(Arc<Carrier>, Instant)> {
         match Handle::try_current() {
-            Ok(runtime) => Ok(self.on(runtime)),
+            Ok(runtime) => Ok((self.on(runtime), Instant::now())),
             Err(_) => {
                 fork::look();
-                self.own()
+                let carrier = self.own()?;
+                let now = carrier.now();
+                Ok((carrier, now))
             }
         }
     }

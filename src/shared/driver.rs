@@ -7,6 +7,7 @@
 use std::mem;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
@@ -23,7 +24,9 @@ use crate::store::{Failure, Outcome};
 
 /// One waiting call.
 pub(super) struct Caller {
-    pub(super) session: Session,
+    /// As those of a [`Session`].
+    pub(super) deadline: Instant,
+    pub(super) timeout: Duration,
     pub(super) count: u64,
     pub(super) answer: oneshot::Sender<Result<Reservation>>,
 }
@@ -35,9 +38,8 @@ impl Waits for Caller {
 }
 
 /// Puts a caller into the queue and sees to it that it is carried.
-pub(super) fn enqueue(inner: &Arc<Inner>, caller: Caller) -> Result<()> {
+pub(super) fn enqueue(inner: &Arc<Inner>, carrier: Arc<Carrier>, caller: Caller) -> Result<()> {
     inner.refuse_if_closed()?;
-    let carrier = caller.session.carrier.clone();
     if carrier.queue.push(caller)? {
         let runtime = carrier.runtime.clone();
         let driver = Driver {
@@ -150,11 +152,16 @@ impl Driver {
             callers.push(caller);
             None
         });
-        let sessions = callers.iter().map(|caller| &caller.session);
-        let latest = sessions.max_by_key(|session| session.deadline);
+        let latest = callers.iter().max_by_key(|caller| caller.deadline);
         self.over = latest.is_none();
+        let latest = latest?;
         Some(Batch {
-            session: latest?.clone(),
+            session: Session {
+                inner: self.inner.clone(),
+                carrier: self.carrier.clone(),
+                deadline: latest.deadline,
+                timeout: latest.timeout,
+            },
             callers: Mutex::new(callers),
             count,
         })
@@ -226,7 +233,7 @@ impl Driver {
             let last = Time::saturating(times.first.get() + caller.count - 1);
             let holder = Holder {
                 value: last,
-                process: times.process.to_string(),
+                process: times.process.as_str().to_owned(),
             };
             let dealt = Reservation {
                 last,
@@ -259,16 +266,16 @@ impl Batch {
 
     fn earliest_deadline(&self) -> Option<Instant> {
         let callers = self.callers();
-        callers.iter().map(|caller| caller.session.deadline).min()
+        callers.iter().map(|caller| caller.deadline).min()
     }
 
     /// Answers those whose deadline has passed.
     fn expire(&self) {
         let now = Instant::now();
-        let is_late = |caller: &mut Caller| caller.session.deadline <= now;
+        let is_late = |caller: &mut Caller| caller.deadline <= now;
         for caller in self.callers().extract_if(.., is_late) {
-            let Session { inner, timeout, .. } = caller.session;
-            let _ = caller.answer.send(Err(inner.out_of_time(timeout)));
+            let late = self.session.inner.out_of_time(caller.timeout);
+            let _ = caller.answer.send(Err(late));
         }
     }
 }

@@ -54,7 +54,12 @@ fn keeper(inner: &Inner, taker: &Arc<Carrier>) -> Arc<Carrier> {
 
 /// A fold has the deadline of the clock, whatever that of the call before it was.
 fn begin(inner: &Arc<Inner>, carrier: &Arc<Carrier>) -> Session {
-    Session::begin(inner, carrier.clone(), inner.timeout)
+    Session {
+        inner: inner.clone(),
+        carrier: carrier.clone(),
+        deadline: carrier.now() + inner.timeout,
+        timeout: inner.timeout,
+    }
 }
 
 /// Folds at once, whatever others do.

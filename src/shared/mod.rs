@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 use tokio::sync::watch as watch_channel;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use self::carrier::Carrier;
 use self::session::Session;
 use crate::clock::LocalClock;
 use crate::error::{Error, ErrorKind, Result};
@@ -84,13 +86,28 @@ struct Inner {
 }
 
 impl SharedClock {
-    /// A call that begins now, on the runtime that this is called on.
-    fn session(&self) -> Result<Session> {
-        let carrier = match self.on_the_librarys {
-            true => self.inner.carriers.own()?,
+    /// What carries a call that begins now, and when that must have ended.
+    fn begin(&self) -> Result<(Arc<Carrier>, Instant)> {
+        let (carrier, now) = match self.on_the_librarys {
+            true => {
+                let carrier = self.inner.carriers.own()?;
+                let now = carrier.now();
+                (carrier, now)
+            }
             false => self.inner.carriers.here()?,
         };
-        Ok(Session::begin(&self.inner, carrier, self.timeout))
+        Ok((carrier, now + self.timeout))
+    }
+
+    /// A call that begins now.
+    fn session(&self) -> Result<Session> {
+        let (carrier, deadline) = self.begin()?;
+        Ok(Session {
+            inner: self.inner.clone(),
+            carrier,
+            deadline,
+            timeout: self.timeout,
+        })
     }
 
     /// Does something with the store, unless the clock is closed, on the runtime that carries it.

@@ -1,16 +1,15 @@
 //! One call as it reaches the store: its deadline, its attempts, and when to make the next one.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::Inner;
 use super::backoff::{Backoff, Jitter};
 use super::carrier::Carrier;
 use super::queue::closed;
 use super::runtime::stay_if_lost;
-use super::{Inner, nanos};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, KeyRange, Reply, Snapshot, Transaction};
 use crate::store::{Failure, Outcome, StoreFuture};
@@ -33,26 +32,6 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A call that begins now.
-    pub(super) fn begin(inner: &Arc<Inner>, carrier: Arc<Carrier>, timeout: Duration) -> Session {
-        let inside = carrier.runtime.enter();
-        let deadline = Instant::now() + timeout;
-        drop(inside);
-        Session {
-            inner: inner.clone(),
-            carrier,
-            deadline,
-            timeout,
-        }
-    }
-
-    /// The deadline, if callers who came before may have a later one.
-    pub(super) fn overdue(&self) -> Option<Sleep> {
-        let is_shorter = nanos(self.timeout) < self.inner.longest.load(Ordering::Relaxed);
-        let _inside = self.carrier.runtime.enter();
-        is_shorter.then(|| sleep_until(self.deadline))
-    }
-
     pub(super) fn attempts(&self) -> Attempts<'_> {
         Attempts {
             session: self,

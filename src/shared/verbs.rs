@@ -1,12 +1,14 @@
 //! The verbs of a shared clock that its store answers, and those that let it update by itself.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::sleep_until;
 
 use super::{
     History, Observed, RepairPlan, Reservation, Server, SharedClock, SyncStats, Update, Watch,
-    background, cut_off, driver, fold, history, repair,
+    background, cut_off, driver, fold, history, nanos, repair,
 };
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
@@ -63,17 +65,22 @@ impl SharedClock {
                 format!("{count} times can't be taken at once: the count goes from 1 to 2^32"),
             ));
         }
-        let session = self.session()?;
+        let (carrier, deadline) = self.begin()?;
         // A driver keeps the deadlines of those whom it carries. Behind callers who have longer ones this
         // call may still stand in the queue.
-        let overdue = session.overdue();
+        let is_shorter = nanos(self.timeout) < self.inner.longest.load(Ordering::Relaxed);
+        let overdue = is_shorter.then(|| {
+            let _inside = carrier.runtime.enter();
+            sleep_until(deadline)
+        });
         let (answer, answered) = oneshot::channel();
         let caller = driver::Caller {
-            session,
+            deadline,
+            timeout: self.timeout,
             count,
             answer,
         };
-        driver::enqueue(&self.inner, caller)?;
+        driver::enqueue(&self.inner, carrier, caller)?;
         let answer = async { answered.await.unwrap_or_else(|_| Err(cut_off())) };
         match overdue {
             None => answer.await,
