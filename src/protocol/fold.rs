@@ -23,6 +23,7 @@ pub enum Fold {
 impl Fold {
     /// From how many takes since the base on a crowd folds.
     const CROWD: u64 = 32;
+    const MOST: u64 = 1_024;
 }
 
 impl Protocol {
@@ -33,8 +34,10 @@ impl Protocol {
         let is_newest = snapshot.revision == took.revision;
         let takes = snapshot.takes();
         // Of all folds under way one is carried out, and the more takes are under way, the more there
-        // would be of them: so not each 32nd take, but those whose number has doubled.
-        let is_one_of_few = takes >= Fold::CROWD && takes.is_power_of_two();
+        // would be of them: so not each 32nd take, but those whose number has doubled. If all of these are
+        // lost, the record is late by so many takes and no more.
+        let has_doubled = takes >= Fold::CROWD && takes.is_power_of_two();
+        let is_one_of_few = has_doubled || (takes > 0 && takes.is_multiple_of(Fold::MOST));
         Some(match is_newest && is_one_of_few {
             true => Fold::InACrowd,
             false => Fold::AtRest,
