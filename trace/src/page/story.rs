@@ -7,6 +7,7 @@ use lamport_clock::excerpt::escape;
 
 use super::rows::Rows;
 use crate::events::Events;
+use crate::read::Description;
 
 /// A message between two rows.
 #[derive(Clone, Copy, Debug)]
@@ -166,8 +167,14 @@ pub(super) fn duration(ns: i64) -> String {
     format!("{ns} ns")
 }
 
+/// What a line says, with its level where that is worth a word.
+pub(super) fn said(description: &Description) -> String {
+    let severity = severity(description.level.as_deref().unwrap_or_default());
+    format!("{severity}{}", description.message)
+}
+
 /// The word for a level that is worth one, with a blank behind it.
-pub(super) fn severity(level: &str) -> &'static str {
+fn severity(level: &str) -> &'static str {
     let level = level.to_ascii_lowercase();
     let errors = ["err", "fatal", "crit", "alert", "emerg", "panic"];
     match level {

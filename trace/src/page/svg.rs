@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::rows::Rows;
-use super::story::{Story, clock_time, duration, one_line, severity};
+use super::story::{Story, clock_time, duration, one_line, said};
 use super::{FIRST, GAP, escape_markup, flags, walls};
 use crate::events::{EventKind, Events};
 use crate::read::Description;
@@ -289,7 +289,7 @@ impl<'a> Picture<'a> {
             let of = escape_markup(&one_line(&self.story.names[point.life as usize], 18));
             let (class, text) = match event {
                 None => ("d", "(its line is missing)".to_owned()),
-                Some(event) => ("", said(&texts(event)?)),
+                Some(event) => ("", one_line(&said(&texts(event)?), LONGEST)),
             };
             writeln!(
                 out,
@@ -387,12 +387,6 @@ impl<'a> Picture<'a> {
         }
         svg
     }
-}
-
-/// What a line says, with its level where that is worth a word.
-fn said(description: &Description) -> String {
-    let severity = severity(description.level.as_deref().unwrap_or_default());
-    one_line(&format!("{severity}{}", description.message), LONGEST)
 }
 
 fn diamond(class: &str, x: usize, y: usize, size: f64) -> String {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::flags;
 use super::rows::Rows;
-use super::story::{Story, clock_time, duration, one_line, severity};
+use super::story::{Story, clock_time, duration, one_line, said};
 use super::{GAP, walls};
 use crate::events::{EventKind, Events};
 use crate::read::Description;
@@ -285,11 +285,7 @@ impl<'a> Picture<'a> {
             }
             match event {
                 None => push(TextLook::Faint, "(its line is missing)"),
-                Some(event) => {
-                    let said = texts(event)?;
-                    let severity = severity(said.level.as_deref().unwrap_or_default());
-                    push(TextLook::Plain, &format!("{severity}{}", said.message));
-                }
+                Some(event) => push(TextLook::Plain, &said(&texts(event)?)),
             }
             writeln!(out, "{}", line.trim_end())?;
         }

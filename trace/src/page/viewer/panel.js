@@ -109,6 +109,16 @@ class Panel {
   }
 }
 
+/** @param {string} text @param {number} most @returns {string} */
+function cut(text, most) {
+  return text.length <= most ? text : `${text.slice(0, max(0, most - 1)).replace(/[\ud800-\udbff]$/, "")}…`;
+}
+
+/** @param {string} text @returns {string} As much of it as one line can show. */
+function oneLine(text) {
+  return text.slice(0, 1000).replace(/\s*\n\s*/g, " ⏎ ").replace(/\t/g, " ");
+}
+
 /** @param {number} n @param {string} one @param {string} [many] @returns {string} */
 function counted(n, one, many = `${one}s`) {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;

@@ -386,16 +386,6 @@ class Picture extends View {
   }
 }
 
-/** @param {string} text @param {number} most @returns {string} */
-function cut(text, most) {
-  return text.length <= most ? text : `${text.slice(0, max(0, most - 1)).replace(/[\ud800-\udbff]$/, "")}…`;
-}
-
-/** @param {string} text @returns {string} As much of it as one line can show. */
-function oneLine(text) {
-  return text.slice(0, 1000).replace(/\s*\n\s*/g, " ⏎ ").replace(/\t/g, " ");
-}
-
 /** @param {string} level @returns {string} What is worth a word. */
 function severityOf(level) {
   return /^(err|fatal|crit|alert|emerg|panic)/i.test(level) ? "ERROR" : /^warn/i.test(level) ? "WARN" : "";
