@@ -4,6 +4,8 @@
 mod against_stateright;
 #[path = "check/planted.rs"]
 mod planted;
+#[path = "check/planted_reads.rs"]
+mod planted_reads;
 #[path = "../../tests/support/random.rs"]
 mod random;
 #[path = "check/world.rs"]
