@@ -12,12 +12,18 @@ mod check;
 mod command;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/diagram.rs"]
+mod diagram;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/exports.rs"]
 mod exports;
 #[path = "../../tests/support/false_etcd.rs"]
 mod false_etcd;
-#[path = "cli/seeing.rs"]
-mod seeing;
+#[path = "cli/logs.rs"]
+mod logs;
+#[path = "cli/order.rs"]
+mod order;
 #[path = "cli/shells.rs"]
 mod shells;
 #[path = "cli/usage.rs"]

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use lamport_clock::Setting;
 
 use super::command::{Running, lamport};
-use super::{assert_nothing_left, demo, value};
+use super::demo::{assert_nothing_left, demo};
+use super::value;
 
 const STAY: [&str; 5] = ["--stay", "--rounds", "1", "--interval", "0s"];
 
