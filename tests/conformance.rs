@@ -13,6 +13,21 @@ use lamport_clock::protocol::{
 use lamport_clock::store::{Changes, EtcdStore, Failure, MemoryStore, Outcome, Store};
 
 mod support;
+#[path = "conformance/transactions.rs"]
+mod transactions;
+#[path = "conformance/watches.rs"]
+mod watches;
+
+use transactions::{
+    a_transaction_is_whole_or_nothing, compares_decide_the_branch, compares_of_an_absent_key,
+    entries_are_one_list_in_the_order_of_the_gets,
+    one_transaction_reads_a_key_before_and_behind_its_own_put, operations_see_those_before_them,
+    revisions_rise_with_changes_alone, versions_count_the_puts_since_a_key_was_created,
+};
+use watches::{
+    a_watch_from_now_on_tells_nothing_older_and_all_that_comes, a_watch_tells_all_in_order,
+    a_watch_tells_versions,
+};
 
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -95,186 +110,6 @@ async fn contract(store: Arc<dyn Store>, at: &str) {
     a_watch_from_now_on_tells_nothing_older_and_all_that_comes(&*store, &format!("{at}/now")).await;
     racing_increments_lose_nothing(store.clone(), &format!("{at}/race")).await;
     racing_takes_each_see_another_count(store.clone(), &format!("{at}/takes")).await;
-}
-
-async fn compares_decide_the_branch(store: &dyn Store, at: &str) {
-    let exists = format!("{at}/exists");
-    let missing = format!("{at}/missing");
-    carry_out(store, &always(vec![put(&exists, "w")])).await;
-    let twice = carry_out(store, &always(vec![put(&exists, "x")])).await;
-    let revision = twice.revision;
-    let name = |text: &str| text.as_bytes().to_vec();
-    for (compare, holds) in [
-        (Compare::ModRevision(name(&exists), revision), true),
-        (Compare::ModRevision(name(&exists), revision - 1), false),
-        (Compare::ModRevision(name(&exists), 0), false),
-        (Compare::ModRevision(name(&missing), 0), true),
-        (Compare::ModRevision(name(&missing), revision), false),
-        (Compare::Value(name(&exists), name("x")), true),
-        (Compare::Value(name(&exists), name("y")), false),
-        (Compare::Value(name(&exists), name("")), false),
-        (Compare::Value(name(&missing), name("")), false),
-        (Compare::VersionAtLeast(name(&exists), 0), true),
-        (Compare::VersionAtLeast(name(&exists), 2), true),
-        (Compare::VersionAtLeast(name(&exists), 3), false),
-        (Compare::VersionAtLeast(name(&missing), 0), true),
-        (Compare::VersionAtLeast(name(&missing), 1), false),
-    ] {
-        let transaction = Transaction {
-            compares: vec![
-                Compare::ModRevision(name(&exists), revision),
-                compare.clone(),
-            ],
-            then: vec![get(key(&exists))],
-            otherwise: vec![get(key(&missing))],
-        };
-        let reply = carry_out(store, &transaction).await;
-        assert_eq!(reply.succeeded, holds, "{compare:?}");
-        assert_eq!(reply.entries.len(), usize::from(holds), "{compare:?}");
-    }
-}
-
-/// A key that was deleted is like one that never was.
-async fn compares_of_an_absent_key(store: &dyn Store, at: &str) {
-    let (never, gone) = (format!("{at}/never"), format!("{at}/gone"));
-    let written = carry_out(store, &always(vec![put(&gone, "x")])).await;
-    let deleted = carry_out(store, &always(vec![delete(&gone)])).await;
-    for key in [&never, &gone] {
-        let name = || key.as_bytes().to_vec();
-        for (compare, holds) in [
-            (Compare::ModRevision(name(), 0), true),
-            (Compare::ModRevision(name(), written.revision), false),
-            (Compare::ModRevision(name(), deleted.revision), false),
-            (Compare::VersionAtLeast(name(), 0), true),
-            (Compare::VersionAtLeast(name(), 1), false),
-            (Compare::Value(name(), b"x".to_vec()), false),
-            (Compare::Value(name(), Vec::new()), false),
-        ] {
-            let transaction = Transaction {
-                compares: vec![compare.clone()],
-                ..Transaction::default()
-            };
-            let reply = carry_out(store, &transaction).await;
-            assert_eq!(reply.succeeded, holds, "{compare:?}");
-        }
-    }
-    // A key that is there with an empty value is another matter.
-    carry_out(store, &always(vec![put(&gone, "")])).await;
-    let transaction = Transaction {
-        compares: vec![
-            Compare::Value(gone.clone().into(), Vec::new()),
-            Compare::VersionAtLeast(gone.into(), 1),
-        ],
-        ..Transaction::default()
-    };
-    assert!(carry_out(store, &transaction).await.succeeded);
-}
-
-async fn operations_see_those_before_them(store: &dyn Store, at: &str) {
-    let (a, b) = (format!("{at}/a"), format!("{at}/b"));
-    let reply = carry_out(
-        store,
-        &always(vec![
-            get(prefix(at)),
-            put(&a, "1"),
-            get(prefix(at)),
-            put(&b, "2"),
-            get(prefix(at)),
-        ]),
-    )
-    .await;
-    // Nothing, then the first, then both.
-    assert_eq!(values(&reply.entries), ["1", "1", "2"]);
-    assert!(
-        reply
-            .entries
-            .iter()
-            .all(|entry| entry.mod_revision == reply.revision)
-    );
-    let reply = carry_out(store, &always(vec![delete(&a), get(prefix(at))])).await;
-    assert_eq!(values(&reply.entries), ["2"]);
-}
-
-/// The fetch-and-add that the clock is made of.
-async fn one_transaction_reads_a_key_before_and_behind_its_own_put(store: &dyn Store, at: &str) {
-    let around = always(vec![get(key(at)), put(at, "mine"), get(key(at))]);
-    let first = carry_out(store, &around).await;
-    let second = carry_out(store, &around).await;
-    let entry = |revision, version| Entry {
-        key: at.into(),
-        value: b"mine".to_vec(),
-        create_revision: first.revision,
-        mod_revision: revision,
-        version,
-    };
-    assert_eq!(first.entries, [entry(first.revision, 1)]);
-    assert_eq!(
-        second.entries,
-        [entry(first.revision, 1), entry(second.revision, 2)]
-    );
-    let away = always(vec![get(key(at)), delete(at), get(key(at))]);
-    let third = carry_out(store, &away).await;
-    assert_eq!(third.entries, [entry(second.revision, 2)]);
-}
-
-async fn versions_count_the_puts_since_a_key_was_created(store: &dyn Store, at: &str) {
-    let beside = format!("{at}/beside");
-    let mut created = 0;
-    for version in 1..=3 {
-        let reply = carry_out(store, &always(vec![put(at, "the same"), put(&beside, "x")])).await;
-        created = if version == 1 {
-            reply.revision
-        } else {
-            created
-        };
-        let found = entry(store, at).await;
-        assert_eq!(
-            (found.create_revision, found.mod_revision, found.version),
-            (created, reply.revision, version)
-        );
-    }
-    // What is written to others, or fails, counts nothing.
-    carry_out(store, &always(vec![put(&beside, "y")])).await;
-    let other = Transaction {
-        compares: vec![Compare::ModRevision(at.into(), 0)],
-        then: vec![put(at, "never")],
-        otherwise: vec![],
-    };
-    assert!(!carry_out(store, &other).await.succeeded);
-    let before = entry(store, at).await;
-    assert_eq!(
-        (before.version, values(&[before])),
-        (3, vec!["the same".to_owned()])
-    );
-
-    // A key that was deleted and written again is a new one; to delete it twice changes nothing.
-    carry_out(store, &always(vec![delete(at)])).await;
-    carry_out(store, &always(vec![delete(at)])).await;
-    assert!(read(store, &key(at), At::Now).await.entries.is_empty());
-    let again = carry_out(store, &always(vec![put(at, "anew")])).await;
-    let found = entry(store, at).await;
-    assert_eq!(
-        (found.create_revision, found.mod_revision, found.version),
-        (again.revision, again.revision, 1)
-    );
-    assert_eq!(entry(store, &beside).await.version, 4);
-    // What it was before is still told of the past.
-    let past = read(store, &key(at), At::Revision(created)).await.entries;
-    assert_eq!((past[0].create_revision, past[0].version), (created, 1));
-}
-
-async fn entries_are_one_list_in_the_order_of_the_gets(store: &dyn Store, at: &str) {
-    let names = ["a", "b", "c"].map(|name| format!("{at}/{name}"));
-    let puts = names.iter().map(|name| put(name, &name[at.len()..]));
-    carry_out(store, &always(puts.collect())).await;
-    let gets = vec![
-        get(key(&names[2])),
-        get(key(&format!("{at}/missing"))),
-        get(prefix(&format!("{at}/"))),
-        get(key(&names[0])),
-    ];
-    let reply = carry_out(store, &always(gets)).await;
-    assert_eq!(values(&reply.entries), ["/c", "/a", "/b", "/c", "/a"]);
 }
 
 async fn reads_are_sorted_and_can_look_back(store: &dyn Store, at: &str) {
@@ -361,118 +196,6 @@ async fn every_answer_names_the_store_and_its_newest_revision(store: &dyn Store,
         }
     }
     assert_eq!(first.cluster, second.cluster);
-}
-
-async fn revisions_rise_with_changes_alone(store: &dyn Store, at: &str) {
-    let one = carry_out(store, &always(vec![put(at, "1")])).await;
-    let look = carry_out(store, &always(vec![get(key(at))])).await;
-    assert_eq!(look.revision, one.revision);
-    let look = read(store, &key(at), At::Now).await;
-    assert_eq!(look.revision, one.revision);
-    let missing = format!("{at}/missing");
-    let nothing = carry_out(store, &always(vec![delete(&missing)])).await;
-    assert_eq!(nothing.revision, one.revision);
-    let same = carry_out(store, &always(vec![put(at, "1")])).await;
-    assert_eq!(
-        same.revision,
-        one.revision + 1,
-        "the same value again is a change"
-    );
-}
-
-async fn a_transaction_is_whole_or_nothing(store: &dyn Store, at: &str) {
-    let twice = always(vec![put(at, "1"), put(at, "2")]);
-    let failure = refusal(store, &twice).await;
-    assert_eq!(failure.error.kind(), ErrorKind::InvalidArgument);
-    assert_eq!(failure.outcome, Outcome::NotApplied);
-    let many = (0..129).map(|i| put(&format!("{at}/{i}"), "x"));
-    let failure = refusal(store, &always(many.collect())).await;
-    // A limit of the store's: nothing is wrong with the form.
-    assert_eq!(failure.error.kind(), ErrorKind::Unavailable);
-    assert_eq!(
-        (failure.outcome, failure.retry),
-        (Outcome::NotApplied, false)
-    );
-    let reply = read(store, &prefix(at), At::Now).await;
-    assert!(reply.entries.is_empty());
-    // Both branches are looked at, whichever would run.
-    let never = Transaction {
-        compares: vec![Compare::ModRevision(at.into(), 0)],
-        then: vec![],
-        otherwise: vec![put(at, "1"), delete(at)],
-    };
-    let failure = refusal(store, &never).await;
-    assert_eq!(failure.error.kind(), ErrorKind::InvalidArgument);
-}
-
-async fn a_watch_tells_all_in_order(store: &dyn Store, at: &str) {
-    let (a, b, outside) = (
-        format!("{at}/a"),
-        format!("{at}/b"),
-        format!("{at}-outside"),
-    );
-    let first = carry_out(store, &always(vec![put(&a, "0")])).await.revision;
-    carry_out(
-        store,
-        &always(vec![put(&a, "1"), put(&b, "1"), put(&outside, "1")]),
-    )
-    .await;
-    // From the past on, then live.
-    let range = prefix(&format!("{at}/"));
-    let mut changes = store.watch(range, first, WITHIN).await.unwrap();
-    let mut seen = next(&mut changes).await;
-    carry_out(store, &always(vec![put(&outside, "2")])).await;
-    carry_out(store, &always(vec![delete(&a)])).await;
-    while seen.len() < 3 {
-        seen.extend(next(&mut changes).await);
-    }
-    assert!(seen.is_sorted_by(|a, b| a.revision < b.revision));
-    assert_eq!(seen[0].revision, first);
-    assert_eq!(seen[1].keys.len(), 2, "one transaction, one change");
-    assert_eq!(seen[2].keys, [(a.into_bytes(), None)]);
-}
-
-async fn a_watch_tells_versions(store: &dyn Store, at: &str) {
-    let mut revisions = Vec::new();
-    for operation in [put(at, "1"), put(at, "2"), delete(at), put(at, "3")] {
-        revisions.push(carry_out(store, &always(vec![operation])).await.revision);
-    }
-    let mut changes = store.watch(key(at), revisions[0], WITHIN).await.unwrap();
-    let mut seen = Vec::new();
-    while seen.len() < revisions.len() {
-        seen.extend(next(&mut changes).await);
-    }
-    let told: Vec<_> = seen
-        .iter()
-        .map(|change| {
-            let [(name, entry)] = &change.keys[..] else {
-                panic!("{change:?}");
-            };
-            assert_eq!(name, at.as_bytes());
-            let entry = entry.as_ref()?;
-            assert_eq!(entry.mod_revision, change.revision);
-            Some((entry.create_revision, entry.version))
-        })
-        .collect();
-    let expected = [
-        Some((revisions[0], 1)),
-        Some((revisions[0], 2)),
-        None,
-        Some((revisions[3], 1)),
-    ];
-    assert_eq!(told, expected);
-    // Whatever came before a watch began, it tells the version that is counted from the creation.
-    let mut late = store.watch(key(at), revisions[1], WITHIN).await.unwrap();
-    let first = next(&mut late).await.remove(0);
-    assert_eq!(first.keys[0].1.as_ref().unwrap().version, 2);
-}
-
-async fn a_watch_from_now_on_tells_nothing_older_and_all_that_comes(store: &dyn Store, at: &str) {
-    carry_out(store, &always(vec![put(at, "before")])).await;
-    let mut changes = store.watch(key(at), 0, WITHIN).await.unwrap();
-    let reply = carry_out(store, &always(vec![put(at, "after")])).await;
-    let seen = next(&mut changes).await;
-    assert_eq!(seen[0].revision, reply.revision);
 }
 
 async fn racing_increments_lose_nothing(store: Arc<dyn Store>, at: &str) {
