@@ -70,6 +70,16 @@ static inline int report(void) {
     return checks_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* The store that the program was given. */
+static const char *base;
+
+/* A record of its own for each test. */
+static inline const char *store(const char *name) {
+    static char uri[512];
+    snprintf(uri, sizeof uri, "%s-%s", base, name);
+    return uri;
+}
+
 /* A clock, or the end of the program: without one there is nothing to test. */
 static inline lamport_clock_t *opened(const char *store, const char *process) {
     lamport_clock_t *clock = NULL;

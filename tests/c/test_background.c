@@ -11,14 +11,6 @@
 
 #define PATIENCE 60000
 
-static const char *base;
-
-static const char *store(const char *name) {
-    static char uri[512];
-    snprintf(uri, sizeof uri, "%s-%s", base, name);
-    return uri;
-}
-
 static lamport_stats_t *stats_of(const lamport_clock_t *clock) {
     lamport_stats_t *stats = NULL;
     CHECK_OK(lamport_clock_stats(clock, &stats, NULL));

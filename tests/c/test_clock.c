@@ -14,15 +14,6 @@
 #define THREADS 8
 #define ROUNDS 100
 
-static const char *base;
-
-/* A record of its own for each test. */
-static const char *store(const char *name) {
-    static char uri[512];
-    snprintf(uri, sizeof uri, "%s-%s", base, name);
-    return uri;
-}
-
 static void test_one_alone(void) {
     lamport_clock_t *clock = opened(store("alone"), "api");
     lamport_observed_t *observed = (lamport_observed_t *)(void *)&base;

@@ -34,10 +34,8 @@ static_assert(std::is_copy_assignable_v<lamport::stamp>);
 static_assert(std::is_copy_assignable_v<lamport::event>);
 static_assert(std::is_base_of_v<std::runtime_error, lamport::error>);
 
-static std::string base;
-
 static lamport::clock shared(const char *name, const char *process = "api") {
-    return lamport::clock(base + "-" + name, process, 60s);
+    return lamport::clock(store(name), process, 60s);
 }
 
 // The call throws this status, with a message that has `part`.

@@ -12,7 +12,6 @@
 
 enum { WORKERS = 8, EACH = 25, FORKS = 50, THREADS = 4, MOST = 100000 };
 
-static const char *store;
 static int is_private;
 
 /* All values that anybody was given. */
@@ -94,7 +93,7 @@ static int ended(child_t child) {
 }
 
 static void opens_its_own(lamport_clock_t *none, int pipe) {
-    lamport_clock_t *clock = opened(store, "child");
+    lamport_clock_t *clock = opened(base, "child");
     CHECK(none == NULL);
     take(clock, 1, pipe);
     lamport_clock_free(clock);
@@ -156,7 +155,7 @@ static void has_children_of_its_own(lamport_clock_t *clock, int pipe) {
     /* Every other generation uses the clock before it forks. */
     if (generations % 2)
         take(clock, 1, pipe);
-    own = opened(store, "child");
+    own = opened(base, "child");
     if (generations-- > 0)
         CHECK(ended(begun(has_children_of_its_own, clock, generations % 2)) > 0);
     while (given_count > 0)
@@ -180,7 +179,7 @@ static void test_what_a_child_can_do(void) {
 
     /* Before this process has opened any. */
     CHECK(ended(begun(opens_its_own, NULL, 0)) == 1);
-    clock = opened(store, "parent");
+    clock = opened(base, "parent");
     CHECK_OK(lamport_clock_update(clock, &parents_update, NULL));
     before_fork = lamport_update_value(parents_update);
     parents_instance = lamport_clock_instance(clock);
@@ -201,7 +200,7 @@ static void works(lamport_clock_t *clock, int pipe) {
 }
 
 static void test_workers_of_a_server_that_connected_first(void) {
-    lamport_clock_t *clock = opened(store, "server");
+    lamport_clock_t *clock = opened(base, "server");
     child_t workers[WORKERS];
     int i;
 
@@ -246,7 +245,7 @@ static void works_a_little(lamport_clock_t *clock, int pipe) {
 
 static void test_forks_while_updates_are_under_way(void) {
     static thread_t all[THREADS];
-    lamport_clock_t *clock = opened(store, "busy");
+    lamport_clock_t *clock = opened(base, "busy");
     pthread_t threads[THREADS];
     size_t i, k;
 
@@ -313,7 +312,7 @@ static void logs(lamport_clock_t *clock, int pipe) {
 }
 
 static void test_forks_while_messages_arrive(void) {
-    lamport_clock_t *clock = opened(store, "busy");
+    lamport_clock_t *clock = opened(base, "busy");
     uint64_t time;
     pthread_t threads[THREADS];
     int i;
@@ -375,14 +374,14 @@ int main(int count, char **arguments) {
     if (count != 2)
         return 2;
     alarm(120);
-    store = arguments[1];
-    is_private = strncmp(store, "memory:", 7) == 0;
+    base = arguments[1];
+    is_private = strncmp(base, "memory:", 7) == 0;
     test_forks_in_the_middle_of_beginnings(NULL);
     test_what_a_child_can_do();
     test_workers_of_a_server_that_connected_first();
     test_forks_while_updates_are_under_way();
     test_forks_while_messages_arrive();
-    clock = opened(store, "parent");
+    clock = opened(base, "parent");
     test_forks_in_the_middle_of_beginnings(clock);
     check_distinct();
     lamport_clock_free(clock);

@@ -13,8 +13,6 @@
 
 enum { FORKS = 20, PATIENCE = 60000 };
 
-static const char *store;
-
 static lamport_watch_t *watching(const lamport_clock_t *clock) {
     lamport_watch_t *watch = NULL;
     CHECK_OK(lamport_clock_watch(clock, 0, &watch, NULL));
@@ -110,7 +108,7 @@ static void *reads(void *watch) {
 }
 
 static void test_a_child_begins_its_own(void) {
-    lamport_clock_t *clock = opened(store, "api");
+    lamport_clock_t *clock = opened(base, "api");
     lamport_watch_t *watch = watching(clock), *own;
     lamport_follower_t *follower = NULL;
     lamport_event_t *event = NULL;
@@ -185,7 +183,7 @@ static void forks_in_the_callback(const lamport_event_t *event, void *context) {
 static void test_a_callback_may_fork(void) {
     struct forks forks = {NULL, NULL, 0};
 
-    forks.clock = opened(store, "callback");
+    forks.clock = opened(base, "callback");
     pthread_mutex_lock(&lock);
     CHECK_OK(lamport_clock_follow(forks.clock, 0, forks_in_the_callback, &forks, &forks.follower, NULL));
     updated(forks.clock);
@@ -198,7 +196,7 @@ static void test_a_callback_may_fork(void) {
 }
 
 static void test_a_childs_background_is_its_own(void) {
-    lamport_clock_t *clock = opened(store, "background");
+    lamport_clock_t *clock = opened(base, "background");
     lamport_watch_t *watch;
     lamport_event_t *event = NULL;
     lamport_stats_t *stats = NULL;
@@ -245,7 +243,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     alarm(240);
-    store = argv[1];
+    base = argv[1];
     test_a_childs_stamps_are_its_own();
     test_a_child_begins_its_own();
     test_a_callback_may_fork();

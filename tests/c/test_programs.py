@@ -31,6 +31,7 @@ def checks(output: str) -> int:
         ("test_border", [], 300),
         ("test_clock", ["memory:test"], 130),
         ("test_descriptors", ["memory:test"], 250),
+        ("test_follow", ["memory:test"], 200),
         ("test_fork", ["memory:test"], 500),
         ("test_fork_watch", ["memory:test"], 90),
         ("test_local", [str(ROOT / "tests/stamps.tsv")], 350),
@@ -80,7 +81,9 @@ def test_cancel(library: Library, link: str) -> None:
         assert checks(library.passes([str(program), silence.uri])) >= 300
 
 
-@pytest.mark.parametrize(("name", "least"), [("test_watch", 300), ("test_background", 60)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("test_watch", 300), ("test_follow", 200), ("test_background", 60)]
+)
 def test_by_itself_on_etcd(library: Library, etcd: Etcd, name: str, least: int) -> None:
     program = library.program(HERE / f"{name}.c", "c99", "shared")
     assert checks(library.passes([str(program), etcd.uri(f"/{name}")])) >= least
@@ -146,6 +149,8 @@ def test_example_says_what_is_wrong(library: Library) -> None:
         ("test_border", []),
         ("test_clock", ["memory:test"]),
         ("test_clock", ["etcd"]),
+        ("test_follow", ["memory:test"]),
+        ("test_follow", ["etcd"]),
         ("test_local", []),
         ("test_process", []),
         ("test_watch", ["memory:test"]),

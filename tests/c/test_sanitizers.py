@@ -60,6 +60,8 @@ def clean(command: list[str], library: Library, **options: str) -> str:
         ("test_border", []),
         ("test_clock", ["memory:test"]),
         ("test_clock", ["etcd"]),
+        ("test_follow", ["memory:test"]),
+        ("test_follow", ["etcd"]),
         ("test_local", []),
         ("test_process", []),
         ("test_watch", ["memory:test"]),
