@@ -10,6 +10,7 @@ from pathlib import Path
 import lamport_clock
 import pytest
 from lamport_clock import SharedClock
+from loops import LOOPS, Loop
 from servers import Etcd, Silence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -63,6 +64,21 @@ def key(request: pytest.FixtureRequest) -> str:
     """A key that only this test uses."""
     name = "".join(c if c.isalnum() else "-" for c in request.node.name)
     return f"/{name}"
+
+
+@pytest.fixture(params=["memory", "etcd"])
+def store(request: pytest.FixtureRequest, key: str) -> str:
+    """A store of each kind, with a record that only this test uses."""
+    if request.param == "memory":
+        return f"memory:{key[1:]}"
+    etcd: Etcd = request.getfixturevalue("etcd")
+    return etcd.uri(key)
+
+
+@pytest.fixture(params=LOOPS)
+def loop(request: pytest.FixtureRequest) -> Loop:
+    """An event loop of each kind."""
+    return Loop(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -38,14 +38,6 @@ ALL_SIGNALS = int("fffffffc7ffbfeff", 16)
 LATER = '{"value": 1000000, "process_id": "somebody", "real_timestamp": 1.5}'
 
 
-@pytest.fixture(params=["memory", "etcd"])
-def store(request: pytest.FixtureRequest, key: str) -> str:
-    if request.param == "memory":
-        return f"memory:{key[1:]}"
-    etcd: Etcd = request.getfixturevalue("etcd")
-    return etcd.uri(key)
-
-
 @pytest.fixture
 def heard() -> Iterator[Heard]:
     """What the library logs."""

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from programs import Program, run
-from servers import Etcd, Silence
+from servers import Silence
 
 PROGRAM = Path(__file__).with_name("descriptors.py")
 
@@ -18,14 +17,6 @@ def outcome(scenario: str, *stores: str) -> Any:  # noqa: ANN401
     done = run(str(PROGRAM), scenario, *stores)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return json.loads(done.stdout)
-
-
-@pytest.fixture(params=["memory", "etcd"])
-def store(request: pytest.FixtureRequest, key: str) -> str:
-    if request.param == "memory":
-        return "memory:descriptors"
-    etcd: Etcd = request.getfixturevalue("etcd")
-    return etcd.uri(key)
 
 
 def test_clocks_at_rest_go_on_and_write_into_no_file(store: str) -> None:
