@@ -19,7 +19,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from forks import LEAVES, NAME, PATIENCE, Child, stopwatch, threads
+from children import LEAVES, NAME, PATIENCE, Child, stopwatch, threads
 from lamport_clock import Observed, SharedClock
 
 SHORT = 0.01

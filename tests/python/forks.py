@@ -10,79 +10,14 @@ from __future__ import annotations
 import copy
 import json
 import multiprocessing
-import os
 import pickle
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from typing import Generic, TypeVar, cast
 
-from lamport_clock import (
-    ClosedError,
-    LamportError,
-    LamportTimeoutError,
-    LocalClock,
-    Reservation,
-    SharedClock,
-)
-
-T = TypeVar("T")
-PATIENCE = 30
-LEAVES: list[Callable[[int], object]] = [os._exit, sys.exit]
-# Too long to be kept in place, so that the list of names is in play.
-NAME = "checkout-service-6d4cf56db6-x2v4q"
-
-
-class Child(Generic[T]):
-    """A forked child that does `work`, and tells what that returned."""
-
-    def __init__(self, work: Callable[[], T], *, leave: Callable[[int], object] = os._exit) -> None:
-        heard, told = os.pipe()
-        self._heard = heard
-        self._pid = os.fork()
-        if self._pid:
-            os.close(told)
-            return
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(PATIENCE)
-        os.close(heard)
-        try:
-            with os.fdopen(told, "w") as out:
-                json.dump(work(), out)
-        except BaseException as error:
-            print(f"child: {error!r}", file=sys.stderr, flush=True)
-            os._exit(1)
-        # By os._exit() nothing of Python's ends; by sys.exit() everything does, unless in a child's
-        # child, where it is no more than an exception in `work`.
-        leave(0)
-
-    def join(self) -> T:
-        """What it told, once it has ended well."""
-        with os.fdopen(self._heard) as told:
-            text = told.read()
-        _, status = os.waitpid(self._pid, 0)
-        assert status == 0, f"child: {os.waitstatus_to_exitcode(status)}"
-        return cast(T, json.loads(text))
-
-
-def refused(call: Callable[[], object]) -> str:
-    """The message of the ClosedError that the call must raise."""
-    try:
-        given = call()
-    except ClosedError as error:
-        return str(error)
-    raise AssertionError(f"it gave {given}")
-
-
-def threads() -> int:
-    """How many threads this process has."""
-    return len(os.listdir("/proc/self/task"))
-
-
-def updates(clock: SharedClock, count: int) -> list[int]:
-    return [clock.update().value for _ in range(count)]
+from children import LEAVES, NAME, PATIENCE, Child, refused, stopwatch, threads, updates
+from lamport_clock import LocalClock, Reservation, SharedClock
 
 
 def verbs(store: str) -> object:
@@ -135,59 +70,6 @@ def prefork(store: str) -> object:
     workers = [Child(lambda: [clock.instance, updates(clock, 25)]) for _ in range(8)]
     parents = [clock.instance, updates(clock, 25)]
     return {"before": before.value, "all": [parents] + [worker.join() for worker in workers]}
-
-
-def in_flight(store: str) -> object:
-    """Fifty forks while other threads of the parent have updates under way."""
-    clock = SharedClock.connect(store, node=NAME)
-    over = threading.Event()
-    values: list[list[int]] = [[] for _ in range(4)]
-
-    def go_on(mine: list[int]) -> None:
-        while not over.is_set():
-            mine.append(clock.update().value)
-
-    def work() -> list[int]:
-        clock.tick()
-        return updates(clock, 2)
-
-    busy = [threading.Thread(target=go_on, args=(mine,)) for mine in values]
-    for each in busy:
-        each.start()
-    for number in range(50):
-        values.append(Child(work, leave=LEAVES[number % 2]).join())
-    over.set()
-    for each in busy:
-        each.join(PATIENCE)
-        assert not each.is_alive()
-    return {"all": values, "after": updates(clock, 1)}
-
-
-def silence(silent: str, store: str) -> object:
-    """A call that no server answers is under way in another thread."""
-    stuck = SharedClock.open(silent, node="a", timeout=3600)
-    threading.Thread(target=stuck.update, daemon=True).start()
-    short = SharedClock.open(silent, node="a", timeout=0.3)
-    watch = stuck.watch(from_revision=1)
-    threading.Thread(target=lambda: next(watch), daemon=True).start()
-    clock = SharedClock.connect(store, node="a")
-    sys.stdin.readline()  # The server has heard of the call.
-
-    def work() -> object:
-        assert "forked" in refused(lambda: next(watch))
-        watch.close()
-        values = updates(clock, 2)
-        try:
-            short.update()
-        except LamportTimeoutError:
-            values.append(clock.update().value)
-        stuck.close()
-        refused(stuck.update)
-        return values
-
-    children = [Child(work, leave=leave) for leave in LEAVES]
-    values = [child.join() for child in children]
-    return {"all": [*values, updates(clock, 1)]}
 
 
 def reserved(store: str) -> object:
@@ -247,137 +129,6 @@ def skipped(store: str) -> object:
     before = clock.update().value
     value = Child(lambda: Child(lambda: clock.update().value).join()).join()
     return {"all": [[before], [value], updates(clock, 1)]}
-
-
-def beginnings(store: str) -> object:
-    """Forks while other threads start the runtime, keep names, open stores and make clocks."""
-
-    def use() -> int:
-        named = SharedClock.connect("memory:shared", node=f"{NAME}-{threading.get_ident()}")
-        named.update()
-        mine = SharedClock.open(store, node=f"{NAME}-{os.getpid()}")
-        return mine.update().value
-
-    def family(inherited: SharedClock | None) -> list[int]:
-        started = threading.Barrier(5)
-
-        def begin() -> None:
-            started.wait(PATIENCE)
-            use()
-            if inherited is not None:
-                inherited.update()
-
-        busy = [threading.Thread(target=begin) for _ in range(4)]
-        for each in busy:
-            each.start()
-        started.wait(PATIENCE)
-        values = [Child(use).join() for _ in range(6)]
-        if inherited is not None:
-            values += [Child(lambda: inherited.update().value).join() for _ in range(2)]
-        for each in busy:
-            each.join(PATIENCE)
-            assert not each.is_alive()
-        return values
-
-    # The first ones fork off before anything was begun here; the others have a clock to make.
-    first = [Child(lambda: family(None)).join() for _ in range(5)]
-    clock = SharedClock.connect(store, node=NAME)
-    clock.update()
-    later = [Child(lambda: family(clock)).join() for _ in range(5)]
-    return {"all": [[value] for values in first + later for value in values]}
-
-
-def handler(silent: str) -> object:
-    """A signal handler forks on top of a call that waits: the child comes back into that call."""
-    clock = SharedClock.open(silent, node="a", timeout=1)
-    watch = SharedClock.memory("b").watch()
-    outcomes = []
-    for call in (clock.update, lambda: watch.next_within(1)):
-        heard, told = os.pipe()
-        children: list[int] = []
-
-        def fork(_number: int, _frame: object, children: list[int] = children) -> None:
-            children.append(os.fork())
-
-        signal.signal(signal.SIGUSR1, fork)
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
-        try:
-            outcome = repr(call())
-        except LamportError as error:
-            outcome = error.kind
-        if children == [0]:
-            os.write(told, outcome.encode())
-            os._exit(0)
-        os.close(told)
-        with os.fdopen(heard) as child:
-            outcomes.append([outcome, child.read()])
-        assert os.waitpid(children[0], 0)[1] == 0
-    return {"outcomes": outcomes}
-
-
-def hooks(store: str) -> object:
-    """Other hooks of the fork use the clock, before and after, in parent and child."""
-    clock = SharedClock.connect(store, node=NAME)
-    reservation = clock.reserve(3)
-    begun = iter(reservation)
-    mine: list[int] = [next(begun)]
-    childs: list[int] = []
-
-    def after_in_child() -> None:
-        refused(lambda: next(begun))
-        childs.append(clock.update().value)
-
-    os.register_at_fork(
-        before=lambda: mine.append(clock.update().value),
-        after_in_parent=lambda: mine.append(clock.update().value),
-        after_in_child=after_in_child,
-    )
-    children = [Child(lambda: [*childs, *updates(clock, 1)]) for _ in range(5)]
-    values = [child.join() for child in children]
-    return {"all": [mine, *values, updates(clock, 1)]}
-
-
-def attack(store: str) -> object:
-    """Threads fork all at once, and their children do, while others make and close clocks."""
-    clock = SharedClock.connect(store, node=NAME)
-    shared = [clock.update().value]
-    stamps: list[list[int]] = []
-    values: list[list[int]] = []
-    over = threading.Event()
-
-    def restless() -> None:
-        while not over.is_set():
-            own = SharedClock.open(store, node=f"{NAME}-{threading.get_ident()}")
-            with own, own.watch() as watch:
-                own.reserve(2)
-                watch.next_within(0.01)
-            clock.tick()
-
-    def deepens(left: int) -> list[list[int]]:
-        first = clock.tick()
-        mine = [clock.update().value, *clock.reserve(2)]
-        grand = Child(lambda: deepens(left - 1)).join() if left else [[], []]
-        again = clock.tick()
-        return [mine + grand[0], [first.instance, first.time, again.time, *grand[1]]]
-
-    def forks() -> None:
-        for _ in range(4):
-            told = Child(lambda: deepens(2)).join()
-            values.append(told[0])
-            stamps.append(told[1])
-
-    busy = [threading.Thread(target=restless) for _ in range(3)]
-    forking = [threading.Thread(target=forks) for _ in range(4)]
-    for each in busy + forking:
-        each.start()
-    for each in forking:
-        each.join(PATIENCE)
-        assert not each.is_alive()
-    over.set()
-    for each in busy:
-        each.join(PATIENCE)
-        assert not each.is_alive()
-    return {"all": [shared, *values, updates(clock, 1)], "stamps": stamps}
 
 
 def local() -> object:
@@ -471,11 +222,6 @@ def drops(store: str) -> object:
     seen = [next(watch).value for watch in watches]
     assert len(set(seen)) == 1
     return {"all": [updates(clock, 1) for clock in clocks], "trips": clocks[0].update().round_trips}
-
-
-def stopwatch() -> None:
-    """The program itself ends by an alarm, too; children set their own."""
-    signal.alarm(3 * PATIENCE)
 
 
 if __name__ == "__main__":

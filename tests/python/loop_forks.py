@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
-from forks import LEAVES, PATIENCE, Child, threads
+from children import LEAVES, PATIENCE, Child, threads
 from lamport_clock import AsyncSharedClock, AsyncWatch, ClosedError
 from loops import LOOPS, Loop, turns
 

@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from programs import Program, run
 from servers import Etcd, Silence
 
 FORKS = Path(__file__).with_name("forks.py")
+RACES = FORKS.with_name("fork_races.py")
 
 
-def outcome(scenario: str, *stores: str) -> dict[str, Any]:
+def outcome(scenario: str, *stores: str, program: Path = FORKS) -> dict[str, Any]:
     """What the program told; it ended well and said nothing else."""
-    done = run(str(FORKS), scenario, *stores)
+    done = run(str(program), scenario, *stores)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
@@ -26,14 +26,6 @@ def distinct_and_in_order(everyones: list[list[int]]) -> None:
         assert values == sorted(set(values))
     everything = [value for values in everyones for value in values]
     assert len(set(everything)) == len(everything)
-
-
-@pytest.fixture(params=["memory", "etcd"])
-def store(request: pytest.FixtureRequest, key: str) -> str:
-    if request.param == "memory":
-        return "memory:forks"
-    etcd: Etcd = request.getfixturevalue("etcd")
-    return etcd.uri(key)
 
 
 def test_every_verb_works_in_a_child(store: str) -> None:
@@ -59,13 +51,13 @@ def test_a_store_in_memory_is_each_childs_own() -> None:
 
 
 def test_fifty_forks_while_updates_are_under_way(etcd: Etcd, key: str) -> None:
-    told = outcome("in_flight", etcd.uri(key))
+    told = outcome("in_flight", etcd.uri(key), program=RACES)
     distinct_and_in_order([*told["all"], told["after"]])
     assert told["after"][0] > max(max(values) for values in told["all"])
 
 
 def test_a_call_that_nobody_answers_is_under_way(etcd: Etcd, key: str, silence: Silence) -> None:
-    with Program(str(FORKS), "silence", silence.uri, etcd.uri(key)) as program:
+    with Program(str(RACES), "silence", silence.uri, etcd.uri(key)) as program:
         silence.wait_for_caller()
         program.say("it has called")
         told = json.loads(program.next_line())
@@ -93,11 +85,11 @@ def test_a_grandchild_needs_nothing_of_its_parent(etcd: Etcd, key: str) -> None:
 
 
 def test_forks_in_the_middle_of_beginnings(etcd: Etcd, key: str) -> None:
-    distinct_and_in_order(outcome("beginnings", etcd.uri(key))["all"])
+    distinct_and_in_order(outcome("beginnings", etcd.uri(key), program=RACES)["all"])
 
 
 def test_a_handler_that_forks_on_top_of_a_call(silence: Silence) -> None:
-    told = outcome("handler", silence.uri)
+    told = outcome("handler", silence.uri, program=RACES)
     assert told["outcomes"] == [["timeout", "closed"], ["None", "closed"]]
 
 
@@ -118,11 +110,11 @@ def test_what_a_child_drops_is_still_the_parents(etcd: Etcd, key: str) -> None:
 
 
 def test_other_hooks_of_the_fork_use_the_clock(etcd: Etcd, key: str) -> None:
-    distinct_and_in_order(outcome("hooks", etcd.uri(key))["all"])
+    distinct_and_in_order(outcome("hooks", etcd.uri(key), program=RACES)["all"])
 
 
 def test_threads_that_fork_at_once_among_clocks_that_come_and_go(etcd: Etcd, key: str) -> None:
-    told = outcome("attack", etcd.uri(key))
+    told = outcome("attack", etcd.uri(key), program=RACES)
     distinct_and_in_order(told["all"])
     assert len(told["stamps"]) == 16
     stamps = [
