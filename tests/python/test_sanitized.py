@@ -17,7 +17,14 @@ import pytest
 from servers import PATIENCE, etcd_binary
 
 # All values, all verbs, all errors; what starts programs of its own is left out.
-SUITES = ["test_values.py", "test_memory.py", "test_errors.py", "test_watch.py", "test_closed.py"]
+SUITES = [
+    "test_values.py",
+    "test_stamps.py",
+    "test_memory.py",
+    "test_errors.py",
+    "test_watch.py",
+    "test_closed.py",
+]
 
 
 @pytest.fixture
