@@ -105,6 +105,9 @@ def among_threads(store: str) -> object:
 
         await asyncio.gather(*(caller() for _ in range(5)))
 
+    # What they import has hooks of the fork, whose locks must be there before one begins.
+    for make in LOOPS.values():
+        make().close()
     busy = [threading.Thread(target=Loop(kind).run, args=(go_on(),)) for kind in LOOPS]
     for each in busy:
         each.start()
