@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lamport_clock::protocol::{At, KeyRange, Reply, Transaction};
 use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
-use lamport_clock::{Config, Error, ErrorKind, LocalClock, SharedClock, Time, blocking};
+use lamport_clock::{Config, Error, ErrorKind, SharedClock, blocking};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 

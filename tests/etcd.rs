@@ -3,11 +3,8 @@
 #![cfg(feature = "etcd")]
 
 use std::collections::HashSet;
-use std::net::TcpListener;
 use std::time::Duration;
 
-use lamport_clock::protocol::{Operation, Transaction};
-use lamport_clock::store::{EtcdStore, Store};
 use lamport_clock::{Config, ErrorKind, Settings, SharedClock, WatchEvent};
 
 #[path = "etcd/limits.rs"]
@@ -16,7 +13,7 @@ mod limits;
 mod members;
 mod support;
 
-use support::{Etcd, Setup};
+use support::Etcd;
 
 async fn connect(config: Config) -> SharedClock {
     SharedClock::connect(config).await.unwrap()

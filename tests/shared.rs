@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lamport_clock::protocol::{At, KeyRange, Operation, Reply, Transaction};
 use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
-use lamport_clock::{Config, Error, ErrorKind, SharedClock, Time, WatchEvent, blocking};
+use lamport_clock::{Config, Error, ErrorKind, SharedClock, Time, WatchEvent};
 use tokio::runtime::Handle;
 
 #[path = "shared/deadlines.rs"]

@@ -1,6 +1,11 @@
 //! What is counted, with updates in the background and without.
 
-use super::*;
+use std::time::Duration;
+
+use lamport_clock::{ErrorKind, LocalClock, SharedClock, Time};
+use tokio::time::sleep;
+
+use super::{INTERVAL, Mood, Moody, SECOND, settled};
 
 #[tokio::test(start_paused = true)]
 async fn failures_are_counted_by_kind_and_end_nothing() {

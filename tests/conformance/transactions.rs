@@ -1,6 +1,10 @@
 //! What a transaction does.
 
-use super::*;
+use lamport_clock::ErrorKind;
+use lamport_clock::protocol::{At, Compare, Entry, Transaction};
+use lamport_clock::store::{Outcome, Store};
+
+use super::{always, carry_out, delete, entry, get, key, prefix, put, read, refusal, values};
 
 pub(crate) async fn compares_decide_the_branch(store: &dyn Store, at: &str) {
     let exists = format!("{at}/exists");

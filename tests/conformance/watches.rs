@@ -1,6 +1,8 @@
 //! What a watch tells.
 
-use super::*;
+use lamport_clock::store::Store;
+
+use super::{WITHIN, always, carry_out, delete, key, next, prefix, put};
 
 pub(crate) async fn a_watch_tells_all_in_order(store: &dyn Store, at: &str) {
     let (a, b, outside) = (

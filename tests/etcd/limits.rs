@@ -1,6 +1,13 @@
 //! Where the server has limits, and where others write up to them.
 
-use super::*;
+use std::time::Duration;
+
+use lamport_clock::protocol::{Operation, Transaction};
+use lamport_clock::store::{EtcdStore, Store};
+use lamport_clock::{Config, ErrorKind, WatchEvent};
+
+use super::connect;
+use super::support::{Etcd, Setup};
 
 #[tokio::test]
 async fn a_watch_takes_however_much_there_is_to_catch_up() {

@@ -1,6 +1,14 @@
 //! Members that die, fall silent, or were never there.
 
-use super::*;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use lamport_clock::protocol::{Operation, Transaction};
+use lamport_clock::store::{EtcdStore, Store};
+use lamport_clock::{Config, ErrorKind, SharedClock, WatchEvent};
+
+use super::support::Etcd;
+use super::{config_at, connect};
 
 /// A read-only transaction of etcd does: before 3.5.5 the member crashes if its client goes away in
 /// the midst of it. So none is sent.

@@ -1,6 +1,15 @@
 //! Watches of a server that lies.
 
-use super::*;
+use std::time::Duration;
+
+use lamport_clock::protocol::KeyRange;
+use lamport_clock::store::{Failure, Store};
+use lamport_clock::{ErrorKind, SharedClock, WatchEvent};
+
+use super::false_etcd::{
+    FalseEtcd, Say, bytes, header, key_value, number, range_response, watch_confirmed, watch_events,
+};
+use super::{WITHIN, store_at};
 
 /// What a watch of `/c` and what lies below from revision 5 on makes of these messages.
 pub(crate) async fn watched(messages: Vec<Say>) -> (FalseEtcd, Result<Vec<(u64, usize)>, Failure>) {

@@ -1,6 +1,11 @@
 //! Stores that give no answer in time.
 
-use super::*;
+use std::time::Duration;
+
+use lamport_clock::ErrorKind;
+
+use super::faulty::{Fault, Faulty};
+use super::{clock_on, config};
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_never_answers_is_an_error_at_the_deadline() {

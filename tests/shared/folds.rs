@@ -1,6 +1,12 @@
 //! What lies in the store when nobody calls any more.
 
-use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lamport_clock::{Config, SharedClock};
+
+use super::faulty::{Fault, Faulty};
+use super::{clock_on, recorded, write};
 
 /// Two clocks of which the first one's newest update is a take that is not folded yet.
 async fn late_record(store: &Arc<Faulty>) -> (SharedClock, u64) {

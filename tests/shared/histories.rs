@@ -1,6 +1,13 @@
 //! Histories: what they hold, and where they end.
 
-use super::*;
+use std::time::Duration;
+
+use lamport_clock::ErrorKind;
+use lamport_clock::protocol::{Operation, Transaction};
+use lamport_clock::store::Store;
+
+use super::faulty::{Fault, Faulty};
+use super::{clock_on, write};
 
 #[tokio::test(start_paused = true)]
 async fn a_history_that_the_deadline_cuts_is_marked_and_goes_on_from_there() {

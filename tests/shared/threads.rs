@@ -1,6 +1,9 @@
 //! The clock for threads.
 
-use super::*;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use lamport_clock::{ErrorKind, WatchEvent, blocking};
 
 #[test]
 fn the_blocking_clock_works_inside_another_runtime() {

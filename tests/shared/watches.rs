@@ -1,6 +1,14 @@
 //! Watches: what they tell, what they missed, and how they end.
 
-use super::*;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use lamport_clock::protocol::{Operation, Transaction};
+use lamport_clock::store::Store;
+use lamport_clock::{Config, ErrorKind, SharedClock, Time, WatchEvent};
+
+use super::faulty::Faulty;
+use super::{clock_on, updated, write};
 
 #[tokio::test]
 async fn closing_ends_a_watch_that_waits() {
