@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use etcd_client::{Channel, Client, ConnectOptions, KvClient, TlsOptions};
+use etcd_client::{Channel, Client, KvClient};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::{Instant, timeout};
 use tonic::transport::Endpoint;
 
+use super::connection::Options;
 use super::failure::{Cause, says_that_there_are_no_users};
 use super::tls;
 use crate::config::Address;
-use crate::config::{Config, Credentials, Secret};
 use crate::error::Result;
 
 /// One member.
@@ -295,59 +295,14 @@ fn spread(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + f64::from(drawn) / f64::from(u32::MAX))
 }
 
-/// How every client of ours connects. Without `Debug`: the etcd client's own shows the password.
-#[derive(Clone)]
-pub(super) struct Options {
-    tls: Option<TlsOptions>,
-    /// As ourselves.
-    own: ConnectOptions,
-    /// How to connect without a user, where the server has no users.
-    anonymous: ConnectOptions,
-    password: Option<Secret>,
-}
-
-impl Options {
-    pub(super) fn new(config: &Config) -> Result<Options> {
-        let anonymous = ConnectOptions::new()
-            // A member cut off from the others answers "no leader" instead of staying silent.
-            .with_require_leader(true)
-            .with_auto_token_refresh(true);
-        let own = match &config.credentials {
-            Some(Credentials { user, password }) => {
-                anonymous.clone().with_user(&**user, password.expose())
-            }
-            None => anonymous.clone(),
-        };
-        Ok(Options {
-            tls: config.tls.as_ref().map(tls::options).transpose()?,
-            own,
-            anonymous,
-            password: config.credentials.as_ref().map(|it| it.password.clone()),
-        })
-    }
-
-    fn endpoint(&self, address: &Address) -> Result<Endpoint, tonic::transport::Error> {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?
-            // A bound below ours: an attempt to connect that goes on unseen blocks the next one.
-            .connect_timeout(Duration::from_secs(1))
-            // Not below 5 s: etcd would take it for abuse and close healthy connections.
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(5))
-            .keep_alive_while_idle(true);
-        match &self.tls {
-            Some(tls) => endpoint.tls_config(tls.clone()),
-            None => Ok(endpoint),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use etcd_client::ConnectOptions;
     use tokio::net::TcpListener;
 
     use super::super::failure::of_cancelled_watch;
     use super::*;
+    use crate::config::Secret;
     use crate::excerpt::is_hidden;
 
     #[tokio::test]

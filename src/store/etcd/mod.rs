@@ -13,6 +13,7 @@ use etcd_client::KvClient;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use self::connection::Options;
 use self::failure::Cause;
 use self::follow::EtcdChanges;
 use self::member::Member;
@@ -24,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::protocol::{At, KeyRange, Reply, Transaction};
 
+mod connection;
 mod failure;
 mod follow;
 mod member;
@@ -53,7 +55,7 @@ impl EtcdStore {
             ));
         }
         config.refuse_exposed_password(endpoints)?;
-        let options = member::Options::new(config)?;
+        let options = Options::new(config)?;
         let members = endpoints
             .iter()
             .map(|address| Member::new(address, &options));
