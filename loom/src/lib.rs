@@ -15,7 +15,10 @@ mod excerpt;
 mod sync {
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
     pub(crate) use loom::sync::{Mutex, MutexGuard};
-    pub(crate) use std::sync::PoisonError;
+
+    pub(crate) fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+        value.lock().unwrap()
+    }
 }
 
 mod clock {

@@ -4,7 +4,7 @@ use super::line::{Line, Message, Trail};
 use super::stamp::{Instance, ProcessId, Stamp};
 use super::time::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// A Lamport clock in memory: no I/O, shared by all threads of the process. Events that are no message
 /// and not written down need no lock.
@@ -116,7 +116,7 @@ impl LocalClock {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     pub fn log(&self) -> Result<Line> {
-        let mut trail = self.trail();
+        let mut trail = lock(&self.trail.0);
         let stamp = self.tick()?;
         Ok(trail.written(stamp))
     }
@@ -145,7 +145,7 @@ impl LocalClock {
             Message::Stamp(sent) => Some(sent.clone()),
             Message::Time(_) => None,
         };
-        let mut trail = self.trail();
+        let mut trail = lock(&self.trail.0);
         let time = self.move_past(message.time())?;
         trail.arrived(sent, time);
         Ok(time)
@@ -181,7 +181,7 @@ impl LocalClock {
     pub fn go_on_from(&self, stood: Stamp) {
         self.raise(stood.time);
         if stood.time > Time::ZERO {
-            self.trail().follows(stood);
+            lock(&self.trail.0).follows(stood);
         }
     }
 
@@ -207,10 +207,6 @@ impl LocalClock {
     /// The instance of the process that this clock belongs to.
     pub fn instance(&self) -> Instance {
         self.instance
-    }
-
-    fn trail(&self) -> MutexGuard<'_, Trail> {
-        self.trail.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_own(&self, stamp: &Stamp) -> bool {

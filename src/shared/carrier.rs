@@ -4,7 +4,7 @@
 //! connections on it. So nothing of one runtime is ever waited for by calls of another. Calls without
 //! a runtime are carried on the library's own.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use super::runtime;
 use crate::error::Result;
 use crate::fork;
 use crate::store::Store;
+use crate::sync::{Mutex, lock};
 
 pub(super) struct Carrier {
     pub(super) runtime: Handle,
@@ -76,7 +77,7 @@ impl Carriers {
     }
 
     fn on(&self, runtime: Handle) -> Arc<Carrier> {
-        let mut made = self.made();
+        let mut made = lock(&self.made);
         let is_here = |carrier: &Arc<Carrier>| carrier.runtime.id() == runtime.id();
         if let Some(found) = made.iter().rposition(is_here) {
             let carrier = made[found].clone();
@@ -102,15 +103,11 @@ impl Carriers {
 
     /// Where calls go at present, for people.
     pub(super) fn location(&self) -> String {
-        let used_last = self.made().last().map(|carrier| carrier.store.clone());
+        let used_last = lock(&self.made).last().map(|carrier| carrier.store.clone());
         used_last.unwrap_or_else(|| self.store.clone()).location()
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Carrier>> {
-        self.made().clone()
-    }
-
-    fn made(&self) -> MutexGuard<'_, Vec<Arc<Carrier>>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.made).clone()
     }
 }

@@ -1,7 +1,7 @@
 //! The shared clock: drives the protocol over a store.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::header::Header;
 use crate::protocol::Protocol;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 mod background;
 pub(crate) mod backoff;
@@ -147,7 +148,7 @@ impl std::fmt::Debug for SharedClock {
 
 impl Inner {
     fn protocol(&self) -> MutexGuard<'_, Protocol> {
-        self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.protocol)
     }
 
     /// Has the protocol judge an answer. A loss that is found by it is told of.
@@ -165,9 +166,7 @@ impl Inner {
     }
 
     fn last_failure(&self) -> MutexGuard<'_, Option<Error>> {
-        self.last_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.last_failure)
     }
 }
 

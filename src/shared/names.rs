@@ -1,10 +1,10 @@
 //! The names of this program's own clocks.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
 use crate::clock::ProcessId;
 use crate::fork::PerGeneration;
+use crate::sync::{Mutex, lock};
 
 /// The same name in a form that is copied without counting references: one counter, shared by every
 /// stamp of a process, would cost its threads more than the tick itself.
@@ -14,7 +14,7 @@ use crate::fork::PerGeneration;
 /// any other counts its references.
 pub(super) fn kept(name: &ProcessId) -> ProcessId {
     static KEPT: PerGeneration<Mutex<BTreeSet<&'static str>>> = PerGeneration::of_process();
-    let mut kept = KEPT.get().lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = lock(KEPT.get());
     name.clone().kept_by(|text| match kept.get(text) {
         Some(name) => Some(*name),
         None if kept.len() >= MOST => None,

@@ -1,7 +1,7 @@
 //! How a shared clock is made, and handles on it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -15,6 +15,7 @@ use crate::config::{Config, StoreUri, check_timeout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Keys, Protocol};
 use crate::store::{MemoryStore, Store};
+use crate::sync::Mutex;
 
 impl SharedClock {
     /// A clock on the store that `config` names, once that store has answered.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::mem;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sync::{Mutex, lock};
 
 /// Callers who wait, one of whom is told to see to it that all are carried.
 pub(super) struct Queue<C>(Mutex<Callers<C>>);
@@ -40,7 +40,7 @@ impl<C: Waits> Queue<C> {
     ///
     /// [`ErrorKind::Closed`], or [`ErrorKind::Overloaded`] if [`MAX_WAITING`] wait already.
     pub(super) fn push(&self, caller: C) -> Result<bool> {
-        let mut callers = self.callers();
+        let mut callers = lock(&self.0);
         if callers.closed {
             return Err(closed());
         }
@@ -65,7 +65,7 @@ impl<C: Waits> Queue<C> {
     /// there, and the right to carry was given back, under the same lock under which the next caller
     /// looks whether it must take it.
     pub(super) fn take_off(&self, mut take: impl FnMut(C) -> Option<C>) -> bool {
-        let mut callers = self.callers();
+        let mut callers = lock(&self.0);
         let mut took = false;
         while let Some(caller) = callers.waiting.pop_front() {
             if caller.has_given_up() {
@@ -83,31 +83,27 @@ impl<C: Waits> Queue<C> {
 
     /// Whether nobody waits, and nobody is carried.
     pub(super) fn is_idle(&self) -> bool {
-        let callers = self.callers();
+        let callers = lock(&self.0);
         !callers.driving && callers.waiting.is_empty()
     }
 
     /// How many wait.
     pub(super) fn len(&self) -> usize {
-        self.callers().waiting.len()
+        lock(&self.0).waiting.len()
     }
 
     /// The right to carry is given back in the middle of it: all who wait.
     pub(super) fn abandon(&self) -> Vec<C> {
-        let mut callers = self.callers();
+        let mut callers = lock(&self.0);
         callers.driving = false;
         mem::take(&mut callers.waiting).into()
     }
 
     /// From now on no caller is taken. Gives those who wait.
     pub(super) fn close(&self) -> Vec<C> {
-        let mut callers = self.callers();
+        let mut callers = lock(&self.0);
         callers.closed = true;
         mem::take(&mut callers.waiting).into()
-    }
-
-    fn callers(&self) -> MutexGuard<'_, Callers<C>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
