@@ -5,12 +5,13 @@
 //! under one lock.
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::task::{self, AbortHandle};
 use tokio::time::{Instant, sleep};
 
 use super::backoff::{Backoff, Jitter};
@@ -19,6 +20,7 @@ use super::{Inner, SharedClock, Update};
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
+use crate::sync::{Mutex, lock};
 
 /// What the updates in the background have come to, and what the clock has counted beside them:
 /// [`SharedClock::stats`].
@@ -71,7 +73,7 @@ impl SyncStats {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     pub fn failures_of(&self, kind: ErrorKind) -> u64 {
-        self.by_kind[place(kind)]
+        self.by_kind[kind as usize]
     }
 
     /// The lengths by which updates are counted: from a store beside the process to the default deadline.
@@ -114,29 +116,20 @@ pub(super) struct Background(Mutex<Progress>);
 struct Progress {
     /// The run that counts. Who ends it takes it from here: what an earlier one still brings is nothing.
     run: Option<Run>,
-    interval: Option<Duration>,
-    updates: u64,
-    round_trips: u64,
-    distance: Option<u64>,
-    update_time: Duration,
-    within: [u64; SyncStats::BOUNDS.len()],
-    by_kind: [u64; ErrorKind::all().len()],
-    last: Option<(Time, Instant)>,
-    last_error: Option<Error>,
+    /// What all runs have come to, without what depends on when it is asked.
+    stats: SyncStats,
+    /// When the newest update succeeded.
+    updated_at: Option<Instant>,
     outage: Option<Outage>,
-    /// The number of the newest run.
-    number: u64,
 }
 
 struct Run {
-    number: u64,
     since: Instant,
     task: AbortHandle,
 }
 
 /// Failures in a row.
 struct Outage {
-    failures: u64,
     since: Instant,
     /// A store that is away is often two things in turn, silent and unreachable: each is told once.
     told: Vec<ErrorKind>,
@@ -162,19 +155,17 @@ pub(super) fn start(inner: &Arc<Inner>, interval: Duration) -> Result<()> {
         ));
     }
     let carrier = inner.carriers.own()?;
-    let mut state = inner.background.state();
+    let mut state = lock(&inner.background.0);
     // Under the lock: whoever closes meanwhile ends this run after it.
     inner.refuse_if_closed()?;
-    if state.run().is_some() && state.interval == Some(interval) {
+    if state.run().is_some() && state.stats.interval == Some(interval) {
         return Ok(());
     }
     state.end();
-    state.interval = Some(interval);
-    let number = state.next_number();
+    state.stats.interval = Some(interval);
     let jitter = Jitter::of(inner.local.instance());
-    let work = keep_updating(Arc::downgrade(inner), number, interval, jitter);
+    let work = keep_updating(Arc::downgrade(inner), interval, jitter);
     state.run = Some(Run {
-        number,
         since: Instant::now(),
         task: carrier.runtime.spawn(work).abort_handle(),
     });
@@ -183,16 +174,19 @@ pub(super) fn start(inner: &Arc<Inner>, interval: Duration) -> Result<()> {
 
 impl Background {
     pub(super) fn stop(&self) {
-        self.state().end();
+        lock(&self.0).end();
     }
 
     /// What it counts of a clock's stats.
     pub(super) fn stats(&self) -> SyncStats {
-        self.state().stats()
-    }
-
-    fn state(&self) -> MutexGuard<'_, Progress> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = lock(&self.0);
+        let run = state.run();
+        SyncStats {
+            running: run.is_some(),
+            running_for: run.map(|run| run.since.elapsed()),
+            since_update: state.updated_at.map(|at| at.elapsed()),
+            ..state.stats.clone()
+        }
     }
 }
 
@@ -202,9 +196,9 @@ impl Drop for Background {
     }
 }
 
-async fn keep_updating(clock: Weak<Inner>, number: u64, interval: Duration, mut jitter: Jitter) {
+async fn keep_updating(clock: Weak<Inner>, interval: Duration, mut jitter: Jitter) {
     let mut rest = Backoff::new(FIRST_REST, LONGEST_REST);
-    while let Some(well) = update(&clock, number).await {
+    while let Some(well) = update(&clock).await {
         let pause = if well {
             rest.reset();
             interval
@@ -217,7 +211,7 @@ async fn keep_updating(clock: Weak<Inner>, number: u64, interval: Duration, mut 
 }
 
 /// One update, and whether it went well; `None` if this run is over.
-async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
+async fn update(clock: &Weak<Inner>) -> Option<bool> {
     let inner = clock.upgrade()?;
     let clock = SharedClock {
         timeout: inner.timeout,
@@ -229,34 +223,20 @@ async fn update(clock: &Weak<Inner>, number: u64) -> Option<bool> {
     let mut update = pin!(clock.update());
     // Begun under the lock under which a run is ended, so that none begins afterwards.
     let begun = poll_fn(|context| {
-        let state = background.state();
-        let begun = state.counts(number).then(|| update.as_mut().poll(context));
+        let state = lock(&background.0);
+        let begun = state.is_run_here().then(|| update.as_mut().poll(context));
         Poll::Ready(begun)
     });
     let result = match begun.await? {
         Poll::Ready(result) => result,
         Poll::Pending => update.await,
     };
-    let result = result.map(|update| Done {
-        local,
-        took: began.elapsed(),
-        update,
-    });
-    let noted = background.state().note(number, &result);
-    let (well, event) = noted?;
+    let event = lock(&background.0).note(&result, local, began)?;
     // Not under the lock: who hears of it may ask for the counts.
     if let Some(event) = event {
         event.tell(clock.process());
     }
-    Some(well)
-}
-
-/// An update that succeeded.
-struct Done {
-    /// Where the local clock stood before it.
-    local: Time,
-    took: Duration,
-    update: Update,
+    Some(result.is_ok())
 }
 
 impl Progress {
@@ -265,104 +245,76 @@ impl Progress {
         self.run.as_ref().filter(|run| !run.task.is_finished())
     }
 
-    fn counts(&self, number: u64) -> bool {
-        self.run.as_ref().is_some_and(|run| run.number == number)
+    /// Whether the run that counts is the task that asks.
+    fn is_run_here(&self) -> bool {
+        let run = self.run.as_ref();
+        run.is_some_and(|run| run.task.id() == task::id())
     }
 
     /// Ends the run that counts. An update of its that is under way is given up.
     fn end(&mut self) {
         self.outage = None;
+        self.stats.failing = 0;
         if let Some(run) = self.run.take() {
             run.task.abort();
         }
     }
 
-    fn next_number(&mut self) -> u64 {
-        self.number += 1;
-        self.number
-    }
-
-    /// Whether it went well, and what is worth a line in a log; `None` if this run is over.
+    /// What is worth a line in a log of an update that began with the local clock at `local`; `None` if
+    /// this run is over.
     fn note<'a>(
         &mut self,
-        number: u64,
-        result: &'a Result<Done>,
-    ) -> Option<(bool, Option<Event<'a>>)> {
-        if !self.counts(number) {
+        result: &'a Result<Update>,
+        local: Time,
+        began: Instant,
+    ) -> Option<Option<Event<'a>>> {
+        if !self.is_run_here() {
             return None;
         }
         match result {
-            Ok(done) => Some((true, self.succeed(done))),
+            Ok(update) => Some(self.succeed(update, local, began)),
             Err(error) if error.kind() == ErrorKind::Closed => {
                 self.run = None;
                 None
             }
-            Err(error) => Some((false, self.fail(error))),
+            Err(error) => Some(self.fail(error)),
         }
     }
 
-    fn succeed(&mut self, done: &Done) -> Option<Event<'static>> {
+    fn succeed(&mut self, update: &Update, local: Time, began: Instant) -> Option<Event<'static>> {
         let now = Instant::now();
-        self.updates += 1;
-        self.round_trips += u64::from(done.update.round_trips);
-        let shared = done.update.previous.as_ref();
-        let shared = shared.map_or(0, |previous| previous.value.get());
-        self.distance = Some(shared.saturating_sub(done.local.get()));
-        self.update_time += done.took;
-        for (within, bound) in self.within.iter_mut().zip(SyncStats::BOUNDS) {
-            *within += u64::from(done.took <= bound);
+        let took = now - began;
+        let shared = update.previous.as_ref().map(|previous| previous.value);
+        let stats = &mut self.stats;
+        stats.updates += 1;
+        stats.round_trips += u64::from(update.round_trips);
+        stats.distance = Some(shared.unwrap_or_default().ahead_of(local));
+        stats.update_time += took;
+        for (within, bound) in stats.within.iter_mut().zip(SyncStats::BOUNDS) {
+            *within += u64::from(took <= bound);
         }
-        self.last = Some((done.update.value, now));
-        let outage = self.outage.take()?;
-        Some(Event::BackgroundRecovered {
-            failures: outage.failures,
-            lasted: now - outage.since,
-        })
+        stats.last_value = Some(update.value);
+        self.updated_at = Some(now);
+        let failures = mem::take(&mut stats.failing);
+        let lasted = now - self.outage.take()?.since;
+        Some(Event::BackgroundRecovered { failures, lasted })
     }
 
     fn fail<'a>(&mut self, error: &'a Error) -> Option<Event<'a>> {
         let kind = error.kind();
-        self.by_kind[place(kind)] += 1;
-        self.last_error = Some(error.clone());
+        let stats = &mut self.stats;
+        stats.failures += 1;
+        stats.failing += 1;
+        stats.by_kind[kind as usize] += 1;
+        stats.last_error = Some(error.clone());
         let outage = self.outage.get_or_insert_with(|| Outage {
-            failures: 0,
             since: Instant::now(),
             told: Vec::new(),
         });
-        outage.failures += 1;
         if outage.told.contains(&kind) {
             return None;
         }
         outage.told.push(kind);
         Some(Event::BackgroundFails(error))
     }
-
-    fn stats(&self) -> SyncStats {
-        let run = self.run();
-        SyncStats {
-            running: run.is_some(),
-            interval: self.interval,
-            running_for: run.map(|run| run.since.elapsed()),
-            updates: self.updates,
-            failures: self.by_kind.iter().sum(),
-            failing: self.outage.as_ref().map_or(0, |outage| outage.failures),
-            last_value: self.last.map(|(value, _)| value),
-            since_update: self.last.map(|(_, at)| at.elapsed()),
-            last_error: self.last_error.clone(),
-            round_trips: self.round_trips,
-            distance: self.distance,
-            update_time: self.update_time,
-            within: self.within,
-            by_kind: self.by_kind,
-            ..SyncStats::default()
-        }
-    }
-}
-
-/// Where a kind is counted.
-fn place(kind: ErrorKind) -> usize {
-    ErrorKind::all()
-        .iter()
-        .position(|other| *other == kind)
-        .expect("the list names every kind")
 }
