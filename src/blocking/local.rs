@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use once_cell::sync::OnceCell;
-
+use super::child::PerProcess;
 use crate::clock;
 use crate::clock::{Instance, Line, Message, ProcessId, Stamp, Time};
 use crate::config::Config;
@@ -27,11 +26,8 @@ use crate::shared::random_instance;
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 pub struct LocalClock {
-    own: OfGeneration<clock::LocalClock>,
-    process: ProcessId,
-    children: PerGeneration<OnceCell<clock::LocalClock>>,
-    max_jump: u64,
-    header: Header,
+    config: Config,
+    clocks: PerProcess<clock::LocalClock>,
 }
 
 impl fmt::Debug for LocalClock {
@@ -46,47 +42,21 @@ impl fmt::Debug for LocalClock {
 impl LocalClock {
     /// A clock at 0 for the process that `config` names. Of the rest it uses the jump bound and the header.
     pub fn new(config: &Config) -> Result<LocalClock> {
-        let clock = clock::LocalClock::new(config.process.clone(), random_instance()?);
         Ok(LocalClock {
             // In a child it is not dropped either: a thread of the parent may have held its lock.
-            own: OfGeneration::of_process(clock.with_max_jump(config.max_jump)),
-            process: config.process.clone(),
-            children: PerGeneration::of_process(),
-            max_jump: config.max_jump,
-            header: config.header.clone(),
+            clocks: PerProcess {
+                own: OfGeneration::of_process(made(config)?),
+                children: PerGeneration::of_process(),
+                local: |clock| clock,
+            },
+            config: config.clone(),
         })
     }
 
     /// The clock of the process that runs now.
     #[inline]
     fn clock(&self) -> Result<&clock::LocalClock> {
-        match self.own.get() {
-            Some(clock) => Ok(clock),
-            None => self.childs_clock(),
-        }
-    }
-
-    #[cold]
-    fn childs_clock(&self) -> Result<&clock::LocalClock> {
-        self.children.get().get_or_try_init(|| {
-            let child = clock::LocalClock::new(self.process.clone(), random_instance()?);
-            let child = child.with_max_jump(self.max_jump);
-            if let Some(stood) = self.stood() {
-                child.go_on_from(stood);
-            }
-            Ok(child)
-        })
-    }
-
-    /// Where the clock stood of the process that this one was forked from.
-    fn stood(&self) -> Option<Stamp> {
-        let children = self.children.inherited().filter_map(OnceCell::get);
-        let clocks = self.own.inherited().into_iter().chain(children);
-        clocks.last().map(|clock| Stamp {
-            time: clock.now(),
-            process: self.process.clone(),
-            instance: clock.instance(),
-        })
+        self.clocks.get(|| made(&self.config))
     }
 
     /// As [`crate::LocalClock::tick`].
@@ -109,17 +79,17 @@ impl LocalClock {
 
     /// How this clock writes stamps into messages, and which ones it believes.
     pub fn header(&self) -> &Header {
-        &self.header
+        self.config.header()
     }
 
     /// As [`crate::SharedClock::inject`].
     pub fn inject(&self) -> Result<String> {
-        Ok(self.header.write(&self.tick()?))
+        Ok(self.header().write(&self.tick()?))
     }
 
     /// As [`crate::SharedClock::extract`].
     pub fn extract(&self, header: &str) -> Result<Stamp> {
-        self.header.receive(header, |stamp| self.receive(stamp))
+        self.header().receive(header, |stamp| self.receive(stamp))
     }
 
     /// As [`crate::LocalClock::advance`].
@@ -140,13 +110,16 @@ impl LocalClock {
         match self.clock() {
             Ok(clock) => clock.now(),
             // Where the child's clock will begin.
-            Err(_) => self.stood().map(|stood| stood.time).unwrap_or_default(),
+            Err(_) => {
+                let stood = self.clocks.stood();
+                stood.map_or(Time::ZERO, |stood| stood.time)
+            }
         }
     }
 
     /// As [`crate::LocalClock::process`].
     pub fn process(&self) -> &ProcessId {
-        &self.process
+        &self.config.process
     }
 
     /// The instance of the process that this clock belongs to: in a forked child drawn at the first
@@ -154,4 +127,9 @@ impl LocalClock {
     pub fn instance(&self) -> Result<Instance> {
         self.clock().map(clock::LocalClock::instance)
     }
+}
+
+fn made(config: &Config) -> Result<clock::LocalClock> {
+    let clock = clock::LocalClock::new(config.process.clone(), random_instance()?);
+    Ok(clock.with_max_jump(config.max_jump))
 }

@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use once_cell::sync::OnceCell;
-
 use crate::clock::{Instance, Line, Message, ProcessId, Stamp, Time};
 use crate::config::{Config, check_timeout};
 use crate::error::Result;
@@ -20,8 +18,11 @@ use crate::header::Header;
 use crate::shared::{self, History, Observed, RepairPlan, Reservation, Server, SyncStats, Update};
 
 mod call;
+mod child;
 mod local;
 mod watch;
+
+use self::child::PerProcess;
 
 pub use self::call::Call;
 pub use self::local::LocalClock;
@@ -49,7 +50,6 @@ pub use crate::shared::runtime::start_threads_inside;
 /// keeps its stores in memory, and calls under way end with [`ErrorKind::Closed`](crate::ErrorKind).
 #[derive(Clone)]
 pub struct SharedClock {
-    own: OfGeneration<shared::SharedClock>,
     origin: Arc<Origin>,
     /// The deadline of calls by this handle, if it has one of its own.
     timeout: Option<Duration>,
@@ -59,16 +59,14 @@ pub struct SharedClock {
 struct Origin {
     config: Config,
     closed: AtomicBool,
-    children: PerGeneration<OnceCell<shared::SharedClock>>,
+    clocks: PerProcess<shared::SharedClock>,
 }
 
 impl SharedClock {
     /// As [`crate::SharedClock::connect`].
     pub fn connect(config: Config) -> Result<SharedClock> {
         let clock = SharedClock::open(&config)?;
-        clock
-            .begin(|clock| async move { clock.first_look().await })?
-            .wait()?;
+        clock.call(async |clock| clock.first_look().await)?;
         Ok(clock)
     }
 
@@ -76,12 +74,15 @@ impl SharedClock {
     pub fn open(config: &Config) -> Result<SharedClock> {
         let clock = shared::SharedClock::open(config)?;
         Ok(SharedClock {
-            own: OfGeneration::new(clock.on_the_librarys()),
             timeout: None,
             origin: Arc::new(Origin {
                 config: config.clone(),
                 closed: AtomicBool::new(false),
-                children: PerGeneration::new(),
+                clocks: PerProcess {
+                    own: OfGeneration::new(clock.on_the_librarys()),
+                    children: PerGeneration::new(),
+                    local: shared::SharedClock::local_clock,
+                },
             }),
         })
     }
@@ -94,10 +95,21 @@ impl SharedClock {
     /// The clock of the process that runs now.
     #[inline]
     fn clock(&self) -> Result<&shared::SharedClock> {
-        match self.own.get() {
-            Some(clock) => Ok(clock),
-            None => self.childs_clock(),
+        let origin = &*self.origin;
+        let mut made = false;
+        let clock = origin.clocks.get(|| {
+            made = true;
+            let child = match origin.clocks.lost() {
+                Some(clock) => clock.again(&origin.config),
+                None => shared::SharedClock::open(&origin.config),
+            };
+            Ok(child?.on_the_librarys())
+        })?;
+        // Once the child's clock can be found: whoever closes either finds it, or is seen here.
+        if made && origin.closed.load(Ordering::SeqCst) {
+            clock.end();
         }
+        Ok(clock)
     }
 
     fn for_a_call(&self) -> Result<shared::SharedClock> {
@@ -109,61 +121,12 @@ impl SharedClock {
         }
     }
 
-    #[cold]
-    fn childs_clock(&self) -> Result<&shared::SharedClock> {
-        let mut made = false;
-        let child = self.origin.children.get().get_or_try_init(|| {
-            let config = &self.origin.config;
-            let child = match self.lost() {
-                Some(clock) => clock.again(config),
-                None => shared::SharedClock::open(config),
-            };
-            let child = child?.on_the_librarys();
-            if let Some(stood) = self.stood() {
-                child.go_on_from(stood);
-            }
-            made = true;
-            Ok(child)
-        })?;
-        // Once the child's clock can be found: whoever closes either finds it, or is seen here.
-        if made && self.origin.closed.load(Ordering::SeqCst) {
-            child.end();
-        }
-        Ok(child)
-    }
-
     /// Whether this is a forked child that has not used the clock: no call but those that end
     /// something was made.
     #[doc(hidden)]
     #[inline]
     pub fn is_untouched(&self) -> bool {
-        self.made().is_none()
-    }
-
-    /// The clock of this process, if there is one already.
-    fn made(&self) -> Option<&shared::SharedClock> {
-        let child = || self.origin.children.made().and_then(OnceCell::get);
-        self.own.get().or_else(child)
-    }
-
-    /// The newest clock of this process, whose runtime was lost.
-    fn lost(&self) -> Option<&shared::SharedClock> {
-        let children = self.origin.children.of_this_process();
-        let child = children.filter_map(OnceCell::get).last();
-        child.or_else(|| self.own.of_this_process())
-    }
-
-    /// Where the clocks of the processes stood that this one was forked from.
-    fn stood(&self) -> Option<Stamp> {
-        let children = self.origin.children.inherited().filter_map(OnceCell::get);
-        let clocks = self.own.inherited().into_iter().chain(children);
-        let stood = clocks.map(|clock| Stamp {
-            time: clock.now(),
-            process: clock.process().clone(),
-            instance: clock.instance(),
-        });
-        // Of two at one time the later process's, which has begun where the other stood.
-        stood.max_by_key(|stood| stood.time)
+        self.origin.clocks.made().is_none()
     }
 
     /// As [`crate::SharedClock::tick`].
@@ -217,7 +180,10 @@ impl SharedClock {
         match self.clock() {
             Ok(clock) => clock.now(),
             // Where the child's clock will begin.
-            Err(_) => self.stood().map(|stood| stood.time).unwrap_or_default(),
+            Err(_) => {
+                let stood = self.origin.clocks.stood();
+                stood.map_or(Time::ZERO, |stood| stood.time)
+            }
         }
     }
 
@@ -230,7 +196,7 @@ impl SharedClock {
     }
 
     /// Begins a call of the clock without waiting for it, for callers that have something to look at
-    /// meanwhile: `clock.begin(|clock| async move { clock.update().await })`. Every verb below is one.
+    /// meanwhile: `clock.begin(async |clock| clock.update().await)`. Every verb below is one.
     #[doc(hidden)]
     pub fn begin<T, W>(&self, call: impl FnOnce(shared::SharedClock) -> W) -> Result<Call<T>>
     where
@@ -240,22 +206,27 @@ impl SharedClock {
         Ok(Call::begin(call(self.for_a_call()?)))
     }
 
+    fn call<T, W>(&self, call: impl FnOnce(shared::SharedClock) -> W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.begin(call)?.wait()
+    }
+
     /// As [`crate::SharedClock::update`].
     pub fn update(&self) -> Result<Update> {
-        self.begin(|clock| async move { clock.update().await })?
-            .wait()
+        self.call(async |clock| clock.update().await)
     }
 
     /// As [`crate::SharedClock::reserve`].
     pub fn reserve(&self, count: u64) -> Result<Reservation> {
-        self.begin(move |clock| async move { clock.reserve(count).await })?
-            .wait()
+        self.call(async move |clock| clock.reserve(count).await)
     }
 
     /// As [`crate::SharedClock::read`].
     pub fn read(&self) -> Result<Option<Observed>> {
-        self.begin(|clock| async move { clock.read().await })?
-            .wait()
+        self.call(async |clock| clock.read().await)
     }
 
     /// As [`crate::SharedClock::watch`].
@@ -269,44 +240,37 @@ impl SharedClock {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     pub fn watch(&self) -> Result<Watch> {
-        self.begin(|clock| async move { clock.watch().await.map(Watch::from) })?
-            .wait()
+        self.call(async |clock| clock.watch().await.map(Watch::from))
     }
 
     /// As [`crate::SharedClock::watch_from`].
     pub fn watch_from(&self, from: u64) -> Result<Watch> {
-        self.begin(move |clock| async move { clock.watch_from(from).await.map(Watch::from) })?
-            .wait()
+        self.call(async move |clock| clock.watch_from(from).await.map(Watch::from))
     }
 
     /// As [`crate::SharedClock::history`].
     pub fn history(&self, limit: usize) -> Result<History> {
-        self.begin(move |clock| async move { clock.history(limit).await })?
-            .wait()
+        self.call(async move |clock| clock.history(limit).await)
     }
 
     /// As [`crate::SharedClock::history_from`].
     pub fn history_from(&self, revision: u64, limit: usize) -> Result<History> {
-        self.begin(move |clock| async move { clock.history_from(revision, limit).await })?
-            .wait()
+        self.call(async move |clock| clock.history_from(revision, limit).await)
     }
 
     /// As [`crate::SharedClock::server`].
     pub fn server(&self) -> Result<Option<Server>> {
-        self.begin(|clock| async move { clock.server().await })?
-            .wait()
+        self.call(async |clock| clock.server().await)
     }
 
     /// As [`crate::SharedClock::plan_repair`].
     pub fn plan_repair(&self, at_least: Time) -> Result<RepairPlan> {
-        self.begin(move |clock| async move { clock.plan_repair(at_least).await })?
-            .wait()
+        self.call(async move |clock| clock.plan_repair(at_least).await)
     }
 
     /// As [`crate::SharedClock::repair`].
     pub fn repair(&self, plan: RepairPlan) -> Result<Observed> {
-        self.begin(move |clock| async move { clock.repair(&plan).await })?
-            .wait()
+        self.call(async move |clock| clock.repair(&plan).await)
     }
 
     /// As [`crate::SharedClock::close`].
@@ -334,7 +298,7 @@ impl SharedClock {
     pub fn begin_close(&self) -> Call<()> {
         fork::look();
         self.origin.closed.store(true, Ordering::SeqCst);
-        let clock = self.made().cloned();
+        let clock = self.origin.clocks.made().cloned();
         Call::begin(async move {
             if let Some(clock) = clock {
                 clock.close().await;
@@ -353,7 +317,7 @@ impl SharedClock {
     /// As [`crate::SharedClock::stop`].
     pub fn stop(&self) {
         fork::look();
-        if let Some(clock) = self.made() {
+        if let Some(clock) = self.origin.clocks.made() {
             clock.stop();
         }
     }
@@ -372,11 +336,7 @@ impl SharedClock {
 
     /// As [`crate::SharedClock::process`].
     pub fn process(&self) -> &ProcessId {
-        // The same after each fork, and never behind a lock.
-        match self.own.inherited() {
-            Some(clock) => clock.process(),
-            None => &self.origin.config.process,
-        }
+        &self.origin.config.process
     }
 
     /// As [`crate::SharedClock::instance`].

@@ -183,9 +183,8 @@ impl SharedClock {
         self.inner.carriers.location()
     }
 
-    /// Begins where another clock stood, of which it goes on.
     #[cfg(feature = "blocking")]
-    pub(crate) fn go_on_from(&self, stood: Stamp) {
-        self.inner.local.go_on_from(stood);
+    pub(crate) fn local_clock(&self) -> &crate::clock::LocalClock {
+        &self.inner.local
     }
 }
