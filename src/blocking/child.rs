@@ -55,10 +55,6 @@ impl<C> PerProcess<C> {
         let clocks = self.own.inherited().into_iter().chain(children);
         // Of two at one time the later process's, which has begun where the other stood.
         let stood = clocks.map(self.local).max_by_key(|clock| clock.now())?;
-        Some(Stamp {
-            time: stood.now(),
-            process: stood.process().clone(),
-            instance: stood.instance(),
-        })
+        Some(stood.stamp(stood.now()))
     }
 }

@@ -163,7 +163,7 @@ impl fmt::Display for Line {
 }
 
 /// What the next line is going to name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Trail {
     previous: Option<Stamp>,
     arrivals: VecDeque<Arrival>,
@@ -171,14 +171,6 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    pub(super) fn new() -> Trail {
-        Trail {
-            previous: None,
-            arrivals: VecDeque::new(),
-            dropped: 0,
-        }
-    }
-
     /// A message arrived; `None`: from nobody knows whom.
     pub(super) fn arrived(&mut self, sent: Option<Stamp>, at: Time) {
         let Some(sent) = sent else {

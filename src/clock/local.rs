@@ -54,7 +54,7 @@ impl LocalClock {
             max_jump: LocalClock::MAX_JUMP,
             shared: None,
             refused: AtomicU64::new(0),
-            trail: Apart(Mutex::new(Trail::new())),
+            trail: Apart(Mutex::new(Trail::default())),
         }
     }
 
@@ -229,7 +229,7 @@ impl LocalClock {
     }
 
     #[inline]
-    fn stamp(&self, time: Time) -> Stamp {
+    pub(crate) fn stamp(&self, time: Time) -> Stamp {
         Stamp {
             time,
             process: self.process.clone(),

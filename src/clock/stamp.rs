@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use smol_str::SmolStr;
 
-use super::time::Time;
+use super::time::{Time, is_not};
 use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets};
+use crate::excerpt::{is_hidden, is_quoted, quote_without_secrets};
 
 /// A point in the total order of events: time, then process, then instance.
 ///
@@ -84,14 +84,10 @@ impl FromStr for Stamp {
 
     fn from_str(text: &str) -> Result<Stamp> {
         let refused = |why: &str| {
-            Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "{} is not a stamp: {why}; it takes the form 42@mx-nodel",
-                    quote(text)
-                ),
-            )
+            let why = format!("{why}; it takes the form 42@mx-nodel");
+            is_not(text, "a stamp", &why)
         };
+        let unreadable = |error: Error| refused(&error.to_string());
         let (stamp, _) = text.split_once(';').unwrap_or((text, ""));
         let (time, process) = match trimmed(stamp).split_once('@') {
             None => return Err(refused("it has no '@' between a time and a process")),
@@ -101,16 +97,14 @@ impl FromStr for Stamp {
         };
         let instance = match parameter(text, INSTANCE).map(str::parse) {
             None => Instance::UNKNOWN,
-            Some(parsed) => parsed.map_err(|error: Error| refused(&error.to_string()))?,
+            Some(parsed) => parsed.map_err(unreadable)?,
         };
         let process = decoded(process).ok_or_else(|| {
             refused("after '%' it takes two hexadecimal digits, and together bytes of UTF-8")
         })?;
         Ok(Stamp {
-            time: time
-                .parse()
-                .map_err(|error: Error| refused(&error.to_string()))?,
-            process: ProcessId::new(&process).map_err(|error| refused(&error.to_string()))?,
+            time: time.parse().map_err(unreadable)?,
+            process: ProcessId::new(&process).map_err(unreadable)?,
             instance,
         })
     }
@@ -260,18 +254,15 @@ impl FromStr for Instance {
 
     fn from_str(text: &str) -> Result<Instance> {
         // Exactly one text for each instance: keys in the store are compared as text.
-        if text.len() != 16 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "{} is not an instance: it takes 16 hexadecimal digits, lower case",
-                    quote(text)
-                ),
-            ));
+        let is_exact =
+            text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        match u64::from_str_radix(text, 16) {
+            Ok(bits) if is_exact => Ok(Instance(bits)),
+            _ => {
+                let why = "it takes 16 hexadecimal digits, lower case";
+                Err(is_not(text, "an instance", why))
+            }
         }
-        u64::from_str_radix(text, 16)
-            .map(Instance)
-            .map_err(|error| Error::with_source(ErrorKind::InvalidArgument, "not hex", error))
     }
 }
 

@@ -94,27 +94,16 @@ impl FromStr for Time {
     fn from_str(text: &str) -> Result<Time> {
         // `u64::from_str` takes a leading '+', which no writer of ours produces.
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "{} is not a logical time: it takes a whole number without a sign",
-                    quote(text)
-                ),
-            ));
+            let why = "it takes a whole number without a sign";
+            return Err(is_not(text, "a logical time", why));
         }
-        text.parse().map_or_else(
-            |_| {
-                Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!(
-                        "{} is not a logical time: the largest is {}",
-                        quote(text),
-                        Time::MAX
-                    ),
-                ))
-            },
-            Time::new,
-        )
+        match text.parse() {
+            Ok(value) => Time::new(value),
+            Err(_) => {
+                let why = format!("the largest is {}", Time::MAX);
+                Err(is_not(text, "a logical time", &why))
+            }
+        }
     }
 }
 
@@ -130,6 +119,14 @@ impl From<Time> for u64 {
     fn from(time: Time) -> u64 {
         time.0
     }
+}
+
+/// [`ErrorKind::InvalidArgument`] for a text that can't be read.
+pub(super) fn is_not(text: &str, what: &str, why: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("{} is not {what}: {why}", quote(text)),
+    )
 }
 
 #[cfg(test)]
