@@ -41,9 +41,7 @@ impl Keys {
 
     /// The key each put of which counts 2^`bit` times.
     pub fn weight(&self, bit: u32) -> Vec<u8> {
-        let mut key = self.taken.clone();
-        key.extend_from_slice(format!("/{bit:02}").as_bytes());
-        key
+        [&*self.taken, format!("/{bit:02}").as_bytes()].concat()
     }
 
     /// What each put of `key` counts, as a power of two, if it is the key of a weight.
@@ -140,33 +138,30 @@ impl Base {
     /// What lies under the key; [`ErrorKind::Corrupt`] if it can't be read, or if a later version of
     /// this library wrote it in another format.
     pub fn parse(bytes: &[u8], keys: &Keys) -> Result<Base> {
+        #[derive(Default, Deserialize)]
+        struct Format {
+            format: u64,
+        }
         let parsed = serde_json::from_slice::<Base>(bytes);
-        if !matches!(&parsed, Ok(base) if base.format <= Base::FORMAT) {
-            Base::refuse_later(bytes, keys)?;
+        let format = match &parsed {
+            Ok(base) => base.format,
+            Err(_) => {
+                let read: Format = serde_json::from_slice(bytes).unwrap_or_default();
+                read.format
+            }
+        };
+        if format > Base::FORMAT {
+            let what = format!(
+                "{} is in format {format}, and this version of lamport-clock reads format {} at most: \
+                 upgrade it. Nothing was written",
+                String::from_utf8_lossy(&keys.base),
+                Base::FORMAT
+            );
+            return Err(Error::new(ErrorKind::Corrupt, what));
         }
         parsed.map_err(|error| {
             Error::with_source(ErrorKind::Corrupt, foreign(&keys.base, bytes), error)
         })
-    }
-
-    /// [`ErrorKind::Corrupt`] if a later version of this library wrote it in another format.
-    fn refuse_later(bytes: &[u8], keys: &Keys) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u64,
-        }
-        match serde_json::from_slice(bytes) {
-            Ok(Format { format }) if format > Base::FORMAT => Err(Error::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "{} is in format {format}, and this version of lamport-clock reads format {} \
-                     at most: upgrade it. Nothing was written",
-                    String::from_utf8_lossy(&keys.base),
-                    Base::FORMAT
-                ),
-            )),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::keys::to_json;
 use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::excerpt;
@@ -47,24 +48,18 @@ impl Record {
         }
         let wire: Wire<'_> = serde_json::from_slice(bytes)
             .map_err(|error| Error::with_source(ErrorKind::Corrupt, no_object(), error))?;
-        let Some(value) = wire.value else {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                format!("the record has no \"value\": it reads {}", excerpt(bytes)),
-            ));
-        };
+        let value = wire.value.ok_or_else(|| {
+            let found = excerpt(bytes);
+            let what = format!("the record has no \"value\": it reads {found}");
+            Error::new(ErrorKind::Corrupt, what)
+        })?;
         // The raw text is parsed, not a number made of it: 1e3, 1.0 and 2^70 must not slip through
         // as floats, and the message can quote what stands there.
         let value: Time = value.get().parse().map_err(|error| {
-            Error::with_source(
-                ErrorKind::Corrupt,
-                format!(
-                    "the record's value is {}, not a whole number from 0 to {}",
-                    excerpt(value.get().as_bytes()),
-                    Time::MAX
-                ),
-                error,
-            )
+            let (found, last) = (excerpt(value.get().as_bytes()), Time::MAX);
+            let what =
+                format!("the record's value is {found}, not a whole number from 0 to {last}");
+            Error::with_source(ErrorKind::Corrupt, what, error)
         })?;
         Ok(Record {
             value,
@@ -77,12 +72,11 @@ impl Record {
 
     /// The record as JSON text, fields in the deployed order.
     pub fn to_json(&self) -> Vec<u8> {
-        let wire = WireOut {
-            value: self.value.get(),
+        to_json(&WireOut {
+            value: self.value,
             process_id: &self.process_id,
             real_timestamp: self.real_timestamp,
-        };
-        serde_json::to_vec(&wire).expect("a number, a text and a number always serialise")
+        })
     }
 }
 
@@ -99,7 +93,7 @@ struct Wire<'a> {
 
 #[derive(Serialize)]
 struct WireOut<'a> {
-    value: u64,
+    value: Time,
     process_id: &'a str,
     real_timestamp: Option<f64>,
 }
