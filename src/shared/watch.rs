@@ -313,9 +313,7 @@ impl Follower {
             reply => reply?,
         };
         let state = Snapshot::of(&keys, &reply).as_of(from);
-        if state.written_at() == from {
-            self.tell(from, state.update());
-        }
+        self.tell(from, state.update());
         self.state = Some(state);
         self.next_revision = from + 1;
         Ok(())
