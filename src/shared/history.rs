@@ -1,12 +1,12 @@
 //! The updates that the store still keeps.
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
+use std::collections::BTreeMap;
 
+use tokio::task::JoinSet;
+
+use super::cut_off;
 use super::session::Session;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, Observed, Reply, Snapshot};
 
 /// Updates, oldest first, and what lies before them.
@@ -46,25 +46,25 @@ pub struct History {
 /// One deadline for the whole walk, as for every call.
 pub(super) async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<History> {
     let keys = session.inner.protocol().keys().clone();
-    let range = &keys.all();
     let mut history = History::default();
-    let mut ahead = Ahead::new(|at| session.read(range, at));
+    let mut ahead = Ahead::of(session);
+    let is_late =
+        |error: &Error| matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable);
     while history.updates.len() < limit {
-        let reply = match (ahead.read(at).await, at) {
-            (Ok(reply), _) => reply,
-            (Err(error), At::Revision(at)) => match error.kind() {
-                ErrorKind::Compacted => {
+        let reply = match at {
+            At::Revision(at) => match ahead.read(at).await {
+                Err(error) if error.kind() == ErrorKind::Compacted => {
                     history.compacted_before = Some(at + 1);
                     break;
                 }
                 // What was read until then is worth having.
-                ErrorKind::Timeout | ErrorKind::Unavailable if history != History::default() => {
+                Err(error) if is_late(&error) && history != History::default() => {
                     history.unread_from = Some(at);
                     break;
                 }
-                _ => return Err(error),
+                reply => reply?,
             },
-            (Err(error), _) => return Err(error),
+            _ => session.read(&keys.all(), at).await?,
         };
         let snapshot = Snapshot::of(&keys, &reply);
         let revision = snapshot.written_at();
@@ -87,66 +87,57 @@ pub(super) async fn walk_back(session: &Session, mut at: At, limit: usize) -> Re
 
 /// Reads of the revisions right below, under way before it is known which are needed: where the store
 /// holds little else, the next update is one of the next revisions, and its read has its answer already.
-struct Ahead<F, R> {
-    begin: F,
-    /// By falling revision.
-    reads: VecDeque<(u64, Read<R>)>,
+struct Ahead<'a> {
+    session: &'a Session,
+    under_way: JoinSet<(u64, Result<Reply>)>,
+    /// The answers that came before they were asked for, by revision.
+    answers: BTreeMap<u64, Result<Reply>>,
+    /// The highest revision below all whose reads were begun.
+    next: u64,
     /// How many there may be: twice as many after each that was needed, one after those that were not.
     most: u64,
     /// The revision that was needed last; 0: none was.
     last: u64,
 }
 
-enum Read<R> {
-    UnderWay(Pin<Box<R>>),
-    Done(Result<Reply>),
-}
-
-impl<F: Fn(At) -> R, R: Future<Output = Result<Reply>>> Ahead<F, R> {
+impl Ahead<'_> {
     const MOST: u64 = 16;
 
-    fn new(begin: F) -> Self {
+    fn of(session: &Session) -> Ahead<'_> {
         Ahead {
-            begin,
-            reads: VecDeque::new(),
+            session,
+            under_way: JoinSet::new(),
+            answers: BTreeMap::new(),
+            next: u64::MAX,
             most: 1,
             last: 0,
         }
     }
 
-    async fn read(&mut self, at: At) -> Result<Reply> {
-        let At::Revision(at) = at else {
-            return (self.begin)(at).await;
-        };
-        self.reads.retain(|(revision, _)| *revision <= at);
+    async fn read(&mut self, at: u64) -> Result<Reply> {
         self.most = match self.last.checked_sub(at) {
             Some(passed) if passed <= self.most => (self.most * 2).min(Self::MOST),
             _ => 1,
         };
         self.last = at;
-        let mut next = self.reads.back().map_or(at, |(revision, _)| revision - 1);
-        while next > at.saturating_sub(self.most) {
-            let read = Box::pin((self.begin)(At::Revision(next)));
-            self.reads.push_back((next, Read::UnderWay(read)));
-            next -= 1;
+        self.answers.retain(|revision, _| *revision <= at);
+        self.next = self.next.min(at);
+        while self.next > at.saturating_sub(self.most) {
+            let (session, revision) = (self.session.clone(), self.next);
+            self.next -= 1;
+            self.under_way.spawn(async move {
+                let range = session.inner.protocol().keys().all();
+                (revision, session.read(&range, At::Revision(revision)).await)
+            });
         }
-        poll_fn(|context| {
-            for (_, read) in &mut self.reads {
-                if let Read::UnderWay(reading) = read
-                    && let Poll::Ready(reply) = reading.as_mut().poll(context)
-                {
-                    *read = Read::Done(reply);
-                }
+        loop {
+            if let Some(reply) = self.answers.remove(&at) {
+                return reply;
             }
-            match self.reads.pop_front() {
-                Some((_, Read::Done(reply))) => Poll::Ready(reply),
-                Some(under_way) => {
-                    self.reads.push_front(under_way);
-                    Poll::Pending
-                }
-                None => Poll::Pending,
-            }
-        })
-        .await
+            match self.under_way.join_next().await {
+                Some(Ok((revision, reply))) => self.answers.insert(revision, reply),
+                _ => return Err(cut_off()),
+            };
+        }
     }
 }
