@@ -40,22 +40,17 @@ pub struct Watch {
 pub struct Closer(OfGeneration<watch_channel::Sender<bool>>);
 
 impl Closer {
-    fn new() -> Closer {
-        Closer(OfGeneration::new(watch_channel::Sender::new(false)))
-    }
-
     /// Ends the watch: who waits for its next event gets
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) at once, and so does whoever asks later.
     pub fn close(&self) {
         fork::look();
-        match (self.0.get(), self.0.of_this_process()) {
-            (Some(closed), _) => drop(closed.send_replace(true)),
-            // Its reader is on a lost runtime, and looks up by itself.
-            (None, Some(closed)) => drop(closed.send_if_modified(|closed| {
+        if let Some(closed) = self.0.of_this_process() {
+            // A reader on a lost runtime looks up by itself.
+            let wakes = self.0.get().is_some();
+            closed.send_if_modified(|closed| {
                 *closed = true;
-                false
-            })),
-            (None, None) => {}
+                wakes
+            });
         }
     }
 
@@ -91,7 +86,7 @@ impl From<shared::Watch> for Watch {
         Watch {
             next_revision: watch.next_revision(),
             state: OfGeneration::new(Reading::Resting(Box::new(watch))),
-            closer: Closer::new(),
+            closer: Closer(OfGeneration::new(watch_channel::Sender::new(false))),
             over: false,
         }
     }

@@ -198,11 +198,9 @@ impl SharedClock {
 
 /// A new instance: 64 bits from the operating system, never [`Instance::UNKNOWN`].
 pub(crate) fn random_instance() -> Result<Instance> {
-    match getrandom::u64() {
-        Ok(bits) => Ok(Instance::new(bits.max(1))),
-        Err(error) => Err(Error::new(
-            ErrorKind::Internal,
-            format!("the operating system gives no random number: {error}"),
-        )),
-    }
+    let bits = getrandom::u64().map_err(|error| {
+        let what = format!("the operating system gives no random number: {error}");
+        Error::new(ErrorKind::Internal, what)
+    })?;
+    Ok(Instance::new(bits.max(1)))
 }
