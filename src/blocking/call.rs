@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,11 +126,8 @@ impl<T: Send + 'static> Call<T> {
     }
 
     fn answer(&mut self) -> Result<T> {
-        match self
-            .0
-            .get_mut()
-            .map(|state| std::mem::replace(state, CallState::Over))
-        {
+        let state = self.0.get_mut();
+        match state.map(|state| mem::replace(state, CallState::Over)) {
             Some(CallState::Answered(answer)) => answer,
             _ => Err(ended()),
         }

@@ -193,12 +193,6 @@ impl ProcessId {
             false => self,
         }
     }
-
-    /// Whether a copy counts references.
-    #[cfg(all(test, feature = "shared"))]
-    pub(crate) fn is_counted(&self) -> bool {
-        self.0.is_heap_allocated()
-    }
 }
 
 impl fmt::Display for ProcessId {

@@ -30,14 +30,7 @@ type Around = fn(&mut dyn FnMut());
 /// Has the library's thread started inside of `around`, which calls what it is given once: for a host
 /// that has to say what the thread inherits, its mask of signals. To be said before the first clock
 /// is made, and once: a thread may be started by any call, and in a forked child by its first tick.
-#[cfg_attr(
-    not(feature = "blocking"),
-    allow(
-        dead_code,
-        unreachable_pub,
-        reason = "it is for clocks that cross a fork"
-    )
-)]
+#[cfg(feature = "blocking")]
 pub fn start_threads_inside(around: fn(&mut dyn FnMut())) {
     let _ = AROUND.set(Box::new(around));
 }
