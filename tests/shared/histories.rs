@@ -105,4 +105,6 @@ async fn history_walks_back_and_knows_where_it_ends() {
     let rest = a.history(100).await.unwrap();
     assert_eq!((values(&rest), rest.unreadable), (vec![10], 1));
     assert_eq!(rest.compacted_before, Some(latest));
+    let error = a.history_from(u64::MAX, 2).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
