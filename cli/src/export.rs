@@ -56,9 +56,9 @@ pub(super) fn export_to(
         Some(path) => Lines::to(created(path, &args.input.files)?),
         None => output.lines(),
     };
-    let graph = match args.messages {
-        true => Graph::new(&events),
-        false => Graph::with_shared_clock(&events),
+    let graph = match args.shared_clock {
+        true => Graph::with_shared_clock(&events),
+        false => Graph::new(&events),
     };
     let mut io = Io {
         events: &events,

@@ -121,9 +121,9 @@ pub(in super::super) struct Export {
     #[arg(short, long, value_name = "FILE")]
     pub(in super::super) output: Option<PathBuf>,
 
-    /// Draw messages alone, not the order in which times were taken from the shared clock
+    /// Draw beside messages the order in which times were taken from the shared clock
     #[arg(long)]
-    pub(in super::super) messages: bool,
+    pub(in super::super) shared_clock: bool,
 }
 
 /// Draw what happened: one page that opens in any browser, without a network

@@ -101,6 +101,26 @@ fn what_does_not_fit_is_counted() {
 }
 
 #[test]
+fn the_order_of_the_shared_clock_is_drawn_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let update = |value: u64, process: &str, instance: u64| {
+        format!(
+            "{{\"value\":{value},\"first\":{value},\"process\":\"{process}\",\
+             \"instance\":\"{instance:016x}\",\"real_timestamp\":1764417600.5,\"revision\":{value}}}\n"
+        )
+    };
+    let history = update(5, "a", 1) + &update(6, "bb", 2);
+    let history = file(folder.path(), "history.jsonl", &history);
+    let dotted = |more: &[&str]| {
+        let ended = run(&[&["export", "--to", "dot", &history], more].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.complaint());
+        let is_dotted = |line: &&String| line.contains("dotted");
+        ended.lines.iter().filter(is_dotted).count()
+    };
+    assert_eq!((dotted(&[]), dotted(&["--shared-clock"])), (0, 1));
+}
+
+#[test]
 fn logs_without_a_stamp_and_lies_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let plain = file(folder.path(), "plain.log", "out of tea\n");
