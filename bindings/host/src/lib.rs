@@ -4,9 +4,9 @@
 
 use std::mem::MaybeUninit;
 use std::process;
+use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
-use std::{io, ptr};
 
 use lamport_clock::{Error, ErrorKind, blocking, fork};
 
@@ -64,13 +64,8 @@ extern "C" fn count_fork() {
 
 /// A thread of the library's that calls code of the host's, with every signal blocked in it likewise.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
-    let mut work = Some(work);
-    let mut spawned = Err(io::Error::other("it was not started"));
-    with_signals_blocked(&mut || {
-        if let Some(work) = work.take() {
-            spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
-        }
-    });
+    let _restored = signals_blocked();
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
     spawned.map_err(|error| {
         Error::new(
             ErrorKind::Internal,
@@ -85,19 +80,12 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHan
 #[inline]
 pub fn uncancelled<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(not(target_os = "android"))]
-    let _restore = {
-        struct Restore(libc::c_int);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                // SAFETY: a state that it gave itself.
-                unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
-            }
-        }
-
+    let _restored = {
         let mut before = 0;
         // SAFETY: `before` is a place of this function, and the state is one of two that there are.
         unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before) };
-        Restore(before)
+        // SAFETY: a state that it gave itself.
+        OnDrop(move || unsafe { pthread_setcancelstate(before, ptr::null_mut()) })
     };
     work()
 }
@@ -113,22 +101,31 @@ const PTHREAD_CANCEL_DISABLE: libc::c_int = if cfg!(target_vendor = "apple") { 0
 
 /// Threads that `work` starts have every signal blocked for good; this one has not, afterwards.
 fn with_signals_blocked(work: &mut dyn FnMut()) {
-    struct Restore(libc::sigset_t);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            // SAFETY: a set that `pthread_sigmask` filled.
-            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, ptr::null_mut()) };
-        }
-    }
+    let _restored = signals_blocked();
+    work();
+}
 
+/// Blocks every signal in this thread until the value is dropped; threads that it starts meanwhile keep
+/// them blocked.
+fn signals_blocked() -> OnDrop<impl FnMut() -> libc::c_int> {
     let mut all = MaybeUninit::uninit();
     let mut before = MaybeUninit::uninit();
     // SAFETY: `sigfillset` initialises `all`. `pthread_sigmask` fails for an unknown first argument
     // only, so `before` is initialised too.
-    let _restore = unsafe {
+    let before = unsafe {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-        Restore(before.assume_init())
+        before.assume_init()
     };
-    work();
+    // SAFETY: a set that `pthread_sigmask` filled.
+    OnDrop(move || unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) })
+}
+
+/// Restores what was before, also where the work in between panics.
+struct OnDrop<F: FnMut() -> libc::c_int>(F);
+
+impl<F: FnMut() -> libc::c_int> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
