@@ -168,7 +168,10 @@ impl Host {
         };
         assert_ne!(handle.instance(), 0);
         // SAFETY: the clock is opened and not freed, and the text lives as long.
-        assert_eq!(unsafe { text(lamport_clock_process(clock)) }, handle.name);
+        assert_eq!(
+            unsafe { text(lamport_clock_process(clock.as_ref())) },
+            handle.name
+        );
         self.clocks.push(handle);
         Ok(())
     }
@@ -237,10 +240,10 @@ impl Host {
         // SAFETY: a clock that was opened and not freed; the outputs are places of the two functions.
         let time = match bytes.arbitrary()? {
             true => time_of(bytes, expected, |time, error| unsafe {
-                lamport_clock_advance(clock, time, error)
+                lamport_clock_advance(clock.as_ref(), time, error)
             })?,
             false => stamp_of(bytes, expected, handle, |stamp, error| unsafe {
-                lamport_clock_tick(clock, stamp, error)
+                lamport_clock_tick(clock.as_ref(), stamp, error)
             })?,
         };
         handle.local = time.unwrap_or(handle.local);
@@ -277,10 +280,10 @@ impl Host {
         // SAFETY: as in `tick`.
         let time = match bytes.arbitrary()? {
             true => time_of(bytes, expected, |time, error| unsafe {
-                lamport_clock_advance_past(clock, message, time, error)
+                lamport_clock_advance_past(clock.as_ref(), message, time, error)
             })?,
             false => stamp_of(bytes, expected, handle, |stamp, error| unsafe {
-                lamport_clock_receive(clock, message, stamp, error)
+                lamport_clock_receive(clock.as_ref(), message, stamp, error)
             })?,
         };
         handle.local = time.unwrap_or(handle.local);
@@ -295,13 +298,13 @@ impl Host {
         if bytes.ratio(7, 8)? {
             // SAFETY: as in `tick`.
             return self.takes(bytes, at, expected, |update, error| unsafe {
-                lamport_clock_update(clock, update, error)
+                lamport_clock_update(clock.as_ref(), update, error)
             });
         }
         // Nobody asks what it took, so the local clock has to tell.
         // SAFETY: as in `tick`, and NULL is allowed.
         let status = call(bytes, |error| unsafe {
-            lamport_clock_update(clock, ptr::null_mut(), error)
+            lamport_clock_update(clock.as_ref(), ptr::null_mut(), error)
         })?;
         assert_eq!(
             status,
@@ -329,7 +332,7 @@ impl Host {
         let clock = self.clocks[at].clock;
         // SAFETY: as in `tick`.
         self.takes(bytes, at, expected, |update, error| unsafe {
-            lamport_clock_reserve(clock, count, update, error)
+            lamport_clock_reserve(clock.as_ref(), count, update, error)
         })
     }
 
@@ -349,17 +352,23 @@ impl Host {
                 assert_eq!(status, LAMPORT_STATUS_OK);
                 // SAFETY: what the call gave, not freed yet; what it lends lives as long.
                 let given = unsafe {
-                    let stamp = lamport_update_stamp(update);
-                    assert_eq!(lamport_stamp_time(stamp), lamport_update_value(update));
+                    let stamp = lamport_update_stamp(update.as_ref());
+                    assert_eq!(
+                        lamport_stamp_time(stamp),
+                        lamport_update_value(update.as_ref())
+                    );
                     self.clocks[at].assert_made(stamp);
-                    let process = lamport_update_previous_process(update);
-                    let value = lamport_update_previous_value(update);
+                    let process = lamport_update_previous_process(update.as_ref());
+                    let value = lamport_update_previous_value(update.as_ref());
                     let previous = (!process.is_null()).then(|| (text(process), value));
                     assert_eq!(previous, before.map(|newest| (newest.process, newest.last)));
-                    assert!(lamport_update_revision(update) > 0);
-                    assert!(lamport_update_round_trips(update) > 0);
-                    assert_eq!(lamport_update_regressed(update), 0);
-                    (lamport_update_first(update), lamport_update_value(update))
+                    assert!(lamport_update_revision(update.as_ref()) > 0);
+                    assert!(lamport_update_round_trips(update.as_ref()) > 0);
+                    assert_eq!(lamport_update_regressed(update.as_ref()), 0);
+                    (
+                        lamport_update_first(update.as_ref()),
+                        lamport_update_value(update.as_ref()),
+                    )
                 };
                 self.given(at, times, given);
             }
@@ -377,7 +386,7 @@ impl Host {
         let mut history = ptr::null_mut();
         // SAFETY: as in `tick`.
         let status = call(bytes, |error| unsafe {
-            lamport_clock_history(handle.clock, limit, &mut history, error)
+            lamport_clock_history(handle.clock.as_ref(), limit, &mut history, error)
         })?;
         let expected = match handle.closed {
             true => LAMPORT_STATUS_CLOSED,
@@ -386,14 +395,14 @@ impl Host {
         assert_eq!((status, history.is_null()), (expected, handle.closed));
         // SAFETY: NULL, or what the call gave, freed once; what it lends lives as long.
         unsafe {
-            let count = lamport_history_count(history);
+            let count = lamport_history_count(history.as_ref());
             assert!(count <= limit);
             let values: Vec<u64> = (0..count)
-                .map(|at| lamport_observed_value(lamport_history_at(history, at)))
+                .map(|at| lamport_observed_value(lamport_history_at(history.as_ref(), at)))
                 .collect();
             assert!(values.is_sorted_by(|a, b| a < b), "{values:?}");
-            assert!(lamport_history_at(history, count).is_null());
-            assert_eq!(lamport_history_unreadable(history), 0);
+            assert!(lamport_history_at(history.as_ref(), count).is_none());
+            assert_eq!(lamport_history_unreadable(history.as_ref()), 0);
             if !handle.closed && limit > 0 {
                 let newest = self.stores[handle.store].newest.as_ref();
                 assert_eq!(values.last(), newest.map(|newest| &newest.last));
@@ -410,7 +419,7 @@ impl Host {
         let mut watch = ptr::null_mut();
         // SAFETY: as in `tick`.
         let status = call(bytes, |error| unsafe {
-            lamport_clock_watch(clock, 0, &mut watch, error)
+            lamport_clock_watch(clock.as_ref(), 0, &mut watch, error)
         })?;
         if closed {
             assert_eq!((status, watch), (LAMPORT_STATUS_CLOSED, ptr::null_mut()));
@@ -421,7 +430,7 @@ impl Host {
         let next = |bytes: &mut Unstructured<'_>, timeout, event: &mut *mut Event| {
             // SAFETY: the watch is not freed yet, and `event` is the caller's.
             call(bytes, |error| unsafe {
-                lamport_watch_next(watch, timeout, event, error)
+                lamport_watch_next(watch.as_ref(), timeout, event, error)
             })
         };
         let asked = next(bytes, 0, &mut event);
@@ -435,20 +444,26 @@ impl Host {
             heard = next(bytes, 60_000, &mut event);
             // SAFETY: what the call gave, freed once, and what it lends lives as long.
             unsafe {
-                assert_eq!(lamport_event_kind(event), LAMPORT_EVENT_UPDATED);
-                assert_eq!(lamport_observed_value(lamport_event_update(event)), value);
-                assert!(lamport_watch_next_revision(watch) > lamport_event_revision(event));
+                assert_eq!(lamport_event_kind(event.as_ref()), LAMPORT_EVENT_UPDATED);
+                assert_eq!(
+                    lamport_observed_value(lamport_event_update(event.as_ref())),
+                    value
+                );
+                assert!(
+                    lamport_watch_next_revision(watch.as_ref())
+                        > lamport_event_revision(event.as_ref())
+                );
                 lamport_event_free(event);
             }
         }
         // SAFETY: the watch is freed once.
         unsafe {
             assert_eq!(
-                lamport_watch_close(watch, ptr::null_mut()),
+                lamport_watch_close(watch.as_ref(), ptr::null_mut()),
                 LAMPORT_STATUS_OK
             );
             let mut none = ptr::null_mut();
-            let closed = lamport_watch_next(watch, 60_000, &mut none, ptr::null_mut());
+            let closed = lamport_watch_next(watch.as_ref(), 60_000, &mut none, ptr::null_mut());
             assert_eq!((closed, none), (LAMPORT_STATUS_CLOSED, ptr::null_mut()));
             lamport_watch_free(watch);
         }
@@ -466,7 +481,7 @@ impl Host {
         let mut stamp = ptr::null_mut();
         // SAFETY: as in `tick`.
         let status = call(bytes, |error| unsafe {
-            let process = lamport_clock_process(handle.clock);
+            let process = lamport_clock_process(handle.clock.as_ref());
             lamport_stamp_new(time, process, handle.instance(), &mut stamp, error)
         })?;
         if time > Time::MAX.get() {
@@ -487,14 +502,16 @@ impl Host {
             let mut long = vec![0xaa_u8; format!("{expected:#}").len() + 1].into_boxed_slice();
             let buffer = long.as_mut_ptr().cast::<c_char>();
             let none = ptr::null_mut();
-            let status = lamport_stamp_long_text(stamp, buffer, long.len(), none, ptr::null_mut());
+            let status =
+                lamport_stamp_long_text(stamp.as_ref(), buffer, long.len(), none, ptr::null_mut());
             assert_eq!(status, LAMPORT_STATUS_OK);
             assert_eq!(text(buffer), format!("{expected:#}"));
             let status = lamport_stamp_parse(buffer, &mut same, ptr::null_mut());
             assert_eq!(status, LAMPORT_STATUS_OK);
-            assert_eq!(lamport_stamp_compare(stamp, same), 0);
-            assert_eq!(text(lamport_stamp_process(same)), handle.name);
-            let status = lamport_stamp_text(stamp, buffer, long.len(), none, ptr::null_mut());
+            assert_eq!(lamport_stamp_compare(stamp.as_ref(), same.as_ref()), 0);
+            assert_eq!(text(lamport_stamp_process(same.as_ref())), handle.name);
+            let status =
+                lamport_stamp_text(stamp.as_ref(), buffer, long.len(), none, ptr::null_mut());
             assert_eq!(status, LAMPORT_STATUS_OK);
             assert_eq!(text(buffer), expected.to_string());
             lamport_stamp_free(stamp);
@@ -553,7 +570,7 @@ impl Host {
         let mut observed = ptr::null_mut();
         // SAFETY: as in `tick`.
         let status = call(bytes, |error| unsafe {
-            lamport_clock_read(handle.clock, &mut observed, error)
+            lamport_clock_read(handle.clock.as_ref(), &mut observed, error)
         })?;
         if handle.closed {
             assert_eq!((status, observed), (LAMPORT_STATUS_CLOSED, ptr::null_mut()));
@@ -563,20 +580,26 @@ impl Host {
         // SAFETY: NULL, or what the call gave, not freed yet; the text lives as long.
         let found = unsafe {
             (!observed.is_null()).then(|| Newest {
-                first: lamport_observed_first(observed),
-                last: lamport_observed_value(observed),
-                process: text(lamport_observed_process(observed)),
+                first: lamport_observed_first(observed.as_ref()),
+                last: lamport_observed_value(observed.as_ref()),
+                process: text(lamport_observed_process(observed.as_ref())),
             })
         };
         assert!(found == self.stores[handle.store].newest, "another update");
         // SAFETY: likewise, and given back once.
         unsafe {
-            assert_eq!(lamport_observed_instance(observed) == 0, observed.is_null());
             assert_eq!(
-                lamport_observed_real_timestamp(observed).is_nan(),
+                lamport_observed_instance(observed.as_ref()) == 0,
                 observed.is_null()
             );
-            assert_eq!(lamport_observed_revision(observed) == 0, observed.is_null());
+            assert_eq!(
+                lamport_observed_real_timestamp(observed.as_ref()).is_nan(),
+                observed.is_null()
+            );
+            assert_eq!(
+                lamport_observed_revision(observed.as_ref()) == 0,
+                observed.is_null()
+            );
             lamport_observed_free(observed);
         }
         Ok(())
@@ -613,11 +636,17 @@ impl Host {
         // in `tick`.
         let status = call(bytes, |error| unsafe {
             if !of_a_stamp {
-                return lamport_clock_location(clock, pointer, size, needed_at, error);
+                return lamport_clock_location(clock.as_ref(), pointer, size, needed_at, error);
             }
             let (mut stamp, none) = (ptr::null_mut(), ptr::null_mut());
-            lamport_stamp_new(7, lamport_clock_process(clock), 0, &mut stamp, none);
-            let status = lamport_stamp_text(stamp, pointer, size, needed_at, error);
+            lamport_stamp_new(
+                7,
+                lamport_clock_process(clock.as_ref()),
+                0,
+                &mut stamp,
+                none,
+            );
+            let status = lamport_stamp_text(stamp.as_ref(), pointer, size, needed_at, error);
             lamport_stamp_free(stamp);
             status
         })?;
@@ -681,8 +710,12 @@ impl Host {
         let mut observed = ptr::null_mut();
         // SAFETY: the clock is opened; what is read is freed once.
         let first = unsafe {
-            lamport_clock_read(self.clocks[at].clock, &mut observed, ptr::null_mut());
-            let first = lamport_observed_first(observed);
+            lamport_clock_read(
+                self.clocks[at].clock.as_ref(),
+                &mut observed,
+                ptr::null_mut(),
+            );
+            let first = lamport_observed_first(observed.as_ref());
             lamport_observed_free(observed);
             first
         };
@@ -698,7 +731,9 @@ impl Host {
         let handle = self.any(bytes)?;
         let clock = handle.clock;
         // SAFETY: as in `tick`.
-        let status = call(bytes, |error| unsafe { lamport_clock_close(clock, error) })?;
+        let status = call(bytes, |error| unsafe {
+            lamport_clock_close(clock.as_ref(), error)
+        })?;
         assert_eq!(status, LAMPORT_STATUS_OK);
         handle.closed = true;
         Ok(())
@@ -719,24 +754,20 @@ impl Host {
 impl Handle {
     fn now(&self) -> u64 {
         // SAFETY: the clock is opened and not freed.
-        unsafe { lamport_clock_now(self.clock) }
+        unsafe { lamport_clock_now(self.clock.as_ref()) }
     }
 
     fn instance(&self) -> u64 {
         // SAFETY: the clock is opened and not freed.
-        unsafe { lamport_clock_instance(self.clock) }
+        unsafe { lamport_clock_instance(self.clock.as_ref()) }
     }
 
     /// The stamp is one of this clock.
-    ///
-    /// # Safety
-    /// `stamp` is live.
-    unsafe fn assert_made(&self, stamp: *const Stamp) {
-        // SAFETY: the contract of this function; the text lives as long.
-        unsafe {
-            assert_eq!(text(lamport_stamp_process(stamp)), self.name);
-            assert_eq!(lamport_stamp_instance(stamp), self.instance());
-        }
+    fn assert_made(&self, stamp: Option<&Stamp>) {
+        // SAFETY: the text lives as long as the stamp.
+        let process = unsafe { text(lamport_stamp_process(stamp)) };
+        assert_eq!(process, self.name);
+        assert_eq!(lamport_stamp_instance(stamp), self.instance());
     }
 
     fn assert_now(&self) {
@@ -770,8 +801,11 @@ fn parse_anything(bytes: &mut Unstructured<'_>) -> Result<()> {
             assert_eq!(status, LAMPORT_STATUS_OK);
             // SAFETY: what the call gave.
             unsafe {
-                assert_eq!(lamport_stamp_time(stamp), expected.time.get());
-                assert_eq!(lamport_stamp_instance(stamp), expected.instance.get());
+                assert_eq!(lamport_stamp_time(stamp.as_ref()), expected.time.get());
+                assert_eq!(
+                    lamport_stamp_instance(stamp.as_ref()),
+                    expected.instance.get()
+                );
             }
         }
     }
@@ -802,9 +836,9 @@ fn order(bytes: &mut Unstructured<'_>) -> Result<()> {
     // SAFETY: NULL, or what the calls gave, each freed once.
     unsafe {
         if !b.is_null() {
-            let order = lamport_stamp_compare(a, b);
+            let order = lamport_stamp_compare(a.as_ref(), b.as_ref());
             assert_eq!(order, parts[0].cmp(&parts[1]) as i32);
-            assert_eq!(lamport_stamp_compare(b, a), -order);
+            assert_eq!(lamport_stamp_compare(b.as_ref(), a.as_ref()), -order);
         }
         lamport_stamp_free(a);
         lamport_stamp_free(b);
@@ -831,8 +865,8 @@ fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
         // SAFETY: the clock is freed below, the outputs are places of `time_of`.
         let time = time_of(bytes, expected, |time, error| unsafe {
             match ticks {
-                true => lamport_local_advance(clock, time, error),
-                false => lamport_local_advance_past(clock, message, time, error),
+                true => lamport_local_advance(clock.as_ref(), time, error),
+                false => lamport_local_advance_past(clock.as_ref(), message, time, error),
             }
         });
         match time {
@@ -843,14 +877,14 @@ fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
     let mut stamp = ptr::null_mut();
     // SAFETY: each is freed once, and the stamp outlives its clock.
     unsafe {
-        let status = lamport_local_tick(clock, &mut stamp, ptr::null_mut());
+        let status = lamport_local_tick(clock.as_ref(), &mut stamp, ptr::null_mut());
         assert_eq!(status == LAMPORT_STATUS_OK, after(now, 1).is_ok());
-        let instance = lamport_local_instance(clock);
+        let instance = lamport_local_instance(clock.as_ref());
         lamport_local_free(clock);
         if status == LAMPORT_STATUS_OK {
-            assert_eq!(lamport_stamp_time(stamp), now + 1);
-            assert_eq!(text(lamport_stamp_process(stamp)), "local");
-            assert_eq!(lamport_stamp_instance(stamp), instance);
+            assert_eq!(lamport_stamp_time(stamp.as_ref()), now + 1);
+            assert_eq!(text(lamport_stamp_process(stamp.as_ref())), "local");
+            assert_eq!(lamport_stamp_instance(stamp.as_ref()), instance);
         }
         lamport_stamp_free(stamp);
     }
@@ -859,7 +893,7 @@ fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
 
 /// The calls that have nothing to work on, or nowhere to put what they find.
 fn nothing_but_null(bytes: &mut Unstructured<'_>) -> Result<()> {
-    let clock = ptr::null();
+    let clock = None;
     let mut out = UNTOUCHED;
     let (mut stamp, mut update) = (ptr::null_mut(), ptr::null_mut());
     let which = bytes.int_in_range(0..=10)?;
@@ -892,9 +926,9 @@ fn nothing_but_null(bytes: &mut Unstructured<'_>) -> Result<()> {
         assert_eq!(lamport_clock_now(clock), 0);
         assert_eq!(lamport_clock_instance(clock), 0);
         assert!(text(lamport_clock_process(clock)).is_empty());
-        assert!(lamport_update_stamp(update).is_null());
-        assert_eq!(lamport_error_status(ptr::null()), LAMPORT_STATUS_OK);
-        assert!(text(lamport_error_message(ptr::null())).is_empty());
+        assert!(lamport_update_stamp(update.as_ref()).is_none());
+        assert_eq!(lamport_error_status(None), LAMPORT_STATUS_OK);
+        assert!(text(lamport_error_message(None)).is_empty());
         assert!(!text(lamport_status_name(number)).is_empty());
         assert!(!text(lamport_status_text(number)).is_empty());
         assert!(!text(lamport_clock_version()).is_empty());
@@ -935,8 +969,8 @@ fn stamp_of(
         // SAFETY: `time` is a place of `time_of`; the stamp is NULL, or what the call gave.
         unsafe {
             if !stamp.is_null() {
-                owner.assert_made(stamp);
-                time.write(lamport_stamp_time(stamp));
+                owner.assert_made(stamp.as_ref());
+                time.write(lamport_stamp_time(stamp.as_ref()));
             }
         }
         status
@@ -954,8 +988,8 @@ unsafe fn value_of_update(clock: *const Clock) -> (Status, u64) {
     let mut update = ptr::null_mut();
     // SAFETY: the contract of this function; what the call gave is freed once.
     unsafe {
-        let status = lamport_clock_update(clock, &mut update, ptr::null_mut());
-        let value = lamport_update_value(update);
+        let status = lamport_clock_update(clock.as_ref(), &mut update, ptr::null_mut());
+        let value = lamport_update_value(update.as_ref());
         lamport_update_free(update);
         (status, value)
     }
@@ -975,9 +1009,9 @@ fn call(
     assert_eq!(error.is_null(), status == LAMPORT_STATUS_OK);
     // SAFETY: NULL, or what the call gave, freed once.
     unsafe {
-        assert_eq!(lamport_error_status(error), status);
+        assert_eq!(lamport_error_status(error.as_ref()), status);
         if status != LAMPORT_STATUS_OK {
-            assert_message(&text(lamport_error_message(error)), 1_500);
+            assert_message(&text(lamport_error_message(error.as_ref())), 1_500);
         }
         lamport_error_free(error);
     }

@@ -4,7 +4,6 @@
 //! The contract behind each `unsafe` here is the one at the top of the header: a pointer is NULL, or
 //! it points to a live and aligned thing of its type for as long as the call lasts.
 
-use std::any::Any;
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -14,59 +13,13 @@ use lamport_clock_host::uncancelled;
 use crate::error::ErrorObject;
 use crate::status::Status;
 
-/// Why a call fails: what the caller gets as a status and as an error object.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) status: Status,
-    pub(crate) message: String,
-}
-
-impl Failure {
-    pub(crate) fn new(status: Status, message: impl Into<String>) -> Failure {
-        Failure {
-            status,
-            message: message.into(),
-        }
-    }
-
-    #[cold]
-    pub(crate) fn null(name: &str) -> Failure {
-        Failure::new(
-            Status::LAMPORT_STATUS_NULL_POINTER,
-            format!("'{name}' is NULL: it must point to something"),
-        )
-    }
-
-    fn panicked(payload: Box<dyn Any + Send>) -> Failure {
-        let what = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message")
-            .to_owned();
-        // Dropped, a payload that panics in turn would end the host's process.
-        std::mem::forget(payload);
-        Failure::new(
-            Status::LAMPORT_STATUS_PANIC,
-            format!("a defect of lamport-clock, please report it: {what}"),
-        )
-    }
-}
-
-impl From<lamport_clock::Error> for Failure {
-    #[cold]
-    fn from(error: lamport_clock::Error) -> Failure {
-        Failure::new(Status::of(error.kind()), error.to_string())
-    }
-}
-
 /// Runs the body of a fallible function. `error` gets an object if it fails, unless it is NULL.
 ///
 /// # Safety
 /// `error` follows the header's contract.
 pub(crate) unsafe fn guarded(
     error: *mut *mut ErrorObject,
-    body: impl FnOnce() -> Result<(), Failure>,
+    body: impl FnOnce() -> Result<(), ErrorObject>,
 ) -> Status {
     // SAFETY: the contract of this function.
     uncancelled(|| unsafe { caught(error, body) })
@@ -79,14 +32,13 @@ pub(crate) unsafe fn guarded(
 #[inline]
 unsafe fn caught(
     error: *mut *mut ErrorObject,
-    body: impl FnOnce() -> Result<(), Failure>,
+    body: impl FnOnce() -> Result<(), ErrorObject>,
 ) -> Status {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(())) => Status::LAMPORT_STATUS_OK,
+    let done = catch_unwind(AssertUnwindSafe(body));
+    match done.unwrap_or_else(|payload| Err(ErrorObject::panicked(payload))) {
+        Ok(()) => Status::LAMPORT_STATUS_OK,
         // SAFETY: the contract of this function.
-        Ok(Err(failure)) => unsafe { report(error, failure) },
-        // SAFETY: likewise.
-        Err(payload) => unsafe { report(error, Failure::panicked(payload)) },
+        Err(failure) => unsafe { report(error, failure) },
     }
 }
 
@@ -95,12 +47,11 @@ unsafe fn caught(
 /// # Safety
 /// `error` follows the header's contract.
 #[cold]
-unsafe fn report(error: *mut *mut ErrorObject, failure: Failure) -> Status {
+unsafe fn report(error: *mut *mut ErrorObject, failure: ErrorObject) -> Status {
     let status = failure.status;
     if let Some(error) = NonNull::new(error) {
-        let object = Box::into_raw(Box::new(ErrorObject::new(failure)));
         // SAFETY: not NULL, so by the contract of this function it may be written.
-        unsafe { error.write(object) };
+        unsafe { error.write(handed_over(failure)) };
     }
     status
 }
@@ -120,21 +71,17 @@ pub(crate) trait Object {
 }
 
 /// An object of ours that the caller lends.
-///
-/// # Safety
-/// `pointer` follows the header's contract.
 #[inline]
-pub(crate) unsafe fn lent<'a, T: Object>(pointer: *const T) -> Result<&'a T, Failure> {
-    // SAFETY: NULL or live, by the contract of this function; `as_ref` tells the two apart.
-    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(T::NAME))
+pub(crate) fn lent<T: Object>(object: Option<&T>) -> Result<&T, ErrorObject> {
+    object.ok_or_else(|| ErrorObject::null(T::NAME))
 }
 
 /// Runs the body of a function that fails only if there is nobody to tell.
 ///
 /// # Safety
-/// Both pointers follow the header's contract.
+/// `error` follows the header's contract.
 pub(crate) unsafe fn told<T: Object>(
-    object: *const T,
+    object: Option<&T>,
     error: *mut *mut ErrorObject,
     body: impl FnOnce(&T),
 ) -> Status {
@@ -152,10 +99,10 @@ pub(crate) unsafe fn given<T>(
     output: *mut T,
     name: &str,
     error: *mut *mut ErrorObject,
-    body: impl FnOnce() -> Result<T, Failure>,
+    body: impl FnOnce() -> Result<T, ErrorObject>,
 ) -> Status {
     let body = || {
-        let output = NonNull::new(output).ok_or_else(|| Failure::null(name))?;
+        let output = NonNull::new(output).ok_or_else(|| ErrorObject::null(name))?;
         let value = body()?;
         // SAFETY: not NULL, so by the contract of this function it may be written.
         unsafe { output.write(value) };
@@ -172,27 +119,42 @@ pub(crate) unsafe fn given<T>(
 pub(crate) unsafe fn made<T: Object, M: Into<Option<T>>>(
     output: *mut *mut T,
     error: *mut *mut ErrorObject,
-    body: impl FnOnce() -> Result<M, Failure>,
+    body: impl FnOnce() -> Result<M, ErrorObject>,
 ) -> Status {
     let body = || Ok(body()?.into().map_or(ptr::null_mut(), handed_over));
     // SAFETY: the contract of this function.
     uncancelled(|| unsafe { given(output, T::NAME, error, body) })
 }
 
-/// The same for a text that has to be composed: into `size` bytes at `buffer`, the whole of it with
-/// its NUL or nothing. `needed`, unless it is NULL, gets the bytes that the text takes.
+/// The same for an object that another one gives.
+///
+/// # Safety
+/// As for [`given`].
+pub(crate) unsafe fn made_by<O: Object, T: Object, M: Into<Option<T>>>(
+    object: Option<&O>,
+    output: *mut *mut T,
+    error: *mut *mut ErrorObject,
+    body: impl FnOnce(&O) -> Result<M, ErrorObject>,
+) -> Status {
+    // SAFETY: the contract of this function.
+    unsafe { made(output, error, || lent(object).and_then(body)) }
+}
+
+/// The same for a text of an object's that has to be composed: into `size` bytes at `buffer`, the whole
+/// of it with its NUL or nothing. `needed`, unless it is NULL, gets the bytes that the text takes.
 ///
 /// # Safety
 /// All pointers follow the header's contract.
-pub(crate) unsafe fn composed(
+pub(crate) unsafe fn composed<O: Object>(
+    object: Option<&O>,
     buffer: *mut c_char,
     size: usize,
     needed: *mut usize,
     error: *mut *mut ErrorObject,
-    body: impl FnOnce() -> Result<String, Failure>,
+    body: impl FnOnce(&O) -> Result<String, ErrorObject>,
 ) -> Status {
     let body = || {
-        let text = owned_text(&body()?);
+        let text = owned_text(&lent(object).and_then(body)?);
         let bytes = text.as_bytes_with_nul();
         if let Some(needed) = NonNull::new(needed) {
             // SAFETY: not NULL, so by the contract of this function it may be written.
@@ -200,12 +162,10 @@ pub(crate) unsafe fn composed(
         }
         let has = if buffer.is_null() { 0 } else { size };
         if has < bytes.len() {
-            return Err(Failure::new(
+            let needs = bytes.len();
+            return Err(ErrorObject::new(
                 Status::LAMPORT_STATUS_BUFFER_TOO_SMALL,
-                format!(
-                    "the text needs {} bytes with its NUL, the buffer has {has}",
-                    bytes.len()
-                ),
+                &format!("the text needs {needs} bytes with its NUL, the buffer has {has}"),
             ));
         }
         // SAFETY: `size` bytes are there by the contract of this function, and the text, which is
@@ -218,18 +178,12 @@ pub(crate) unsafe fn composed(
 }
 
 /// What an object of ours answers; `otherwise` if it is NULL. It holds no point of cancellation.
-///
-/// # Safety
-/// `pointer` follows the header's contract.
-pub(crate) unsafe fn look<T, A: Copy>(
-    pointer: *const T,
+pub(crate) fn look<'a, T, A: Copy>(
+    object: Option<&'a T>,
     otherwise: A,
-    answer: impl FnOnce(&T) -> A,
+    answer: impl FnOnce(&'a T) -> A,
 ) -> A {
-    value_or(otherwise, || {
-        // SAFETY: NULL or live, by the contract of this function; `as_ref` tells the two apart.
-        unsafe { pointer.as_ref() }.map_or(otherwise, answer)
-    })
+    value_or(otherwise, || object.map_or(otherwise, answer))
 }
 
 /// An object of ours that the caller is going to own.
@@ -255,9 +209,9 @@ pub(crate) unsafe fn given_back<T>(pointer: *mut T, end: impl FnOnce(Box<T>)) {
 ///
 /// # Safety
 /// `pointer` follows the header's contract: a text ends with a NUL.
-pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str, Failure> {
+pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str, ErrorObject> {
     // SAFETY: the contract of this function.
-    unsafe { optional_text(pointer, name)? }.ok_or_else(|| Failure::null(name))
+    unsafe { optional_text(pointer, name)? }.ok_or_else(|| ErrorObject::null(name))
 }
 
 /// A text that may be absent.
@@ -267,17 +221,17 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a 
 pub(crate) unsafe fn optional_text<'a>(
     pointer: *const c_char,
     name: &str,
-) -> Result<Option<&'a str>, Failure> {
+) -> Result<Option<&'a str>, ErrorObject> {
     if pointer.is_null() {
         return Ok(None);
     }
     // SAFETY: not NULL, so by the contract of this function it ends with a NUL.
     let text = unsafe { CStr::from_ptr(pointer) };
     text.to_str().map(Some).map_err(|error| {
-        Failure::new(
+        ErrorObject::new(
             Status::LAMPORT_STATUS_INVALID_UTF8,
             // Not the text: it may be of any length, and a password may stand in it.
-            format!("byte {} of '{name}' is not UTF-8", error.valid_up_to()),
+            &format!("byte {} of '{name}' is not UTF-8", error.valid_up_to()),
         )
     })
 }
@@ -302,8 +256,8 @@ mod tests {
         assert_eq!(status, Status::LAMPORT_STATUS_PANIC);
         // SAFETY: `error` was filled by the call and is freed once.
         unsafe {
-            assert_eq!(lamport_error_status(error), status);
-            let message = CStr::from_ptr(lamport_error_message(error));
+            assert_eq!(lamport_error_status(error.as_ref()), status);
+            let message = CStr::from_ptr(lamport_error_message(error.as_ref()));
             assert!(message.to_str().unwrap().ends_with("boom 7"));
             lamport_error_free(error);
         }
@@ -332,9 +286,10 @@ mod tests {
         for size in 0..6 {
             let mut bytes = vec![0xaa_u8; size].into_boxed_slice();
             let (buffer, mut needed) = (bytes.as_mut_ptr().cast(), 0);
-            let text = || Ok("abc".to_owned());
+            let (text, none) = (Some("abc".to_owned()), ptr::null_mut());
+            let copy = |text: &String| Ok(text.clone());
             // SAFETY: `size` bytes are there, and `needed` is a place of this function.
-            let status = unsafe { composed(buffer, size, &mut needed, ptr::null_mut(), text) };
+            let status = unsafe { composed(text.as_ref(), buffer, size, &mut needed, none, copy) };
             let written = status == Status::LAMPORT_STATUS_OK;
             assert_eq!((written, needed), (size >= 4, 4));
             let (text, rest) = bytes.split_at(if written { 4 } else { 0 });
@@ -355,15 +310,16 @@ mod tests {
         unsafe {
             let status = made(&mut object, ptr::null_mut(), || Ok(String::from("a")));
             assert_eq!(status, Status::LAMPORT_STATUS_OK);
-            assert_eq!(lent(object).unwrap(), "a");
-            assert_eq!(lent(object).unwrap(), "a");
+            assert_eq!(lent(object.as_ref()).unwrap(), "a");
+            assert_eq!(lent(object.as_ref()).unwrap(), "a");
             given_back(object, |object| back = Some(object));
             assert_eq!(*back.unwrap(), "a");
             let status = made::<String, _>(&mut object, ptr::null_mut(), || Ok(None::<String>));
             assert_eq!(status, Status::LAMPORT_STATUS_OK);
             assert!(object.is_null());
-            let refused = lent(object).unwrap_err();
-            assert!(refused.message.starts_with("'string' is NULL"));
+            let refused = lent(object.as_ref()).unwrap_err();
+            let message = refused.message.to_str().unwrap();
+            assert!(message.starts_with("'string' is NULL"));
             given_back(object, |_| panic!("there is none"));
         }
     }
@@ -389,7 +345,10 @@ mod tests {
         // SAFETY: it ends with a NUL.
         let failure = unsafe { optional_text(text.as_ptr(), "store") }.unwrap_err();
         assert_eq!(failure.status, Status::LAMPORT_STATUS_INVALID_UTF8);
-        assert_eq!(failure.message, "byte 19 of 'store' is not UTF-8");
+        assert_eq!(
+            failure.message.to_str().unwrap(),
+            "byte 19 of 'store' is not UTF-8"
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::ffi::{CStr, c_char};
 use std::sync::Arc;
 
-use lamport_clock::Time;
 use lamport_clock::blocking::SharedClock;
+use lamport_clock::{Config, Error, Stamp as CoreStamp, Time};
 use lamport_clock_host::uncancelled;
 
 use crate::border;
@@ -62,8 +62,7 @@ pub unsafe extern "C" fn lamport_clock_connect(
     // SAFETY: the header's contract.
     unsafe {
         border::made(clock, error, || {
-            let config = config::of(store, process, timeout_ms)?;
-            Ok(Clock::new(SharedClock::connect(config)?))
+            Clock::connect(config::of(store, process, timeout_ms)?)
         })
     }
 }
@@ -85,8 +84,7 @@ pub unsafe extern "C" fn lamport_clock_open(
     // SAFETY: the header's contract.
     unsafe {
         border::made(clock, error, || {
-            let config = config::of(store, process, timeout_ms)?;
-            Ok(Clock::new(SharedClock::open(&config)?))
+            Clock::open(config::of(store, process, timeout_ms)?)
         })
     }
 }
@@ -101,17 +99,12 @@ pub unsafe extern "C" fn lamport_clock_open(
 /// UNKNOWN_NODE, UNAVAILABLE, TIMEOUT, DENIED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_connect_with(
-    config: *const Settings,
+    config: Option<&Settings>,
     clock: *mut *mut Clock,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(clock, error, || {
-            let config = border::lent(config)?.load()?;
-            Ok(Clock::new(SharedClock::connect(config)?))
-        })
-    }
+    unsafe { border::made_by(config, clock, error, |this| Clock::connect(this.load()?)) }
 }
 
 /// Makes a clock from settings as lamport_clock_connect_with() does, without asking whether its store
@@ -120,17 +113,12 @@ pub unsafe extern "C" fn lamport_clock_connect_with(
 /// Errors: INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_open_with(
-    config: *const Settings,
+    config: Option<&Settings>,
     clock: *mut *mut Clock,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(clock, error, || {
-            let config = border::lent(config)?.load()?;
-            Ok(Clock::new(SharedClock::open(&config)?))
-        })
-    }
+    unsafe { border::made_by(config, clock, error, |this| Clock::open(this.load()?)) }
 }
 
 /// A local event, or a message that is sent: moves the local clock on by one and gives the stamp of
@@ -139,17 +127,12 @@ pub unsafe extern "C" fn lamport_clock_open_with(
 /// Errors: EXHAUSTED, INTERNAL (in a forked child whose clock can't be made).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_tick(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(stamp, error, || {
-            let clock = border::lent(clock)?;
-            Ok(clock.stamp(clock.shared.tick()?))
-        })
-    }
+    unsafe { border::made_by(clock, stamp, error, |this| this.stamp(this.shared.tick())) }
 }
 
 /// A message arrived that was sent at logical time `message`: moves the local clock past it, to
@@ -161,18 +144,14 @@ pub unsafe extern "C" fn lamport_clock_tick(
 /// the newest shared time that this clock knows), EXHAUSTED, INTERNAL (in a forked child whose clock can't be made). After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_receive(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     message: u64,
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let arrived = |this: &Clock| this.stamp(this.shared.receive(Time::new(message)?));
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(stamp, error, || {
-            let clock = border::lent(clock)?;
-            Ok(clock.stamp(clock.shared.receive(Time::new(message)?)?))
-        })
-    }
+    unsafe { border::made_by(clock, stamp, error, arrived) }
 }
 
 /// As lamport_clock_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
@@ -180,16 +159,13 @@ pub unsafe extern "C" fn lamport_clock_receive(
 /// Errors as for lamport_clock_tick().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_advance(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     time: *mut u64,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let advanced = || Ok(border::lent(clock)?.made().advance()?.get());
     // SAFETY: the header's contract.
-    unsafe {
-        border::given(time, "time", error, || {
-            Ok(border::lent(clock)?.made().advance()?.get())
-        })
-    }
+    unsafe { border::given(time, "time", error, advanced) }
 }
 
 /// As lamport_clock_receive(), for the time alone.
@@ -197,41 +173,37 @@ pub unsafe extern "C" fn lamport_clock_advance(
 /// Errors as for lamport_clock_receive().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_advance_past(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     message: u64,
     time: *mut u64,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let advanced = || {
+        let clock = border::lent(clock)?.made();
+        Ok(clock.advance_past(Time::new(message)?)?.get())
+    };
     // SAFETY: the header's contract.
-    unsafe {
-        border::given(time, "time", error, || {
-            let clock = border::lent(clock)?.made();
-            Ok(clock.advance_past(Time::new(message)?)?.get())
-        })
-    }
+    unsafe { border::given(time, "time", error, advanced) }
 }
 
 /// Where the local clock stands. Changes nothing, and names no event.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_clock_now(clock: *const Clock) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(clock, 0, |this| this.made().now().get()) }
+pub extern "C" fn lamport_clock_now(clock: Option<&Clock>) -> u64 {
+    border::look(clock, 0, |this| this.made().now().get())
 }
 
 /// The name of the process that the clock belongs to; a forked child's is its parent's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_clock_process(clock: *const Clock) -> *const c_char {
-    // SAFETY: the header's contract.
-    unsafe { border::look(clock, c"".as_ptr(), |this| this.process.as_ptr()) }
+pub extern "C" fn lamport_clock_process(clock: Option<&Clock>) -> *const c_char {
+    border::look(clock, c"".as_ptr(), |this| this.process.as_ptr())
 }
 
 /// The instance of the process that the clock belongs to: 64 random bits, drawn when it was opened and
 /// never 0. They tell apart two instances under one name. A forked child has others than its parent, and
 /// 0 only if its clock can't be made, which the other calls then say.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_clock_instance(clock: *const Clock) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(clock, 0, |this| this.made().instance().get()) }
+pub extern "C" fn lamport_clock_instance(clock: Option<&Clock>) -> u64 {
+    border::look(clock, 0, |this| this.made().instance().get())
 }
 
 /// Where updates go at present, for people to read: "memory:" or the endpoint in use. Of any length;
@@ -240,18 +212,15 @@ pub unsafe extern "C" fn lamport_clock_instance(clock: *const Clock) -> u64 {
 /// Errors: BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_location(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     buffer: *mut c_char,
     size: usize,
     needed: *mut usize,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let location = |this: &Clock| Ok(this.shared.location());
     // SAFETY: the header's contract.
-    unsafe {
-        border::composed(buffer, size, needed, error, || {
-            Ok(border::lent(clock)?.shared.location())
-        })
-    }
+    unsafe { border::composed(clock, buffer, size, needed, error, location) }
 }
 
 /// Takes the next time of the shared clock. Nobody else has it or will ever get it, and it is larger
@@ -266,12 +235,11 @@ pub unsafe extern "C" fn lamport_clock_location(
 /// error no time was handed out; whether the record moved is unknown. Calling again is safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_update(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     update: *mut *mut Update,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    // SAFETY: the header's contract.
-    let taken = || unsafe { Ok(border::lent(clock)?.shared.reserve(1)?) };
+    let taken = || Ok(border::lent(clock)?.shared.reserve(1)?);
     if update.is_null() {
         // SAFETY: the header's contract.
         return unsafe { border::guarded(error, || taken().map(drop)) };
@@ -290,17 +258,14 @@ pub unsafe extern "C" fn lamport_clock_update(
 /// Blocks as lamport_clock_update() does. Its errors, and INVALID_ARGUMENT (count).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_reserve(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     count: u64,
     update: *mut *mut Update,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let taken = |this: &Clock| Ok(Update::of(this.shared.reserve(count)?));
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(update, error, || {
-            Ok(Update::of(border::lent(clock)?.shared.reserve(count)?))
-        })
-    }
+    unsafe { border::made_by(clock, update, error, taken) }
 }
 
 /// Looks at the newest update of the record by anyone. `*observed` is yours, and NULL, with status
@@ -310,16 +275,13 @@ pub unsafe extern "C" fn lamport_clock_reserve(
 /// CORRUPT, EXHAUSTED, DENIED, REGRESSED, CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_read(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     observed: *mut *mut Observed,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let newest = |this: &Clock| Ok(this.shared.read()?.map(Observed::new));
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(observed, error, || {
-            Ok(border::lent(clock)?.shared.read()?.map(Observed::new))
-        })
-    }
+    unsafe { border::made_by(clock, observed, error, newest) }
 }
 
 /// Ends the clock: later calls that need the store (update, reserve, read) return CLOSED, and so, at
@@ -333,7 +295,7 @@ pub unsafe extern "C" fn lamport_clock_read(
 /// longer than the deadline.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_close(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
@@ -351,10 +313,18 @@ pub unsafe extern "C" fn lamport_clock_free(clock: *mut Clock) {
 /// The version of the library that is loaded, for instance "0.1.0". A static text.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_clock_version() -> *const c_char {
-    VERSION.as_ptr()
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
 impl Clock {
+    fn connect(config: Config) -> Result<Clock, ErrorObject> {
+        Ok(Clock::new(SharedClock::connect(config)?))
+    }
+
+    fn open(config: Config) -> Result<Clock, ErrorObject> {
+        Ok(Clock::new(SharedClock::open(&config)?))
+    }
+
     fn new(shared: SharedClock) -> Clock {
         Clock {
             process: border::owned_text(shared.process().as_str()).into(),
@@ -374,19 +344,13 @@ impl Clock {
     }
 
     /// A stamp of this clock's, with whose name it is.
-    pub(crate) fn stamp(&self, stamp: lamport_clock::Stamp) -> Stamp {
-        Stamp::of(stamp, &self.process)
+    pub(crate) fn stamp(&self, stamp: Result<CoreStamp, Error>) -> Result<Stamp, ErrorObject> {
+        Ok(Stamp::of(stamp?, &self.process))
     }
 }
 
 impl border::Object for Clock {
     const NAME: &'static str = "clock";
 }
-
-const VERSION: &CStr =
-    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
-        Ok(version) => version,
-        Err(_) => panic!("the version holds a NUL"),
-    };
 
 const _: () = assert!(LAMPORT_TIME_MAX == Time::MAX.get());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lamport_clock::Config;
 use lamport_clock_host as host;
 
-use crate::border::{self, Failure};
+use crate::border;
 use crate::error::ErrorObject;
 use crate::status::Status;
 
@@ -24,7 +24,7 @@ impl border::Object for Settings {
 }
 
 impl Settings {
-    pub(crate) fn load(&self) -> Result<Config, Failure> {
+    pub(crate) fn load(&self) -> Result<Config, ErrorObject> {
         // Not under the lock: files are read, and a child of a fork would find it held.
         let given = self.given().clone();
         load(&given)
@@ -36,7 +36,7 @@ impl Settings {
 }
 
 /// What settings come to. From here on the process's forks are known of.
-pub(crate) fn load(settings: &lamport_clock::Settings) -> Result<Config, Failure> {
+pub(crate) fn load(settings: &lamport_clock::Settings) -> Result<Config, ErrorObject> {
     host::settle()?;
     Ok(Config::load(settings)?)
 }
@@ -49,23 +49,16 @@ pub(crate) unsafe fn of(
     store: *const c_char,
     process: *const c_char,
     timeout_ms: u32,
-) -> Result<Config, Failure> {
-    // SAFETY: the contract of this function.
-    let (store, process) = unsafe {
-        (
-            border::optional_text(store, "store")?,
-            border::optional_text(process, "process")?,
-        )
-    };
+) -> Result<Config, ErrorObject> {
     let mut settings = lamport_clock::Settings::default();
-    for (name, text) in [("store", store), ("node", process)] {
-        if let Some(text) = text {
-            settings.set(name, text);
+    for (setting, text, name) in [("store", store, "store"), ("node", process, "process")] {
+        // SAFETY: the contract of this function.
+        if let Some(text) = unsafe { border::optional_text(text, name)? } {
+            settings.set(setting, text);
         }
     }
     if timeout_ms > 0 {
-        let timeout = Duration::from_millis(timeout_ms.into());
-        settings.set("timeout", timeout);
+        settings.set("timeout", Duration::from_millis(timeout_ms.into()));
     }
     load(&settings)
 }
@@ -83,7 +76,7 @@ pub extern "C" fn lamport_config_new() -> *mut Settings {
 /// Errors: INVALID_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_config_set(
-    config: *const Settings,
+    config: Option<&Settings>,
     name: *const c_char,
     value: *const c_char,
     error: *mut *mut ErrorObject,

@@ -1,30 +1,29 @@
 //! The error object: owned by whoever got it.
 
+use std::any::Any;
 use std::ffi::{CString, c_char};
 
-use crate::border::{self, Failure};
+use crate::border;
 use crate::status::Status;
 
 /// Why a call failed, for the person who has to act on it. Yours: free it with
 /// lamport_error_free().
 #[derive(Debug)]
 pub struct ErrorObject {
-    status: Status,
-    message: CString,
+    pub(crate) status: Status,
+    pub(crate) message: CString,
 }
 
 /// The status that came with the error.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_error_status(error: *const ErrorObject) -> Status {
-    // SAFETY: the header's contract.
-    unsafe { border::look(error, Status::LAMPORT_STATUS_OK, |this| this.status) }
+pub extern "C" fn lamport_error_status(error: Option<&ErrorObject>) -> Status {
+    border::look(error, Status::LAMPORT_STATUS_OK, |this| this.status)
 }
 
 /// What was tried, where, what came back and what to change.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_error_message(error: *const ErrorObject) -> *const c_char {
-    // SAFETY: the header's contract.
-    unsafe { border::look(error, c"".as_ptr(), |this| this.message.as_ptr()) }
+pub extern "C" fn lamport_error_message(error: Option<&ErrorObject>) -> *const c_char {
+    border::look(error, c"".as_ptr(), |this| this.message.as_ptr())
 }
 
 /// Frees an error.
@@ -35,10 +34,40 @@ pub unsafe extern "C" fn lamport_error_free(error: *mut ErrorObject) {
 }
 
 impl ErrorObject {
-    pub(crate) fn new(failure: Failure) -> ErrorObject {
+    pub(crate) fn new(status: Status, message: &str) -> ErrorObject {
         ErrorObject {
-            status: failure.status,
-            message: border::owned_text(&failure.message),
+            status,
+            message: border::owned_text(message),
         }
+    }
+
+    #[cold]
+    pub(crate) fn null(name: &str) -> ErrorObject {
+        ErrorObject::new(
+            Status::LAMPORT_STATUS_NULL_POINTER,
+            &format!("'{name}' is NULL: it must point to something"),
+        )
+    }
+
+    pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> ErrorObject {
+        let what = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        let error = ErrorObject::new(
+            Status::LAMPORT_STATUS_PANIC,
+            &format!("a defect of lamport-clock, please report it: {what}"),
+        );
+        // Dropped, a payload that panics in turn would end the host's process.
+        std::mem::forget(payload);
+        error
+    }
+}
+
+impl From<lamport_clock::Error> for ErrorObject {
+    #[cold]
+    fn from(error: lamport_clock::Error) -> ErrorObject {
+        ErrorObject::new(Status::of(error.kind()), &error.to_string())
     }
 }

@@ -1,12 +1,12 @@
 //! What a watch tells.
 
-use std::ffi::{CStr, CString, c_char};
-use std::ptr;
+use std::ffi::{CStr, c_char};
 
 use lamport_clock::{Error, WatchEvent};
 
 use self::EventKind::*;
 use crate::border;
+use crate::error::{ErrorObject, lamport_error_message, lamport_error_status};
 use crate::observed::Observed;
 use crate::status::Status;
 
@@ -16,10 +16,6 @@ use crate::status::Status;
 /// not know, none of them is an update.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(
-    non_camel_case_types,
-    reason = "the same word in Rust and in C, so that a search finds both"
-)]
 pub enum EventKind {
     /// No event, or one that this version has no word for.
     LAMPORT_EVENT_NONE = 0,
@@ -50,15 +46,13 @@ pub struct Event {
     observed: Option<Observed>,
     revision: u64,
     until: u64,
-    status: Status,
-    message: CString,
+    error: Option<ErrorObject>,
 }
 
 /// What the event is about.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_event_kind(event: *const Event) -> EventKind {
-    // SAFETY: the header's contract.
-    unsafe { border::look(event, LAMPORT_EVENT_NONE, |this| this.kind) }
+pub extern "C" fn lamport_event_kind(event: Option<&Event>) -> EventKind {
+    border::look(event, LAMPORT_EVENT_NONE, |this| this.kind)
 }
 
 /// The name of a kind of events in a log, for instance "updated"; the same word as in the JSON output
@@ -75,43 +69,34 @@ pub extern "C" fn lamport_event_kind_name(kind: i32) -> *const c_char {
 
 /// The update, if the event is one (LAMPORT_EVENT_UPDATED); otherwise NULL. It belongs to the event.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_event_update(event: *const Event) -> *const Observed {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::look(event, ptr::null(), |this| {
-            this.observed.as_ref().map_or(ptr::null(), ptr::from_ref)
-        })
-    }
+pub extern "C" fn lamport_event_update(event: Option<&Event>) -> Option<&Observed> {
+    border::look(event, None, |this| this.observed.as_ref())
 }
 
 /// The store's revision of an update, a deletion or a record that can't be read, and the first one
 /// that was missed. 0 for the other kinds.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_event_revision(event: *const Event) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(event, 0, |this| this.revision) }
+pub extern "C" fn lamport_event_revision(event: Option<&Event>) -> u64 {
+    border::look(event, 0, |this| this.revision)
 }
 
 /// Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_event_until(event: *const Event) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(event, 0, |this| this.until) }
+pub extern "C" fn lamport_event_until(event: Option<&Event>) -> u64 {
+    border::look(event, 0, |this| this.until)
 }
 
 /// Why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
 /// other kinds.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_event_status(event: *const Event) -> Status {
-    // SAFETY: the header's contract.
-    unsafe { border::look(event, Status::LAMPORT_STATUS_OK, |this| this.status) }
+pub extern "C" fn lamport_event_status(event: Option<&Event>) -> Status {
+    lamport_error_status(border::look(event, None, |this| this.error.as_ref()))
 }
 
 /// The same for people. "" for the other kinds.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_event_message(event: *const Event) -> *const c_char {
-    // SAFETY: the header's contract.
-    unsafe { border::look(event, c"".as_ptr(), |this| this.message.as_ptr()) }
+pub extern "C" fn lamport_event_message(event: Option<&Event>) -> *const c_char {
+    lamport_error_message(border::look(event, None, |this| this.error.as_ref()))
 }
 
 /// Frees what lamport_watch_next() gave.
@@ -130,20 +115,20 @@ impl Event {
             },
             WatchEvent::Deleted { revision } => Event::at(LAMPORT_EVENT_DELETED, revision),
             WatchEvent::Unreadable { revision, error } => {
-                Event::at(LAMPORT_EVENT_UNREADABLE, revision).because(&error)
+                Event::at(LAMPORT_EVENT_UNREADABLE, revision).because(error)
             }
             WatchEvent::Missed { from, until } => Event {
                 until,
                 ..Event::at(LAMPORT_EVENT_MISSED, from)
             },
             WatchEvent::Interrupted(error) => {
-                Event::at(LAMPORT_EVENT_INTERRUPTED, 0).because(&error)
+                Event::at(LAMPORT_EVENT_INTERRUPTED, 0).because(error)
             }
             _ => Event::at(LAMPORT_EVENT_NONE, 0),
         }
     }
 
-    pub(crate) fn ended(error: &Error) -> Event {
+    pub(crate) fn ended(error: Error) -> Event {
         Event::at(LAMPORT_EVENT_ENDED, 0).because(error)
     }
 
@@ -153,17 +138,13 @@ impl Event {
             observed: None,
             revision,
             until: 0,
-            status: Status::LAMPORT_STATUS_OK,
-            message: CString::default(),
+            error: None,
         }
     }
 
-    fn because(self, error: &Error) -> Event {
-        Event {
-            status: Status::of(error.kind()),
-            message: border::owned_text(&error.to_string()),
-            ..self
-        }
+    fn because(mut self, error: Error) -> Event {
+        self.error = Some(error.into());
+        self
     }
 }
 
@@ -194,14 +175,11 @@ mod tests {
         let error = || Error::new(ErrorKind::Corrupt, "not JSON");
         let parts = |event: WatchEvent| {
             let event = Event::of(event);
-            let message = event.message.to_str().unwrap().to_owned();
-            (
-                event.kind,
-                event.revision,
-                event.until,
-                event.status,
-                message,
-            )
+            let status = lamport_event_status(Some(&event));
+            // SAFETY: a text of the event's, which lives as long.
+            let message = unsafe { CStr::from_ptr(lamport_event_message(Some(&event))) };
+            let message = message.to_str().unwrap().to_owned();
+            (event.kind, event.revision, event.until, status, message)
         };
         let ok = Status::LAMPORT_STATUS_OK;
         let corrupt = Status::LAMPORT_STATUS_CORRUPT;
@@ -238,7 +216,8 @@ mod tests {
                 "not JSON".to_owned()
             )
         );
-        let ended = Event::ended(&error());
-        assert_eq!((ended.kind, ended.status), (LAMPORT_EVENT_ENDED, corrupt));
+        let ended = Event::ended(error());
+        let status = lamport_event_status(Some(&ended));
+        assert_eq!((ended.kind, status), (LAMPORT_EVENT_ENDED, corrupt));
     }
 }

@@ -8,7 +8,7 @@ use lamport_clock::blocking::{self, Closer};
 use lamport_clock::fork::Generation;
 use lamport_clock_host as host;
 
-use crate::border::{self, Failure};
+use crate::border;
 use crate::clock::Clock;
 use crate::error::ErrorObject;
 use crate::event::Event;
@@ -47,30 +47,28 @@ pub struct Follower {
 /// Blocks as lamport_clock_watch() does, with its errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_follow(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     from: u64,
     callback: FollowCallback,
     context: *mut c_void,
     follower: *mut *mut Follower,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::made(follower, error, || {
-            let clock = border::lent(clock)?;
-            let callback = callback.ok_or_else(|| Failure::null("callback"))?;
-            let watch = watch::begin(clock, from)?;
-            let closer = watch.closer();
-            let listener = Listener { callback, context };
-            let thread = host::spawn("lamport-follow", move || follow(watch, listener))?;
-            Ok(Follower {
-                closer,
-                id: thread.thread().id(),
-                thread: Mutex::new(Some(thread)),
-                generation: Generation::of_process(),
-            })
+    let begun = |this: &Clock| {
+        let callback = callback.ok_or_else(|| ErrorObject::null("callback"))?;
+        let watch = watch::begin(this, from)?;
+        let closer = watch.closer();
+        let listener = Listener { callback, context };
+        let thread = host::spawn("lamport-follow", move || follow(watch, listener))?;
+        Ok(Follower {
+            closer,
+            id: thread.thread().id(),
+            thread: Mutex::new(Some(thread)),
+            generation: Generation::of_process(),
         })
-    }
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::made_by(clock, follower, error, begun) }
 }
 
 /// Stops a follower: once this has returned, its callback is not under way and is not called again.
@@ -81,7 +79,7 @@ pub unsafe extern "C" fn lamport_clock_follow(
 /// two callbacks stop each other.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_follower_stop(
-    follower: *const Follower,
+    follower: Option<&Follower>,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
@@ -139,10 +137,7 @@ fn follow(watch: blocking::Watch, listener: Listener) {
     let Listener { callback, context } = listener;
     let closer = watch.closer();
     for next in watch {
-        let event = match next {
-            Ok(event) => Event::of(event),
-            Err(error) => Event::ended(&error),
-        };
+        let event = next.map_or_else(Event::ended, Event::of);
         // Whoever stopped it has been promised silence.
         if closer.is_closed() {
             return;

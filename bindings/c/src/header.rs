@@ -20,18 +20,15 @@ pub const LAMPORT_HEADER_SIZE: usize = 878;
 /// BUFFER_TOO_SMALL, and those of lamport_clock_tick().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_inject(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     buffer: *mut c_char,
     size: usize,
     needed: *mut usize,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let written = |this: &Clock| Ok(this.shared.inject()?);
     // SAFETY: the header's contract.
-    unsafe {
-        border::composed(buffer, size, needed, error, || {
-            Ok(border::lent(clock)?.shared.inject()?)
-        })
-    }
+    unsafe { border::composed(clock, buffer, size, needed, error, written) }
 }
 
 /// A message arrived with this value of the header `lamport`: moves the local clock past its stamp, and
@@ -43,17 +40,15 @@ pub unsafe extern "C" fn lamport_clock_inject(
 /// with that), and those of lamport_clock_receive(). After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_extract(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     header: *const c_char,
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
     unsafe {
-        border::made(stamp, error, || {
-            let header = border::text(header, "header")?;
-            let clock = border::lent(clock)?;
-            Ok(clock.stamp(clock.shared.extract(header)?))
+        border::made_by(clock, stamp, error, |this| {
+            this.stamp(this.shared.extract(border::text(header, "header")?))
         })
     }
 }
@@ -61,34 +56,29 @@ pub unsafe extern "C" fn lamport_clock_extract(
 /// As lamport_clock_inject(), of a clock without a store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_inject(
-    local: *const Local,
+    local: Option<&Local>,
     buffer: *mut c_char,
     size: usize,
     needed: *mut usize,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let written = |this: &Local| Ok(this.clock.inject()?);
     // SAFETY: the header's contract.
-    unsafe {
-        border::composed(buffer, size, needed, error, || {
-            Ok(border::lent(local)?.clock.inject()?)
-        })
-    }
+    unsafe { border::composed(local, buffer, size, needed, error, written) }
 }
 
 /// As lamport_clock_extract(), of a clock without a store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_extract(
-    local: *const Local,
+    local: Option<&Local>,
     header: *const c_char,
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
     unsafe {
-        border::made(stamp, error, || {
-            let header = border::text(header, "header")?;
-            let local = border::lent(local)?;
-            Ok(local.stamp(local.clock.extract(header)?))
+        border::made_by(local, stamp, error, |this| {
+            this.stamp(this.clock.extract(border::text(header, "header")?))
         })
     }
 }

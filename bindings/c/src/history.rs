@@ -1,7 +1,5 @@
 //! The updates that the store still keeps.
 
-use std::ptr;
-
 use crate::border;
 use crate::clock::Clock;
 use crate::error::ErrorObject;
@@ -24,67 +22,54 @@ pub struct History {
 /// the deadline. Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_history(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     limit: usize,
     history: *mut *mut History,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::made(history, error, || {
-            let found = border::lent(clock)?.shared.history(limit)?;
-            Ok(History {
-                updates: found.updates.into_iter().map(Observed::new).collect(),
-                compacted_before: found.compacted_before.unwrap_or_default(),
-                unreadable: found.unreadable,
-                unread_from: found.unread_from.unwrap_or_default(),
-            })
+    let newest = |this: &Clock| {
+        let found = this.shared.history(limit)?;
+        Ok(History {
+            updates: found.updates.into_iter().map(Observed::new).collect(),
+            compacted_before: found.compacted_before.unwrap_or_default(),
+            unreadable: found.unreadable,
+            unread_from: found.unread_from.unwrap_or_default(),
         })
-    }
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::made_by(clock, history, error, newest) }
 }
 
 /// How many updates there are.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_history_count(history: *const History) -> usize {
-    // SAFETY: the header's contract.
-    unsafe { border::look(history, 0, |this| this.updates.len()) }
+pub extern "C" fn lamport_history_count(history: Option<&History>) -> usize {
+    border::look(history, 0, |this| this.updates.len())
 }
 
 /// The update at `index`, from 0, the oldest, up; NULL past the end. It belongs to `history`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_history_at(
-    history: *const History,
-    index: usize,
-) -> *const Observed {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::look(history, ptr::null(), |this| {
-            this.updates.get(index).map_or(ptr::null(), ptr::from_ref)
-        })
-    }
+pub extern "C" fn lamport_history_at(history: Option<&History>, index: usize) -> Option<&Observed> {
+    border::look(history, None, |this| this.updates.get(index))
 }
 
 /// The store no longer keeps what came before this revision: the history was cut there. 0 if it was
 /// not, but ends at `limit` or at the first update.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_history_compacted_before(history: *const History) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(history, 0, |this| this.compacted_before) }
+pub extern "C" fn lamport_history_compacted_before(history: Option<&History>) -> u64 {
+    border::look(history, 0, |this| this.compacted_before)
 }
 
 /// How many revisions held a record that can't be read; they are left out.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_history_unreadable(history: *const History) -> usize {
-    // SAFETY: the header's contract.
-    unsafe { border::look(history, 0, |this| this.unreadable) }
+pub extern "C" fn lamport_history_unreadable(history: Option<&History>) -> usize {
+    border::look(history, 0, |this| this.unreadable)
 }
 
 /// The deadline came before `limit`: what was written at this revision and before it was not read. 0 if
 /// all was.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_history_unread_from(history: *const History) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(history, 0, |this| this.unread_from) }
+pub extern "C" fn lamport_history_unread_from(history: Option<&History>) -> u64 {
+    border::look(history, 0, |this| this.unread_from)
 }
 
 /// Frees a history and the updates in it.

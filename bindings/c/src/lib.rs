@@ -9,6 +9,8 @@
 // One contract holds for every pointer of every function. It stands once, at the top of the header,
 // where a C programmer reads it, and not in a section of each comment.
 #![allow(clippy::missing_safety_doc)]
+// The same words in Rust and in C, so that a search finds both.
+#![allow(non_camel_case_types)]
 // Rust sees none of these.
 #![allow(missing_debug_implementations)]
 

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::sync::Arc;
 
 use lamport_clock::blocking::LocalClock;
-use lamport_clock::{Settings, Time};
+use lamport_clock::{Error, Instance, Settings, Stamp as CoreStamp, Time};
 
 use crate::border;
 use crate::config;
@@ -60,17 +60,12 @@ pub unsafe extern "C" fn lamport_local_open(
 /// Errors: EXHAUSTED, INTERNAL (in a forked child that gets no random number).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_tick(
-    local: *const Local,
+    local: Option<&Local>,
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(stamp, error, || {
-            let local = border::lent(local)?;
-            Ok(local.stamp(local.clock.tick()?))
-        })
-    }
+    unsafe { border::made_by(local, stamp, error, |this| this.stamp(this.clock.tick())) }
 }
 
 /// A message arrived that was sent at logical time `message`: as lamport_clock_receive().
@@ -79,18 +74,14 @@ pub unsafe extern "C" fn lamport_local_tick(
 /// number). After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_receive(
-    local: *const Local,
+    local: Option<&Local>,
     message: u64,
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let arrived = |this: &Local| this.stamp(this.clock.receive(Time::new(message)?));
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(stamp, error, || {
-            let local = border::lent(local)?;
-            Ok(local.stamp(local.clock.receive(Time::new(message)?)?))
-        })
-    }
+    unsafe { border::made_by(local, stamp, error, arrived) }
 }
 
 /// As lamport_local_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
@@ -98,16 +89,13 @@ pub unsafe extern "C" fn lamport_local_receive(
 /// Errors: EXHAUSTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_advance(
-    local: *const Local,
+    local: Option<&Local>,
     time: *mut u64,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let advanced = || Ok(border::lent(local)?.clock.advance()?.get());
     // SAFETY: the header's contract.
-    unsafe {
-        border::given(time, "time", error, || {
-            Ok(border::lent(local)?.clock.advance()?.get())
-        })
-    }
+    unsafe { border::given(time, "time", error, advanced) }
 }
 
 /// As lamport_local_receive(), for the time alone.
@@ -115,44 +103,37 @@ pub unsafe extern "C" fn lamport_local_advance(
 /// Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED. After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_advance_past(
-    local: *const Local,
+    local: Option<&Local>,
     message: u64,
     time: *mut u64,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let advanced = || {
+        let clock = &border::lent(local)?.clock;
+        Ok(clock.advance_past(Time::new(message)?)?.get())
+    };
     // SAFETY: the header's contract.
-    unsafe {
-        border::given(time, "time", error, || {
-            let clock = &border::lent(local)?.clock;
-            Ok(clock.advance_past(Time::new(message)?)?.get())
-        })
-    }
+    unsafe { border::given(time, "time", error, advanced) }
 }
 
 /// Where the clock stands. Changes nothing, and names no event.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_local_now(local: *const Local) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(local, 0, |this| this.clock.now().get()) }
+pub extern "C" fn lamport_local_now(local: Option<&Local>) -> u64 {
+    border::look(local, 0, |this| this.clock.now().get())
 }
 
 /// The name of the process that the clock belongs to; a forked child's is its parent's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_local_process(local: *const Local) -> *const c_char {
-    // SAFETY: the header's contract.
-    unsafe { border::look(local, c"".as_ptr(), |this| this.process.as_ptr()) }
+pub extern "C" fn lamport_local_process(local: Option<&Local>) -> *const c_char {
+    border::look(local, c"".as_ptr(), |this| this.process.as_ptr())
 }
 
 /// The instance of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
 /// random number.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_local_instance(local: *const Local) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::look(local, 0, |this| {
-            this.clock.instance().unwrap_or_default().get()
-        })
-    }
+pub extern "C" fn lamport_local_instance(local: Option<&Local>) -> u64 {
+    let instance = |this: &Local| this.clock.instance().map_or(0, Instance::get);
+    border::look(local, 0, instance)
 }
 
 /// Frees a local clock. A forked child frees its own handles.
@@ -164,8 +145,8 @@ pub unsafe extern "C" fn lamport_local_free(local: *mut Local) {
 
 impl Local {
     /// A stamp of this clock's, with whose name it is.
-    pub(crate) fn stamp(&self, stamp: lamport_clock::Stamp) -> Stamp {
-        Stamp::of(stamp, &self.process)
+    pub(crate) fn stamp(&self, stamp: Result<CoreStamp, Error>) -> Result<Stamp, ErrorObject> {
+        Ok(Stamp::of(stamp?, &self.process))
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use lamport_clock::Line;
 
-use crate::border::{self, Failure};
+use crate::border;
 use crate::clock::Clock;
 use crate::error::ErrorObject;
 use crate::local::Local;
@@ -35,20 +35,16 @@ pub const LAMPORT_LOG_SIZE: usize = 4096;
 /// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT (there is no such form), and those of lamport_clock_tick().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_log(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     form: i32,
     buffer: *mut c_char,
     size: usize,
     needed: *mut usize,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let line = |this: &Clock| fitted(form, size, || this.shared.log());
     // SAFETY: the header's contract.
-    unsafe {
-        border::composed(buffer, size, needed, error, || {
-            let clock = border::lent(clock)?;
-            fitted(form, size, || clock.shared.log())
-        })
-    }
+    unsafe { border::composed(clock, buffer, size, needed, error, line) }
 }
 
 /// A message arrived that carried this stamp: as lamport_clock_receive(), and the next line names it. On
@@ -57,54 +53,42 @@ pub unsafe extern "C" fn lamport_clock_log(
 /// Errors as for lamport_clock_receive().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_receive_stamp(
-    clock: *const Clock,
-    message: *const Stamp,
+    clock: Option<&Clock>,
+    message: Option<&Stamp>,
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let arrived = |this: &Clock| this.stamp(this.shared.receive(border::lent(message)?.core()));
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(stamp, error, || {
-            let (clock, message) = (border::lent(clock)?, border::lent(message)?);
-            Ok(clock.stamp(clock.shared.receive(message.core())?))
-        })
-    }
+    unsafe { border::made_by(clock, stamp, error, arrived) }
 }
 
 /// As lamport_clock_log(), of a clock without a store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_log(
-    local: *const Local,
+    local: Option<&Local>,
     form: i32,
     buffer: *mut c_char,
     size: usize,
     needed: *mut usize,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let line = |this: &Local| fitted(form, size, || this.clock.log());
     // SAFETY: the header's contract.
-    unsafe {
-        border::composed(buffer, size, needed, error, || {
-            let local = border::lent(local)?;
-            fitted(form, size, || local.clock.log())
-        })
-    }
+    unsafe { border::composed(local, buffer, size, needed, error, line) }
 }
 
 /// As lamport_clock_receive_stamp(), of a clock without a store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_receive_stamp(
-    local: *const Local,
-    message: *const Stamp,
+    local: Option<&Local>,
+    message: Option<&Stamp>,
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let arrived = |this: &Local| this.stamp(this.clock.receive(border::lent(message)?.core()));
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(stamp, error, || {
-            let (local, message) = (border::lent(local)?, border::lent(message)?);
-            Ok(local.stamp(local.clock.receive(message.core())?))
-        })
-    }
+    unsafe { border::made_by(local, stamp, error, arrived) }
 }
 
 /// The line in this form, with as many causes as fit.
@@ -112,15 +96,15 @@ fn fitted(
     form: i32,
     size: usize,
     log: impl FnOnce() -> lamport_clock::Result<Line>,
-) -> Result<String, Failure> {
+) -> Result<String, ErrorObject> {
     let write: fn(&Line) -> String = match form {
         LAMPORT_LOG_TEXT => |line| line.to_string(),
         LAMPORT_LOG_LONG_TEXT => |line| format!("{line:#}"),
         LAMPORT_LOG_JSON => members,
         _ => {
-            return Err(Failure::new(
+            return Err(ErrorObject::new(
                 Status::LAMPORT_STATUS_INVALID_ARGUMENT,
-                format!("there is no form {form} of a line: see LAMPORT_LOG_TEXT"),
+                &format!("there is no form {form} of a line: see LAMPORT_LOG_TEXT"),
             ));
         }
     };

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char};
 
-use lamport_clock::Observed as CoreObserved;
+use lamport_clock::{Instance, Observed as CoreObserved};
 
 use crate::border;
 
@@ -16,54 +16,42 @@ pub struct Observed {
 
 /// The last time that the update took, the one in the record.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_observed_value(observed: *const Observed) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(observed, 0, |this| this.observed.value.get()) }
+pub extern "C" fn lamport_observed_value(observed: Option<&Observed>) -> u64 {
+    border::look(observed, 0, |this| this.observed.value.get())
 }
 
 /// The first time that the update took: the value itself, unless it reserved several.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_observed_first(observed: *const Observed) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(observed, 0, |this| this.observed.first.get()) }
+pub extern "C" fn lamport_observed_first(observed: Option<&Observed>) -> u64 {
+    border::look(observed, 0, |this| this.observed.first.get())
 }
 
 /// Who took it, as its writer wrote it: UTF-8, of any length, for programs of other makes write
 /// this too.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_observed_process(observed: *const Observed) -> *const c_char {
-    // SAFETY: the header's contract.
-    unsafe { border::look(observed, c"".as_ptr(), |this| this.process.as_ptr()) }
+pub extern "C" fn lamport_observed_process(observed: Option<&Observed>) -> *const c_char {
+    border::look(observed, c"".as_ptr(), |this| this.process.as_ptr())
 }
 
 /// Which instance of that process it was; 0 if its writer does not say.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_observed_instance(observed: *const Observed) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::look(observed, 0, |this| {
-            this.observed.instance.unwrap_or_default().get()
-        })
-    }
+pub extern "C" fn lamport_observed_instance(observed: Option<&Observed>) -> u64 {
+    let instance = |this: &Observed| this.observed.instance.map_or(0, Instance::get);
+    border::look(observed, 0, instance)
 }
 
 /// When, by the wall clock of its writer: Unix time in seconds, to look at and never to compare.
 /// Not a number if its writer does not say.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_observed_real_timestamp(observed: *const Observed) -> f64 {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::look(observed, f64::NAN, |this| {
-            this.observed.real_timestamp.unwrap_or(f64::NAN)
-        })
-    }
+pub extern "C" fn lamport_observed_real_timestamp(observed: Option<&Observed>) -> f64 {
+    let when = |this: &Observed| this.observed.real_timestamp.unwrap_or(f64::NAN);
+    border::look(observed, f64::NAN, when)
 }
 
 /// The store's revision of the update; updates that were served together share it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_observed_revision(observed: *const Observed) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(observed, 0, |this| this.observed.revision) }
+pub extern "C" fn lamport_observed_revision(observed: Option<&Observed>) -> u64 {
+    border::look(observed, 0, |this| this.observed.revision)
 }
 
 /// Frees what lamport_clock_read() gave.

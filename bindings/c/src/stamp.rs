@@ -1,6 +1,5 @@
 //! Stamps: whose event, and when, in one total order.
 
-use std::cmp::Ordering;
 use std::ffi::{CStr, c_char};
 use std::sync::Arc;
 
@@ -70,23 +69,20 @@ pub unsafe extern "C" fn lamport_stamp_parse(
 
 /// When, in logical time.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_stamp_time(stamp: *const Stamp) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(stamp, 0, |this| this.stamp.time.get()) }
+pub extern "C" fn lamport_stamp_time(stamp: Option<&Stamp>) -> u64 {
+    border::look(stamp, 0, |this| this.stamp.time.get())
 }
 
 /// Which process.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_stamp_process(stamp: *const Stamp) -> *const c_char {
-    // SAFETY: the header's contract.
-    unsafe { border::look(stamp, c"".as_ptr(), |this| this.process.as_ptr()) }
+pub extern "C" fn lamport_stamp_process(stamp: Option<&Stamp>) -> *const c_char {
+    border::look(stamp, c"".as_ptr(), |this| this.process.as_ptr())
 }
 
 /// Which instance of that process; 0 if it is not known.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_stamp_instance(stamp: *const Stamp) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(stamp, 0, |this| this.stamp.instance.get()) }
+pub extern "C" fn lamport_stamp_instance(stamp: Option<&Stamp>) -> u64 {
+    border::look(stamp, 0, |this| this.stamp.instance.get())
 }
 
 /// The short text of a stamp, "42@mx-nodel", for people and logs. LAMPORT_STAMP_SIZE bytes are always
@@ -95,18 +91,15 @@ pub unsafe extern "C" fn lamport_stamp_instance(stamp: *const Stamp) -> u64 {
 /// Errors: BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stamp_text(
-    stamp: *const Stamp,
+    stamp: Option<&Stamp>,
     buffer: *mut c_char,
     size: usize,
     needed: *mut usize,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let text = |this: &Stamp| Ok(this.stamp.to_string());
     // SAFETY: the header's contract.
-    unsafe {
-        border::composed(buffer, size, needed, error, || {
-            Ok(border::lent(stamp)?.stamp.to_string())
-        })
-    }
+    unsafe { border::composed(stamp, buffer, size, needed, error, text) }
 }
 
 /// The long text of a stamp, "42@mx-nodel;instance=00000000000000ff", which says all of it: for
@@ -115,33 +108,22 @@ pub unsafe extern "C" fn lamport_stamp_text(
 /// Errors: BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stamp_long_text(
-    stamp: *const Stamp,
+    stamp: Option<&Stamp>,
     buffer: *mut c_char,
     size: usize,
     needed: *mut usize,
     error: *mut *mut ErrorObject,
 ) -> Status {
+    let text = |this: &Stamp| Ok(format!("{:#}", this.stamp));
     // SAFETY: the header's contract.
-    unsafe {
-        border::composed(buffer, size, needed, error, || {
-            Ok(format!("{:#}", border::lent(stamp)?.stamp))
-        })
-    }
+    unsafe { border::composed(stamp, buffer, size, needed, error, text) }
 }
 
 /// Compares two stamps by the total order: -1 if `a` comes before `b`, 0 if they are the same, 1 if
 /// it comes after. NULL comes before every stamp.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_stamp_compare(a: *const Stamp, b: *const Stamp) -> i32 {
-    border::value_or(0, || {
-        // SAFETY: the header's contract.
-        let (a, b) = unsafe { (a.as_ref(), b.as_ref()) };
-        match a.map(|a| &a.stamp).cmp(&b.map(|b| &b.stamp)) {
-            Ordering::Less => -1,
-            Ordering::Equal => 0,
-            Ordering::Greater => 1,
-        }
-    })
+pub extern "C" fn lamport_stamp_compare(a: Option<&Stamp>, b: Option<&Stamp>) -> i32 {
+    border::value_or(0, || a.map(Stamp::core).cmp(&b.map(Stamp::core)) as i32)
 }
 
 /// Frees a stamp that is yours, and none that an update lends.

@@ -1,9 +1,9 @@
 //! An update with all that is known of it.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
-use lamport_clock::{Reservation, Stamp as CoreStamp};
+use lamport_clock::{Reservation, Stamp as CoreStamp, Time};
 
 use crate::border;
 use crate::stamp::Stamp;
@@ -19,82 +19,61 @@ pub struct Update {
 
 /// The first time that was taken.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_first(update: *const Update) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(update, 0, |this| this.taken.first.get()) }
+pub extern "C" fn lamport_update_first(update: Option<&Update>) -> u64 {
+    border::look(update, 0, |this| this.taken.first.get())
 }
 
 /// The last time that was taken, which the record then held: the only one where one was taken.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_value(update: *const Update) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(update, 0, |this| this.taken.last.get()) }
+pub extern "C" fn lamport_update_value(update: Option<&Update>) -> u64 {
+    border::look(update, 0, |this| this.taken.last.get())
 }
 
 /// The update as a point in the total order, at lamport_update_value(). It belongs to `update`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_stamp(update: *const Update) -> *const Stamp {
-    // SAFETY: the header's contract.
-    unsafe { border::look(update, ptr::null(), |this| &raw const this.stamp) }
+pub extern "C" fn lamport_update_stamp(update: Option<&Update>) -> Option<&Stamp> {
+    border::look(update, None, |this| Some(&this.stamp))
 }
 
 /// Who held the record before, as its writer wrote it: UTF-8, of any length. NULL if there was no
 /// record.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_previous_process(update: *const Update) -> *const c_char {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::look(update, ptr::null(), |this| {
-            let text = this.previous.as_ref();
-            text.map_or(ptr::null(), |text| text.as_ptr())
-        })
-    }
+pub extern "C" fn lamport_update_previous_process(update: Option<&Update>) -> *const c_char {
+    let process = |this: &Update| this.previous.as_deref().map_or(ptr::null(), CStr::as_ptr);
+    border::look(update, ptr::null(), process)
 }
 
 /// At what value; 0 if there was no record.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_previous_value(update: *const Update) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::look(update, 0, |this| {
-            let holder = this.taken.previous.as_ref();
-            holder.map_or(0, |holder| holder.value.get())
-        })
-    }
+pub extern "C" fn lamport_update_previous_value(update: Option<&Update>) -> u64 {
+    let value = |this: &Update| this.taken.previous.as_ref().map_or(0, |it| it.value.get());
+    border::look(update, 0, value)
 }
 
 /// The store's revision of the update; updates that were served together share it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_revision(update: *const Update) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(update, 0, |this| this.taken.revision) }
+pub extern "C" fn lamport_update_revision(update: Option<&Update>) -> u64 {
+    border::look(update, 0, |this| this.taken.revision)
 }
 
 /// How many transactions it took.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_round_trips(update: *const Update) -> u32 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(update, 0, |this| this.taken.round_trips) }
+pub extern "C" fn lamport_update_round_trips(update: Option<&Update>) -> u32 {
+    border::look(update, 0, |this| this.taken.round_trips)
 }
 
 /// The highest time known, if the record stood below it: a writer that does not follow the rule had
 /// moved it back, and the update started above it all the same. 0 if nobody had.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_regressed(update: *const Update) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::look(update, 0, |this| {
-            this.taken.regressed.unwrap_or_default().get()
-        })
-    }
+pub extern "C" fn lamport_update_regressed(update: Option<&Update>) -> u64 {
+    border::look(update, 0, |this| this.taken.regressed.map_or(0, Time::get))
 }
 
 /// When, by the wall clock of the process that wrote the record: Unix time in seconds, to look at
 /// and never to compare.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_update_real_timestamp(update: *const Update) -> f64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(update, f64::NAN, |this| this.taken.real_timestamp) }
+pub extern "C" fn lamport_update_real_timestamp(update: Option<&Update>) -> f64 {
+    border::look(update, f64::NAN, |this| this.taken.real_timestamp)
 }
 
 /// Frees an update; its times stay taken.

@@ -42,24 +42,23 @@ pub struct Watch {
 /// UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_watch(
-    clock: *const Clock,
+    clock: Option<&Clock>,
     from: u64,
     watch: *mut *mut Watch,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    // SAFETY: the header's contract.
-    unsafe {
-        border::made(watch, error, || {
-            let begun = begin(border::lent(clock)?, from)?;
-            Ok(Watch {
-                closer: begun.closer(),
-                next_revision: AtomicU64::new(begun.next_revision()),
-                resting: Mutex::new(Some(begun)),
-                rests: Condvar::new(),
-                generation: Generation::current(),
-            })
+    let begun = |this: &Clock| {
+        let begun = begin(this, from)?;
+        Ok(Watch {
+            closer: begun.closer(),
+            next_revision: AtomicU64::new(begun.next_revision()),
+            resting: Mutex::new(Some(begun)),
+            rests: Condvar::new(),
+            generation: Generation::current(),
         })
-    }
+    };
+    // SAFETY: the header's contract.
+    unsafe { border::made_by(clock, watch, error, begun) }
 }
 
 /// Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours, and NULL, with
@@ -71,34 +70,30 @@ pub unsafe extern "C" fn lamport_clock_watch(
 /// watch then) and the like; INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_next(
-    watch: *const Watch,
+    watch: Option<&Watch>,
     timeout_ms: u32,
     event: *mut *mut Event,
     error: *mut *mut ErrorObject,
 ) -> Status {
     let patience = Duration::from_millis(timeout_ms.into());
+    let next = |this: &Watch| Ok(this.next(patience)?.map(Event::of));
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(event, error, || {
-            Ok(border::lent(watch)?.next(patience)?.map(Event::of))
-        })
-    }
+    unsafe { border::made_by(watch, event, error, next) }
 }
 
 /// The revision from which a new watch would go on where this one stands, for programs that note how
 /// far they came: nothing is missed. Updates that were served together share a revision, so after some
 /// of them it tells those again.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lamport_watch_next_revision(watch: *const Watch) -> u64 {
-    // SAFETY: the header's contract.
-    unsafe { border::look(watch, 0, |this| this.next_revision.load(Ordering::Acquire)) }
+pub extern "C" fn lamport_watch_next_revision(watch: Option<&Watch>) -> u64 {
+    border::look(watch, 0, |this| this.next_revision.load(Ordering::Acquire))
 }
 
 /// Ends the watch: later calls of lamport_watch_next() return CLOSED, and so, at once, do threads that
 /// wait in one. To close again does nothing. The handle stays valid until it is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_close(
-    watch: *const Watch,
+    watch: Option<&Watch>,
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
