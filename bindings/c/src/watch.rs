@@ -131,31 +131,18 @@ impl Watch {
         self.generation.check("this watch")?;
         // Also if another thread still reads from it, and this one has no time to wait for that.
         self.closer.check()?;
-        let deadline = Instant::now() + patience;
-        let Some(mut turn) = self.turn(deadline) else {
-            return Ok(None);
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        turn.next_within(left).transpose()
+        let began = Instant::now();
+        let turn = self.turn(patience);
+        let left = patience.saturating_sub(began.elapsed());
+        turn.and_then(|mut turn| turn.next_within(left)).transpose()
     }
 
     /// Waits until no other thread reads from the watch; `None` if that took too long.
-    fn turn(&self, deadline: Instant) -> Option<Turn<'_>> {
-        let mut resting = self.lock();
-        loop {
-            if let Some(watch) = resting.take() {
-                return Some(Turn {
-                    watch: Some(watch),
-                    of: self,
-                });
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            let waited = self.rests.wait_timeout(resting, left);
-            resting = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+    fn turn(&self, patience: Duration) -> Option<Turn<'_>> {
+        let busy = |resting: &mut Option<_>| resting.is_none();
+        let waited = self.rests.wait_timeout_while(self.lock(), patience, busy);
+        let watch = Some(waited.unwrap_or_else(PoisonError::into_inner).0.take()?);
+        Some(Turn { watch, of: self })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<blocking::Watch>> {
