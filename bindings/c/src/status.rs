@@ -13,10 +13,6 @@ use crate::border;
 /// treat a number you do not know as a failure.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(
-    non_camel_case_types,
-    reason = "the same word in Rust and in C, so that a search finds both"
-)]
 pub enum Status {
     /// Done. The outputs are written.
     LAMPORT_STATUS_OK = 0,
@@ -68,11 +64,7 @@ pub enum Status {
 /// A static text.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_status_name(status: i32) -> *const c_char {
-    border::value_or(c"unknown".as_ptr(), || {
-        Status::from_number(status)
-            .map_or(c"unknown", Status::name)
-            .as_ptr()
-    })
+    said_of(status, Status::name, c"unknown")
 }
 
 /// What a status means, in one sentence. An error's own message says more: prefer
@@ -81,11 +73,8 @@ pub extern "C" fn lamport_status_name(status: i32) -> *const c_char {
 /// A static text.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_status_text(status: i32) -> *const c_char {
-    border::value_or(UNKNOWN_TEXT.as_ptr(), || {
-        Status::from_number(status)
-            .map_or(UNKNOWN_TEXT, Status::text)
-            .as_ptr()
-    })
+    let unknown = c"a status that this version of the library does not know";
+    said_of(status, Status::text, unknown)
 }
 
 impl Status {
@@ -177,7 +166,15 @@ impl Status {
     }
 }
 
-const UNKNOWN_TEXT: &CStr = c"a status that this version of the library does not know";
+fn said_of(
+    number: i32,
+    said: fn(Status) -> &'static CStr,
+    unknown: &'static CStr,
+) -> *const c_char {
+    border::value_or(unknown.as_ptr(), || {
+        Status::from_number(number).map_or(unknown, said).as_ptr()
+    })
+}
 
 #[cfg(test)]
 mod tests {
