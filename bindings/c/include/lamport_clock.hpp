@@ -56,9 +56,10 @@ template <auto Free> struct freer {
     template <typename T> void operator()(T *object) const noexcept { Free(object); }
 };
 
-template <typename T, auto Free> using handle = std::unique_ptr<T, freer<Free>>;
+template <typename T> T freed_by(void (*free)(T *));
 
-using owned_error = handle<lamport_error_t, lamport_error_free>;
+// An object of C that its function frees.
+template <auto Free> using handle = std::unique_ptr<decltype(freed_by(Free)), freer<Free>>;
 
 // Calls a function of the library with these arguments and a place for the error, which it throws.
 template <typename Function, typename... Arguments>
@@ -67,8 +68,15 @@ void call(Function function, Arguments... arguments) {
     const lamport_status_t status = function(arguments..., &failure);
     if (status == LAMPORT_STATUS_OK)
         return;
-    const owned_error owned{failure};
+    const handle<lamport_error_free> owned{failure};
     throw error(status, lamport_error_message(failure));
+}
+
+// The object that a function makes from these arguments, which may be NULL.
+template <auto Free, typename... Arguments> handle<Free> made(Arguments... arguments) {
+    typename handle<Free>::pointer made = nullptr;
+    call(arguments..., &made);
+    return handle<Free>(made);
 }
 
 // Texts of C end at the first NUL: what stands behind it would be lost unseen.
@@ -98,28 +106,21 @@ std::uint64_t time(Function function, Arguments... arguments) {
     return time;
 }
 
-// A text that is written into a buffer of the caller's.
-template <typename Function, typename Object>
-std::string copied(Function function, const Object *object) {
-    std::string text(LAMPORT_STAMP_SIZE, '\0');
-    for (;;) {
-        lamport_error_t *failure = nullptr;
-        std::size_t needed = 0;
-        const lamport_status_t status =
-            function(object, text.data(), text.size(), &needed, &failure);
-        const owned_error owned{failure};
-        // Between two calls it may change and need more.
-        if (status != LAMPORT_STATUS_OK && status != LAMPORT_STATUS_BUFFER_TOO_SMALL)
-            throw error(status, lamport_error_message(failure));
-        text.resize(status == LAMPORT_STATUS_OK ? needed - 1 : needed);
-        if (status == LAMPORT_STATUS_OK)
-            return text;
-    }
+// The text that a function writes for these arguments, which takes at most so many bytes.
+template <std::size_t Size, typename... Arguments> std::string written(Arguments... arguments) {
+    char text[Size];
+    call(arguments..., text, sizeof text, nullptr);
+    return text;
 }
 
 // Zero stands for "none" in the numbers of C.
 inline std::optional<std::uint64_t> unless_zero(std::uint64_t number) {
     return number == 0 ? std::nullopt : std::optional<std::uint64_t>(number);
+}
+
+// And NULL among its objects.
+template <typename Value, typename Object> std::optional<Value> unless_null(const Object *object) {
+    return object == nullptr ? std::nullopt : std::optional<Value>(Value::of(object));
 }
 
 } // namespace detail
@@ -150,10 +151,10 @@ class stamp {
     std::uint64_t instance() const noexcept { return lamport_stamp_instance(stamp_.get()); }
 
     // "42@mx-nodel", for people and logs.
-    std::string text() const { return detail::copied(lamport_stamp_text, stamp_.get()); }
+    std::string text() const { return written(lamport_stamp_text); }
 
     // "42@mx-nodel;instance=00000000000000ff", for messages.
-    std::string long_text() const { return detail::copied(lamport_stamp_long_text, stamp_.get()); }
+    std::string long_text() const { return written(lamport_stamp_long_text); }
 
     friend bool operator==(const stamp &a, const stamp &b) noexcept { return order(a, b) == 0; }
     friend bool operator!=(const stamp &a, const stamp &b) noexcept { return order(a, b) != 0; }
@@ -170,26 +171,23 @@ class stamp {
     friend class clock;
     friend class local;
 
-    // It never changes, so copies share it.
-    using shared = std::shared_ptr<const lamport_stamp_t>;
+    explicit stamp(detail::handle<lamport_stamp_free> made) : stamp_(std::move(made)) {}
 
-    explicit stamp(shared made) : stamp_(std::move(made)) {}
+    // What a function of C makes from these arguments.
+    template <typename... Arguments> static stamp made(Arguments... arguments) {
+        return stamp(detail::made<lamport_stamp_free>(arguments...));
+    }
 
-    // What a function of C gives for these arguments.
-    template <typename Make, typename... Arguments>
-    static stamp made(Make make, Arguments... arguments) {
-        lamport_stamp_t *made = nullptr;
-        detail::call(make, arguments..., &made);
-        return stamp(shared(made, [](const lamport_stamp_t *stamp) {
-            lamport_stamp_free(const_cast<lamport_stamp_t *>(stamp));
-        }));
+    template <typename Function> std::string written(Function function) const {
+        return detail::written<LAMPORT_STAMP_SIZE>(function, stamp_.get());
     }
 
     static int order(const stamp &a, const stamp &b) noexcept {
         return lamport_stamp_compare(a.stamp_.get(), b.stamp_.get());
     }
 
-    shared stamp_;
+    // It never changes, so copies share it.
+    std::shared_ptr<const lamport_stamp_t> stamp_;
 };
 
 // An update by anyone, as it was found in the store.
@@ -306,9 +304,8 @@ struct event {
     std::string message;
 
     static event of(const lamport_event_t *seen) {
-        const lamport_observed_t *update = lamport_event_update(seen);
         return {lamport_event_kind(seen),
-                update == nullptr ? std::nullopt : std::optional<observed>(observed::of(update)),
+                detail::unless_null<observed>(lamport_event_update(seen)),
                 lamport_event_revision(seen),
                 lamport_event_until(seen),
                 lamport_event_status(seen),
@@ -325,10 +322,9 @@ class watch {
   public:
     // The next event, if it comes within this time.
     std::optional<event> next(std::chrono::milliseconds timeout) {
-        lamport_event_t *found = nullptr;
-        detail::call(lamport_watch_next, get(), detail::count(timeout), &found);
-        const detail::handle<lamport_event_t, lamport_event_free> owned{found};
-        return found == nullptr ? std::nullopt : std::optional<event>(event::of(found));
+        const auto found =
+            detail::made<lamport_event_free>(lamport_watch_next, get(), detail::count(timeout));
+        return detail::unless_null<event>(found.get());
     }
 
     // The next event, however long it takes.
@@ -393,9 +389,11 @@ class watch {
   private:
     friend class clock;
 
-    explicit watch(lamport_watch_t *opened) : watch_(opened) {}
+    using handle = detail::handle<lamport_watch_free>;
 
-    detail::handle<lamport_watch_t, lamport_watch_free> watch_;
+    explicit watch(handle begun) : watch_(std::move(begun)) {}
+
+    handle watch_;
 };
 
 // A watch that calls a function for each event, on a thread of its own. Once it is stopped or
@@ -426,11 +424,9 @@ class follower {
     using context = std::shared_ptr<function>;
 
     follower(const lamport_clock_t *clock, function called, std::uint64_t from)
-        : context_(std::make_unique<context>(std::make_shared<function>(std::move(called)))) {
-        lamport_follower_t *begun = nullptr;
-        detail::call(lamport_clock_follow, clock, from, pass_on, context_.get(), &begun);
-        follower_.reset(begun);
-    }
+        : context_(std::make_unique<context>(std::make_shared<function>(std::move(called)))),
+          follower_(detail::made<lamport_follower_free>(lamport_clock_follow, clock, from, pass_on,
+                                                        context_.get())) {}
 
     static void pass_on(const lamport_event_t *seen, void *given) noexcept {
         // Kept for the length of the call, in which it may destroy its own follower.
@@ -440,7 +436,7 @@ class follower {
 
     // Freed second: until then it may be called.
     std::unique_ptr<context> context_;
-    detail::handle<lamport_follower_t, lamport_follower_free> follower_;
+    detail::handle<lamport_follower_free> follower_;
 };
 
 // Settings of a clock, by the names of the table in docs/CONFIGURATION.md.
@@ -457,7 +453,7 @@ class config {
     lamport_config_t *get() const noexcept { return config_.get(); }
 
   private:
-    detail::handle<lamport_config_t, lamport_config_free> config_;
+    detail::handle<lamport_config_free> config_;
 };
 
 // A local clock, and one record that many processes share. Any number of threads may use one at once.
@@ -468,18 +464,23 @@ class clock {
     explicit clock(const std::optional<std::string> &store = std::nullopt,
                    const std::optional<std::string> &process = std::nullopt,
                    std::chrono::milliseconds timeout = std::chrono::milliseconds::zero())
-        : clock(lamport_clock_connect, store, process, timeout) {}
+        : clock(detail::made<lamport_clock_free>(lamport_clock_connect, detail::text(store),
+                                                 detail::text(process), detail::count(timeout))) {}
 
     // The same without asking whether the store is there.
     static clock open(const std::optional<std::string> &store = std::nullopt,
                       const std::optional<std::string> &process = std::nullopt,
                       std::chrono::milliseconds timeout = std::chrono::milliseconds::zero()) {
-        return clock(lamport_clock_open, store, process, timeout);
+        return clock(detail::made<lamport_clock_free>(lamport_clock_open, detail::text(store),
+                                                      detail::text(process), detail::count(timeout)));
     }
 
     // Both from settings.
-    explicit clock(const config &settings) : clock(lamport_clock_connect_with, settings) {}
-    static clock open(const config &settings) { return clock(lamport_clock_open_with, settings); }
+    explicit clock(const config &settings)
+        : clock(detail::made<lamport_clock_free>(lamport_clock_connect_with, settings.get())) {}
+    static clock open(const config &settings) {
+        return clock(detail::made<lamport_clock_free>(lamport_clock_open_with, settings.get()));
+    }
 
     // A local event, or a message that is sent.
     stamp tick() { return stamp::made(lamport_clock_tick, get()); }
@@ -494,16 +495,12 @@ class clock {
 
     // An event that is written down: its stamp and its causes, in one of the forms LAMPORT_LOG_...
     std::string log(std::int32_t form = LAMPORT_LOG_TEXT) {
-        char line[LAMPORT_LOG_SIZE];
-        detail::call(lamport_clock_log, get(), form, line, sizeof line, nullptr);
-        return line;
+        return detail::written<LAMPORT_LOG_SIZE>(lamport_clock_log, get(), form);
     }
 
     // A message leaves, or arrived, with this value of the header `lamport`.
     std::string inject() {
-        char header[LAMPORT_HEADER_SIZE];
-        detail::call(lamport_clock_inject, get(), header, sizeof header, nullptr);
-        return header;
+        return detail::written<LAMPORT_HEADER_SIZE>(lamport_clock_inject, get());
     }
     stamp extract(const std::string &header) {
         return stamp::made(lamport_clock_extract, get(), detail::text(header));
@@ -526,17 +523,14 @@ class clock {
 
     // The newest update by anyone; nothing if there is no record yet. Blocks.
     std::optional<observed> read() const {
-        lamport_observed_t *seen = nullptr;
-        detail::call(lamport_clock_read, get(), &seen);
-        const detail::handle<lamport_observed_t, lamport_observed_free> owned{seen};
-        return seen == nullptr ? std::nullopt : std::optional<observed>(observed::of(seen));
+        const auto seen = detail::made<lamport_observed_free>(lamport_clock_read, get());
+        return detail::unless_null<observed>(seen.get());
     }
 
     // The newest updates that the store still keeps. Blocks.
     lamport::history history(std::size_t limit) const {
-        lamport_history_t *found = nullptr;
-        detail::call(lamport_clock_history, get(), limit, &found);
-        const detail::handle<lamport_history_t, lamport_history_free> owned{found};
+        const auto owned = detail::made<lamport_history_free>(lamport_clock_history, get(), limit);
+        const lamport_history_t *found = owned.get();
         lamport::history history{{},
                                  detail::unless_zero(lamport_history_compacted_before(found)),
                                  lamport_history_unreadable(found),
@@ -548,9 +542,7 @@ class clock {
 
     // Follows every update from now on, or from a revision on. Blocks.
     lamport::watch watch(std::uint64_t from = 0) const {
-        lamport_watch_t *watch = nullptr;
-        detail::call(lamport_clock_watch, get(), from, &watch);
-        return lamport::watch(watch);
+        return lamport::watch(detail::made<lamport_watch_free>(lamport_clock_watch, get(), from));
     }
 
     // The same, by calls of `called`. The first may come before this has returned. Blocks.
@@ -567,9 +559,8 @@ class clock {
 
     // What that has come to.
     lamport::stats stats() const {
-        lamport_stats_t *found = nullptr;
-        detail::call(lamport_clock_stats, get(), &found);
-        const detail::handle<lamport_stats_t, lamport_stats_free> owned{found};
+        const auto owned = detail::made<lamport_stats_free>(lamport_clock_stats, get());
+        const lamport_stats_t *found = owned.get();
         return {lamport_stats_running(found) != 0,
                 std::chrono::milliseconds(lamport_stats_running_for_ms(found)),
                 std::chrono::milliseconds(lamport_stats_interval_ms(found)),
@@ -589,7 +580,20 @@ class clock {
 
     std::string process() const { return lamport_clock_process(get()); }
     std::uint64_t instance() const noexcept { return lamport_clock_instance(get()); }
-    std::string location() const { return detail::copied(lamport_clock_location, get()); }
+    std::string location() const {
+        for (std::size_t needed = LAMPORT_STAMP_SIZE;;) {
+            std::string text(needed, '\0');
+            try {
+                detail::call(lamport_clock_location, get(), text.data(), text.size(), &needed);
+                text.resize(needed - 1);
+                return text;
+            } catch (const error &failed) {
+                // Between two calls it may change and need more.
+                if (failed.status() != LAMPORT_STATUS_BUFFER_TOO_SMALL)
+                    throw;
+            }
+        }
+    }
 
     // Ends it: threads that wait in a call of the store get CLOSED at once. The local clock goes on.
     // Blocks until the record is up to date.
@@ -599,41 +603,25 @@ class clock {
     lamport_clock_t *get() const noexcept { return clock_.get(); }
 
   private:
-    template <typename Make> clock(Make make, const config &settings) {
-        lamport_clock_t *made = nullptr;
-        detail::call(make, settings.get(), &made);
-        clock_.reset(made);
-    }
+    using handle = detail::handle<lamport_clock_free>;
 
-    template <typename Make>
-    clock(Make make, const std::optional<std::string> &store,
-          const std::optional<std::string> &process, std::chrono::milliseconds timeout) {
-        lamport_clock_t *opened = nullptr;
-        detail::call(make, detail::text(store), detail::text(process), detail::count(timeout),
-                     &opened);
-        clock_.reset(opened);
-    }
+    explicit clock(handle opened) : clock_(std::move(opened)) {}
 
     template <typename Function, typename... Arguments>
     lamport::update taken(Function function, Arguments... arguments) {
-        lamport_update_t *taken = nullptr;
-        detail::call(function, get(), arguments..., &taken);
-        const detail::handle<lamport_update_t, lamport_update_free> owned{taken};
-        return lamport::update::of(taken);
+        const auto taken = detail::made<lamport_update_free>(function, get(), arguments...);
+        return lamport::update::of(taken.get());
     }
 
-    detail::handle<lamport_clock_t, lamport_clock_free> clock_;
+    handle clock_;
 };
 
 // A local clock alone, without any store. Any number of threads may use one at once.
 class local {
   public:
     // For this process, or for the one that the environment names.
-    explicit local(const std::optional<std::string> &process = std::nullopt) {
-        lamport_local_t *opened = nullptr;
-        detail::call(lamport_local_open, detail::text(process), &opened);
-        local_.reset(opened);
-    }
+    explicit local(const std::optional<std::string> &process = std::nullopt)
+        : local_(detail::made<lamport_local_free>(lamport_local_open, detail::text(process))) {}
 
     // As those of clock.
     stamp tick() { return stamp::made(lamport_local_tick, get()); }
@@ -644,14 +632,10 @@ class local {
         return stamp::made(lamport_local_receive_stamp, get(), message.stamp_.get());
     }
     std::string log(std::int32_t form = LAMPORT_LOG_TEXT) {
-        char line[LAMPORT_LOG_SIZE];
-        detail::call(lamport_local_log, get(), form, line, sizeof line, nullptr);
-        return line;
+        return detail::written<LAMPORT_LOG_SIZE>(lamport_local_log, get(), form);
     }
     std::string inject() {
-        char header[LAMPORT_HEADER_SIZE];
-        detail::call(lamport_local_inject, get(), header, sizeof header, nullptr);
-        return header;
+        return detail::written<LAMPORT_HEADER_SIZE>(lamport_local_inject, get());
     }
     stamp extract(const std::string &header) {
         return stamp::made(lamport_local_extract, get(), detail::text(header));
@@ -668,7 +652,7 @@ class local {
     lamport_local_t *get() const noexcept { return local_.get(); }
 
   private:
-    detail::handle<lamport_local_t, lamport_local_free> local_;
+    detail::handle<lamport_local_free> local_;
 };
 
 } // namespace lamport
