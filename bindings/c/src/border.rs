@@ -70,23 +70,32 @@ pub(crate) trait Object {
     const NAME: &'static str;
 }
 
+macro_rules! objects {
+    ($($object:ty: $name:literal,)*) => {
+        $(impl Object for $object {
+            const NAME: &'static str = $name;
+        })*
+    };
+}
+
+objects! {
+    crate::clock::Clock: "clock",
+    crate::config::Settings: "config",
+    crate::event::Event: "event",
+    crate::follower::Follower: "follower",
+    crate::history::History: "history",
+    crate::local::Local: "local",
+    crate::observed::Observed: "observed",
+    crate::stamp::Stamp: "stamp",
+    crate::sync::Stats: "stats",
+    crate::update::Update: "update",
+    crate::watch::Watch: "watch",
+}
+
 /// An object of ours that the caller lends.
 #[inline]
 pub(crate) fn lent<T: Object>(object: Option<&T>) -> Result<&T, ErrorObject> {
     object.ok_or_else(|| ErrorObject::null(T::NAME))
-}
-
-/// Runs the body of a function that fails only if there is nobody to tell.
-///
-/// # Safety
-/// `error` follows the header's contract.
-pub(crate) unsafe fn told<T: Object>(
-    object: Option<&T>,
-    error: *mut *mut ErrorObject,
-    body: impl FnOnce(&T),
-) -> Status {
-    // SAFETY: the contract of this function.
-    unsafe { guarded(error, || lent(object).map(body)) }
 }
 
 /// Runs the body of a function that gives a value: `output`, which `name` is for messages, is checked

@@ -60,11 +60,9 @@ pub unsafe extern "C" fn lamport_clock_connect(
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(clock, error, || {
-            Clock::connect(config::of(store, process, timeout_ms)?)
-        })
-    }
+    let config = || unsafe { config::of(store, process, timeout_ms) };
+    // SAFETY: the header's contract.
+    unsafe { border::made(clock, error, || Clock::connect(config()?)) }
 }
 
 /// Makes a clock as lamport_clock_connect() does, without asking whether its store is there: for
@@ -82,11 +80,9 @@ pub unsafe extern "C" fn lamport_clock_open(
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe {
-        border::made(clock, error, || {
-            Clock::open(config::of(store, process, timeout_ms)?)
-        })
-    }
+    let config = || unsafe { config::of(store, process, timeout_ms) };
+    // SAFETY: the header's contract.
+    unsafe { border::made(clock, error, || Clock::open(config()?)) }
 }
 
 /// Makes a clock from settings, once its store has answered. What they do not give comes from the
@@ -299,7 +295,11 @@ pub unsafe extern "C" fn lamport_clock_close(
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe { border::told(clock, error, |clock| clock.shared.close()) }
+    unsafe {
+        border::guarded(error, || {
+            border::lent(clock).map(|this| this.shared.close())
+        })
+    }
 }
 
 /// Frees a clock, closed or not. What lamport_clock_close() waits for is left to the library's thread.
@@ -347,10 +347,6 @@ impl Clock {
     pub(crate) fn stamp(&self, stamp: Result<CoreStamp, Error>) -> Result<Stamp, ErrorObject> {
         Ok(Stamp::of(stamp?, &self.process))
     }
-}
-
-impl border::Object for Clock {
-    const NAME: &'static str = "clock";
 }
 
 const _: () = assert!(LAMPORT_TIME_MAX == Time::MAX.get());

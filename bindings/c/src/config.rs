@@ -19,10 +19,6 @@ use crate::status::Status;
 #[derive(Debug, Default)]
 pub struct Settings(Mutex<lamport_clock::Settings>);
 
-impl border::Object for Settings {
-    const NAME: &'static str = "config";
-}
-
 impl Settings {
     pub(crate) fn load(&self) -> Result<Config, ErrorObject> {
         // Not under the lock: files are read, and a child of a fork would find it held.

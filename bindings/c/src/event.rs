@@ -148,10 +148,6 @@ impl Event {
     }
 }
 
-impl border::Object for Event {
-    const NAME: &'static str = "event";
-}
-
 const NAMES: [(EventKind, &CStr); 7] = [
     (LAMPORT_EVENT_NONE, c"none"),
     (LAMPORT_EVENT_UPDATED, c"updated"),

@@ -83,7 +83,7 @@ pub unsafe extern "C" fn lamport_follower_stop(
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe { border::told(follower, error, |follower| follower.stop()) }
+    unsafe { border::guarded(error, || border::lent(follower).map(Follower::stop)) }
 }
 
 /// Stops a follower as lamport_follower_stop() does, which blocks, and frees it. Its own callback may
@@ -91,19 +91,14 @@ pub unsafe extern "C" fn lamport_follower_stop(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_follower_free(follower: *mut Follower) {
     let end = |follower: Box<Follower>| {
-        if follower.generation.is_current() {
-            follower.stop();
-        } else {
+        follower.stop();
+        if !follower.generation.is_current() {
             // Its thread stayed in the parent.
             std::mem::forget(follower);
         }
     };
     // SAFETY: the header's contract: it came from us and is freed once.
     unsafe { border::given_back(follower, end) }
-}
-
-impl border::Object for Follower {
-    const NAME: &'static str = "follower";
 }
 
 impl Follower {

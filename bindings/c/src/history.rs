@@ -78,7 +78,3 @@ pub unsafe extern "C" fn lamport_history_free(history: *mut History) {
     // SAFETY: the header's contract: it came from us and is freed once.
     unsafe { border::given_back(history, drop) }
 }
-
-impl border::Object for History {
-    const NAME: &'static str = "history";
-}

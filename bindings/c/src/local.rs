@@ -149,7 +149,3 @@ impl Local {
         Ok(Stamp::of(stamp?, &self.process))
     }
 }
-
-impl border::Object for Local {
-    const NAME: &'static str = "local";
-}

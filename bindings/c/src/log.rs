@@ -58,7 +58,7 @@ pub unsafe extern "C" fn lamport_clock_receive_stamp(
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let arrived = |this: &Clock| this.stamp(this.shared.receive(border::lent(message)?.core()));
+    let arrived = |this: &Clock| this.stamp(this.shared.receive(&border::lent(message)?.stamp));
     // SAFETY: the header's contract.
     unsafe { border::made_by(clock, stamp, error, arrived) }
 }
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn lamport_local_receive_stamp(
     stamp: *mut *mut Stamp,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let arrived = |this: &Local| this.stamp(this.clock.receive(border::lent(message)?.core()));
+    let arrived = |this: &Local| this.stamp(this.clock.receive(&border::lent(message)?.stamp));
     // SAFETY: the header's contract.
     unsafe { border::made_by(local, stamp, error, arrived) }
 }

@@ -61,10 +61,6 @@ pub unsafe extern "C" fn lamport_observed_free(observed: *mut Observed) {
     unsafe { border::given_back(observed, drop) }
 }
 
-impl border::Object for Observed {
-    const NAME: &'static str = "observed";
-}
-
 impl Observed {
     pub(crate) fn new(observed: CoreObserved) -> Observed {
         Observed {

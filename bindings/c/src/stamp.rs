@@ -20,7 +20,7 @@ pub const LAMPORT_STAMP_SIZE: usize = 809;
 /// that.
 #[derive(Debug)]
 pub struct Stamp {
-    stamp: CoreStamp,
+    pub(crate) stamp: CoreStamp,
     process: Arc<CStr>,
 }
 
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn lamport_stamp_long_text(
 /// it comes after. NULL comes before every stamp.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_stamp_compare(a: Option<&Stamp>, b: Option<&Stamp>) -> i32 {
-    border::value_or(0, || a.map(Stamp::core).cmp(&b.map(Stamp::core)) as i32)
+    border::value_or(0, || a.map(|a| &a.stamp).cmp(&b.map(|b| &b.stamp)) as i32)
 }
 
 /// Frees a stamp that is yours, and none that an update lends.
@@ -139,19 +139,11 @@ impl Stamp {
         Stamp { stamp, process }
     }
 
-    pub(crate) fn core(&self) -> &CoreStamp {
-        &self.stamp
-    }
-
     /// With the name that its clock keeps.
     pub(crate) fn of(stamp: CoreStamp, process: &Arc<CStr>) -> Stamp {
         let process = Arc::clone(process);
         Stamp { stamp, process }
     }
-}
-
-impl border::Object for Stamp {
-    const NAME: &'static str = "stamp";
 }
 
 // 16 digits, '@', the process with each byte as '%' and two digits, ";instance=", 16 digits, NUL.

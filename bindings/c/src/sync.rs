@@ -51,7 +51,7 @@ pub unsafe extern "C" fn lamport_clock_stop(
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe { border::told(clock, error, |clock| clock.shared.stop()) }
+    unsafe { border::guarded(error, || border::lent(clock).map(|this| this.shared.stop())) }
 }
 
 /// What the updates in the background have come to, over the whole life of the clock, however often
@@ -197,10 +197,6 @@ fn milliseconds(length: Option<Duration>) -> u64 {
 
 fn whole(units: u128) -> u64 {
     u64::try_from(units).unwrap_or(u64::MAX)
-}
-
-impl border::Object for Stats {
-    const NAME: &'static str = "stats";
 }
 
 const DEPLOYED_INTERVAL: Duration = Duration::from_secs(2);

@@ -97,7 +97,3 @@ impl Update {
         }
     }
 }
-
-impl border::Object for Update {
-    const NAME: &'static str = "update";
-}

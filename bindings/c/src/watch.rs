@@ -97,7 +97,11 @@ pub unsafe extern "C" fn lamport_watch_close(
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe { border::told(watch, error, |watch| watch.closer.close()) }
+    unsafe {
+        border::guarded(error, || {
+            border::lent(watch).map(|this| this.closer.close())
+        })
+    }
 }
 
 /// Frees a watch, closed or not. A forked child frees those that it inherits.
@@ -119,10 +123,6 @@ pub(crate) fn begin(clock: &Clock, from: u64) -> Result<blocking::Watch, Error> 
         0 => clock.shared.watch(),
         from => clock.shared.watch_from(from),
     }
-}
-
-impl border::Object for Watch {
-    const NAME: &'static str = "watch";
 }
 
 impl Watch {
