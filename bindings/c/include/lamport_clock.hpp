@@ -72,11 +72,16 @@ void call(Function function, Arguments... arguments) {
     throw error(status, lamport_error_message(failure));
 }
 
+// What a function writes to a place for these arguments.
+template <typename Value, typename... Arguments> Value given(Arguments... arguments) {
+    Value value{};
+    call(arguments..., &value);
+    return value;
+}
+
 // The object that a function makes from these arguments, which may be NULL.
 template <auto Free, typename... Arguments> handle<Free> made(Arguments... arguments) {
-    typename handle<Free>::pointer made = nullptr;
-    call(arguments..., &made);
-    return handle<Free>(made);
+    return handle<Free>(given<typename handle<Free>::pointer>(arguments...));
 }
 
 // Texts of C end at the first NUL: what stands behind it would be lost unseen.
@@ -96,14 +101,6 @@ inline std::uint32_t count(std::chrono::milliseconds length) {
     // About 50 days: who waits so long may as well ask again.
     const auto most = static_cast<std::chrono::milliseconds::rep>(UINT32_MAX);
     return static_cast<std::uint32_t>(length.count() < most ? length.count() : most);
-}
-
-// The time that a function gives for these arguments.
-template <typename Function, typename... Arguments>
-std::uint64_t time(Function function, Arguments... arguments) {
-    std::uint64_t time = 0;
-    call(function, arguments..., &time);
-    return time;
 }
 
 // The text that a function writes for these arguments, which takes at most so many bytes.
@@ -241,17 +238,15 @@ struct update {
 
     static update of(const lamport_update_t *taken) {
         const char *previous = lamport_update_previous_process(taken);
-        update update{lamport_update_first(taken),
-                      lamport_update_value(taken),
-                      lamport::stamp::of(lamport_update_stamp(taken)),
-                      std::nullopt,
-                      lamport_update_revision(taken),
-                      lamport_update_round_trips(taken),
-                      detail::unless_zero(lamport_update_regressed(taken)),
-                      lamport_update_real_timestamp(taken)};
-        if (previous != nullptr)
-            update.previous = holder{previous, lamport_update_previous_value(taken)};
-        return update;
+        const std::uint64_t value = lamport_update_previous_value(taken);
+        return {lamport_update_first(taken),
+                lamport_update_value(taken),
+                lamport::stamp::of(lamport_update_stamp(taken)),
+                previous == nullptr ? std::nullopt : std::optional<holder>({previous, value}),
+                lamport_update_revision(taken),
+                lamport_update_round_trips(taken),
+                detail::unless_zero(lamport_update_regressed(taken)),
+                lamport_update_real_timestamp(taken)};
     }
 };
 
@@ -464,15 +459,17 @@ class clock {
     explicit clock(const std::optional<std::string> &store = std::nullopt,
                    const std::optional<std::string> &process = std::nullopt,
                    std::chrono::milliseconds timeout = std::chrono::milliseconds::zero())
-        : clock(detail::made<lamport_clock_free>(lamport_clock_connect, detail::text(store),
-                                                 detail::text(process), detail::count(timeout))) {}
+        : clock(detail::made<lamport_clock_free>(
+              lamport_clock_connect, detail::text(store), detail::text(process),
+              detail::count(timeout))) {}
 
     // The same without asking whether the store is there.
     static clock open(const std::optional<std::string> &store = std::nullopt,
                       const std::optional<std::string> &process = std::nullopt,
                       std::chrono::milliseconds timeout = std::chrono::milliseconds::zero()) {
-        return clock(detail::made<lamport_clock_free>(lamport_clock_open, detail::text(store),
-                                                      detail::text(process), detail::count(timeout)));
+        return clock(detail::made<lamport_clock_free>(
+            lamport_clock_open, detail::text(store), detail::text(process),
+            detail::count(timeout)));
     }
 
     // Both from settings.
@@ -507,9 +504,9 @@ class clock {
     }
 
     // Both for the time alone, which allocates nothing.
-    std::uint64_t advance() { return detail::time(lamport_clock_advance, get()); }
+    std::uint64_t advance() { return detail::given<std::uint64_t>(lamport_clock_advance, get()); }
     std::uint64_t advance_past(std::uint64_t message) {
-        return detail::time(lamport_clock_advance_past, get(), message);
+        return detail::given<std::uint64_t>(lamport_clock_advance_past, get(), message);
     }
 
     // Where the local clock stands. Changes nothing.
@@ -640,9 +637,9 @@ class local {
     stamp extract(const std::string &header) {
         return stamp::made(lamport_local_extract, get(), detail::text(header));
     }
-    std::uint64_t advance() { return detail::time(lamport_local_advance, get()); }
+    std::uint64_t advance() { return detail::given<std::uint64_t>(lamport_local_advance, get()); }
     std::uint64_t advance_past(std::uint64_t message) {
-        return detail::time(lamport_local_advance_past, get(), message);
+        return detail::given<std::uint64_t>(lamport_local_advance_past, get(), message);
     }
     std::uint64_t now() const noexcept { return lamport_local_now(get()); }
     std::string process() const { return lamport_local_process(get()); }
