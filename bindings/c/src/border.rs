@@ -2,7 +2,9 @@
 //! cancelled inside of it.
 //!
 //! The contract behind each `unsafe` here is the one at the top of the header: a pointer is NULL, or
-//! it points to a live and aligned thing of its type for as long as the call lasts.
+//! it points to a live and aligned thing of its type for as long as the call lasts. That is what an
+//! `Option<&T>` is to C, so every function takes the objects that it is lent as one; texts, and places
+//! for outputs, which may hold anything, are raw pointers.
 
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -46,11 +46,10 @@ pub unsafe extern "C" fn lamport_clock_extract(
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe {
-        border::made_by(clock, stamp, error, |this| {
-            this.stamp(this.shared.extract(border::text(header, "header")?))
-        })
-    }
+    let header = || unsafe { border::text(header, "header") };
+    let arrived = |this: &Clock| this.stamp(this.shared.extract(header()?));
+    // SAFETY: the header's contract.
+    unsafe { border::made_by(clock, stamp, error, arrived) }
 }
 
 /// As lamport_clock_inject(), of a clock without a store.
@@ -76,11 +75,10 @@ pub unsafe extern "C" fn lamport_local_extract(
     error: *mut *mut ErrorObject,
 ) -> Status {
     // SAFETY: the header's contract.
-    unsafe {
-        border::made_by(local, stamp, error, |this| {
-            this.stamp(this.clock.extract(border::text(header, "header")?))
-        })
-    }
+    let header = || unsafe { border::text(header, "header") };
+    let arrived = |this: &Local| this.stamp(this.clock.extract(header()?));
+    // SAFETY: the header's contract.
+    unsafe { border::made_by(local, stamp, error, arrived) }
 }
 
 // ";mac=" and 64 digits.

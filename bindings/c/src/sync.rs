@@ -35,10 +35,9 @@ pub unsafe extern "C" fn lamport_clock_start(
     interval_ms: u64,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let interval = match interval_ms {
-        0 => DEPLOYED_INTERVAL,
-        interval_ms => Duration::from_millis(interval_ms),
-    };
+    // 0: as the deployed script does.
+    let interval = if interval_ms == 0 { 2_000 } else { interval_ms };
+    let interval = Duration::from_millis(interval);
     // SAFETY: the header's contract.
     unsafe { border::guarded(error, || Ok(border::lent(clock)?.shared.start(interval)?)) }
 }
@@ -198,5 +197,3 @@ fn milliseconds(length: Option<Duration>) -> u64 {
 fn whole(units: u128) -> u64 {
     u64::try_from(units).unwrap_or(u64::MAX)
 }
-
-const DEPLOYED_INTERVAL: Duration = Duration::from_secs(2);

@@ -134,7 +134,8 @@ impl Watch {
         let began = Instant::now();
         let turn = self.turn(patience);
         let left = patience.saturating_sub(began.elapsed());
-        turn.and_then(|mut turn| turn.next_within(left)).transpose()
+        let next = turn.and_then(|mut turn| turn.watch.as_mut()?.next_within(left));
+        next.transpose()
     }
 
     /// Waits until no other thread reads from the watch; `None` if that took too long.
@@ -157,19 +158,13 @@ struct Turn<'a> {
     of: &'a Watch,
 }
 
-impl Turn<'_> {
-    fn next_within(&mut self, patience: Duration) -> Option<Result<WatchEvent, Error>> {
-        let watch = self.watch.as_mut()?;
-        let next = watch.next_within(patience);
-        let reached = watch.next_revision();
-        self.of.next_revision.store(reached, Ordering::Release);
-        next
-    }
-}
-
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *self.of.lock() = self.watch.take();
+        if let Some(watch) = self.watch.take() {
+            let reached = watch.next_revision();
+            self.of.next_revision.store(reached, Ordering::Release);
+            *self.of.lock() = Some(watch);
+        }
         self.of.rests.notify_one();
     }
 }
