@@ -1,8 +1,12 @@
 //! The checked-in header is the one that the sources make, and the list of symbols fits it.
 
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+use lamport_clock_c::event::lamport_event_kind_name;
+use lamport_clock_c::status::lamport_status_name;
 
 /// In the order in which a reader of the header wants them.
 const SOURCES: [&str; 15] = [
@@ -61,6 +65,29 @@ fn no_struct_has_a_layout_that_a_program_could_depend_on() {
     }
     assert!(seen >= 12, "{seen} structs");
     assert!(open.is_empty(), "{open:?}: give accessors instead");
+}
+
+#[test]
+fn every_status_and_kind_of_event_is_named_as_in_the_header() {
+    let code = without_comments(&made());
+    let mut named = 0;
+    for line in code.lines() {
+        let Some((constant, number)) = line.trim().trim_end_matches(',').split_once(" = ") else {
+            continue;
+        };
+        let number = number.parse().unwrap();
+        let (word, name) = if let Some(word) = constant.strip_prefix("LAMPORT_STATUS_") {
+            (word, lamport_status_name(number))
+        } else {
+            let word = constant.strip_prefix("LAMPORT_EVENT_").unwrap();
+            (word, lamport_event_kind_name(number))
+        };
+        // SAFETY: a static text.
+        let name = unsafe { CStr::from_ptr(name) };
+        assert_eq!(name.to_str().unwrap(), word.to_lowercase());
+        named += 1;
+    }
+    assert!(named >= 27, "{named} named");
 }
 
 fn made() -> String {
