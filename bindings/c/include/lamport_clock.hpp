@@ -549,8 +549,7 @@ class clock {
 
     // Updates in the background, until stop(), close() or the end of this object. 0: every 2 s.
     void start(std::chrono::milliseconds interval = std::chrono::milliseconds::zero()) {
-        const std::uint64_t length = detail::count(interval);
-        detail::call(lamport_clock_start, get(), length);
+        detail::call(lamport_clock_start, get(), detail::count(interval));
     }
     void stop() { detail::call(lamport_clock_stop, get()); }
 

@@ -173,11 +173,7 @@ pub(crate) unsafe fn composed<O: Object>(
         }
         let has = if buffer.is_null() { 0 } else { size };
         if has < bytes.len() {
-            let needs = bytes.len();
-            return Err(ErrorObject::new(
-                Status::LAMPORT_STATUS_BUFFER_TOO_SMALL,
-                &format!("the text needs {needs} bytes with its NUL, the buffer has {has}"),
-            ));
+            return Err(ErrorObject::too_small(bytes.len(), has));
         }
         // SAFETY: `size` bytes are there by the contract of this function, and the text, which is
         // ours and so no part of them, has at most that many.
@@ -239,11 +235,9 @@ pub(crate) unsafe fn optional_text<'a>(
     // SAFETY: not NULL, so by the contract of this function it ends with a NUL.
     let text = unsafe { CStr::from_ptr(pointer) };
     text.to_str().map(Some).map_err(|error| {
-        ErrorObject::new(
-            Status::LAMPORT_STATUS_INVALID_UTF8,
-            // Not the text: it may be of any length, and a password may stand in it.
-            &format!("byte {} of '{name}' is not UTF-8", error.valid_up_to()),
-        )
+        // Not the text: it may be of any length, and a password may stand in it.
+        let message = format!("byte {} of '{name}' is not UTF-8", error.valid_up_to());
+        ErrorObject::new(Status::LAMPORT_STATUS_INVALID_UTF8, &message)
     })
 }
 

@@ -43,10 +43,13 @@ impl ErrorObject {
 
     #[cold]
     pub(crate) fn null(name: &str) -> ErrorObject {
-        ErrorObject::new(
-            Status::LAMPORT_STATUS_NULL_POINTER,
-            &format!("'{name}' is NULL: it must point to something"),
-        )
+        let message = format!("'{name}' is NULL: it must point to something");
+        ErrorObject::new(Status::LAMPORT_STATUS_NULL_POINTER, &message)
+    }
+
+    pub(crate) fn too_small(needs: usize, has: usize) -> ErrorObject {
+        let message = format!("the text needs {needs} bytes with its NUL, the buffer has {has}");
+        ErrorObject::new(Status::LAMPORT_STATUS_BUFFER_TOO_SMALL, &message)
     }
 
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> ErrorObject {
@@ -55,13 +58,10 @@ impl ErrorObject {
             .copied()
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("no message");
-        let error = ErrorObject::new(
-            Status::LAMPORT_STATUS_PANIC,
-            &format!("a defect of lamport-clock, please report it: {what}"),
-        );
+        let message = format!("a defect of lamport-clock, please report it: {what}");
         // Dropped, a payload that panics in turn would end the host's process.
         std::mem::forget(payload);
-        error
+        ErrorObject::new(Status::LAMPORT_STATUS_PANIC, &message)
     }
 }
 

@@ -44,10 +44,8 @@ pub fn settle() -> Result<(), Error> {
     let refused = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
     if refused != 0 {
         SETTLED.store(0, Ordering::Release);
-        return Err(Error::new(
-            ErrorKind::Internal,
-            format!("forks can't be noticed: pthread_atfork gave error {refused}"),
-        ));
+        let message = format!("forks can't be noticed: pthread_atfork gave error {refused}");
+        return Err(Error::new(ErrorKind::Internal, message));
     }
     SETTLED.store(this, Ordering::Release);
     Ok(())
@@ -67,10 +65,8 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHan
     let _restored = signals_blocked();
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
     spawned.map_err(|error| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("the thread '{name}' can't be started: {error}"),
-        )
+        let message = format!("the thread '{name}' can't be started: {error}");
+        Error::new(ErrorKind::Internal, message)
     })
 }
 
