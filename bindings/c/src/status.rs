@@ -131,6 +131,8 @@ mod tests {
         let of_kinds = ErrorKind::all().iter().map(|kind| Status::of(*kind) as i32);
         let numbers: HashSet<i32> = of_kinds.collect();
         assert_eq!(numbers.len(), ErrorKind::all().len());
+        // Below are those of the border, which no kind stands for.
+        assert!(numbers.iter().all(|number| *number >= 16));
         for &kind in ErrorKind::all() {
             assert_eq!(name_of(Status::of(kind) as i32), kind.name());
         }
