@@ -56,6 +56,7 @@ template <auto Free> struct freer {
     template <typename T> void operator()(T *object) const noexcept { Free(object); }
 };
 
+// What a function of C frees; a type to ask for, never called.
 template <typename T> T freed_by(void (*free)(T *));
 
 // An object of C that its function frees.

@@ -72,6 +72,7 @@ pub(crate) trait Object {
     const NAME: &'static str;
 }
 
+/// A name for each.
 macro_rules! objects {
     ($($object:ty: $name:literal,)*) => {
         $(impl Object for $object {
