@@ -302,3 +302,36 @@ fn versions_agree() {
     assert!(read("bindings/python/Cargo.toml").contains("version.workspace = true"));
     assert!(read("bindings/c/Cargo.toml").contains("version.workspace = true"));
 }
+
+/// Code that may be long, and why.
+const LONG: [(&str, &str); 3] = [
+    ("bindings/c/include/lamport_clock.h", "it is generated"),
+    (
+        "bindings/c/include/lamport_clock.hpp",
+        "a C++ program includes one header",
+    ),
+    (
+        "scripts/start_etcd.sh",
+        "it is copied to a host, and needs nothing beside it",
+    ),
+];
+
+#[test]
+fn no_file_of_code_has_more_than_400_lines() {
+    let code = ["c", "cpp", "h", "hpp", "js", "py", "pyi", "rs", "sh"];
+    let files = sources_in("", &code);
+    assert!(files.len() > 400, "{} files", files.len());
+    let mut long = Vec::new();
+    for (path, text) in files {
+        if text.lines().count() > 400 {
+            let path = path.strip_prefix(root()).unwrap();
+            long.push(path.to_str().unwrap().to_owned());
+        }
+    }
+    long.sort();
+    let allowed = LONG.map(|(path, _)| path);
+    assert_eq!(
+        long, allowed,
+        "part these by what a reader looks for, or give a reason in LONG"
+    );
+}
