@@ -15,7 +15,6 @@ use crate::header::Header;
 use crate::stamp::{Stamp, attributes, logged};
 use crate::values;
 use crate::verbs::Verb;
-use crate::waiting::wait;
 
 /// A local clock and one record that many processes share.
 ///
@@ -47,18 +46,9 @@ pub(crate) struct SharedClock {
 }
 
 impl SharedClock {
-    fn of(clock: blocking::SharedClock) -> SharedClock {
-        SharedClock {
-            core: clock,
-            interval: AtomicU64::new(0),
-        }
-    }
-
-    fn wait(this: &Bound<'_, SharedClock>, verb: Verb) -> PyResult<Py<PyAny>> {
-        // Before it counts as used: what went on in the background goes on on another runtime, too.
-        core::fork::look();
-        let clock = SharedClock::used(this);
-        wait(this.py(), || verb.begin(clock))?(this.py())
+    fn of(core: blocking::SharedClock) -> SharedClock {
+        let interval = AtomicU64::new(0);
+        SharedClock { core, interval }
     }
 }
 
@@ -94,16 +84,15 @@ impl SharedClock {
     /// ('api', 'memory:')
     #[staticmethod]
     #[pyo3(signature = (store=None, node=None, **settings))]
-    fn connect(
-        py: Python<'_>,
+    fn connect<'py>(
+        py: Python<'py>,
         store: Option<Text>,
         node: Option<Text>,
         settings: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<SharedClock> {
-        let config = configuration(store, node, settings)?;
-        let clock = blocking::SharedClock::open(&config).or_raise()?;
-        wait(py, || Verb::connect().begin(&clock))?(py)?;
-        Ok(SharedClock::of(clock))
+    ) -> PyResult<Bound<'py, SharedClock>> {
+        let clock = Bound::new(py, SharedClock::open(store, node, settings)?)?;
+        Verb::connect().wait(&clock)?;
+        Ok(clock)
     }
 
     /// As connect(), without asking whether the store is there: for programs that start before
@@ -122,8 +111,8 @@ impl SharedClock {
         settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SharedClock> {
         let config = configuration(store, node, settings)?;
-        let clock = blocking::SharedClock::open(&config).or_raise();
-        clock.map(SharedClock::of)
+        let core = blocking::SharedClock::open(&config).or_raise()?;
+        Ok(SharedClock::of(core))
     }
 
     /// A clock on a private store in memory: no network, nothing to install, no setting of the
@@ -137,8 +126,8 @@ impl SharedClock {
     /// [2, 4, 6]
     #[staticmethod]
     fn memory(process: Text) -> PyResult<SharedClock> {
-        let clock = blocking::SharedClock::memory(&process.0).or_raise();
-        clock.map(SharedClock::of)
+        let core = blocking::SharedClock::memory(&process.0).or_raise()?;
+        Ok(SharedClock::of(core))
     }
 
     /// A local event or a send: time + 1. No I/O, well under a microsecond.
@@ -161,10 +150,8 @@ impl SharedClock {
     /// >>> print(clock.receive("57@billing"))
     /// 58@api
     fn receive(this: &Bound<'_, Self>, message: Message) -> PyResult<Stamp> {
-        SharedClock::used(this)
-            .receive(&message)
-            .or_raise()
-            .map(Stamp)
+        let stamp = SharedClock::used(this).receive(&message).or_raise()?;
+        Ok(Stamp(stamp))
     }
 
     /// An event that is written down: a tick, and the texts of its causes, for `lamport_after` in a
@@ -172,7 +159,6 @@ impl SharedClock {
     /// of a stamp; with each message `at`, the local time at which it arrived. At most 16 messages are
     /// named, the newest; a last text such as "+3" counts those that are not, older ones and bare
     /// times. The first line of a forked child comes after where its parent's clock stood. No I/O.
-    ///
     /// lamport_clock.logging does this for every record.
     ///
     /// >>> before, _ = clock.log()
@@ -203,10 +189,8 @@ impl SharedClock {
     /// >>> clock.advance_past(57)
     /// 58
     fn advance_past(this: &Bound<'_, Self>, message: Message) -> PyResult<u64> {
-        Ok(SharedClock::used(this)
-            .advance_past(&message)
-            .or_raise()?
-            .get())
+        let time = SharedClock::used(this).advance_past(&message).or_raise()?;
+        Ok(time.get())
     }
 
     /// Where the local clock stands. Changes nothing, and names no event.
@@ -227,7 +211,7 @@ impl SharedClock {
     /// >>> first.value, second.value, second.previous
     /// (2, 4, Holder(value=2, process='api'))
     fn update(this: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        SharedClock::wait(this, Verb::update())
+        Verb::update().wait(this)
     }
 
     /// Takes `count` consecutive times (1 through 2^32) in one update, at the price of one.
@@ -240,7 +224,7 @@ impl SharedClock {
     /// >>> len(times), times[0], times[-1]
     /// (1000, 2, 1001)
     fn reserve(this: &Bound<'_, Self>, count: Whole) -> PyResult<Py<PyAny>> {
-        SharedClock::wait(this, Verb::reserve(count))
+        Verb::reserve(count).wait(this)
     }
 
     /// The newest update of the record by anyone; None if there is no record yet. One round trip, and
@@ -253,7 +237,7 @@ impl SharedClock {
     /// >>> clock.read() is None, clock.update().value == clock.read().value
     /// (True, True)
     fn read(this: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        SharedClock::wait(this, Verb::read())
+        Verb::read().wait(this)
     }
 
     /// Follows every update by anyone that is committed after this call returned: an iterator of
@@ -268,7 +252,7 @@ impl SharedClock {
     /// True
     #[pyo3(signature = (*, from_revision=None))]
     fn watch(this: &Bound<'_, Self>, from_revision: Option<Whole>) -> PyResult<Py<PyAny>> {
-        SharedClock::wait(this, Verb::watch(from_revision))
+        Verb::watch(from_revision).wait(this)
     }
 
     /// The newest updates that the store still keeps, at most `limit` of them, oldest first. One
@@ -280,7 +264,7 @@ impl SharedClock {
     /// [4, 6]
     #[pyo3(signature = (limit=Whole(100)), text_signature = "($self, limit=100)")]
     fn history(this: &Bound<'_, Self>, limit: Whole) -> PyResult<Py<PyAny>> {
-        SharedClock::wait(this, Verb::history(limit)?)
+        Verb::history(limit)?.wait(this)
     }
 
     /// Updates in the background from now on, at once and then again and again: for programs that
@@ -294,7 +278,6 @@ impl SharedClock {
     ///
     /// It ends with stop(), with close(), and with the clock. To start it again with the same interval
     /// changes nothing. In a child of os.fork() it goes on from the child's first use of the clock.
-    ///
     /// Returns at once. Raises InvalidArgumentError for an interval out of range, and ClosedError.
     ///
     /// >>> clock.start(interval=0.5)
@@ -328,19 +311,17 @@ impl SharedClock {
 
     /// Ends the clock: callers and watches that wait, and later calls that need the store, get
     /// ClosedError. Updates in the background end; the local clock goes on. Closing twice is no error.
-    ///
     /// Then it waits until the record shows what this clock took last, so that legacy writers see it,
     /// at most as long as the clock's deadline.
     ///
     /// >>> clock.close()
     /// >>> clock.update()
     /// Traceback (most recent call last):
-    ///     ...
     /// lamport_clock.ClosedError: this clock was closed
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.interval.store(0, Ordering::Relaxed);
-        wait(py, || Verb::close().begin(&self.core))?(py)?;
-        Ok(())
+    fn close(this: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        // Before it counts as used: nothing goes on by that.
+        this.get().interval.store(0, Ordering::Relaxed);
+        Verb::close().wait(this)
     }
 
     /// close() without the wait, for event loops: it goes on in the library's thread.
@@ -354,8 +335,8 @@ impl SharedClock {
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.close(py)
+    fn __exit__(this: &Bound<'_, Self>, _exception: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
+        SharedClock::close(this)
     }
 
     /// The process that this clock belongs to, a str.
@@ -382,8 +363,7 @@ impl SharedClock {
         Header(self.core.header().clone())
     }
 
-    /// Where transactions go at present, for people: "memory:", or the endpoint in use as
-    /// "host:port".
+    /// Where transactions go at present, for people: "memory:", or the endpoint's "host:port".
     ///
     /// >>> SharedClock.memory("api").location
     /// 'memory:'
@@ -402,11 +382,8 @@ impl SharedClock {
 
     fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
         let process = PyString::new(this.py(), this.get().process()).repr()?;
-        Ok(format!(
-            "<SharedClock of {} at {}>",
-            process.to_str()?,
-            SharedClock::now(this)
-        ))
+        let now = SharedClock::now(this);
+        Ok(format!("<SharedClock of {process} at {now}>"))
     }
 
     fn _repr_html_<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

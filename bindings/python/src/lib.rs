@@ -2,8 +2,7 @@
 //!
 //! It translates and guards, nothing else: arguments in ([`arguments`]), values out ([`values`]),
 //! errors as exceptions ([`errors`]). The verbs that go to the store stand in [`verbs`], each once, for
-//! waiting without the GIL and with an eye on signals ([`waiting`]) and in an event loop
-//! ([`completions`], [`call`]). What a clock does is decided in the core.
+//! threads and for event loops ([`completions`], [`call`]). What a clock does is decided in the core.
 
 use pyo3::prelude::*;
 
@@ -20,7 +19,6 @@ mod local;
 mod stamp;
 mod values;
 mod verbs;
-mod waiting;
 mod watch;
 
 /// Python's allocators align objects to so many bytes: a class whose content wants more is undefined

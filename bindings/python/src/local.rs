@@ -138,11 +138,7 @@ impl LocalClock {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let process = PyString::new(py, self.process()).repr()?;
-        Ok(format!(
-            "<LocalClock of {} at {}>",
-            process.to_str()?,
-            self.now()
-        ))
+        let (process, now) = (PyString::new(py, self.process()).repr()?, self.now());
+        Ok(format!("<LocalClock of {process} at {now}>"))
     }
 }

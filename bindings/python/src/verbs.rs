@@ -1,7 +1,9 @@
 //! The verbs that go to the store, each described once: how it begins, and what Python gets. A thread
-//! waits for one ([`crate::waiting`]), an event loop is told of it ([`crate::completions`]).
+//! waits for one without the GIL and with an eye on Ctrl-C, an event loop is told of it
+//! ([`crate::completions`]).
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use lamport_clock as core;
 use lamport_clock::blocking::{self, Call};
@@ -10,6 +12,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::arguments::Whole;
+use crate::clock::SharedClock;
+use crate::errors::OrRaise;
 use crate::values;
 use crate::watch::Watch;
 
@@ -18,6 +22,9 @@ use crate::watch::Watch;
 pub(crate) struct Verb(
     Box<dyn FnOnce(&blocking::SharedClock) -> core::Result<Call<Answer>> + Send>,
 );
+
+/// So long a signal may go unnoticed.
+pub(crate) const SLICE: Duration = Duration::from_millis(50);
 
 /// Makes what Python gets, by a thread that is attached.
 pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
@@ -45,6 +52,30 @@ impl Verb {
     /// Begins it, also by a thread that is not attached.
     pub(crate) fn begin(self, clock: &blocking::SharedClock) -> core::Result<Call<Answer>> {
         (self.0)(clock)
+    }
+
+    /// Begins it and waits for the answer. Other threads run meanwhile; a signal handler that raises
+    /// (Ctrl-C) gives the call up.
+    pub(crate) fn wait(self, clock: &Bound<'_, SharedClock>) -> PyResult<Py<PyAny>> {
+        let py = clock.py();
+        // Before it counts as used: what went on in the background goes on on another runtime, too.
+        core::fork::look();
+        let clock = SharedClock::used(clock);
+        // Most answers come within the first slice: one release of the GIL is enough for them.
+        let (mut call, mut answer) = py
+            .detach(|| {
+                let mut call = self.begin(clock)?;
+                let answer = call.wait_for(SLICE);
+                Ok((call, answer))
+            })
+            .or_raise()?;
+        loop {
+            if let Some(answer) = answer {
+                return answer.or_raise()?(py);
+            }
+            py.check_signals()?;
+            answer = py.detach(|| call.wait_for(SLICE));
+        }
     }
 
     /// The verb of this name, for AsyncSharedClock: its methods are called like ours.

@@ -14,7 +14,7 @@ use pyo3::types::PyTuple;
 use crate::arguments::Seconds;
 use crate::errors::{OrRaise, exception, raise};
 use crate::values;
-use crate::waiting::SLICE;
+use crate::verbs::SLICE;
 
 /// Every update by anyone, in order: an iterator that waits for the next Observed.
 ///
