@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lamport_clock::{Error, blocking};
 use pyo3::PyTraverseError;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 
@@ -89,7 +89,11 @@ impl Call {
                 Some(answer) => answer.or_raise()?(py),
                 None => Err(PyRuntimeError::new_err("this call has no answer yet")),
             },
-            Asked::Next(watch) => watch.get().look(py),
+            Asked::Next(watch) => {
+                let ended = PyStopAsyncIteration::new_err;
+                let told = watch.get().look(py, Duration::ZERO, ended)?;
+                Ok(told.unwrap_or_else(|| py.None()))
+            }
             Asked::Refused(error) => Err(error).or_raise(),
             Asked::Verb(..) => Err(PyRuntimeError::new_err("this call has not begun")),
             Asked::Over => Err(PyRuntimeError::new_err(

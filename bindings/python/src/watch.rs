@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lamport_clock::fork::Generation;
-use lamport_clock::{Error, ErrorKind, Observed, WatchEvent, blocking};
-use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
+use lamport_clock::{Error, ErrorKind, WatchEvent, blocking};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -47,15 +47,6 @@ pub(crate) struct Watch {
     generation: Generation,
 }
 
-/// What a slice of waiting brought.
-enum Turn {
-    Event(WatchEvent),
-    Failed(Error),
-    Nothing,
-    Ended,
-    Busy,
-}
-
 impl Watch {
     pub(crate) fn new(inner: blocking::Watch) -> Watch {
         Watch {
@@ -69,22 +60,13 @@ impl Watch {
 
     /// The next update; `None` if the deadline has passed, and StopIteration if it has ended.
     fn next(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Option<Py<PyAny>>> {
-        // Before the lock: the thread that held it may have stayed in the parent.
-        self.generation.check("this watch").or_raise()?;
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let patience = left.map_or(SLICE, |left| left.min(SLICE));
-            match py.detach(|| self.turn(patience)) {
-                Turn::Event(event) => {
-                    if let Some(observed) = self.tell(py, event)? {
-                        return values::observed(py, observed).map(Some);
-                    }
-                }
-                Turn::Failed(error) => return Err(exception(&error)),
-                Turn::Ended => return Err(PyStopIteration::new_err(())),
-                Turn::Busy => return Err(busy()),
-                Turn::Nothing if left.is_some_and(|left| left <= SLICE) => return Ok(None),
-                Turn::Nothing => {}
+            let left = deadline.map_or(SLICE, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            let told = self.look(py, left.min(SLICE), PyStopIteration::new_err)?;
+            if told.is_some() || left.is_zero() {
+                return Ok(told);
             }
             py.check_signals()?;
         }
@@ -92,74 +74,68 @@ impl Watch {
 
     /// Ready once [`look`](Watch::look) has something to say. Waits for nobody, so it may be attached.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.generation.is_current() || self.closed.load(Ordering::Acquire) {
-            return Poll::Ready(());
-        }
-        match self.inner.try_lock() {
-            Ok(mut inner) => match inner.as_mut() {
-                Some(watch) => watch.poll_ready(context),
-                None => Poll::Ready(()),
-            },
-            Err(_) => Poll::Ready(()),
+        match self.inner.try_lock().as_deref_mut() {
+            Ok(Some(watch)) => watch.poll_ready(context),
+            _ => Poll::Ready(()),
         }
     }
 
-    /// What this watch tells now, without waiting: None if it is nothing, and StopAsyncIteration if
-    /// it has ended.
-    pub(crate) fn look(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    /// What this watch tells within so long: `None` if that is nothing, and the exception that `ended`
+    /// makes if it has ended. Without patience it waits for nobody, so it stays attached.
+    pub(crate) fn look(
+        &self,
+        py: Python<'_>,
+        patience: Duration,
+        ended: fn(()) -> PyErr,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        // Before the lock: the thread that held it may have stayed in the parent.
         self.generation.check("this watch").or_raise()?;
-        match self.turn(Duration::ZERO) {
-            Turn::Event(event) => match self.tell(py, event)? {
-                Some(observed) => values::observed(py, observed),
-                None => Ok(py.None()),
-            },
-            Turn::Failed(error) => Err(exception(&error)),
-            Turn::Nothing => Ok(py.None()),
-            Turn::Ended => Err(PyStopAsyncIteration::new_err(())),
-            Turn::Busy => Err(busy()),
-        }
-    }
-
-    fn turn(&self, patience: Duration) -> Turn {
-        let mut inner = match self.inner.try_lock() {
-            Ok(inner) => inner,
-            // Who holds it may be the one that closes it, and no reader.
-            Err(TryLockError::WouldBlock) if self.closed.load(Ordering::Acquire) => {
-                return Turn::Ended;
+        let event = {
+            let mut inner = match self.inner.try_lock() {
+                Ok(inner) => inner,
+                // Who holds it may be the one that closes it, and no reader.
+                Err(TryLockError::WouldBlock) if !self.closed.load(Ordering::Acquire) => {
+                    return Err(PyRuntimeError::new_err(
+                        "another thread reads from this watch at the moment: give each reader a \
+                         watch of its own",
+                    ));
+                }
+                // Or whoever panicked left the watch in an unknown state.
+                Err(_) => return Err(ended(())),
+            };
+            if self.closed.load(Ordering::Acquire) {
+                *inner = None;
             }
-            Err(TryLockError::WouldBlock) => return Turn::Busy,
-            // Whoever panicked left the watch in an unknown state.
-            Err(TryLockError::Poisoned(_)) => return Turn::Ended,
+            let Some(watch) = inner.as_mut() else {
+                return Err(ended(()));
+            };
+            let event = match patience {
+                Duration::ZERO => watch.next_within(patience),
+                _ => py.detach(|| watch.next_within(patience)),
+            };
+            self.next_revision
+                .store(watch.next_revision(), Ordering::Relaxed);
+            if matches!(event, Some(Err(_))) {
+                *inner = None;
+            }
+            event
         };
-        if self.closed.load(Ordering::Acquire) {
-            *inner = None;
+        match event {
+            Some(event) => self.tell(py, event.or_raise()?),
+            None => Ok(None),
         }
-        let Some(watch) = inner.as_mut() else {
-            return Turn::Ended;
-        };
-        let turn = match watch.next_within(patience) {
-            Some(Ok(event)) => Turn::Event(event),
-            Some(Err(error)) => Turn::Failed(error),
-            None => Turn::Nothing,
-        };
-        self.next_revision
-            .store(watch.next_revision(), Ordering::Relaxed);
-        if matches!(turn, Turn::Failed(_)) {
-            *inner = None;
-        }
-        turn
     }
 
     /// The update that an event is, or the exception for what can't be shown; `None` if nothing is
     /// missed by it.
-    fn tell(&self, py: Python<'_>, event: WatchEvent) -> PyResult<Option<Observed>> {
+    fn tell(&self, py: Python<'_>, event: WatchEvent) -> PyResult<Option<Py<PyAny>>> {
         let broke = match &event {
             WatchEvent::Interrupted(error) => Some(error.clone()),
             _ => None,
         };
         *self.broke() = broke;
         let (revision, error) = match event {
-            WatchEvent::Updated(observed) => return Ok(Some(observed)),
+            WatchEvent::Updated(update) => return values::observed(py, update).map(Some),
             WatchEvent::Missed { from, until } => {
                 let missed = format!(
                     "the updates from revision {from} to before {until} were missed: the store had \
@@ -261,10 +237,4 @@ impl Watch {
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
         self.close(py);
     }
-}
-
-fn busy() -> PyErr {
-    PyRuntimeError::new_err(
-        "another thread reads from this watch at the moment: give each reader a watch of its own",
-    )
 }
