@@ -7,7 +7,7 @@ from typing import final
 
 from ._asyncwatch import AsyncWatch
 from ._loops import answer, ask
-from ._native import Header, SharedClock, Stamp
+from ._native import Completions, Header, SharedClock, Stamp
 from ._values import History, Observed, Reservation, SyncStats, Update
 
 __all__ = ["AsyncSharedClock", "AsyncWatch"]
@@ -64,9 +64,7 @@ class AsyncSharedClock:
 
     @staticmethod
     async def connect(
-        store: str | None = None,
-        node: str | None = None,
-        **settings: Unpack[Settings],
+        store: str | None = None, node: str | None = None, **settings: Unpack[Settings]
     ) -> AsyncSharedClock:
         """A clock on the store that the settings name, once that store has answered.
 
@@ -84,14 +82,12 @@ class AsyncSharedClock:
         'memory:'
         """
         sync = SharedClock.open(store, node, **settings)
-        await answer(sync, "connect")
+        await answer(Completions.ask, sync, "connect")
         return AsyncSharedClock(sync)
 
     @staticmethod
     def open(
-        store: str | None = None,
-        node: str | None = None,
-        **settings: Unpack[Settings],
+        store: str | None = None, node: str | None = None, **settings: Unpack[Settings]
     ) -> AsyncSharedClock:
         """As connect(), without asking whether the store is there. No I/O; it needs no event loop.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Iterator
 from types import TracebackType
 from typing import final
 
 from ._errors import LamportError
-from ._loops import ask, completions
-from ._native import Call, SharedClock, Watch
+from ._loops import answer, ask
+from ._native import Completions, SharedClock, Watch
 from ._values import Observed
 
 
@@ -32,21 +31,10 @@ class AsyncWatch:
         (2, 4)
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_begun",
-        "_call",
-        "_clock",
-        "_closed",
-        "_from_revision",
-        "_reading",
-    )
-
     def __init__(self, clock: SharedClock, from_revision: int | None) -> None:
         self._clock = clock
         self._from_revision = from_revision
         self._begun: Watch | None = None
-        self._call: Call[Observed | None] | None = None
         self._reading = False
         self._closed = False
 
@@ -56,7 +44,8 @@ class AsyncWatch:
     async def __anext__(self) -> Observed:
         with self._as_the_only_reader():
             while (watch := await self._begin()) is not None:
-                told = await self._next(watch)
+                # None if it is nothing after all.
+                told: Observed | None = await answer(Completions.next, watch)
                 if told is not None:
                     return told
         raise StopAsyncIteration
@@ -99,8 +88,6 @@ class AsyncWatch:
         self._closed = True
         if self._begun is not None:
             self._begun.close()
-        if (call := self._call) is not None:
-            call.look_again()
 
     @contextlib.contextmanager
     def _as_the_only_reader(self) -> Iterator[None]:
@@ -120,20 +107,3 @@ class AsyncWatch:
         if self._begun is None and not self._closed:
             self._begun = await ask(self._clock, SharedClock.watch, self._from_revision)
         return None if self._closed else self._begun
-
-    async def _next(self, watch: Watch) -> Observed | None:
-        """What it tells next; None if that is nothing after all."""
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._call = call = completions(loop).next(future, watch)
-        if self._closed:
-            call.look_again()
-        try:
-            await future
-            # Not before: an update that was taken from the watch is given to somebody.
-            return call.answer()
-        except BaseException:
-            call.give_up()
-            raise
-        finally:
-            self._call = None

@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from ._native import Completions, SharedClock
+from ._native import Call, Completions, SharedClock
 
 _Answer = TypeVar("_Answer")
 
@@ -27,16 +27,18 @@ def ask(
     clock: SharedClock, verb: Callable[..., _Answer], *arguments: object
 ) -> Coroutine[Any, Any, _Answer]:
     """What this method of the clock returns, to be awaited."""
-    return answer(clock, verb.__name__, *arguments)
+    return answer(Completions.ask, clock, verb.__name__, *arguments)
 
 
-async def answer(clock: SharedClock, verb: str, *arguments: object) -> Any:  # noqa: ANN401
-    """The same by the name of the verb: bindings/python/src/verbs.rs has them."""
+async def answer(asks: Callable[..., Call], *what: object) -> Any:  # noqa: ANN401
+    """The answer to what this method of Completions asks: a verb of a clock, by its name in
+    bindings/python/src/verbs.rs, or what a watch tells next."""
     loop = asyncio.get_running_loop()
     future = loop.create_future()
-    call = completions(loop).ask(future, clock, verb, *arguments)
+    call = asks(_completions(loop), future, *what)
     try:
         await future
+        # Not before: an update that was taken from a watch is given to somebody.
         return call.answer()
     except BaseException:
         # Said outright: a traceback may keep this frame, and the call with it.
@@ -58,7 +60,7 @@ def _forget_the_parents_loops() -> None:
 os.register_at_fork(after_in_child=_forget_the_parents_loops)
 
 
-def completions(loop: asyncio.AbstractEventLoop) -> Completions:
+def _completions(loop: asyncio.AbstractEventLoop) -> Completions:
     """The queue of this loop, which begins at its next turn what is asked for now."""
     known = _of_loops.get(loop)
     completions = None if known is None else known()

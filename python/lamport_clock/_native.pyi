@@ -1,17 +1,7 @@
 # Docstrings are in bindings/python/src; help() shows them.
 from asyncio import Future
 from collections.abc import Callable, Sequence
-from types import GenericAlias
-from typing import (
-    Any,
-    ClassVar,
-    Final,
-    Generic,
-    Literal,
-    NoReturn,
-    TypeVar,
-    final,
-)
+from typing import Any, ClassVar, Final, Literal, NoReturn, final
 
 from typing_extensions import Unpack
 
@@ -73,8 +63,6 @@ class Times:
     def __next__(self) -> int: ...
     def __length_hint__(self) -> int: ...
 
-_Answer = TypeVar("_Answer", covariant=True)
-
 @final
 class LocalClock:
     def __new__(
@@ -121,15 +109,11 @@ class SharedClock:
     def __new__(cls, *_arguments: NoReturn, **_named: NoReturn) -> SharedClock: ...
     @staticmethod
     def connect(
-        store: str | None = None,
-        node: str | None = None,
-        **settings: Unpack[Settings],
+        store: str | None = None, node: str | None = None, **settings: Unpack[Settings]
     ) -> SharedClock: ...
     @staticmethod
     def open(
-        store: str | None = None,
-        node: str | None = None,
-        **settings: Unpack[Settings],
+        store: str | None = None, node: str | None = None, **settings: Unpack[Settings]
     ) -> SharedClock: ...
     @staticmethod
     def memory(process: str) -> SharedClock: ...
@@ -172,13 +156,10 @@ class Completions:
     def take(self) -> list[Future[None]]: ...
     def ask(
         self, future: Future[None], clock: SharedClock, verb: str, *arguments: object
-    ) -> Call[Any]: ...
-    def next(self, future: Future[None], watch: Watch) -> Call[Observed | None]: ...
+    ) -> Call: ...
+    def next(self, future: Future[None], watch: Watch) -> Call: ...
 
 @final
-class Call(Generic[_Answer]):
-    @classmethod
-    def __class_getitem__(cls, key: object) -> GenericAlias: ...
-    def answer(self) -> _Answer: ...
-    def look_again(self) -> None: ...
+class Call:
+    def answer(self) -> Any: ...  # noqa: ANN401
     def give_up(self) -> None: ...

@@ -66,7 +66,7 @@ from lamport_clock import AsyncSharedClock, _loops
 async def main():
     watch = AsyncSharedClock.memory("a").watch()
     reader = asyncio.ensure_future(anext(watch))
-    while watch._call is None:
+    while watch._begun is None:
         await asyncio.sleep(0)
     queue = _loops._of_loops[asyncio.get_running_loop()]()
     child = os.fork()

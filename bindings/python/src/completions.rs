@@ -13,21 +13,23 @@ use std::collections::HashMap;
 use std::mem;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use lamport_clock::fork::{self, Generation};
-use lamport_clock::{Error, ErrorKind};
+use lamport_clock::{Error, ErrorKind, blocking};
 use pyo3::PyTraverseError;
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::alarm::Alarm;
-use crate::call::{Asked, Call};
 use crate::clock::SharedClock;
 use crate::errors::OrRaise;
-use crate::verbs::Verb;
+use crate::locked;
+use crate::verbs::{Answer, Verb};
 use crate::watch::Watch;
 
 /// The calls of one event loop. AsyncSharedClock makes one for each loop; nobody else need know.
@@ -48,7 +50,7 @@ pub(crate) struct Completions {
 }
 
 /// What the library's thread gets at: numbers and an alarm.
-pub(crate) struct Ready {
+struct Ready {
     /// At most one for each call that this loop has begun.
     tickets: Mutex<Vec<u64>>,
     /// `None` only while it is dropped.
@@ -57,12 +59,6 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// What the library's thread wakes when there may be an answer to a call.
-    pub(crate) fn waker(this: &Arc<Ready>, ticket: u64) -> Waker {
-        let ready = this.clone();
-        Waker::from(Arc::new(Summons { ready, ticket }))
-    }
-
     /// Whether the alarm is still this process's own.
     fn is_ours(&self) -> bool {
         fork::look();
@@ -74,7 +70,7 @@ impl Ready {
         if !self.is_ours() {
             return;
         }
-        let mut tickets = self.tickets();
+        let mut tickets = locked(&self.tickets);
         let first = tickets.is_empty();
         tickets.push(ticket);
         drop(tickets);
@@ -89,11 +85,7 @@ impl Ready {
         if let Some(alarm) = &self.alarm {
             alarm.silence();
         }
-        mem::take(&mut *self.tickets())
-    }
-
-    fn tickets(&self) -> MutexGuard<'_, Vec<u64>> {
-        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+        mem::take(&mut *locked(&self.tickets))
     }
 }
 
@@ -106,7 +98,7 @@ impl Drop for Ready {
     }
 }
 
-/// Tells a loop of one call.
+/// What the library's thread wakes when there may be an answer to a call.
 struct Summons {
     ready: Arc<Ready>,
     ticket: u64,
@@ -128,33 +120,15 @@ impl Completions {
             .check("this event loop's queue")
             .or_raise()?;
         let ticket = completions.next.fetch_add(1, Ordering::Relaxed);
-        let call = Call::new(this.clone().unbind(), ticket, asked);
+        let call = Call {
+            completions: this.clone().unbind(),
+            ticket,
+            asked: Mutex::new(asked),
+        };
         let call = Py::new(this.py(), call)?;
-        completions.waiting().insert(ticket, future);
-        completions.gathered().push(call.clone_ref(this.py()));
+        locked(&completions.waiting).insert(ticket, future);
+        locked(&completions.gathered).push(call.clone_ref(this.py()));
         Ok(call)
-    }
-
-    fn gathered(&self) -> MutexGuard<'_, Vec<Py<Call>>> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Py<PyAny>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has the future of a call resolved, whatever has become of the call.
-    pub(crate) fn tell(&self, ticket: u64) {
-        self.ready.push(ticket);
-    }
-
-    /// Nobody waits for it any more. In a child of a fork the futures are its parent's.
-    pub(crate) fn forget(&self, ticket: u64) {
-        if self.ready.generation.is_current() {
-            let future = self.waiting().remove(&ticket);
-            // Its end may run anything, so it comes after the lock's.
-            drop(future);
-        }
     }
 }
 
@@ -188,7 +162,7 @@ impl Completions {
         if !self.ready.is_ours() {
             return;
         }
-        let gathered = mem::take(&mut *self.gathered());
+        let gathered = mem::take(&mut *locked(&self.gathered));
         for call in &gathered {
             call.get().begin(&self.ready);
         }
@@ -197,24 +171,22 @@ impl Completions {
     /// Whether nothing is gathered: whoever asks for the first call has the loop's next turn begin it.
     #[getter]
     fn idle(&self) -> bool {
-        self.gathered().is_empty()
+        locked(&self.gathered).is_empty()
     }
 
     /// The futures of the calls that are ready, the newest first: for the loop's thread, to resolve.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let mut futures = Vec::new();
-        if self.ready.is_ours() {
-            let tickets = self.ready.take();
-            let mut waiting = self.waiting();
-            // Those without one were given up, or told already.
-            futures.extend(
-                tickets
-                    .iter()
-                    .rev()
-                    .filter_map(|ticket| waiting.remove(ticket)),
-            );
+        if !self.ready.is_ours() {
+            return Ok(PyList::empty(py));
         }
-        PyList::new(py, futures)
+        let mut tickets = self.ready.take();
+        tickets.reverse();
+        // Those without a future were given up, or told already.
+        let future = |ticket| locked(&self.waiting).remove(&ticket);
+        PyList::new(
+            py,
+            tickets.into_iter().filter_map(future).collect::<Vec<_>>(),
+        )
     }
 
     /// A verb of SharedClock, by the name and with the arguments of its method.
@@ -253,8 +225,105 @@ impl Completions {
     }
 
     fn __clear__(&self) {
-        let waiting = mem::take(&mut *self.waiting());
-        let gathered = mem::take(&mut *self.gathered());
+        let waiting = mem::take(&mut *locked(&self.waiting));
+        let gathered = mem::take(&mut *locked(&self.gathered));
         drop((waiting, gathered));
+    }
+}
+
+/// A call that an event loop waits for.
+#[pyclass(frozen, module = "lamport_clock._native")]
+pub(crate) struct Call {
+    completions: Py<Completions>,
+    ticket: u64,
+    /// Locked for a moment, and never while Python runs.
+    asked: Mutex<Asked>,
+}
+
+/// What an event loop waits for, and how far it has come.
+enum Asked {
+    /// It begins at the loop's next turn.
+    Verb(Py<SharedClock>, Verb),
+    /// Unless it could not begin.
+    Begun(lamport_clock::Result<blocking::Call<Answer>>),
+    /// What a watch tells next.
+    Next(Py<Watch>),
+    /// It was answered or given up.
+    Over,
+}
+
+impl Call {
+    /// Begins it, unless it was given up by now. Runs nothing of Python's.
+    fn begin(&self, ready: &Arc<Ready>) {
+        let (ready, ticket) = (ready.clone(), self.ticket);
+        let waker = Waker::from(Arc::new(Summons { ready, ticket }));
+        let mut context = Context::from_waker(&waker);
+        // Let go of after the lock, as its end may run anything.
+        let mut kept = None;
+        let mut asked = locked(&self.asked);
+        *asked = match mem::replace(&mut *asked, Asked::Over) {
+            Asked::Verb(clock, verb) => Asked::Begun(verb.begin(&kept.insert(clock).get().core)),
+            asked => asked,
+        };
+        let ready = match &mut *asked {
+            Asked::Begun(Ok(call)) => call.poll_ready(&mut context),
+            Asked::Next(watch) => watch.get().poll_ready(&mut context),
+            _ => Poll::Ready(()),
+        };
+        drop(asked);
+        if ready.is_ready() {
+            waker.wake();
+        }
+    }
+
+    /// Its future is resolved no more. In a child of a fork the futures are its parent's.
+    fn forget(&self) {
+        let completions = self.completions.get();
+        if completions.ready.generation.is_current() {
+            let future = locked(&completions.waiting).remove(&self.ticket);
+            // Its end may run anything, so it comes after the lock's.
+            drop(future);
+        }
+    }
+
+    /// What it has come to, after which it is over.
+    fn taken(&self) -> Asked {
+        mem::replace(&mut *locked(&self.asked), Asked::Over)
+    }
+}
+
+#[pymethods]
+impl Call {
+    /// The answer, once the future is resolved; given once.
+    fn answer(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let answer = match self.taken() {
+            Asked::Begun(call) => call.or_raise()?.wait_for(Duration::ZERO),
+            Asked::Next(watch) => {
+                let ended = PyStopAsyncIteration::new_err;
+                let told = watch.get().look(py, Duration::ZERO, ended)?;
+                return Ok(told.unwrap_or_else(|| py.None()));
+            }
+            Asked::Verb(..) | Asked::Over => None,
+        };
+        match answer {
+            Some(answer) => answer.or_raise()?(py),
+            None => Err(PyRuntimeError::new_err("this call has no answer to give")),
+        }
+    }
+
+    /// Nobody waits any more: the library gives the call up, too.
+    fn give_up(&self) {
+        self.forget();
+        drop(self.taken());
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.completions)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.forget();
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! It translates and guards, nothing else: arguments in ([`arguments`]), values out ([`values`]),
 //! errors as exceptions ([`errors`]). The verbs that go to the store stand in [`verbs`], each once, for
-//! threads and for event loops ([`completions`], [`call`]). What a clock does is decided in the core.
+//! threads and for event loops ([`completions`]). What a clock does is decided in the core.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
 mod alarm;
 mod arguments;
 mod background;
-mod call;
 mod clock;
 mod completions;
 mod errors;
@@ -21,6 +22,11 @@ mod values;
 mod verbs;
 mod watch;
 
+/// What is locked for a moment, by code that leaves it whole wherever it ends.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Python's allocators align objects to so many bytes: a class whose content wants more is undefined
 /// behaviour.
 const ALIGNED: usize = 16;
@@ -28,7 +34,7 @@ const _: () = assert!(
     align_of::<clock::SharedClock>() <= ALIGNED
         && align_of::<local::LocalClock>() <= ALIGNED
         && align_of::<completions::Completions>() <= ALIGNED
-        && align_of::<call::Call>() <= ALIGNED
+        && align_of::<completions::Call>() <= ALIGNED
         && align_of::<header::Header>() <= ALIGNED
         && align_of::<stamp::Stamp>() <= ALIGNED
         && align_of::<values::Times>() <= ALIGNED
@@ -47,23 +53,16 @@ mod native {
     use crate::errors::OrRaise;
 
     #[pymodule_export]
-    use crate::background::log_with;
-    #[pymodule_export]
-    use crate::call::Call;
-    #[pymodule_export]
-    use crate::clock::SharedClock;
-    #[pymodule_export]
-    use crate::completions::Completions;
-    #[pymodule_export]
-    use crate::header::Header;
-    #[pymodule_export]
-    use crate::local::LocalClock;
-    #[pymodule_export]
-    use crate::stamp::Stamp;
-    #[pymodule_export]
-    use crate::values::Times;
-    #[pymodule_export]
-    use crate::watch::Watch;
+    use crate::{
+        background::log_with,
+        clock::SharedClock,
+        completions::{Call, Completions},
+        header::Header,
+        local::LocalClock,
+        stamp::Stamp,
+        values::Times,
+        watch::Watch,
+    };
 
     /// The version of the library.
     #[pymodule_export]

@@ -1,8 +1,8 @@
 //! Following the record, as an iterator.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, TryLockError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use lamport_clock::fork::Generation;
@@ -13,6 +13,7 @@ use pyo3::types::PyTuple;
 
 use crate::arguments::Seconds;
 use crate::errors::{OrRaise, exception, raise};
+use crate::locked;
 use crate::values;
 use crate::verbs::SLICE;
 
@@ -41,6 +42,8 @@ pub(crate) struct Watch {
     /// nobody.
     inner: Mutex<Option<blocking::Watch>>,
     closed: AtomicBool,
+    /// Wakes the event loop that waits for what comes next. Locked for a moment.
+    reader: Mutex<Option<Waker>>,
     next_revision: AtomicU64,
     /// Why the connection broke, if nothing came since. Locked for a moment, while attached.
     interrupted: Mutex<Option<Error>>,
@@ -53,6 +56,7 @@ impl Watch {
             next_revision: AtomicU64::new(inner.next_revision()),
             inner: Mutex::new(Some(inner)),
             closed: AtomicBool::new(false),
+            reader: Mutex::default(),
             interrupted: Mutex::default(),
             generation: Generation::current(),
         }
@@ -74,8 +78,10 @@ impl Watch {
 
     /// Ready once [`look`](Watch::look) has something to say. Waits for nobody, so it may be attached.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        // First: whoever closes it later finds it here.
+        *locked(&self.reader) = Some(context.waker().clone());
         match self.inner.try_lock().as_deref_mut() {
-            Ok(Some(watch)) => watch.poll_ready(context),
+            Ok(Some(watch)) if !self.closed.load(Ordering::Acquire) => watch.poll_ready(context),
             _ => Poll::Ready(()),
         }
     }
@@ -90,6 +96,7 @@ impl Watch {
     ) -> PyResult<Option<Py<PyAny>>> {
         // Before the lock: the thread that held it may have stayed in the parent.
         self.generation.check("this watch").or_raise()?;
+        *locked(&self.reader) = None;
         let event = {
             let mut inner = match self.inner.try_lock() {
                 Ok(inner) => inner,
@@ -133,7 +140,7 @@ impl Watch {
             WatchEvent::Interrupted(error) => Some(error.clone()),
             _ => None,
         };
-        *self.broke() = broke;
+        *locked(&self.interrupted) = broke;
         let (revision, error) = match event {
             WatchEvent::Updated(update) => return values::observed(py, update).map(Some),
             WatchEvent::Missed { from, until } => {
@@ -156,12 +163,6 @@ impl Watch {
         };
         error.value(py).setattr("revision", revision)?;
         Err(error)
-    }
-
-    fn broke(&self) -> MutexGuard<'_, Option<Error>> {
-        self.interrupted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -208,7 +209,7 @@ impl Watch {
     #[getter]
     fn interrupted<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.generation.check("this watch").or_raise()?;
-        let broke = self.broke().clone();
+        let broke = locked(&self.interrupted).clone();
         Ok(broke.map(|error| exception(&error).into_value(py).into_bound(py).into_any()))
     }
 
@@ -227,6 +228,12 @@ impl Watch {
                 *inner = None;
             }
         });
+        // In a child of a fork its reader is the parent's.
+        if self.generation.is_current()
+            && let Some(reader) = locked(&self.reader).take()
+        {
+            reader.wake();
+        }
     }
 
     fn __enter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
