@@ -37,6 +37,14 @@ class Holder(Value):
         return f"{self.value}@{escape(self.process)}"
 
 
+# What an Update and a Reservation say of themselves.
+_PREVIOUS = "Who held the record before, and at what value; None if there was no record."
+_WRITTEN = (
+    "When, by the wall clock of the process that wrote the record (Unix seconds). It is for "
+    "looking at only."
+)
+
+
 @final
 class Update(Value):
     """One time of the shared clock: what SharedClock.update() gives. int(update) is its value.
@@ -51,13 +59,8 @@ class Update(Value):
     value: int = field("The logical time. Nobody else has it.")
     process: str = field("This process.")
     instance: int = field("This instance of it, 64 bits.")
-    previous: Holder | None = field(
-        "Who held the record before, and at what value; None if there was no record."
-    )
-    real_timestamp: float = field(
-        "When, by the wall clock of the process that wrote the record (Unix seconds). It is for "
-        "looking at only."
-    )
+    previous: Holder | None = field(_PREVIOUS)
+    real_timestamp: float = field(_WRITTEN)
     revision: int = field("The store's revision of the update.")
     round_trips: int = field("How many transactions the update took.")
     regressed: int | None = field(
@@ -102,13 +105,8 @@ class Reservation(Value):
     last: int = field("The last time, the one in the record.")
     process: str = field("This process.")
     instance: int = field("This instance of it, 64 bits.")
-    previous: Holder | None = field(
-        "Who held the record before, and at what value; None if there was no record."
-    )
-    real_timestamp: float = field(
-        "When, by the wall clock of the process that wrote the record (Unix seconds). It is for "
-        "looking at only."
-    )
+    previous: Holder | None = field(_PREVIOUS)
+    real_timestamp: float = field(_WRITTEN)
     revision: int = field("The store's revision of the update.")
     round_trips: int = field("How many transactions the update took.")
     regressed: int | None = field(
@@ -127,7 +125,8 @@ class Reservation(Value):
     @property
     def times(self) -> range:
         """The times as a range. Raises ClosedError in a child of os.fork()."""
-        return self._times.as_range()
+        self._times.check()
+        return range(self.first, self.last + 1)
 
     def __len__(self) -> int:
         return self.last - self.first + 1
@@ -143,10 +142,11 @@ class Reservation(Value):
         return time in range(self.first, self.last + 1)
 
     def __iter__(self) -> Iterator[int]:
-        return self._times.again()
+        self._times.check()
+        return Times(self.first, self.last)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        _ = self.times
+        self._times.check()
         return super().__reduce__()
 
     def __str__(self) -> str:

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use lamport_clock as core;
-use lamport_clock::{
-    Config, ErrorKind, Instance, Kind, ProcessId, Setting, Settings, Time, Value, parse_duration,
-};
+use lamport_clock::{Config, ErrorKind, Kind, Setting, Settings, Time, Value, parse_duration};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
@@ -56,39 +54,10 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
     }
 }
 
-/// A logical time.
-pub(crate) struct TimeArgument(pub(crate) Time);
-
-impl<'py> FromPyObject<'_, 'py> for TimeArgument {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<TimeArgument> {
-        let Whole(value) = object.extract()?;
-        Time::new(value).or_raise().map(TimeArgument)
-    }
-}
-
-/// The name of a process.
-pub(crate) struct Process(pub(crate) ProcessId);
-
-impl<'py> FromPyObject<'_, 'py> for Process {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Process> {
-        let Text(name) = object.extract()?;
-        ProcessId::new(&name).or_raise().map(Process)
-    }
-}
-
-/// The bits of an instance.
-pub(crate) struct Bits(pub(crate) Instance);
-
-impl<'py> FromPyObject<'_, 'py> for Bits {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Bits> {
-        let Whole(bits) = object.extract()?;
-        Ok(Bits(Instance::new(bits)))
+impl Whole {
+    /// As a logical time.
+    pub(crate) fn time(self) -> PyResult<Time> {
+        Time::new(self.0).or_raise()
     }
 }
 
@@ -119,8 +88,7 @@ impl<'py> FromPyObject<'_, 'py> for Message {
             return Ok(Message::Stamp(stamp));
         }
         if object.is_instance_of::<PyInt>() {
-            let TimeArgument(time) = object.extract()?;
-            return Ok(Message::Time(time));
+            return Ok(Message::Time(object.extract::<Whole>()?.time()?));
         }
         Err(PyTypeError::new_err(format!(
             "a message is a Stamp, an int or a text like '42@mx-nodel', not {}",
@@ -136,19 +104,15 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
-        match duration(&object)? {
-            Value::Duration(duration) => Ok(Seconds(duration)),
-            Value::Text(text) => parse_duration(&text).or_raise().map(Seconds),
-            other => Err(PyTypeError::new_err(format!("{other:?} is no duration"))),
-        }
+        let read = duration(&object)?.or_else(|text| parse_duration(&text));
+        read.or_raise().map(Seconds)
     }
 }
 
 /// A duration, or as a text what the core refuses or reads itself.
-fn duration(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+fn duration(object: &Bound<'_, PyAny>) -> PyResult<Result<Duration, String>> {
     if object.is_instance_of::<PyString>() {
-        let Text(text) = object.extract()?;
-        return Ok(Value::Text(text));
+        return Ok(Err(object.extract::<Text>()?.0));
     }
     let number = object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
     if !number || object.is_instance_of::<PyBool>() {
@@ -160,10 +124,8 @@ fn duration(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     // An int may lie past all floats.
     let seconds = object.extract::<f64>().ok();
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    Ok(match duration {
-        Some(duration) if duration <= LONGEST => Value::Duration(duration),
-        _ => Value::Text(shown(object)),
-    })
+    let duration = duration.filter(|duration| *duration <= LONGEST);
+    Ok(duration.ok_or_else(|| shown(object)))
 }
 
 /// The settings that a clock is made from, by keyword: the core's table. `None` is as if it was not
@@ -195,7 +157,7 @@ pub(crate) fn configuration(
         settings.set(
             &name,
             match setting.kind {
-                Kind::Duration => duration(&value)?,
+                Kind::Duration => duration(&value)?.map_or_else(Value::Text, Value::Duration),
                 Kind::Number => Value::Number(value.extract::<Whole>()?.0),
                 Kind::Flag => Value::Flag(value.extract()?),
                 _ => Value::Text(value.extract::<Text>()?.0),

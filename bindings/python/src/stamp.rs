@@ -3,9 +3,9 @@
 use lamport_clock as core;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
-use crate::arguments::{Bits, Process, Text, TimeArgument};
+use crate::arguments::{Text, Whole};
 use crate::errors::OrRaise;
 use crate::values::html;
 
@@ -50,10 +50,7 @@ pub(crate) fn attributes<'py>(
     attributes.set_item(intern!(py, "lamport_time"), stamp.time.get())?;
     attributes.set_item(intern!(py, "lamport_process"), stamp.process.as_str())?;
     attributes.set_item(intern!(py, "lamport_instance"), stamp.instance.to_string())?;
-    let after = PyList::empty(py);
-    for cause in line.after() {
-        after.append(cause)?;
-    }
+    let after: Vec<_> = line.after().collect();
     attributes.set_item(intern!(py, "lamport_after"), after)?;
     Ok(attributes)
 }
@@ -66,13 +63,13 @@ impl Stamp {
     }
 
     #[new]
-    #[pyo3(signature = (time, process, instance=Bits(core::Instance::UNKNOWN)), text_signature = "(time, process, instance=0)")]
-    fn new(time: TimeArgument, process: Process, instance: Bits) -> Stamp {
-        Stamp(core::Stamp {
-            time: time.0,
-            process: process.0,
-            instance: instance.0,
-        })
+    #[pyo3(signature = (time, process, instance=Whole(0)), text_signature = "(time, process, instance=0)")]
+    fn new(time: Whole, process: Text, instance: Whole) -> PyResult<Stamp> {
+        Ok(Stamp(core::Stamp {
+            time: time.time()?,
+            process: core::ProcessId::new(&process.0).or_raise()?,
+            instance: core::Instance::new(instance.0),
+        }))
     }
 
     /// The stamp that a text like "42@mx-nodel" stands for. Without an instance it has instance 0.

@@ -1,6 +1,7 @@
 //! The values that calls return. Their classes are written in Python, `lamport_clock/_values.py`:
 //! here the fields are filled in, in the order in which they stand there.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lamport_clock as core;
@@ -9,9 +10,9 @@ use lamport_clock::fork::Generation;
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyRange, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::arguments::TimeArgument;
+use crate::arguments::Whole;
 use crate::errors::{OrRaise, raise};
 
 pub(crate) fn update(py: Python<'_>, update: core::Update) -> PyResult<Py<PyAny>> {
@@ -47,7 +48,7 @@ pub(crate) fn reservation(py: Python<'_>, taken: core::Reservation) -> PyResult<
             taken.revision,
             taken.round_trips,
             taken.regressed.map(core::Time::get),
-            Times::from(first, last, Generation::of_process()),
+            Times::from(first, last),
         ),
     )
 }
@@ -136,7 +137,6 @@ pub(crate) fn stats(py: Python<'_>, stats: &core::SyncStats) -> PyResult<Py<PyAn
 /// The times of a reservation, once each; and what keeps them from children of a fork.
 #[pyclass(frozen, module = "lamport_clock._native")]
 pub(crate) struct Times {
-    first: u64,
     last: u64,
     next: AtomicU64,
     generation: Generation,
@@ -145,29 +145,20 @@ pub(crate) struct Times {
 #[pymethods]
 impl Times {
     #[new]
-    fn new(first: TimeArgument, last: TimeArgument) -> PyResult<Times> {
-        let (first, last) = (first.0.get(), last.0.get());
+    fn new(first: Whole, last: Whole) -> PyResult<Times> {
+        let (first, last) = (first.time()?.get(), last.time()?.get());
         if last < first {
             return Err(raise(
                 ErrorKind::InvalidArgument,
                 format!("no times lie from {first} through {last}"),
             ));
         }
-        Ok(Times::from(first, last, Generation::of_process()))
+        Ok(Times::from(first, last))
     }
 
-    /// All of them.
-    fn as_range<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyRange>> {
-        self.check()?;
-        // Times end at 2^53: they fit, on a 32-bit machine with an error instead.
-        let (first, last) = (isize::try_from(self.first)?, isize::try_from(self.last)?);
-        PyRange::new(py, first, last + 1)
-    }
-
-    /// From the first on, for the same process.
-    fn again(&self) -> PyResult<Times> {
-        self.check()?;
-        Ok(Times::from(self.first, self.last, self.generation))
+    /// Raises ClosedError where they are not this process's.
+    fn check(&self) -> PyResult<()> {
+        self.generation.check("this reservation").or_raise()
     }
 
     fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -188,17 +179,12 @@ impl Times {
 }
 
 impl Times {
-    fn from(first: u64, last: u64, generation: Generation) -> Times {
+    fn from(first: u64, last: u64) -> Times {
         Times {
-            first,
             last,
             next: AtomicU64::new(first),
-            generation,
+            generation: Generation::of_process(),
         }
-    }
-
-    fn check(&self) -> PyResult<()> {
-        self.generation.check("this reservation").or_raise()
     }
 }
 
@@ -210,7 +196,7 @@ pub(crate) fn html(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 /// What makes values.
 struct Makers {
     /// By their names.
-    classes: Vec<(String, Py<PyAny>)>,
+    classes: HashMap<String, Py<PyAny>>,
     /// `object.__new__`
     new: Py<PyAny>,
     /// What sets the fields of one.
@@ -223,10 +209,10 @@ static MAKERS: PyOnceLock<Makers> = PyOnceLock::new();
 /// call or in a forked child. By then `_values.py` finds in the module what it takes from it.
 pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
     let value = py.import("lamport_clock._values")?.getattr("Value")?;
-    let mut classes = Vec::new();
+    let mut classes = HashMap::new();
     for class in value.call_method0("__subclasses__")?.try_iter()? {
         let class = class?;
-        classes.push((class.getattr("__name__")?.extract()?, class.unbind()));
+        classes.insert(class.getattr("__name__")?.extract()?, class.unbind());
     }
     let makers = Makers {
         classes,
@@ -244,15 +230,12 @@ fn make<'py>(
     class: &str,
     fields: impl IntoPyObject<'py, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
 ) -> PyResult<Py<PyAny>> {
-    let known = MAKERS.get(py).and_then(|makers| {
-        let mut classes = makers.classes.iter();
-        let (_, found) = classes.find(|(name, _)| name == class)?;
-        Some((found, &makers.new, &makers.set))
-    });
-    let Some((class, new, set)) = known else {
+    let makers = MAKERS.get(py);
+    let Some((makers, class)) = makers.and_then(|all| Some((all, all.classes.get(class)?))) else {
         return Err(PyImportError::new_err(format!("there is no {class}")));
     };
-    let value = new.call1(py, (class,))?;
-    set.call1(py, (&value, fields.into_pyobject(py).map_err(Into::into)?))?;
+    let value = makers.new.call1(py, (class,))?;
+    let fields = fields.into_pyobject(py).map_err(Into::into)?;
+    makers.set.call1(py, (&value, fields))?;
     Ok(value)
 }
