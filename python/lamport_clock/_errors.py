@@ -1,6 +1,6 @@
 """The exceptions: one for each kind of error, each also the built-in that people expect.
 
-bindings/python/src/errors.rs has the table from kind to class, and checks it on import.
+bindings/python/src/errors.rs finds the class of an error by its kind, and has one for each.
 """
 
 from __future__ import annotations
