@@ -18,14 +18,12 @@ from typing import Any
 
 from . import _header
 from ._clock import Clock
-from ._frameworks import missing
+from ._frameworks import needed
 from ._trust import Trust, Trusting
 from .propagation import inject
 
-try:
+with needed("celery", "celery"):
     from celery.signals import before_task_publish, task_prerun
-except ModuleNotFoundError as _error:
-    raise missing(_error, "celery", "celery") from None
 
 __all__ = ["install", "uninstall"]
 

@@ -27,12 +27,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._frameworks import missing
+from ._frameworks import needed
 
-try:
+with needed("grpc", "grpcio"):
     from ._grpc import ClientInterceptor, ServerInterceptor
-except ModuleNotFoundError as _error:
-    raise missing(_error, "grpc", "grpcio") from None
 
 if TYPE_CHECKING:
     from ._grpc_aio import AioServerInterceptor, aio_client_interceptors

@@ -19,14 +19,12 @@ from typing import Any, TypeAlias, TypeVar
 
 from . import _header
 from ._clock import Clock
-from ._frameworks import missing
+from ._frameworks import needed
 from ._trust import Trust, Trusting
 from .propagation import inject
 
-try:
+with needed("httpx", "httpx"):
     import httpx
-except ModuleNotFoundError as _error:
-    raise missing(_error, "httpx", "httpx") from None
 
 __all__ = ["async_hooks", "hooks", "install"]
 

@@ -15,17 +15,15 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from . import LamportError, SyncStats
-from ._frameworks import missing
+from ._frameworks import needed
 
-try:
+with needed("prometheus_client", "prometheus_client", "prometheus"):
     from prometheus_client.core import (
         CounterMetricFamily,
         GaugeMetricFamily,
         HistogramMetricFamily,
         Metric,
     )
-except ModuleNotFoundError as _error:
-    raise missing(_error, "prometheus_client", "prometheus_client", "prometheus") from None
 
 __all__ = ["Clock", "Collector"]
 
@@ -77,9 +75,7 @@ class Collector:
         updates = _counter("updates", "Updates that succeeded.")
         failures = _counter("failures", "Updates that failed, by the kind of error.", "kind")
         seconds = HistogramMetricFamily(
-            "lamport_update_seconds",
-            "How long updates took that succeeded.",
-            labels=["process"],
+            "lamport_update_seconds", "How long updates took that succeeded.", labels=["process"]
         )
         round_trips = _counter(
             "round_trips",

@@ -27,15 +27,13 @@ from urllib.parse import urlsplit
 
 from . import _header
 from ._clock import Clock
-from ._frameworks import missing
+from ._frameworks import needed
 from ._trust import Trust, Trusting
 from .propagation import inject
 
-try:
+with needed("requests", "requests"):
     import requests
     from requests.adapters import BaseAdapter, HTTPAdapter
-except ModuleNotFoundError as _error:
-    raise missing(_error, "requests", "requests") from None
 
 __all__ = ["LamportAdapter", "install"]
 
