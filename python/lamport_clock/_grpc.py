@@ -59,10 +59,7 @@ class ClientInterceptor(
         return self._one(continuation, client_call_details, request)
 
     def intercept_stream_unary(
-        self,
-        continuation: Any,
-        client_call_details: Any,
-        request_iterator: Any,
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
         return self._one(continuation, client_call_details, request_iterator)
 
@@ -72,24 +69,21 @@ class ClientInterceptor(
         return self._many(continuation, client_call_details, request)
 
     def intercept_stream_stream(
-        self,
-        continuation: Any,
-        client_call_details: Any,
-        request_iterator: Any,
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
         return self._many(continuation, client_call_details, request_iterator)
 
     def _one(self, continuation: Any, details: Any, request: Any) -> Any:
-        call = _Answer(continuation(self._stamped(details), request), self._clock)
+        call = _Answer(self._begin(continuation, details, request), self._clock)
         # A caller that waits for the response has it by now; a future comes later.
         call.receive()
         return call
 
     def _many(self, continuation: Any, details: Any, request: Any) -> Any:
-        return _Answers(continuation(self._stamped(details), request), self._clock)
+        return _Answers(self._begin(continuation, details, request), self._clock)
 
-    def _stamped(self, details: Any) -> _Details:
-        return _Details(details, self._clock)
+    def _begin(self, continuation: Any, details: Any, request: Any) -> Any:
+        return continuation(_Details(details, self._clock), request)
 
 
 class _Details(Standin):

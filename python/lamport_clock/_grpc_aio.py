@@ -36,21 +36,17 @@ class _Interceptor:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def _stamped(self, details: Any) -> grpc.aio.ClientCallDetails:
+    async def _begin(self, continuation: Any, details: Any, request: Any) -> Any:
         # A named tuple; of a kind of the caller's own it keeps the rest.
         metadata = grpc.aio.Metadata(*stamped(details.metadata, self._clock))
-        replaced: grpc.aio.ClientCallDetails = details._replace(metadata=metadata)
-        return replaced
+        return await continuation(details._replace(metadata=metadata), request)
 
 
 class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
-        self,
-        continuation: Any,
-        client_call_details: Any,
-        request: Any,
+        self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        call = await continuation(self._stamped(client_call_details), request)
+        call = await self._begin(continuation, client_call_details, request)
         # The caller awaits the call again, and is told of its failure there.
         with suppress(grpc.aio.AioRpcError):
             await call
@@ -60,38 +56,27 @@ class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
 
 class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
     async def intercept_stream_unary(
-        self,
-        continuation: Any,
-        client_call_details: Any,
-        request_iterator: Any,
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        call = await continuation(self._stamped(client_call_details), request_iterator)
+        call = await self._begin(continuation, client_call_details, request_iterator)
         # Awaited here it would never end: the caller may write only when this has returned.
         return _Answer(call, self._clock)
 
 
 class _UnaryStream(_Interceptor, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(
-        self,
-        continuation: Any,
-        client_call_details: Any,
-        request: Any,
+        self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        return _answers(
-            await continuation(self._stamped(client_call_details), request), self._clock
-        )
+        call = await self._begin(continuation, client_call_details, request)
+        return _answers(call, self._clock)
 
 
 class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
     async def intercept_stream_stream(
-        self,
-        continuation: Any,
-        client_call_details: Any,
-        request_iterator: Any,
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        return _answers(
-            await continuation(self._stamped(client_call_details), request_iterator), self._clock
-        )
+        call = await self._begin(continuation, client_call_details, request_iterator)
+        return _answers(call, self._clock)
 
 
 class _Answer(Standin):
