@@ -34,13 +34,7 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-from lamport_clock import (
-    InvalidArgumentError,
-    LamportError,
-    SharedClock,
-    UnknownNodeError,
-    Update,
-)
+from lamport_clock import InvalidArgumentError, LamportError, SharedClock, UnknownNodeError, Update
 from lamport_clock._native import escape
 
 INTERVAL = 2.0
