@@ -64,10 +64,6 @@ class Follower(threading.Thread):
         finally:
             self._leave()
 
-    def end(self) -> None:
-        """Logs what there is, and ends; it is not waited for."""
-        self._over.set()
-
     def _leads(self) -> bool:
         return _following.setdefault(self._instance, self) is self
 
@@ -135,7 +131,8 @@ def _end() -> None:
     # stream's lock along, and the interpreter aborts.
     followers = [each for each in threading.enumerate() if isinstance(each, Follower)]
     for follower in followers:
-        follower.end()
+        # It logs what there is before it ends.
+        follower._over.set()
     give_up = time.monotonic() + PATIENCE
     for follower in followers:
         follower.join(max(0.0, give_up - time.monotonic()))

@@ -183,9 +183,7 @@ class JsonFormatter(logging.Formatter):
         }
         if extra:
             entry["extra"] = extra
-        plain = _plain(entry)
-        assert isinstance(plain, dict)
-        return plain
+        return {name: _plain(value, 1) for name, value in entry.items()}
 
 
 _ENCODER = json.JSONEncoder(allow_nan=False)

@@ -91,13 +91,10 @@ class LamportAdapter(BaseAdapter):
         self.__dict__.update(state)
 
     def __copy__(self) -> LamportAdapter:
-        return self._copied(copy.copy(self._adapter))
+        return _stamping(self._clock, copy.copy(self._adapter), type(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LamportAdapter:
-        return self._copied(copy.deepcopy(self._adapter, memo))
-
-    def _copied(self, adapter: BaseAdapter) -> LamportAdapter:
-        return _stamping(self._clock, adapter, type(self))
+        return _stamping(self._clock, copy.deepcopy(self._adapter, memo), type(self))
 
     def send(
         self,

@@ -179,14 +179,10 @@ impl Completions {
         if !self.ready.is_ours() {
             return Ok(PyList::empty(py));
         }
-        let mut tickets = self.ready.take();
-        tickets.reverse();
+        let tickets = self.ready.take().into_iter().rev();
         // Those without a future were given up, or told already.
-        let future = |ticket| locked(&self.waiting).remove(&ticket);
-        PyList::new(
-            py,
-            tickets.into_iter().filter_map(future).collect::<Vec<_>>(),
-        )
+        let futures = tickets.filter_map(|ticket| locked(&self.waiting).remove(&ticket));
+        PyList::new(py, futures.collect::<Vec<_>>())
     }
 
     /// A verb of SharedClock, by the name and with the arguments of its method.

@@ -10,7 +10,7 @@ use lamport_clock::fork::Generation;
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{IntoPyDict, PyTuple};
 
 use crate::arguments::Whole;
 use crate::errors::{OrRaise, raise};
@@ -78,15 +78,13 @@ pub(crate) fn newest(py: Python<'_>, newest: Option<core::Observed>) -> PyResult
 }
 
 pub(crate) fn history(py: Python<'_>, history: core::History) -> PyResult<Py<PyAny>> {
-    let mut updates = Vec::with_capacity(history.updates.len());
-    for update in history.updates {
-        updates.push(observed(py, update)?);
-    }
+    let updates = history.updates.into_iter();
+    let updates: PyResult<Vec<_>> = updates.map(|update| observed(py, update)).collect();
     make(
         py,
         "History",
         (
-            PyTuple::new(py, updates)?,
+            PyTuple::new(py, updates?)?,
             history.compacted_before,
             history.unreadable,
             history.unread_from,
@@ -95,17 +93,13 @@ pub(crate) fn history(py: Python<'_>, history: core::History) -> PyResult<Py<PyA
 }
 
 pub(crate) fn stats(py: Python<'_>, stats: &core::SyncStats) -> PyResult<Py<PyAny>> {
-    let by_kind = PyDict::new(py);
-    for &kind in ErrorKind::all() {
-        let count = stats.failures_of(kind);
-        if count > 0 {
-            by_kind.set_item(kind.name(), count)?;
-        }
-    }
-    let within = PyDict::new(py);
-    for bound in core::SyncStats::BOUNDS {
-        within.set_item(bound.as_secs_f64(), stats.updates_within(bound))?;
-    }
+    let counts = ErrorKind::all()
+        .iter()
+        .map(|&kind| (kind.name(), stats.failures_of(kind)));
+    let by_kind = counts.filter(|(_, count)| *count > 0).into_py_dict(py)?;
+    let within =
+        core::SyncStats::BOUNDS.map(|bound| (bound.as_secs_f64(), stats.updates_within(bound)));
+    let within = within.into_py_dict(py)?;
     let error = stats.last_error.as_ref();
     let ran = (
         stats.running,
