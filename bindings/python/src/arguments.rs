@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use lamport_clock as core;
-use lamport_clock::{Config, ErrorKind, Kind, Setting, Settings, Time, Value, parse_duration};
+use lamport_clock::{
+    Config, ErrorKind, Kind, Message, Setting, Settings, Time, Value, parse_duration,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
@@ -61,40 +62,26 @@ impl Whole {
     }
 }
 
-/// What arrived with a message: a stamp, its text, or a bare time.
-pub(crate) enum Message {
-    Stamp(core::Stamp),
-    Time(Time),
-}
-
-impl<'a> From<&'a Message> for core::Message<'a> {
-    fn from(message: &'a Message) -> core::Message<'a> {
-        match message {
-            Message::Stamp(stamp) => stamp.into(),
-            Message::Time(time) => (*time).into(),
-        }
+/// What `receive` makes of a message that arrived with a stamp, its text, or a bare time.
+pub(crate) fn arrived<T>(
+    message: &Bound<'_, PyAny>,
+    receive: impl FnOnce(Message<'_>) -> lamport_clock::Result<T>,
+) -> PyResult<T> {
+    if let Ok(stamp) = message.cast::<Stamp>() {
+        return receive(Message::Stamp(&stamp.get().0)).or_raise();
     }
-}
-
-impl<'py> FromPyObject<'_, 'py> for Message {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Message> {
-        if let Ok(stamp) = object.cast::<Stamp>() {
-            return Ok(Message::Stamp(stamp.get().0.clone()));
-        }
-        if object.is_instance_of::<PyString>() {
-            let Stamp(stamp) = Stamp::parse(object.extract()?)?;
-            return Ok(Message::Stamp(stamp));
-        }
-        if object.is_instance_of::<PyInt>() {
-            return Ok(Message::Time(object.extract::<Whole>()?.time()?));
-        }
-        Err(PyTypeError::new_err(format!(
-            "a message is a Stamp, an int or a text like '42@mx-nodel', not {}",
-            object.get_type().name()?
-        )))
+    if message.is_instance_of::<PyString>() {
+        let Stamp(stamp) = Stamp::parse(message.extract()?)?;
+        return receive(Message::Stamp(&stamp)).or_raise();
     }
+    if message.is_instance_of::<PyInt>() {
+        let time = message.extract::<Whole>()?.time()?;
+        return receive(Message::Time(time)).or_raise();
+    }
+    Err(PyTypeError::new_err(format!(
+        "a message is a Stamp, an int or a text like '42@mx-nodel', not {}",
+        message.get_type().name()?
+    )))
 }
 
 /// A length of time: a text like `"500ms"`, or a number of seconds.
@@ -154,15 +141,13 @@ pub(crate) fn configuration(
         if value.is_none() {
             continue;
         }
-        settings.set(
-            &name,
-            match setting.kind {
-                Kind::Duration => duration(&value)?.map_or_else(Value::Text, Value::Duration),
-                Kind::Number => Value::Number(value.extract::<Whole>()?.0),
-                Kind::Flag => Value::Flag(value.extract()?),
-                _ => Value::Text(value.extract::<Text>()?.0),
-            },
-        );
+        let value = match setting.kind {
+            Kind::Duration => duration(&value)?.map_or_else(Value::Text, Value::Duration),
+            Kind::Number => Value::Number(value.extract::<Whole>()?.0),
+            Kind::Flag => Value::Flag(value.extract()?),
+            _ => Value::Text(value.extract::<Text>()?.0),
+        };
+        settings.set(&name, value);
     }
     // The environment is read while attached: Python's own changes of it need the GIL too.
     Config::load(&settings).or_raise()

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::arguments::{Message, Seconds, Text, Whole, configuration};
+use crate::arguments::{Seconds, Text, Whole, arrived, configuration};
 use crate::background;
 use crate::errors::OrRaise;
 use crate::header::Header;
@@ -149,9 +149,8 @@ impl SharedClock {
     ///
     /// >>> print(clock.receive("57@billing"))
     /// 58@api
-    fn receive(this: &Bound<'_, Self>, message: Message) -> PyResult<Stamp> {
-        let stamp = SharedClock::used(this).receive(&message).or_raise()?;
-        Ok(Stamp(stamp))
+    fn receive(this: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<Stamp> {
+        arrived(message, |message| SharedClock::used(this).receive(message)).map(Stamp)
     }
 
     /// An event that is written down: a tick, and the texts of its causes, for `lamport_after` in a
@@ -188,9 +187,9 @@ impl SharedClock {
     ///
     /// >>> clock.advance_past(57)
     /// 58
-    fn advance_past(this: &Bound<'_, Self>, message: Message) -> PyResult<u64> {
-        let time = SharedClock::used(this).advance_past(&message).or_raise()?;
-        Ok(time.get())
+    fn advance_past(this: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let clock = SharedClock::used(this);
+        Ok(arrived(message, |message| clock.advance_past(message))?.get())
     }
 
     /// Where the local clock stands. Changes nothing, and names no event.

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::arguments::{Message, Text, Whole};
+use crate::arguments::{Text, Whole, arrived};
 use crate::errors::OrRaise;
 use crate::header::Header;
 use crate::stamp::{Stamp, attributes, logged};
@@ -68,8 +68,8 @@ impl LocalClock {
     ///
     /// >>> print(LocalClock("api").receive("57@billing"))
     /// 58@api
-    fn receive(&self, message: Message) -> PyResult<Stamp> {
-        self.0.receive(&message).or_raise().map(Stamp)
+    fn receive(&self, message: &Bound<'_, PyAny>) -> PyResult<Stamp> {
+        arrived(message, |message| self.0.receive(message)).map(Stamp)
     }
 
     /// An event that is written down: a tick, and the texts of its causes. See SharedClock.log().
@@ -98,8 +98,8 @@ impl LocalClock {
     ///
     /// >>> LocalClock("api").advance_past(57)
     /// 58
-    fn advance_past(&self, message: Message) -> PyResult<u64> {
-        Ok(self.0.advance_past(&message).or_raise()?.get())
+    fn advance_past(&self, message: &Bound<'_, PyAny>) -> PyResult<u64> {
+        Ok(arrived(message, |message| self.0.advance_past(message))?.get())
     }
 
     /// Where the clock stands. Changes nothing, and names no event.

@@ -16,41 +16,35 @@ use crate::arguments::Whole;
 use crate::errors::{OrRaise, raise};
 
 pub(crate) fn update(py: Python<'_>, update: core::Update) -> PyResult<Py<PyAny>> {
-    make(
-        py,
-        "Update",
-        (
-            update.value.get(),
-            update.process.as_str(),
-            update.instance.get(),
-            holder(py, update.previous)?,
-            update.real_timestamp,
-            update.revision,
-            update.round_trips,
-            update.regressed.map(core::Time::get),
-        ),
-    )
+    let fields = (
+        update.value.get(),
+        update.process.as_str(),
+        update.instance.get(),
+        holder(py, update.previous)?,
+        update.real_timestamp,
+        update.revision,
+        update.round_trips,
+        update.regressed.map(core::Time::get),
+    );
+    make(py, "Update", fields)
 }
 
 /// One that is this process's to hand out.
 pub(crate) fn reservation(py: Python<'_>, taken: core::Reservation) -> PyResult<Py<PyAny>> {
     let (first, last) = (taken.first.get(), taken.last.get());
-    make(
-        py,
-        "Reservation",
-        (
-            first,
-            last,
-            taken.process.as_str(),
-            taken.instance.get(),
-            holder(py, taken.previous)?,
-            taken.real_timestamp,
-            taken.revision,
-            taken.round_trips,
-            taken.regressed.map(core::Time::get),
-            Times::from(first, last),
-        ),
-    )
+    let fields = (
+        first,
+        last,
+        taken.process.as_str(),
+        taken.instance.get(),
+        holder(py, taken.previous)?,
+        taken.real_timestamp,
+        taken.revision,
+        taken.round_trips,
+        taken.regressed.map(core::Time::get),
+        Times::from(first, last),
+    );
+    make(py, "Reservation", fields)
 }
 
 fn holder(py: Python<'_>, holder: Option<core::Holder>) -> PyResult<Option<Py<PyAny>>> {
@@ -59,18 +53,15 @@ fn holder(py: Python<'_>, holder: Option<core::Holder>) -> PyResult<Option<Py<Py
 }
 
 pub(crate) fn observed(py: Python<'_>, observed: core::Observed) -> PyResult<Py<PyAny>> {
-    make(
-        py,
-        "Observed",
-        (
-            observed.first.get(),
-            observed.value.get(),
-            observed.process,
-            observed.instance.map(core::Instance::get),
-            observed.real_timestamp,
-            observed.revision,
-        ),
-    )
+    let fields = (
+        observed.first.get(),
+        observed.value.get(),
+        observed.process,
+        observed.instance.map(core::Instance::get),
+        observed.real_timestamp,
+        observed.revision,
+    );
+    make(py, "Observed", fields)
 }
 
 pub(crate) fn newest(py: Python<'_>, newest: Option<core::Observed>) -> PyResult<Py<PyAny>> {
@@ -80,16 +71,13 @@ pub(crate) fn newest(py: Python<'_>, newest: Option<core::Observed>) -> PyResult
 pub(crate) fn history(py: Python<'_>, history: core::History) -> PyResult<Py<PyAny>> {
     let updates = history.updates.into_iter();
     let updates: PyResult<Vec<_>> = updates.map(|update| observed(py, update)).collect();
-    make(
-        py,
-        "History",
-        (
-            PyTuple::new(py, updates?)?,
-            history.compacted_before,
-            history.unreadable,
-            history.unread_from,
-        ),
-    )
+    let fields = (
+        PyTuple::new(py, updates?)?,
+        history.compacted_before,
+        history.unreadable,
+        history.unread_from,
+    );
+    make(py, "History", fields)
 }
 
 pub(crate) fn stats(py: Python<'_>, stats: &core::SyncStats) -> PyResult<Py<PyAny>> {
