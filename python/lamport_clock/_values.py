@@ -163,20 +163,14 @@ class Observed(Value):
     (2, 'api', True)
     """
 
-    first: int = field(
-        "The first time that the update took; equal to `value` unless it took several."
-    )
-    value: int = field("The last time that the update took, the one in the record.")
+    first: int = field("The first time that it took: `value`, unless it took several.")
+    value: int = field("The last time that it took, the one in the record.")
     process: str = field("Who took it, as its writer wrote it.")
-    instance: int | None = field(
-        "Which instance of that process, 64 bits; None if a legacy writer wrote it."
-    )
+    instance: int | None = field("Which instance of it, 64 bits; None for a legacy writer.")
     real_timestamp: float | None = field(
         "When, by the writer's wall clock (Unix seconds). Never compared by the clock."
     )
-    revision: int = field(
-        "The store's revision of the update. Updates that were served together share it."
-    )
+    revision: int = field("The store's revision. Updates that were served together share it.")
 
     def __int__(self) -> int:
         return self.value
@@ -206,9 +200,7 @@ class History(Value):
         "at the limit and not at the first update. None if it was not cut.",
         default=None,
     )
-    unreadable: int = field(
-        "So many revisions held a record that can't be read; they are left out.", default=0
-    )
+    unreadable: int = field("Revisions left out, as their record can't be read.", default=0)
     unread_from: int | None = field(
         "The deadline came before the limit: what was written at this revision and before it was "
         "not read. None if all was.",
@@ -270,21 +262,13 @@ class SyncStats(Value):
     """
 
     running: bool = field("Whether updates go on.")
-    interval: float | None = field(
-        "The interval that was asked for last, in seconds; None if it never was."
-    )
-    running_for: float | None = field(
-        "For how long they have gone on, in seconds; None unless `running`."
-    )
-    updates: int = field("So many updates succeeded.")
-    failures: int = field("So many failed.")
-    failing: int = field("So many failed since one succeeded last: 0 while all is well.")
-    failures_by_kind: dict[str, int] = field(
-        "So many failed with each kind of error: a dict from LamportError.kind.", copied=True
-    )
-    last_value: int | None = field(
-        "The newest time that an update of the background took; None before the first."
-    )
+    interval: float | None = field("The newest interval asked for, in seconds; None if none was.")
+    running_for: float | None = field("For how long, in seconds; None unless `running`.")
+    updates: int = field("The number of successful updates.")
+    failures: int = field("The number of failed ones.")
+    failing: int = field("The number of failures since the last success: 0 while all is well.")
+    failures_by_kind: dict[str, int] = field("Failures by LamportError.kind.", copied=True)
+    last_value: int | None = field("The newest time that they took; None before the first.")
     since_update: float | None = field("How long ago that was, in seconds.")
     last_error_kind: str | None = field(
         "What kind of error the newest failure was, as LamportError.kind. It stays when all is "
@@ -292,21 +276,18 @@ class SyncStats(Value):
     )
     last_error: str | None = field("What it said, for people.")
     refused: int = field(
-        "So many messages were refused since they lay further ahead than max_jump allows, whether "
-        "or not anything runs in the background."
+        "The number of messages refused for lying further ahead than max_jump allows, whether or "
+        "not anything runs in the background."
     )
-    folds: int = field(
-        "So many folds (see docs/PROTOCOL.md) did the clock carry out, after whichever updates."
-    )
-    round_trips: int = field("So many transactions did the updates take that succeeded.")
+    folds: int = field("The number of folds (docs/PROTOCOL.md), after whichever updates.")
+    round_trips: int = field("The number of transactions that the successful updates took.")
     distance: int | None = field(
         "How far the shared clock was ahead of the local one when the newest update reached it; "
         "None before the first."
     )
-    update_time: float = field("How long all updates that succeeded took together, in seconds.")
+    update_time: float = field("How long all successful updates took together, in seconds.")
     updates_within: dict[float, int] = field(
-        "So many updates succeeded and took no longer than each of these seconds: a dict.",
-        copied=True,
+        "How many successful updates took no longer than each of these seconds.", copied=True
     )
 
     def __str__(self) -> str:
