@@ -8,6 +8,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -234,16 +235,12 @@ def _plain(value: object, depth: int = 0) -> object:
         return value
     if type(value) is float and math.isfinite(value):
         return value
-    if depth == 8:
-        return _text(value)
-    try:
-        if isinstance(value, (list, tuple)):
+    # Another thread may be changing it.
+    with suppress(Exception):
+        if isinstance(value, (list, tuple)) and depth < 8:
             return [_plain(one, depth + 1) for one in value]
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and depth < 8:
             return {_text(key): _plain(one, depth + 1) for key, one in value.items()}
-    except Exception:
-        # Another thread may be changing it.
-        return _text(value)
     return _text(value)
 
 

@@ -114,18 +114,13 @@ class Reservation(Value):
     )
 
     def _complete(self, first: int, last: int, *fields: Any) -> tuple[Any, ...]:  # noqa: ANN401
+        # Behind the fields: what keeps the times from children of a fork.
         return first, last, *fields, Times(first, last)
-
-    @property
-    def _times(self) -> Times:
-        """What keeps them from children of a fork."""
-        times: Times = self._fields[-1]
-        return times
 
     @property
     def times(self) -> range:
         """The times as a range. Raises ClosedError in a child of os.fork()."""
-        self._times.check()
+        self._fields[-1].check()
         return range(self.first, self.last + 1)
 
     def __len__(self) -> int:
@@ -142,11 +137,11 @@ class Reservation(Value):
         return time in range(self.first, self.last + 1)
 
     def __iter__(self) -> Iterator[int]:
-        self._times.check()
+        self._fields[-1].check()
         return Times(self.first, self.last)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self._times.check()
+        self._fields[-1].check()
         return super().__reduce__()
 
     def __str__(self) -> str:
