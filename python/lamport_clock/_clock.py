@@ -1,11 +1,16 @@
-"""What the modules that stamp logs and messages need of a clock."""
+"""What the modules that stamp logs and messages need of a clock, and whose stamps it takes: a
+header comes from outside, so whoever takes it says from whom."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from . import Stamp
+from ._native import Header
 
 if TYPE_CHECKING:
-    from . import Stamp
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 
 class Clock(Protocol):
@@ -19,3 +24,98 @@ class Clock(Protocol):
 
     def receive(self, message: Stamp, /) -> Stamp:
         """A message arrived that carried this stamp."""
+
+
+Trust: TypeAlias = Literal["signed", "everybody"] | Iterable[str] | None
+"""Whose stamps move a clock:
+
+- "signed": those who have the key of this process's clock (LAMPORT_HEADER_KEY_FILE);
+- a list of networks and host names, such as ["10.0.0.0/8", "billing"]: those of these peers;
+- "everybody": whoever can send us a message. It takes the word;
+- None, unless told otherwise: as "signed" if the clock has a key, else nobody's. Messages are
+  stamped all the same.
+
+A clock that has a key believes nothing unsigned, whatever is said here.
+"""
+
+_UNSIGNED = Header()
+
+
+def header_of(clock: Clock) -> Header:
+    """How this clock writes stamps into messages, and which ones it believes."""
+    header = getattr(clock, "_header", _UNSIGNED)
+    return header if isinstance(header, Header) else _UNSIGNED
+
+
+class Trusting:
+    """A clock that takes the stamps of some peers.
+
+    >>> from lamport_clock import SharedClock
+    >>> clock = Trusting(SharedClock.memory("api"), ["10.0.0.0/8", "billing"])
+    >>> [clock.trusts(peer) for peer in ("10.1.2.3", "Billing", "8.8.8.8", "api.example", None)]
+    [True, True, False, False, False]
+    >>> Trusting(SharedClock.memory("api"), "signed")
+    Traceback (most recent call last):
+    ValueError: trust="signed" needs a clock with a key: set LAMPORT_HEADER_KEY_FILE
+    """
+
+    def __init__(self, clock: Clock, trust: Trust, *, peers: bool = True) -> None:
+        self._clock = clock
+        self._header = header_of(clock)
+        signed = self._header.signed
+        self._everybody = trust == "everybody" or (signed and trust in (None, "signed"))
+        self._networks: list[IPv4Network | IPv6Network] = []
+        self._names: set[str] = set()
+        if trust == "signed" and not signed:
+            raise ValueError('trust="signed" needs a clock with a key: set LAMPORT_HEADER_KEY_FILE')
+        if isinstance(trust, str):
+            if trust not in ("signed", "everybody"):
+                raise ValueError(f'trust= is "signed", "everybody" or a list, not {trust!a}')
+        elif trust is not None:
+            if not peers:
+                raise ValueError(
+                    'who sent a message can\'t be told here: trust= is "signed" or "everybody"'
+                )
+            for peer in trust:
+                self._add(peer)
+
+    def _add(self, peer: str) -> None:
+        import ipaddress
+
+        if "/" not in peer and _address(peer) is None:
+            self._names.add(peer.lower())
+            return
+        try:
+            self._networks.append(ipaddress.ip_network(peer))
+        except ValueError as error:
+            raise ValueError(f"trust= names no network: {error}") from None
+
+    def tick(self) -> Stamp:
+        return self._clock.tick()
+
+    def receive(self, message: Stamp) -> Stamp:
+        return self._clock.receive(message)
+
+    def trusts(self, peer: str | None) -> bool:
+        """Whether the stamps of this peer count: an address, or the name of a host."""
+        if self._everybody:
+            return True
+        if peer is None:
+            return False
+        address = _address(peer) if self._networks else None
+        if address is None:
+            return peer.lower() in self._names
+        return any(address in network for network in self._networks)
+
+
+def _address(peer: str) -> IPv4Address | IPv6Address | None:
+    """The address that this is; None if it is a name."""
+    # Costs more to import than all of ours, and few need it.
+    import ipaddress
+
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return None
+    # What listens for IPv6 sees the others so.
+    return getattr(address, "ipv4_mapped", None) or address

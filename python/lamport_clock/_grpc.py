@@ -11,8 +11,7 @@ from urllib.parse import unquote
 import grpc
 
 from . import _header
-from ._clock import Clock
-from ._trust import Trust, Trusting
+from ._clock import Clock, Trust, Trusting
 
 
 class Standin:
@@ -99,11 +98,7 @@ class _Details(Standin):
 class _Answer(Standin):
     """A call, whose stamp is received before its caller has the response."""
 
-    __slots__ = ("_received",)
-
-    def __init__(self, call: Any, clock: Clock) -> None:
-        super().__init__(call, clock)
-        self._received = False
+    _received = False
 
     def receive(self) -> None:
         """If the call is done: of both metadata the newest stamp."""
@@ -135,11 +130,7 @@ class _Answer(Standin):
 class _Answers(Standin):
     """A call whose answer is a stream: one stamp before the first message, one at the end."""
 
-    __slots__ = ("_begun",)
-
-    def __init__(self, call: Any, clock: Clock) -> None:
-        super().__init__(call, clock)
-        self._begun = False
+    _begun = False
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -251,11 +242,7 @@ def _peer(context: Any) -> str | None:
 class _Remembering(Standin):
     """The context of a function that grpc.aio runs in a thread: its metadata can't be read back."""
 
-    __slots__ = ("_trailing",)
-
-    def __init__(self, context: Any, clock: Clock) -> None:
-        super().__init__(context, clock)
-        self._trailing: tuple[Any, ...] = ()
+    _trailing: tuple[Any, ...] = ()
 
     def set_trailing_metadata(self, metadata: Any) -> None:
         self._trailing = tuple(metadata)

@@ -11,9 +11,8 @@ from typing import Any
 import grpc.aio
 
 from . import _header
-from ._clock import Clock
+from ._clock import Clock, Trust, Trusting
 from ._grpc import Standin, begin, leave, stamped, stamping, wrapped
-from ._trust import Trust, Trusting
 
 # ---------------------------------------------------------------------------------------- client
 
@@ -81,8 +80,6 @@ class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
 
 class _Answer(Standin):
     """A call, whose stamp is received before its caller has the response."""
-
-    __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._response().__await__()
@@ -167,8 +164,6 @@ def _stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
 
 class _Aborting(Standin):
     """The context of a coroutine: an abort sends at once, so it is stamped before."""
-
-    __slots__ = ()
 
     async def abort(
         self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()

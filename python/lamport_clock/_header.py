@@ -14,9 +14,8 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from . import Stamp, TooFarAheadError, UntrustedError
-from ._clock import Clock
+from ._clock import Clock, Trusting, header_of
 from ._native import Header
-from ._trust import Trusting, header_of
 
 HEADER = "lamport"
 """The name of the header, in HTTP, in gRPC metadata and in the messages of task queues."""

@@ -18,8 +18,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from . import _header
-from ._clock import Clock
-from ._trust import Trust, Trusting
+from ._clock import Clock, Trust, Trusting
 
 __all__ = ["LamportMiddleware"]
 
@@ -64,7 +63,11 @@ class LamportMiddleware:
             return
 
         async def stamped(message: Message) -> None:
-            await send(self._stamped(message) if message["type"] in _HEADS else message)
+            if message["type"] in _HEADS:
+                departure, headers = _header.sent(self._clock), message.get("headers")
+                headers = _header.put(headers, departure, name=bytes, value=bytes)
+                message = {**message, "headers": headers}
+            await send(message)
 
         # None for what came over a Unix socket.
         peer, _ = scope.get("client") or (None, None)
@@ -72,11 +75,6 @@ class LamportMiddleware:
         # The same scope: what the application puts there, such as its route, is for those above us.
         scope["lamport"] = arrival
         await self._app(scope, receive, stamped)
-
-    def _stamped(self, message: Message) -> Message:
-        departure = _header.sent(self._clock)
-        headers = _header.put(message.get("headers"), departure, name=bytes, value=bytes)
-        return {**message, "headers": headers}
 
 
 # The messages that carry the headers of an answer.

@@ -17,9 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import _header
-from ._clock import Clock
+from ._clock import Clock, Trust, Trusting
 from ._frameworks import needed
-from ._trust import Trust, Trusting
 from .propagation import inject
 
 with needed("celery", "celery"):

@@ -18,9 +18,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
 from . import _header
-from ._clock import Clock
+from ._clock import Clock, Trust, Trusting
 from ._frameworks import needed
-from ._trust import Trust, Trusting
 from .propagation import inject
 
 with needed("httpx", "httpx"):

@@ -26,9 +26,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import _header
-from ._clock import Clock
+from ._clock import Clock, Trust, Trusting
 from ._frameworks import needed
-from ._trust import Trust, Trusting
 from .propagation import inject
 
 with needed("requests", "requests"):

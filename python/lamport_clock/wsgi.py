@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from . import _header
-from ._clock import Clock
-from ._trust import Trust, Trusting
+from ._clock import Clock, Trust, Trusting
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo

@@ -23,8 +23,8 @@ from lamport_clock import (
     celery,
     propagation,
 )
+from lamport_clock._clock import Trust, Trusting
 from lamport_clock._native import Header
-from lamport_clock._trust import Trust, Trusting
 from lamport_clock.asgi import LamportMiddleware as Asgi
 from lamport_clock.wsgi import LamportMiddleware as Wsgi
 
