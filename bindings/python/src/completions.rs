@@ -10,12 +10,12 @@
 //! begin together at the next, so that they travel together.
 
 use std::collections::HashMap;
-use std::mem;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+use std::{io, mem};
 
 use lamport_clock::fork::{self, Generation};
 use lamport_clock::{Error, ErrorKind, blocking};
@@ -25,7 +25,6 @@ use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::alarm::Alarm;
 use crate::clock::SharedClock;
 use crate::errors::OrRaise;
 use crate::locked;
@@ -98,6 +97,50 @@ impl Drop for Ready {
     }
 }
 
+/// What wakes a loop: a file descriptor that is readable from the time it is rung until it is silenced.
+///
+/// Nothing here blocks, and ringing may be done by any thread.
+struct Alarm {
+    heard: OwnedFd,
+    /// `None` where one descriptor has both ends.
+    rung: Option<OwnedFd>,
+}
+
+impl Alarm {
+    /// An eventfd: one descriptor, and a number in the kernel in place of a buffer.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn new() -> io::Result<Alarm> {
+        use rustix::event::{EventfdFlags, eventfd};
+
+        let heard = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Alarm { heard, rung: None })
+    }
+
+    /// A pipe, where there is no eventfd.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn new() -> io::Result<Alarm> {
+        let (heard, rung) = io::pipe()?;
+        let (heard, rung) = (OwnedFd::from(heard), OwnedFd::from(rung));
+        rustix::io::ioctl_fionbio(&heard, true)?;
+        rustix::io::ioctl_fionbio(&rung, true)?;
+        let rung = Some(rung);
+        Ok(Alarm { heard, rung })
+    }
+
+    fn ring(&self) {
+        let rung = self.rung.as_ref().unwrap_or(&self.heard);
+        // Eight bytes: an eventfd takes no others. It fails only where the alarm has not been
+        // silenced for ever so long, and then it rings.
+        let _ = rustix::io::write(rung, &1_u64.to_ne_bytes());
+    }
+
+    /// Silent until it is rung again; it may have been silent before.
+    fn silence(&self) {
+        // A pipe may hold some more than this: it then rings once too often.
+        let _ = rustix::io::read(&self.heard, &mut [0_u8; 512]);
+    }
+}
+
 /// What the library's thread wakes when there may be an answer to a call.
 struct Summons {
     ready: Arc<Ready>,
@@ -154,7 +197,8 @@ impl Completions {
 
     /// What becomes readable when there is something to drain.
     fn fileno(&self) -> RawFd {
-        self.ready.alarm.as_ref().map_or(-1, Alarm::descriptor)
+        let alarm = self.ready.alarm.as_ref();
+        alarm.map_or(-1, |alarm| alarm.heard.as_raw_fd())
     }
 
     /// Begins what was asked for since it was called last: for the loop's thread.

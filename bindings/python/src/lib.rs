@@ -8,7 +8,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
-mod alarm;
 mod arguments;
 mod background;
 mod clock;
