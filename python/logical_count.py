@@ -36,6 +36,7 @@ from types import FrameType
 
 from lamport_clock import InvalidArgumentError, LamportError, SharedClock, UnknownNodeError, Update
 from lamport_clock._native import escape
+from lamport_clock._values import counted
 
 INTERVAL = 2.0
 """The pause between two updates, in seconds."""
@@ -101,9 +102,8 @@ def main(interval: float = INTERVAL) -> int:
             time.sleep(interval)
     except KeyboardInterrupt:
         pass
-    plural = "s" * (updates != 1), "s" * (failures != 1)
     value = "no value" if last is None else f"last value {last}"
-    _say(f"Stopped: {updates} update{plural[0]}, {failures} failure{plural[1]}, {value}")
+    _say(f"Stopped: {counted(updates, 'update')}, {counted(failures, 'failure')}, {value}")
     # As the interpreter ends it takes back its handlers, but not this.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -16,6 +16,8 @@ import time
 import traceback
 import weakref
 
+from ._values import counted
+
 TYPE_CHECKING = False  # typing's own costs an import of typing
 if TYPE_CHECKING:
     from . import SharedClock, SyncStats
@@ -104,13 +106,10 @@ class Follower(threading.Thread):
             self._outage = None
             # Else they were stopped. At the level of the failure, to be seen by the same people.
             if stats.updates > known.updates:
-                failures = stats.failures - ended.before
                 _logger.warning(
-                    "the clock of %s: updates in the background succeed again, after %d failure%s"
-                    " in %.1f s",
+                    "the clock of %s: updates in the background succeed again, after %s in %.1f s",
                     process,
-                    failures,
-                    "s" * (failures != 1),
+                    counted(stats.failures - ended.before, "failure"),
                     time.monotonic() - ended.since,
                 )
 

@@ -287,13 +287,13 @@ class SyncStats(Value):
 
     def __str__(self) -> str:
         state = f"running every {self.interval:g} s" if self.running else "not running"
-        text = f"{state}: {_counted(self.updates, 'update')}, {_counted(self.failures, 'failure')}"
+        text = f"{state}: {counted(self.updates, 'update')}, {counted(self.failures, 'failure')}"
         if self.last_value is not None:
             text += f", last value {self.last_value}"
         if self.last_error is not None:
             text += escape(f"; last error ({self.last_error_kind}): {self.last_error}")
         if self.refused:
-            text += f"; {_counted(self.refused, 'message')} refused"
+            text += f"; {counted(self.refused, 'message')} refused"
         return text
 
 
@@ -305,5 +305,5 @@ def _after(taken: Update | Reservation) -> str:
     return text
 
 
-def _counted(count: int, of: str) -> str:
+def counted(count: int, of: str) -> str:
     return f"{count} {of}" if count == 1 else f"{count} {of}s"

@@ -16,20 +16,27 @@ static CLASSES: PyOnceLock<HashMap<String, Py<PyType>>> = PyOnceLock::new();
 /// Looks the classes up while the module is imported, so that a kind without one is seen then and not
 /// when an error is to be told.
 pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
-    let error = py
-        .import("lamport_clock._errors")?
-        .getattr("LamportError")?;
-    let mut classes = HashMap::new();
-    for class in error.call_method0("__subclasses__")?.try_iter()? {
-        let class = class?.cast_into::<PyType>()?;
-        classes.insert(class.getattr("kind")?.extract()?, class.unbind());
-    }
+    let module = py.import("lamport_clock._errors")?;
+    let classes = subclasses(&module.getattr("LamportError")?, "kind")?;
     let unknown = |kind: &&ErrorKind| !classes.contains_key(kind.name());
     if let Some(kind) = ErrorKind::all().iter().find(unknown) {
         return Err(PyImportError::new_err(format!("{kind} has no class")));
     }
     CLASSES.get_or_init(py, || classes);
     Ok(())
+}
+
+/// The classes below this one, by what an attribute says of each.
+pub(crate) fn subclasses(
+    class: &Bound<'_, PyAny>,
+    attribute: &str,
+) -> PyResult<HashMap<String, Py<PyType>>> {
+    let mut found = HashMap::new();
+    for class in class.call_method0("__subclasses__")?.try_iter()? {
+        let class = class?.cast_into::<PyType>()?;
+        found.insert(class.getattr(attribute)?.extract()?, class.unbind());
+    }
+    Ok(found)
 }
 
 /// The exception for `error`.

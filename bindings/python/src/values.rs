@@ -10,10 +10,10 @@ use lamport_clock::fork::Generation;
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{IntoPyDict, PyTuple};
+use pyo3::types::{IntoPyDict, PyTuple, PyType};
 
 use crate::arguments::Whole;
-use crate::errors::{OrRaise, raise};
+use crate::errors::{OrRaise, raise, subclasses};
 
 pub(crate) fn update(py: Python<'_>, update: core::Update) -> PyResult<Py<PyAny>> {
     let fields = (
@@ -153,11 +153,6 @@ impl Times {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(Some(next).filter(|next| *next <= self.last))
     }
-
-    fn __length_hint__(&self) -> PyResult<usize> {
-        let left = (self.last + 1).saturating_sub(self.next.load(Ordering::Relaxed));
-        Ok(usize::try_from(left)?)
-    }
 }
 
 impl Times {
@@ -178,7 +173,7 @@ pub(crate) fn html(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 /// What makes values.
 struct Makers {
     /// By their names.
-    classes: HashMap<String, Py<PyAny>>,
+    classes: HashMap<String, Py<PyType>>,
     /// `object.__new__`
     new: Py<PyAny>,
     /// What sets the fields of one.
@@ -191,13 +186,8 @@ static MAKERS: PyOnceLock<Makers> = PyOnceLock::new();
 /// call or in a forked child. By then `_values.py` finds in the module what it takes from it.
 pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
     let value = py.import("lamport_clock._values")?.getattr("Value")?;
-    let mut classes = HashMap::new();
-    for class in value.call_method0("__subclasses__")?.try_iter()? {
-        let class = class?;
-        classes.insert(class.getattr("__name__")?.extract()?, class.unbind());
-    }
     let makers = Makers {
-        classes,
+        classes: subclasses(&value, "__name__")?,
         new: value.getattr("__new__")?.unbind(),
         set: value.getattr("_fields")?.getattr("__set__")?.unbind(),
     };
