@@ -1,6 +1,5 @@
 //! The one error type of the library.
 
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -28,17 +27,20 @@ pub struct Error(Arc<Details>);
 struct Details {
     kind: ErrorKind,
     message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Source>,
 }
+
+type Source = Box<dyn StdError + Send + Sync>;
 
 impl Error {
     /// An error of `kind` with a message for the person who reads it.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Arc::new(Details {
-            kind,
-            message: one_line(message.into()),
-            source: None,
-        }))
+        Error::made(kind, &message.into(), None)
+    }
+
+    /// An argument or the like that is not as it has to be, which most errors are about.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::InvalidArgument, message)
     }
 
     /// The same, keeping the error that caused it as [`source`](StdError::source).
@@ -47,24 +49,21 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
+        Error::made(kind, &message.into(), Some(source.into()))
+    }
+
+    /// The one door through which foreign text gets into messages, logs and exceptions.
+    fn made(kind: ErrorKind, message: &str, source: Option<Source>) -> Self {
         Error(Arc::new(Details {
             kind,
-            message: one_line(message.into()),
-            source: Some(source.into()),
+            message: escape(message).into_owned(),
+            source,
         }))
     }
 
     /// What went wrong, for a program to act on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
-    }
-}
-
-/// The one door through which foreign text gets into messages, logs and exceptions.
-fn one_line(message: String) -> String {
-    match escape(&message) {
-        Cow::Borrowed(_) => message,
-        Cow::Owned(escaped) => escaped,
     }
 }
 

@@ -60,7 +60,7 @@ impl Header {
             .map(|key| Header::key(key.as_ref()))
             .collect::<Result<_>>()?;
         if keys.is_empty() {
-            return Err(invalid("there is no key to sign headers with".to_owned()));
+            return Err(Error::invalid("there is no key to sign headers with"));
         }
         Ok(Header { keys })
     }
@@ -75,7 +75,7 @@ impl Header {
 
     fn key(key: &[u8]) -> Result<Hmac<Sha256>> {
         if key.len() < Header::SHORTEST_KEY {
-            return Err(invalid(format!(
+            return Err(Error::invalid(format!(
                 "a key that signs headers has at least {} bytes, and this one has {}: make one with \
                  openssl rand -hex 32",
                 Header::SHORTEST_KEY,
@@ -83,7 +83,7 @@ impl Header {
             )));
         }
         // A key of any length is taken.
-        Hmac::new_from_slice(key).map_err(|error| invalid(error.to_string()))
+        Hmac::new_from_slice(key).map_err(|error| Error::invalid(error.to_string()))
     }
 
     /// Whether headers are signed, and others refused.
@@ -113,7 +113,7 @@ impl Header {
         Header::check_length(value)?;
         if !value.is_ascii() {
             let why = format!("{} has characters that are not ASCII", quote(value));
-            return Err(invalid(why));
+            return Err(Error::invalid(why));
         }
         let stamp = value.parse()?;
         self.verify(&stamp, parameter(value, "mac"))?;
@@ -122,7 +122,7 @@ impl Header {
 
     fn check_length(value: &str) -> Result<()> {
         if value.len() > Header::LONGEST {
-            return Err(invalid(format!(
+            return Err(Error::invalid(format!(
                 "a header of {} bytes is ignored: the longest that is read has {}",
                 value.len(),
                 Header::LONGEST
@@ -180,8 +180,7 @@ impl Header {
                 Err(error) => refused = Some(error),
             }
         }
-        let refused =
-            || refused.unwrap_or_else(|| invalid("an empty header is no stamp".to_owned()));
+        let refused = || refused.unwrap_or_else(|| Error::invalid("an empty header is no stamp"));
         arrived.ok_or_else(refused)
     }
 }
@@ -198,10 +197,6 @@ fn bytes_of(digits: &str) -> Option<Vec<u8>> {
     let pairs = digits.as_bytes().chunks(2);
     let byte = |pair: &[u8]| u8::try_from(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?).ok();
     pairs.map(byte).collect()
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidArgument, message)
 }
 
 #[cfg(test)]

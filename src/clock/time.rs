@@ -30,13 +30,10 @@ impl Time {
     /// The time `value`; [`ErrorKind::InvalidArgument`] past [`Time::MAX`].
     pub fn new(value: u64) -> Result<Time> {
         if value > Time::MAX.0 {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "{value} is not a logical time: the largest is 2^53 - 1 = {}",
-                    Time::MAX
-                ),
-            ));
+            return Err(Error::invalid(format!(
+                "{value} is not a logical time: the largest is 2^53 - 1 = {}",
+                Time::MAX
+            )));
         }
         Ok(Time(value))
     }
