@@ -184,7 +184,7 @@ pub fn look() {
 }
 
 /// A value of one generation. A later one neither gets at it nor drops it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OfGeneration<T> {
     generation: Generation,
     /// `None` only while it is dropped.
@@ -210,11 +210,7 @@ impl<T> OfGeneration<T> {
 
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
-        if self.generation.is_current() {
-            self.value.as_ref()
-        } else {
-            None
-        }
+        self.value.as_ref().filter(|_| self.generation.is_current())
     }
 
     /// The value in a child too: for what needs no lock.
@@ -224,8 +220,8 @@ impl<T> OfGeneration<T> {
 
     /// The value of an earlier runtime of the same process: for what needs no runtime.
     pub(crate) fn of_this_process(&self) -> Option<&T> {
-        let value = self.value.as_ref();
-        value.filter(|_| self.generation.process().is_current())
+        self.inherited()
+            .filter(|_| self.generation.process().is_current())
     }
 
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
@@ -234,15 +230,6 @@ impl<T> OfGeneration<T> {
 
     pub(crate) fn generation(&self) -> Generation {
         self.generation
-    }
-}
-
-impl<T: Clone> Clone for OfGeneration<T> {
-    fn clone(&self) -> OfGeneration<T> {
-        OfGeneration {
-            generation: self.generation,
-            value: self.value.clone(),
-        }
     }
 }
 
@@ -273,17 +260,18 @@ struct Link<T> {
 
 impl<T> PerGeneration<T> {
     pub(crate) const fn new() -> PerGeneration<T> {
-        PerGeneration {
-            first: OnceBox::new(),
-            which: Generation::current,
-        }
+        PerGeneration::of(Generation::current)
     }
 
     /// The same for what lives in plain memory, of which each process has its own.
     pub(crate) const fn of_process() -> PerGeneration<T> {
+        PerGeneration::of(Generation::of_process)
+    }
+
+    const fn of(which: fn() -> Generation) -> PerGeneration<T> {
         PerGeneration {
             first: OnceBox::new(),
-            which: Generation::of_process,
+            which,
         }
     }
 
@@ -316,10 +304,7 @@ impl<T: Default> PerGeneration<T> {
             let link = place.first.get_or_init(|| {
                 Box::new(Link {
                     value: OfGeneration::of((self.which)(), T::default()),
-                    later: PerGeneration {
-                        first: OnceBox::new(),
-                        which: self.which,
-                    },
+                    later: PerGeneration::of(self.which),
                 })
             });
             match link.value.get() {
