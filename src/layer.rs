@@ -1,6 +1,5 @@
 //! Events of `tracing` as lines of a log that name their causes.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -77,14 +76,12 @@ where
         let Said { fields, mut line } = said;
         let metadata = event.metadata();
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        line.insert(
-            "timestamp".to_owned(),
-            json!(now.map_or(0.0, |now| now.as_secs_f64())),
-        );
-        line.insert("level".to_owned(), json!(metadata.level().as_str()));
-        line.insert("target".to_owned(), json!(metadata.target()));
+        let mut put = |name: &str, value| line.insert(name.to_owned(), value);
+        put("timestamp", json!(now.map_or(0.0, |now| now.as_secs_f64())));
+        put("level", json!(metadata.level().as_str()));
+        put("target", json!(metadata.target()));
         if !fields.is_empty() {
-            line.insert("fields".to_owned(), Value::Object(fields));
+            put("fields", Value::Object(fields));
         }
         if let Ok(Ok(Value::Object(stamp))) = (self.log)().map(serde_json::to_value) {
             line.extend(stamp);
@@ -121,10 +118,6 @@ impl Visit for Said {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.says(field, json!(value));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn StdError + 'static)) {
-        self.says(field, json!(value.to_string()));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
