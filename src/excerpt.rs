@@ -14,9 +14,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        push_shown(&mut shown, c);
-    }
+    text.chars().for_each(|c| push_shown(&mut shown, c));
     Cow::Owned(shown)
 }
 
@@ -87,6 +85,19 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", short(text))
 }
 
+/// The same where somebody may have named a server: without what stands before an '@' or behind a '?',
+/// which may be a password.
+pub fn quote_without_secrets(text: &str) -> String {
+    if let Some((before, _)) = text.split_once('?') {
+        let before = before.rsplit_once('@').map_or(before, |(_, rest)| rest);
+        return quote(&format!("{before}?…"));
+    }
+    match text.rsplit_once('@') {
+        Some((_, rest)) => quote(&format!("…@{rest}")),
+        None => quote(text),
+    }
+}
+
 /// The beginning of a text, escaped. For what another library says, which may quote what it read as
 /// well.
 pub fn short(text: &str) -> String {
@@ -100,27 +111,6 @@ pub fn short(text: &str) -> String {
         push_shown(&mut shown, c);
     }
     shown
-}
-
-/// A text of a server without the secret that it may have been told.
-pub fn without_secret(text: &str, secret: &str) -> String {
-    match secret.is_empty() {
-        true => text.to_owned(),
-        false => text.replace(secret, "…"),
-    }
-}
-
-/// The same of a text where somebody may have named a server: without what stands before an '@' or
-/// behind a '?', which may be a password.
-pub fn quote_without_secrets(text: &str) -> String {
-    if let Some((before, _)) = text.split_once('?') {
-        let before = before.rsplit_once('@').map_or(before, |(_, rest)| rest);
-        return quote(&format!("{before}?…"));
-    }
-    match text.rsplit_once('@') {
-        Some((_, rest)) => quote(&format!("…@{rest}")),
-        None => quote(text),
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use tonic::{Code, ConnectError};
 use super::tls;
 use crate::config::Address;
 use crate::error::{Error, ErrorKind};
-use crate::excerpt::without_secret;
 use crate::store::{Failure, Outcome};
 
 /// Why an attempt at a member failed.
@@ -59,11 +58,11 @@ impl Cause {
     }
 
     /// The same from a server that was told this secret, and may have repeated it.
-    pub(super) fn without(self, secret: &str) -> Cause {
-        Cause {
-            message: without_secret(&self.message, secret),
-            ..self
+    pub(super) fn without(mut self, secret: &str) -> Cause {
+        if !secret.is_empty() {
+            self.message = self.message.replace(secret, "…");
         }
+        self
     }
 
     pub(super) fn silent(after: Duration) -> Cause {
