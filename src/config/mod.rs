@@ -5,8 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::clock::{LocalClock, ProcessId};
-use crate::error::{Error, ErrorKind, Result};
-use crate::excerpt::is_hidden;
+use crate::error::{Error, Result};
 use crate::header::Header;
 
 pub(crate) mod files;
@@ -314,52 +313,42 @@ impl Config {
         environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Config> {
         let sources = Sources::gather(settings, environment)?;
-        let map = sources.text("nodes", Nodes::from_str)?;
         let node = sources.text("node", ProcessId::new)?;
-        let store = sources.text("store", StoreUri::from_str)?;
-        let is_map_given = map.is_some();
-        let nodes = map.unwrap_or_else(|| match store {
-            Some(_) => Nodes::NONE,
-            None => Nodes::default(),
-        });
-        let store = match (&node, store) {
-            (_, Some(store)) => store,
-            (Some(_), None) => StoreUri::Etcd {
-                endpoints: sources
-                    .text("node", |name| nodes.own_first(name))?
-                    .unwrap_or_default(),
-                key: None,
-            },
-            (None, None) => {
-                let nodes = match is_map_given {
-                    true => format!(", one of {nodes}"),
-                    false => String::new(),
-                };
-                return Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!(
+        let map = sources.text("nodes", Nodes::from_str)?;
+        let (store, nodes) = match sources.text("store", StoreUri::from_str)? {
+            Some(store) => (store, map.unwrap_or(Nodes::NONE)),
+            None => {
+                // The built-in map is for those who use it.
+                let one_of = map.as_ref().map(|map| format!(", one of {map}"));
+                let nodes = map.unwrap_or_default();
+                let endpoints = sources.text("node", |name| nodes.own_first(name))?;
+                let endpoints = endpoints.ok_or_else(|| {
+                    Error::invalid(format!(
                         "no store is given: 'store' or LAMPORT_STORE says where the clock lives, \
                          such as etcd://host:port, or memory: to try it. Or NODE_NAME names this \
-                         node in the node map{nodes}"
-                    ),
-                ));
+                         node in the node map{}",
+                        one_of.unwrap_or_default()
+                    ))
+                })?;
+                let key = None;
+                (StoreUri::Etcd { endpoints, key }, nodes)
             }
         };
         // The key may stand in the store's URI too. The more explicit source wins; if both come
         // from the same one, the URI does.
         let key = sources.text("key", uri::parse_key)?;
-        let key = match &store {
-            StoreUri::Etcd {
-                key: Some(in_uri), ..
-            } => key
-                .filter(|_| sources.rank("key") < sources.rank("store"))
-                .unwrap_or_else(|| in_uri.clone()),
-            _ => key.unwrap_or_else(|| Config::DEFAULT_KEY.to_owned()),
+        let in_uri = match &store {
+            StoreUri::Etcd { key, .. } => key.clone(),
+            StoreUri::Memory { .. } => None,
+        };
+        let key = match sources.rank("key") < sources.rank("store") {
+            true => key.or(in_uri),
+            false => in_uri.or(key),
         };
         let config = Config {
-            process: node.map_or_else(unnamed_process, Ok)?,
+            process: node.map_or_else(sources::unnamed_process, Ok)?,
             store,
-            key,
+            key: key.unwrap_or_else(|| Config::DEFAULT_KEY.to_owned()),
             timeout: sources
                 .duration("timeout")?
                 .unwrap_or(Config::DEFAULT_TIMEOUT),
@@ -367,7 +356,9 @@ impl Config {
             tls: sources.tls()?,
             credentials: sources.credentials()?,
             allow_plaintext: sources.flag("allow_plaintext")?.unwrap_or(false),
-            header: sources.header()?,
+            header: sources
+                .text("header_key_file", Header::from_file)?
+                .unwrap_or_default(),
             nodes,
         };
         if let StoreUri::Etcd { endpoints, .. } = &config.store {
@@ -379,44 +370,16 @@ impl Config {
     /// A password that would travel in the clear to one of `endpoints` is not sent, unless that is
     /// allowed. Every store asks here again, since a configuration can be changed after it was read.
     pub(crate) fn refuse_exposed_password(&self, endpoints: &[Address]) -> Result<()> {
-        let Some(endpoint) = endpoints.iter().find(|endpoint| !endpoint.is_loopback()) else {
-            return Ok(());
-        };
         if self.credentials.is_none() || self.tls.is_some() || self.allow_plaintext {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::InvalidArgument,
-            format!(
+        match endpoints.iter().find(|endpoint| !endpoint.is_loopback()) {
+            None => Ok(()),
+            Some(endpoint) => Err(Error::invalid(format!(
                 "the password of LAMPORT_PASSWORD_FILE would travel to {endpoint} in the clear, \
                  for everyone on the way to read: switch TLS on (LAMPORT_TLS_CA), or, where the \
                  network itself is trusted, set LAMPORT_ALLOW_PLAINTEXT=true"
-            ),
-        ))
+            ))),
+        }
     }
-}
-
-/// The name of a process that was given none but knows where its store is: its host's. In a container
-/// that is the container's, and a restart keeps it, as NODE_NAME does; a number would be 1 in each.
-fn unnamed_process() -> Result<ProcessId> {
-    let host = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name_after(&String::from_utf8_lossy(&host)) {
-        name if name.is_empty() => ProcessId::new(&format!("pid-{}", std::process::id())),
-        name => ProcessId::new(&name),
-    }
-}
-
-/// A host's name as a process's, `-` for what that may not hold; empty where the host has none, or what
-/// Linux calls it then. A kernel allows any 64 bytes.
-fn name_after(host: &str) -> String {
-    let host = host.trim();
-    if host == "(none)" {
-        return String::new();
-    }
-    let is_refused = |c: char| ";'\"".contains(c) || c.is_whitespace() || is_hidden(c);
-    let mut name = host.replace(is_refused, "-");
-    while name.len() > ProcessId::MAX_BYTES {
-        name.pop();
-    }
-    name
 }

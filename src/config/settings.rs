@@ -1,8 +1,9 @@
 //! The table of settings, and their values as they are given.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::excerpt::quote;
 
 /// A row of the table of settings. Command line, environment, file, Python's arguments and C take what
@@ -241,6 +242,18 @@ pub enum Value {
     Flag(bool),
 }
 
+impl Value {
+    /// As a person would write it.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Value::Text(text) => Cow::Borrowed(text),
+            Value::Duration(duration) => Cow::Owned(format!("{duration:?}")),
+            Value::Number(number) => Cow::Owned(number.to_string()),
+            Value::Flag(flag) => Cow::Owned(flag.to_string()),
+        }
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Value {
         Value::Text(text.to_owned())
@@ -350,13 +363,10 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
         Ok(number) if (0.0..=LONGEST.as_secs_f64()).contains(&(number * scale)) => {
             Ok(Duration::from_secs_f64(number * scale))
         }
-        _ => Err(Error::new(
-            ErrorKind::InvalidArgument,
-            format!(
-                "{} is not a duration: it takes 2s, 500ms or 1m, at most a day",
-                quote(text)
-            ),
-        )),
+        _ => Err(Error::invalid(format!(
+            "{} is not a duration: it takes 2s, 500ms or 1m, at most a day",
+            quote(text)
+        ))),
     }
 }
 
@@ -366,11 +376,10 @@ pub(crate) fn check_timeout(timeout: Duration) -> Result<Duration> {
 }
 
 pub(super) fn is_deadline(timeout: Duration, shown: &str) -> Result<Duration> {
-    if timeout >= Duration::from_millis(1) && timeout <= LONGEST {
-        return Ok(timeout);
+    match (Duration::from_millis(1)..=LONGEST).contains(&timeout) {
+        true => Ok(timeout),
+        false => Err(Error::invalid(format!(
+            "{shown} is no deadline: it takes 1ms to a day"
+        ))),
     }
-    Err(Error::new(
-        ErrorKind::InvalidArgument,
-        format!("{shown} is no deadline: it takes 1ms to a day"),
-    ))
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::files;
 use super::secrets::{Credentials, Secret, Tls};
 use super::settings::{Kind, Setting, Settings, Value, is_deadline, parse_duration};
-use crate::error::{Error, ErrorKind, Result};
+use crate::clock::ProcessId;
+use crate::error::{Error, Result};
 use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets, short};
-use crate::header::Header;
 
 /// Every value with where it came from, the most explicit ones first.
 pub(super) struct Sources(Vec<Source>);
@@ -37,13 +37,10 @@ impl Sources {
                 continue;
             };
             let text = value.into_string().map_err(|value| {
-                Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!(
-                        "{variable} is {}: it must be UTF-8",
-                        quote_without_secrets(&value.to_string_lossy())
-                    ),
-                )
+                Error::invalid(format!(
+                    "{variable} is {}: it must be UTF-8",
+                    quote_without_secrets(&value.to_string_lossy())
+                ))
             })?;
             sources.add(setting, 1, variable.to_owned(), Value::Text(text));
         }
@@ -54,12 +51,8 @@ impl Sources {
     }
 
     fn read_file(&mut self, file: &str) -> Result<()> {
-        let refused = |why: String| {
-            Error::new(
-                ErrorKind::InvalidArgument,
-                format!("the configuration file {}: {why}", quote(file)),
-            )
-        };
+        let refused =
+            |why: String| Error::invalid(format!("the configuration file {}: {why}", quote(file)));
         let text = files::read(file).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8(text).map_err(|error| refused(error.to_string()))?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
@@ -72,20 +65,18 @@ impl Sources {
         for (key, value) in table {
             let setting = Setting::named(&key).filter(|setting| setting.name != "config");
             let setting = setting.ok_or_else(|| refused(unknown(&key).to_string()))?;
-            let value = match value {
-                toml::Value::String(text) => Value::Text(text),
-                toml::Value::Integer(number) => match u64::try_from(number) {
-                    Ok(number) => Value::Number(number),
-                    Err(_) => Value::Text(number.to_string()),
-                },
-                toml::Value::Float(number) => Value::Text(number.to_string()),
-                toml::Value::Boolean(flag) => Value::Flag(flag),
+            let text = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
+                toml::Value::Boolean(flag) => flag.to_string(),
                 other => {
                     let what = other.type_str();
                     return Err(refused(format!("{key} is a {what}, not a text")));
                 }
             };
-            self.add(setting, 2, format!("{key} in {}", quote(file)), value);
+            let origin = format!("{key} in {}", quote(file));
+            self.add(setting, 2, origin, Value::Text(text));
         }
         Ok(())
     }
@@ -108,18 +99,15 @@ impl Sources {
         self.find(name).map_or(u8::MAX, |source| source.rank)
     }
 
-    fn read<T>(&self, name: &str, read: impl Fn(&Value) -> Result<T>) -> Result<Option<T>> {
-        let Some(source) = self.find(name) else {
+    fn read<T>(&self, name: &str, read: impl Fn(&Value, &str) -> Result<T>) -> Result<Option<T>> {
+        let Some(Source { origin, value, .. }) = self.find(name) else {
             return Ok(None);
         };
-        let checked = match &source.value {
-            Value::Text(text) => check_text(name, text),
-            _ => Ok(()),
-        };
-        checked
-            .and_then(|()| read(&source.value))
+        let text = value.text();
+        check_text(name, &text)
+            .and_then(|()| read(value, &text))
             .map(Some)
-            .map_err(|error| Error::new(error.kind(), format!("{}: {error}", source.origin)))
+            .map_err(|error| Error::new(error.kind(), format!("{origin}: {error}")))
     }
 
     pub(super) fn text<T>(
@@ -127,82 +115,61 @@ impl Sources {
         name: &str,
         parse: impl Fn(&str) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.read(name, |value| match value {
-            Value::Text(text) => parse(text),
-            Value::Number(number) => parse(&number.to_string()),
-            Value::Flag(flag) => parse(&flag.to_string()),
-            Value::Duration(duration) => parse(&format!("{duration:?}")),
-        })
+        self.read(name, |_, text| parse(text))
     }
 
     pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>> {
-        self.read(name, |value| {
-            let (duration, shown) = match value {
-                Value::Duration(duration) => (*duration, format!("{duration:?}")),
-                Value::Number(seconds) => (Duration::from_secs(*seconds), seconds.to_string()),
-                Value::Text(text) => (parse_duration(text)?, quote(text)),
-                Value::Flag(flag) => (parse_duration(&flag.to_string())?, flag.to_string()),
+        self.read(name, |value, text| {
+            let duration = match value {
+                Value::Duration(duration) => *duration,
+                _ => parse_duration(text)?,
             };
-            is_deadline(duration, &shown)
+            is_deadline(duration, &quote(text))
         })
     }
 
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
-        let parse = |text: &str| {
-            text.parse().map_err(|error| {
+        self.text(name, |text| {
+            text.parse().map_err(|_| {
                 let why = "is not a number: it takes a whole number from 0 up";
-                let message = format!("{} {why}", quote(text));
-                Error::with_source(ErrorKind::InvalidArgument, message, error)
+                Error::invalid(format!("{} {why}", quote(text)))
             })
-        };
-        self.read(name, |value| match value {
-            Value::Number(number) => Ok(*number),
-            Value::Text(text) => parse(text),
-            other => parse(&format!("{other:?}")),
         })
     }
 
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
-        self.read(name, |value| match value {
-            Value::Flag(flag) => Ok(*flag),
-            Value::Text(text) if text == "true" => Ok(true),
-            Value::Text(text) if text == "false" => Ok(false),
-            Value::Text(text) => Err(no_flag(text)),
-            other => Err(no_flag(&format!("{other:?}"))),
+        self.text(name, |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Error::invalid(format!(
+                "{} is neither true nor false",
+                quote(text)
+            ))),
         })
     }
 
     pub(super) fn tls(&self) -> Result<Option<Tls>> {
         let cert = self.text("tls_cert", files::read)?;
         let key = self.text("tls_key", files::read_secret)?;
-        let identity = match (cert, key) {
-            (Some(cert), Some(key)) => Some((cert, Secret::new(key))),
-            (None, None) => None,
-            _ => return Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_KEY")),
-        };
-        match (self.text("tls_ca", files::read)?, identity) {
-            (Some(ca), identity) => Ok(Some(Tls { ca, identity })),
-            (None, Some(_)) => Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_CA")),
-            (None, None) => Ok(None),
+        if cert.is_some() != key.is_some() {
+            return Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_KEY"));
         }
-    }
-
-    /// How stamps are written into messages, and which are believed.
-    pub(super) fn header(&self) -> Result<Header> {
-        let header = self.text("header_key_file", Header::from_file)?;
-        Ok(header.unwrap_or_default())
+        let identity = cert.zip(key.map(Secret::new));
+        let ca = self.text("tls_ca", files::read)?;
+        if ca.is_none() && identity.is_some() {
+            return Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_CA"));
+        }
+        Ok(ca.map(|ca| Tls { ca, identity }))
     }
 
     pub(super) fn credentials(&self) -> Result<Option<Credentials>> {
         let user = self.text("user", |user| Ok(user.to_owned()))?;
-        match (user, self.text("password_file", files::read_password)?) {
-            (Some(user), Some(password)) => Ok(Some(Credentials {
-                user,
-                password: Secret::new(password),
-            })),
-            (None, None) => Ok(None),
-            _ => Err(incomplete("LAMPORT_USER and LAMPORT_PASSWORD_FILE")),
+        let password = self.text("password_file", files::read_password)?;
+        if user.is_some() != password.is_some() {
+            return Err(incomplete("LAMPORT_USER and LAMPORT_PASSWORD_FILE"));
         }
+        let both = user.zip(password.map(Secret::new));
+        Ok(both.map(|(user, password)| Credentials { user, password }))
     }
 }
 
@@ -212,29 +179,23 @@ pub(super) fn refuse_files(environment: &dyn Fn(&str) -> Option<OsString>) -> Re
         let value = environment(setting.variable);
         setting.kind == Kind::Text("FILE") && value.is_some_and(|value| !value.is_empty())
     };
-    let Some(setting) = Setting::ALL.iter().find(is_set) else {
-        return Ok(());
-    };
-    Err(Error::new(
-        ErrorKind::InvalidArgument,
-        format!(
+    match Setting::ALL.iter().find(is_set) {
+        None => Ok(()),
+        Some(setting) => Err(Error::invalid(format!(
             "{} is set, but this program has rights that its caller has not (it is set-user-ID or the \
              like): it takes files as arguments alone, not from the environment",
             setting.variable
-        ),
-    ))
+        ))),
+    }
 }
 
 fn unknown(name: &str) -> Error {
     let names: Vec<_> = Setting::ALL.iter().map(|setting| setting.name).collect();
-    Error::new(
-        ErrorKind::InvalidArgument,
-        format!(
-            "there is no setting {}; there are {}",
-            quote(name),
-            names.join(", ")
-        ),
-    )
+    Error::invalid(format!(
+        "there is no setting {}; there are {}",
+        quote(name),
+        names.join(", ")
+    ))
 }
 
 /// What no text of a setting holds, whatever its form: it comes from an env file that is read otherwise
@@ -242,7 +203,7 @@ fn unknown(name: &str) -> Error {
 fn check_text(name: &str, text: &str) -> Result<()> {
     let refused = |why: &str| {
         let message = format!("{} {why}", quote_without_secrets(text));
-        Err(Error::new(ErrorKind::InvalidArgument, message))
+        Err(Error::invalid(message))
     };
     if is_quoted(text) {
         return refused("stands in quotes, which some env files keep: leave them away");
@@ -261,16 +222,63 @@ fn check_text(name: &str, text: &str) -> Result<()> {
     }
 }
 
-fn no_flag(text: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidArgument,
-        format!("{} is neither true nor false", quote(text)),
-    )
+fn incomplete(pair: &str) -> Error {
+    Error::invalid(format!("{pair} belong together: set both or neither"))
 }
 
-fn incomplete(pair: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidArgument,
-        format!("{pair} belong together: set both or neither"),
-    )
+/// The name of a process that was given none but knows where its store is: its host's. In a container
+/// that is the container's, and a restart keeps it, as NODE_NAME does; a number would be 1 in each.
+pub(super) fn unnamed_process() -> Result<ProcessId> {
+    let host = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name_after(&String::from_utf8_lossy(&host)) {
+        name if name.is_empty() => ProcessId::new(&format!("pid-{}", std::process::id())),
+        name => ProcessId::new(&name),
+    }
+}
+
+/// A host's name as a process's, `-` for what that may not hold; empty where the host has none, or what
+/// Linux calls it then. A kernel allows any 64 bytes.
+fn name_after(host: &str) -> String {
+    let host = host.trim();
+    if host == "(none)" {
+        return String::new();
+    }
+    let is_refused = |c: char| ";'\"".contains(c) || c.is_whitespace() || is_hidden(c);
+    let mut name = host.replace(is_refused, "-");
+    while name.len() > ProcessId::MAX_BYTES {
+        name.pop();
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    #[test]
+    fn without_a_name_it_is_the_hosts() {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let config = Config::resolve(&Settings::from([("store", "memory:")]), &|_| None).unwrap();
+        let name = name_after(&host);
+        match &*name {
+            "" => assert!(config.process().as_str().starts_with("pid-")),
+            name => assert_eq!(config.process().as_str(), name),
+        }
+    }
+
+    #[test]
+    fn any_hosts_name_can_be_a_processs() {
+        for (host, name) in [
+            ("api-1\n", "api-1"),
+            ("api 1;\u{202e}\n", "api-1--"),
+            ("'api'", "-api-"),
+            ("\n", ""),
+            ("(none)\n", ""),
+            (&"é".repeat(200), &"é".repeat(127)),
+        ] {
+            assert_eq!(name_after(host), name, "{host:?}");
+            assert!(name.is_empty() || ProcessId::new(name).is_ok(), "{name:?}");
+        }
+    }
 }

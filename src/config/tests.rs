@@ -1,6 +1,7 @@
 //! From settings to a configuration: what wins, what is refused, what is never shown.
 
 use super::*;
+use crate::error::ErrorKind;
 
 fn resolve(settings: Settings, variables: &[(&str, &str)]) -> Result<Config> {
     Config::resolve(&settings, &|name| {
@@ -318,32 +319,6 @@ fn a_store_needs_no_node_map() {
         nodes(&[("NODE_NAME", "mx-nodel")]),
         Nodes::default().to_string()
     );
-}
-
-#[test]
-fn without_a_name_it_is_the_hosts() {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-    let config = resolve(Settings::default(), &[("LAMPORT_STORE", "memory:")]).unwrap();
-    let name = name_after(&host);
-    match &*name {
-        "" => assert!(config.process().as_str().starts_with("pid-")),
-        name => assert_eq!(config.process().as_str(), name),
-    }
-}
-
-#[test]
-fn any_hosts_name_can_be_a_processs() {
-    for (host, name) in [
-        ("api-1\n", "api-1"),
-        ("api 1;\u{202e}\n", "api-1--"),
-        ("'api'", "-api-"),
-        ("\n", ""),
-        ("(none)\n", ""),
-        (&"é".repeat(200), &"é".repeat(127)),
-    ] {
-        assert_eq!(name_after(host), name, "{host:?}");
-        assert!(name.is_empty() || ProcessId::new(name).is_ok(), "{name:?}");
-    }
 }
 
 #[test]
