@@ -9,7 +9,7 @@
 use std::fs::{File, Metadata};
 use std::io::Read;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::excerpt::quote;
 use crate::header::Header;
 
@@ -28,7 +28,7 @@ pub(super) fn read_secret(file: &str) -> Result<String> {
     let file = open(file)?;
     file.refuse_if_others_may_read()?;
     // The error keeps no source: that one bears the bytes.
-    String::from_utf8(file.contents()?).map_err(|_| file.refused("is not UTF-8 text"))
+    String::from_utf8(file.contents()?).map_err(|_| refused(file.name, "is not UTF-8 text"))
 }
 
 /// The password in `file`.
@@ -82,10 +82,9 @@ fn refuse_if_no_file(name: &str, about: &Metadata) -> Result<()> {
     if about.is_file() {
         return Ok(());
     }
-    let what = if about.is_dir() {
-        "is a directory, not a file"
-    } else {
-        "is not a regular file"
+    let what = match about.is_dir() {
+        true => "is a directory, not a file",
+        false => "is not a regular file",
     };
     Err(refused(name, what))
 }
@@ -96,19 +95,16 @@ impl Opened<'_> {
         (&self.file)
             .take(LARGEST + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| self.refused(&format!("can't be read: {error}")))?;
+            .map_err(|error| refused(self.name, &format!("can't be read: {error}")))?;
         if bytes.len() as u64 > LARGEST {
-            return Err(self.refused("is larger than 1 MiB"));
+            return Err(refused(self.name, "is larger than 1 MiB"));
         }
         Ok(bytes)
     }
 
-    #[cfg(unix)]
     fn refuse_if_others_may_read(&self) -> Result<()> {
-        use std::os::unix::fs::MetadataExt;
-
-        let mode = self.about.mode() & 0o777;
-        let (forbidden, most) = match self.about.uid() {
+        let (mode, owner) = self.mode_and_owner();
+        let (forbidden, most) = match owner {
             0 => (0o037, "640 or less where the owner is root"),
             _ => (0o077, "600 or less"),
         };
@@ -116,41 +112,38 @@ impl Opened<'_> {
             return Ok(());
         }
         let name = self.name;
-        Err(self.refused(&format!(
+        let why = format!(
             "has mode {mode:03o}, so that others on this machine can get at the secret: it takes \
              {most} (chmod 600 {name}; for a secret of Kubernetes defaultMode: 0400, of Docker \
              mode: 0400)"
-        )))
+        );
+        Err(refused(name, &why))
     }
 
-    #[cfg(unix)]
     fn refuse_if_others_may_write(&self) -> Result<()> {
-        use std::os::unix::fs::MetadataExt;
-
-        let mode = self.about.mode() & 0o777;
+        let (mode, _) = self.mode_and_owner();
         if mode & 0o022 == 0 {
             return Ok(());
         }
-        Err(self.refused(&format!(
+        let name = self.name;
+        let why = format!(
             "has mode {mode:03o}, so that others on this machine can write what is obeyed here: take \
-             that away (chmod go-w {})",
-            self.name
-        )))
+             that away (chmod go-w {name})"
+        );
+        Err(refused(name, &why))
+    }
+
+    #[cfg(unix)]
+    fn mode_and_owner(&self) -> (u32, u32) {
+        use std::os::unix::fs::MetadataExt;
+
+        (self.about.mode() & 0o777, self.about.uid())
     }
 
     /// Elsewhere the mode does not say who may read a file, or write it.
     #[cfg(not(unix))]
-    fn refuse_if_others_may_read(&self) -> Result<()> {
-        Ok(())
-    }
-
-    #[cfg(not(unix))]
-    fn refuse_if_others_may_write(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn refused(&self, why: &str) -> Error {
-        refused(self.name, why)
+    fn mode_and_owner(&self) -> (u32, u32) {
+        (0, 0)
     }
 }
 
@@ -186,10 +179,7 @@ pub(super) fn has_more_rights_than_its_caller() -> bool {
 }
 
 fn refused(name: &str, why: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidArgument,
-        format!("the file {} {why}", quote(name)),
-    )
+    Error::invalid(format!("the file {} {why}", quote(name)))
 }
 
 #[cfg(all(test, unix))]
@@ -200,6 +190,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::error::ErrorKind;
 
     struct Folder(tempfile::TempDir);
 

@@ -1,7 +1,8 @@
 //! The node map: which node's etcd listens where.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use crate::clock::ProcessId;
@@ -55,17 +56,12 @@ impl Nodes {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     pub fn find(&self, name: &str) -> Result<&Node> {
-        self.iter()
-            .find(|node| node.name.as_str() == name)
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::UnknownNode,
-                    format!(
-                        "there is no node {}: the known nodes are {self}",
-                        quote_without_secrets(name)
-                    ),
-                )
-            })
+        let found = self.iter().find(|node| node.name.as_str() == name);
+        found.ok_or_else(|| {
+            let name = quote_without_secrets(name);
+            let message = format!("there is no node {name}: the known nodes are {self}");
+            Error::new(ErrorKind::UnknownNode, message)
+        })
     }
 
     /// The addresses, the one of `name` in front, the others behind it in order.
@@ -84,6 +80,27 @@ impl Nodes {
             .map(|node| node.address.clone())
             .collect())
     }
+
+    /// Its errors say the reason alone.
+    fn parse(text: &str) -> Result<Nodes> {
+        let mut nodes: Vec<Node> = Vec::new();
+        for part in text.split(',').map(str::trim) {
+            let Some((name, address)) = part.split_once('=') else {
+                let part = quote_without_secrets(part);
+                return Err(Error::invalid(format!("{part} has no '='")));
+            };
+            let node = Node {
+                name: ProcessId::new(name)?,
+                address: address.parse()?,
+            };
+            if nodes.iter().any(|known| known.name == node.name) {
+                let name = quote_without_secrets(name);
+                return Err(Error::invalid(format!("{name} stands there twice")));
+            }
+            nodes.push(node);
+        }
+        Ok(Nodes(nodes))
+    }
 }
 
 impl Default for Nodes {
@@ -96,37 +113,21 @@ impl FromStr for Nodes {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Nodes> {
-        let mut nodes: Vec<Node> = Vec::new();
-        for part in text.split(',') {
-            let part = part.trim();
-            let (name, address) = part.split_once('=').ok_or_else(|| {
-                malformed(text, &format!("{} has no '='", quote_without_secrets(part)))
-            })?;
-            let node = Node {
-                name: ProcessId::new(name).map_err(|error| malformed(text, &error.to_string()))?,
-                address: address
-                    .parse()
-                    .map_err(|error: Error| malformed(text, &error.to_string()))?,
-            };
-            if nodes.iter().any(|known| known.name == node.name) {
-                return Err(malformed(
-                    text,
-                    &format!("{} stands there twice", quote_without_secrets(name)),
-                ));
-            }
-            nodes.push(node);
-        }
-        Ok(Nodes(nodes))
+        Nodes::parse(text).map_err(|why| {
+            Error::invalid(format!(
+                "the node map {} is malformed: {why}; it takes name=host[:port],...",
+                quote_without_secrets(text)
+            ))
+        })
     }
 }
 
 impl fmt::Display for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, node) in self.iter().enumerate() {
-            let comma = if i > 0 { ", " } else { "" };
-            write!(f, "{comma}{}={}", node.name, node.address)?;
-        }
-        Ok(())
+        let shown = self
+            .iter()
+            .map(|node| format!("{}={}", node.name, node.address));
+        f.write_str(&shown.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -185,62 +186,43 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address> {
         let refused = |why: &str| {
-            Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "{} is not an address: {why}; it takes host or host:port",
-                    quote_without_secrets(text)
-                ),
+            Error::invalid(format!(
+                "{} is not an address: {why}; it takes host or host:port",
+                quote_without_secrets(text)
             ))
         };
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            let Some((inner, after)) = rest.split_once(']') else {
-                return refused("the bracket does not close");
-            };
-            if inner.parse::<std::net::Ipv6Addr>().is_err() {
-                return refused("no IPv6 address stands in the brackets");
+            // The colons in the brackets stand before no port.
+            let (inner, _) = rest
+                .split_once(']')
+                .ok_or_else(|| refused("the bracket does not close"))?;
+            if inner.parse::<Ipv6Addr>().is_err() {
+                return Err(refused("no IPv6 address stands in the brackets"));
             }
-            match after.strip_prefix(':') {
-                Some(port) => (&text[..inner.len() + 2], Some(port)),
-                None if after.is_empty() => (text, None),
-                None => return refused("something follows the bracket"),
-            }
+            text.split_at(inner.len() + 2)
         } else {
-            match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            }
+            text.split_at(text.find(':').unwrap_or(text.len()))
         };
         if host.is_empty() {
-            return refused("the host is empty");
+            return Err(refused("the host is empty"));
         }
-        let in_brackets = host.starts_with('[');
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        if !in_brackets && !host.chars().all(allowed) {
-            return refused("the host holds a character that no host name has");
+        if !host.starts_with('[') && !host.chars().all(allowed) {
+            return Err(refused("the host holds a character that no host name has"));
         }
-        let port = match port {
-            None => Address::DEFAULT_PORT,
-            Some(port) => match port.parse() {
-                Ok(port) if port > 0 => port,
-                _ => return refused("the port is not a number from 1 to 65535"),
-            },
+        let port = match port.strip_prefix(':') {
+            Some(port) => port
+                .parse::<NonZeroU16>()
+                .map_err(|_| refused("the port is not a number from 1 to 65535"))?
+                .get(),
+            None if port.is_empty() => Address::DEFAULT_PORT,
+            None => return Err(refused("something follows the bracket")),
         };
         Ok(Address {
             host: host.to_owned(),
             port,
         })
     }
-}
-
-fn malformed(text: &str, why: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidArgument,
-        format!(
-            "the node map {} is malformed: {why}; it takes name=host[:port],...",
-            quote_without_secrets(text)
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::nodes::Address;
 use super::settings::Setting;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::excerpt::{is_hidden, quote_without_secrets};
 
 /// Where the record lives.
@@ -49,23 +49,33 @@ impl FromStr for StoreUri {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<StoreUri> {
-        let refused = |why: &str| {
-            Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "{} is not a store: {why}; it takes memory: or \
-                     etcd://host:port,host:port/key",
-                    quote_without_secrets(text)
-                ),
+        let rest = text.strip_prefix("etcd://");
+        let hosts = rest.and_then(|rest| rest.split('/').next());
+        if hosts.is_some_and(|hosts| hosts.contains('@')) {
+            // Not quoted: what stands before the '@' may be a password.
+            return Err(Error::invalid(
+                "a store takes no user or password in its URI: use LAMPORT_USER and \
+                 LAMPORT_PASSWORD_FILE",
+            ));
+        }
+        StoreUri::parse(text).map_err(|why| {
+            Error::invalid(format!(
+                "{} is not a store: {why}; it takes memory: or etcd://host:port,host:port/key",
+                quote_without_secrets(text)
             ))
-        };
+        })
+    }
+}
+
+impl StoreUri {
+    /// Its errors say the reason alone.
+    fn parse(text: &str) -> Result<StoreUri> {
+        let refused = |why: &str| Err(Error::invalid(why));
         if let Some(name) = text.strip_prefix("memory:") {
             if name.contains('/') {
                 return refused("the name of a store in memory has no '/'");
             }
-            if let Some(flaw) = foreign_part(name) {
-                return refused(&flaw);
-            }
+            refuse_foreign_part(name)?;
             let name = (!name.is_empty()).then(|| name.to_owned());
             return Ok(StoreUri::Memory { name });
         }
@@ -77,37 +87,19 @@ impl FromStr for StoreUri {
             }
             return refused("it begins with neither memory: nor etcd://");
         };
-        let (hosts, key) = match rest.find('/') {
-            Some(slash) => rest.split_at(slash),
-            None => (rest, ""),
-        };
-        if hosts.contains('@') {
-            // Not quoted: what stands before the '@' may be a password.
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "a store takes no user or password in its URI: use LAMPORT_USER and \
-                 LAMPORT_PASSWORD_FILE",
-            ));
-        }
-        if let Some(flaw) = foreign_part(rest) {
-            return refused(&flaw);
-        }
+        refuse_foreign_part(rest)?;
+        let (hosts, key) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let mut endpoints = Vec::new();
         for host in hosts.split(',') {
-            match host.parse::<Address>() {
-                Ok(address) if endpoints.contains(&address) => {
-                    return refused(&format!("{address} stands there twice"));
-                }
-                Ok(address) => endpoints.push(address),
-                Err(error) => return refused(&error.to_string()),
+            let address: Address = host.parse()?;
+            if endpoints.contains(&address) {
+                return refused(&format!("{address} stands there twice"));
             }
+            endpoints.push(address);
         }
         let key = match key {
             "" | "/" => None,
-            key => match parse_key(key) {
-                Ok(key) => Some(key),
-                Err(error) => return refused(&error.to_string()),
-            },
+            key => Some(parse_key(key)?),
         };
         Ok(StoreUri::Etcd { endpoints, key })
     }
@@ -118,12 +110,9 @@ impl fmt::Display for StoreUri {
         match self {
             StoreUri::Memory { name } => write!(f, "memory:{}", name.as_deref().unwrap_or("")),
             StoreUri::Etcd { endpoints, key } => {
-                f.write_str("etcd://")?;
-                for (i, endpoint) in endpoints.iter().enumerate() {
-                    let comma = if i > 0 { "," } else { "" };
-                    write!(f, "{comma}{endpoint}")?;
-                }
-                f.write_str(key.as_deref().unwrap_or(""))
+                let endpoints: Vec<_> = endpoints.iter().map(Address::to_string).collect();
+                let key = key.as_deref().unwrap_or("");
+                write!(f, "etcd://{}{key}", endpoints.join(","))
             }
         }
     }
@@ -132,61 +121,138 @@ impl fmt::Display for StoreUri {
 /// The record's key: `/name` or `/path/name`, taken as it stands, byte for byte. So what is no part of a
 /// key, or looks like another one, is refused.
 pub(super) fn parse_key(text: &str) -> Result<String> {
-    match flaw(text) {
-        None => Ok(text.to_owned()),
-        Some(why) => Err(Error::new(
-            ErrorKind::InvalidArgument,
-            format!(
-                "{} is not a key for the record: {why}; it takes the form /name or /path/name, at most \
-                 512 bytes, without spaces",
-                quote_without_secrets(text)
-            ),
-        )),
-    }
+    check_key(text).map_err(|why| {
+        Error::invalid(format!(
+            "{} is not a key for the record: {why}; it takes the form /name or /path/name, at most \
+             512 bytes, without spaces",
+            quote_without_secrets(text)
+        ))
+    })?;
+    Ok(text.to_owned())
 }
 
-/// What is wrong with a key.
-fn flaw(key: &str) -> Option<String> {
+/// Its errors say the reason alone.
+fn check_key(key: &str) -> Result<()> {
     let Some(path) = key.strip_prefix('/') else {
-        return Some("it does not begin with '/'".to_owned());
+        return Err(Error::invalid("it does not begin with '/'"));
     };
     if key.len() > 512 {
-        return Some(format!("it has {} bytes", key.len()));
+        return Err(Error::invalid(format!("it has {} bytes", key.len())));
     }
-    if let Some(flaw) = foreign_part(key) {
-        return Some(flaw);
-    }
-    path.split('/').find_map(|segment| match segment {
-        "" => Some("a part of its path is empty".to_owned()),
-        "." | ".." => Some(format!(
-            "'{segment}' is no step in it, and would be a key of its own"
-        )),
-        "base" | "taken" => Some(format!(
-            "'{segment}' is where the clock above keeps its own keys: name it otherwise"
-        )),
-        _ => None,
+    refuse_foreign_part(key)?;
+    path.split('/').try_for_each(|segment| {
+        let why = match segment {
+            "" => "a part of its path is empty".to_owned(),
+            "." | ".." => format!("'{segment}' is no step in it, and would be a key of its own"),
+            "base" | "taken" => format!(
+                "'{segment}' is where the clock above keeps its own keys: name it otherwise"
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::invalid(why))
     })
 }
 
-/// What stands in a store's URI or a key, and belongs elsewhere or can't be seen.
-fn foreign_part(text: &str) -> Option<String> {
+/// Refuses what stands in a store's URI or a key, and belongs elsewhere or can't be seen.
+fn refuse_foreign_part(text: &str) -> Result<()> {
     if let Some((_, query)) = text.split_once('?') {
         // What follows may be a password: of it no more is shown than the name of a setting.
         let name = query.split(['=', '&', '#']).next().unwrap_or_default();
-        return Some(match Setting::named(&name.replace('-', "_")) {
-            Some(setting) => format!(
-                "'?{}' is no part of it: use {} or {}",
-                setting.name, setting.variable, setting.name
-            ),
+        let why = match Setting::named(&name.replace('-', "_")) {
+            Some(Setting { name, variable, .. }) => {
+                format!("'?{name}' is no part of it: use {variable} or {name}")
+            }
             None => "what follows '?' is no part of it: what else there is to say has a setting of its own, \
                      such as LAMPORT_TIMEOUT"
                 .to_owned(),
-        });
+        };
+        return Err(Error::invalid(why));
     }
-    if text.contains('#') {
-        return Some("it contains '#'".to_owned());
+    let is_foreign = |c: &char| *c == '#' || c.is_whitespace() || is_hidden(*c);
+    match text.chars().find(is_foreign) {
+        Some(c) => Err(Error::invalid(format!(
+            "it contains '{}'",
+            c.escape_default()
+        ))),
+        None => Ok(()),
     }
-    let bad = |c: &char| c.is_whitespace() || is_hidden(*c);
-    let c = text.chars().find(bad)?;
-    Some(format!("it contains '{}'", c.escape_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Settings};
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_key_belongs_to_one_clock() {
+        for (key, part) in [
+            ("/a/base", "'base'"),
+            ("/a/taken", "'taken'"),
+            ("/a/taken/01", "'taken'"),
+            ("/base", "'base'"),
+            ("/a/base/b", "'base'"),
+            ("//team", "empty"),
+            ("/team/", "empty"),
+            ("/a//b", "empty"),
+            ("/", "empty"),
+            ("/./team", "'.'"),
+            ("/a/..", "'..'"),
+            ("/team?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
+            ("/team?max-jump=5", "use LAMPORT_MAX_JUMP or max_jump"),
+            ("/team?x=1", "what follows '?'"),
+            ("/team#a", "'#'"),
+            ("/te am", "' '"),
+            ("/te\u{a0}am", r"\u{a0}"),
+            ("/te\u{200b}am", r"\u{200b}"),
+            ("/te\u{202e}am", r"\u{202e}"),
+            ("/te\u{9b}am", r"\u{9b}"),
+        ] {
+            let in_uri = format!("etcd://h{key}");
+            let settings = Settings::from([("store", "memory:"), ("key", key)]);
+            let mut refused = vec![
+                Config::memory("a").unwrap().with_key(key),
+                Config::resolve(&settings, &|_| None),
+            ];
+            if key != "/" {
+                refused.push(Config::new("a", &in_uri));
+            }
+            for error in refused.into_iter().map(Result::unwrap_err) {
+                assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{key:?}");
+                assert!(error.to_string().contains(part), "{key:?}: {error}");
+            }
+        }
+        for key in [
+            "/orders",
+            "/a/waiting/b",
+            "/a/based",
+            "/a/taken-over",
+            "/zürich",
+            "/a.b/..c",
+        ] {
+            let store = format!("etcd://h{key}");
+            let config = Config::new("a", &store).unwrap();
+            assert_eq!(config.key(), key);
+            assert_eq!(config.store().to_string(), format!("etcd://h:2379{key}"));
+        }
+    }
+
+    #[test]
+    fn a_stores_uri_has_no_parameters() {
+        for (store, part) in [
+            ("etcd://h?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
+            ("etcd://h/?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
+            ("etcd://h#a", "'#'"),
+            ("etcd://h\u{200b}", r"\u{200b}"),
+            ("memory:team?timeout=2s", "use LAMPORT_TIMEOUT or timeout"),
+            ("memory:te\u{202e}am", r"\u{202e}"),
+            ("memory:a/b", "'/'"),
+        ] {
+            let message = store.parse::<StoreUri>().unwrap_err().to_string();
+            assert!(message.contains(part), "{store}: {message}");
+        }
+        let secret = Config::new("a", "etcd://h/k?password=swordfish");
+        let message = secret.unwrap_err().to_string();
+        assert!(!message.contains("swordfish"), "{message}");
+    }
 }
