@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::iter::successors;
 use std::time::Duration;
 
 use etcd_client::Error as ClientError;
@@ -106,10 +107,6 @@ impl Cause {
         Cause::of(What::Compacted(Some(kept_from)), message)
     }
 
-    pub(super) fn refusal(kind: ErrorKind, message: String) -> Cause {
-        Cause::of(What::Refused(kind), message)
-    }
-
     pub(super) fn untrusted(kind: ErrorKind, message: String) -> Cause {
         Cause::of(What::Untrusted(kind), message)
     }
@@ -126,8 +123,8 @@ impl Cause {
     }
 
     /// The request never left this machine.
-    pub(super) fn not_connected(message: String) -> Cause {
-        Cause::of(What::NotServed, message)
+    pub(super) fn not_connected(why: &str) -> Cause {
+        Cause::of(What::NotServed, format!("can't connect: {why}"))
     }
 
     /// What it is for the caller; what is known of the transaction, where only what is certain is said to
@@ -204,7 +201,7 @@ impl From<ClientError> for Cause {
             ClientError::GRpcStatus(status) => from_status(status),
             ClientError::TransportError(inner) => from_chain(inner),
             ClientError::InvalidArgs(_) | ClientError::InvalidUri(_) => {
-                Cause::refusal(ErrorKind::InvalidArgument, error.to_string())
+                Cause::of(What::Refused(ErrorKind::InvalidArgument), error.to_string())
             }
             _ => Cause::of(What::Obscure, error.to_string()),
         }
@@ -214,12 +211,12 @@ impl From<ClientError> for Cause {
 /// Errors of the transport bear the same text whatever became of the request, so the text decides
 /// nothing but the advice.
 fn from_status(status: &tonic::Status) -> Cause {
-    let says = status.message().to_owned();
+    let says = status.message();
     if status.code() == Code::OutOfRange && says.contains("message length too large") {
-        return Cause::too_large(&says);
+        return Cause::too_large(says);
     }
     if says.contains("larger than max") {
-        return larger_than_the_server_takes(&says);
+        return Cause::of(TOO_LARGE_FOR_IT, format!("{says}{LET_IT_TAKE_MORE}"));
     }
     // Only the server itself speaks like this; other texts come from the transport on our side.
     if !says.contains("etcdserver:") && !says.contains("auth:") {
@@ -229,55 +226,57 @@ fn from_status(status: &tonic::Status) -> Cause {
                 format!("something answers there that speaks gRPC, but it is no etcd: {says}"),
             ),
             _ if says.contains(NO_STATUS) || says.starts_with("protocol error:") => {
-                speaks_no_grpc(&says)
+                speaks_no_grpc(says)
             }
             _ => from_chain(status),
         };
     }
-    match status.code() {
-        Code::InvalidArgument if says.contains("too many operations") => Cause::refusal(
-            ErrorKind::Unavailable,
-            format!("{says}: start etcd with a --max-txn-ops of at least 64 (its default is 128)"),
-        ),
-        Code::InvalidArgument if says.contains("request is too large") => {
-            larger_than_the_server_takes(&says)
-        }
-        Code::ResourceExhausted if says.contains("space exceeded") => Cause::of(
-            What::Full,
-            format!(
-                "{says}. Three steps set it right: compact the history (etcdctl compact REVISION), \
-                 give the space back (etcdctl defrag on each member), and lift the alarm (etcdctl \
-                 alarm disarm)"
-            ),
-        ),
-        // A learner serves no transactions, but another member does.
-        Code::FailedPrecondition if says.contains("learner") => Cause::of(What::NotServed, says),
-        Code::ResourceExhausted => Cause::of(What::Busy, says),
-        Code::OutOfRange if says.contains("compacted") => Cause::of(What::Compacted(None), says),
-        // The client authenticates anew for an invalid token, but not for this.
-        Code::InvalidArgument if says.contains("revision of auth store is old") => {
-            Cause::of(What::NotServed, says)
-        }
-        // The client looked for a new token since nobody knew its old one; a new connection needs none.
-        _ if says.contains(NO_USERS) => Cause::of(What::NotServed, says),
-        Code::InvalidArgument if says.contains("user name is empty") => Cause::of(
-            What::WantsAUser,
-            format!(
-                "{says}: etcd wants to know who we are; set LAMPORT_USER and LAMPORT_PASSWORD_FILE"
-            ),
-        ),
-        Code::InvalidArgument if says.contains("authentication failed") => {
-            Cause::refusal(ErrorKind::Denied, denied(&says))
-        }
-        Code::PermissionDenied | Code::Unauthenticated | Code::FailedPrecondition => {
-            Cause::refusal(ErrorKind::Denied, denied(&says))
-        }
-        Code::InvalidArgument | Code::OutOfRange => {
-            Cause::refusal(ErrorKind::InvalidArgument, says)
-        }
-        _ => Cause::of(What::Obscure, says),
+    // The client looked for a new token since nobody knew its old one; a new connection needs none.
+    if says.contains(NO_USERS) {
+        return Cause::of(What::NotServed, says);
+    }
+    let means = |(code, part, ..): &&(Code, &str, What, &str)| {
+        *code == status.code() && says.contains(part)
+    };
+    match REFUSALS.iter().find(means) {
+        Some((_, _, what, advice)) => Cause::of(*what, format!("{says}{advice}")),
+        None => Cause::of(What::Obscure, says),
     }
 }
+
+/// What etcd's refusals mean, by their code and a part of their text, and what to do about each. The first
+/// row that fits counts.
+#[rustfmt::skip]
+const REFUSALS: &[(Code, &str, What, &str)] = &[
+    (Code::InvalidArgument, "too many operations", What::Refused(ErrorKind::Unavailable),
+        ": start etcd with a --max-txn-ops of at least 64 (its default is 128)"),
+    (Code::InvalidArgument, "request is too large", TOO_LARGE_FOR_IT, LET_IT_TAKE_MORE),
+    (Code::ResourceExhausted, "space exceeded", What::Full,
+        ". Three steps set it right: compact the history (etcdctl compact REVISION), give the space back \
+         (etcdctl defrag on each member), and lift the alarm (etcdctl alarm disarm)"),
+    (Code::ResourceExhausted, "", What::Busy, ""),
+    (Code::OutOfRange, "compacted", What::Compacted(None), ""),
+    (Code::OutOfRange, "", What::Refused(ErrorKind::InvalidArgument), ""),
+    // The client authenticates anew for an invalid token, but not for this.
+    (Code::InvalidArgument, "revision of auth store is old", What::NotServed, ""),
+    (Code::InvalidArgument, "user name is empty", What::WantsAUser,
+        ": etcd wants to know who we are; set LAMPORT_USER and LAMPORT_PASSWORD_FILE"),
+    (Code::InvalidArgument, "authentication failed", What::Refused(ErrorKind::Denied), BE_ALLOWED),
+    (Code::InvalidArgument, "", What::Refused(ErrorKind::InvalidArgument), ""),
+    // A learner serves no transactions, but another member does.
+    (Code::FailedPrecondition, "learner", What::NotServed, ""),
+    (Code::FailedPrecondition, "", What::Refused(ErrorKind::Denied), BE_ALLOWED),
+    (Code::PermissionDenied, "", What::Refused(ErrorKind::Denied), BE_ALLOWED),
+    (Code::Unauthenticated, "", What::Refused(ErrorKind::Denied), BE_ALLOWED),
+];
+
+const TOO_LARGE_FOR_IT: What = What::Refused(ErrorKind::Unavailable);
+
+const LET_IT_TAKE_MORE: &str = ": start etcd with a larger --max-request-bytes (its default is 1572864), or \
+                                make what lies under the clock's key smaller (LAMPORT_KEY)";
+
+const BE_ALLOWED: &str = " (LAMPORT_USER and LAMPORT_PASSWORD_FILE say who we are, and SECURITY.md which role \
+                          that user needs)";
 
 /// The transport's words where a status should be.
 const NO_STATUS: &str = "grpc-status";
@@ -290,14 +289,6 @@ fn speaks_no_grpc(says: &str) -> Cause {
     Cause::of(What::Broken, message)
 }
 
-fn larger_than_the_server_takes(says: &str) -> Cause {
-    let message = format!(
-        "{says}: start etcd with a larger --max-request-bytes (its default is 1572864), or make what \
-         lies under the clock's key smaller (LAMPORT_KEY)"
-    );
-    Cause::refusal(ErrorKind::Unavailable, message)
-}
-
 /// Whether a user was refused because the server has none at all.
 pub(super) fn says_that_there_are_no_users(error: &ClientError) -> bool {
     let ClientError::GRpcStatus(status) = error else {
@@ -308,29 +299,17 @@ pub(super) fn says_that_there_are_no_users(error: &ClientError) -> bool {
 
 const NO_USERS: &str = "authentication is not enabled";
 
-fn denied(says: &str) -> String {
-    format!(
-        "{says} (LAMPORT_USER and LAMPORT_PASSWORD_FILE say who we are, and SECURITY.md which \
-         role that user needs)"
-    )
-}
-
 /// An error on our side of the wire. The innermost cause is the one that says something.
 fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
-    let mut connecting = false;
-    let mut innermost = error;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        connecting |= error.is::<ConnectError>();
-        innermost = error;
-        next = error.source();
-    }
-    if let Some(cause) = tls::explain(error, connecting) {
+    let mut chain = successors(Some(error), |&error| error.source());
+    let connecting = chain.any(|error| error.is::<ConnectError>());
+    let innermost = tls::innermost(error);
+    if let Some(cause) = tls::explain(innermost, connecting) {
         return cause;
     }
     let message = innermost.to_string();
     if connecting {
-        return Cause::not_connected(format!("can't connect: {message}"));
+        return Cause::not_connected(&message);
     }
     // What came is not HTTP/2, or not as it has to be.
     if message.contains("connection error detected") || message.contains("frame with invalid size")
@@ -343,7 +322,8 @@ fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
 /// What a watch's reason for ending means.
 pub(super) fn of_cancelled_watch(reason: &str) -> Cause {
     if reason.contains("permission denied") || reason.contains("auth token") {
-        return Cause::refusal(ErrorKind::Denied, denied(reason));
+        let message = format!("{reason}{BE_ALLOWED}");
+        return Cause::of(What::Refused(ErrorKind::Denied), message);
     }
     Cause::broken_watch(reason)
 }

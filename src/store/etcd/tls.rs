@@ -10,8 +10,7 @@ use rustls::{AlertDescription, CertificateError, RootCertStore};
 use tonic::transport::Endpoint;
 
 use super::failure::Cause;
-use crate::config::Address;
-use crate::config::Tls;
+use crate::config::{Address, Tls};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a connection takes, once it is known to be readable.
@@ -40,7 +39,7 @@ fn check_authority(pem: &[u8]) -> Result<()> {
     match unreadable {
         // Bundles of public authorities hold some that are too old to be read.
         _ if !roots.is_empty() => Ok(()),
-        Some(why) => Err(refused(format!(
+        Some(why) => Err(Error::invalid(format!(
             "no certificate in the file of LAMPORT_TLS_CA can be read: {why}"
         ))),
         None => Err(no_certificate("LAMPORT_TLS_CA")),
@@ -52,31 +51,29 @@ fn check_identity(certificate: &[u8], key: &str) -> Result<()> {
     match CertificateDer::pem_slice_iter(certificate).next() {
         Some(Ok(_)) => {}
         Some(Err(error)) => {
-            return Err(refused(format!(
+            return Err(Error::invalid(format!(
                 "the certificate in the file of LAMPORT_TLS_CERT can't be read: {error}"
             )));
         }
         None => return Err(no_certificate("LAMPORT_TLS_CERT")),
     }
     if key.contains("ENCRYPTED") {
-        return Err(refused(
+        return Err(Error::invalid(
             "the key in the file of LAMPORT_TLS_KEY is encrypted, and nobody is there to ask for \
-             its passphrase: decrypt it (openssl pkey -in KEY -out NEWKEY) and chmod 600 the result"
-                .to_owned(),
+             its passphrase: decrypt it (openssl pkey -in KEY -out NEWKEY) and chmod 600 the result",
         ));
     }
     if PrivateKeyDer::from_pem_slice(key.as_bytes()).is_err() {
-        return Err(refused(
+        return Err(Error::invalid(
             "there is no key in the file of LAMPORT_TLS_KEY: it takes PEM (-----BEGIN PRIVATE \
-             KEY-----)"
-                .to_owned(),
+             KEY-----)",
         ));
     }
     Ok(())
 }
 
 fn no_certificate(variable: &str) -> Error {
-    refused(format!(
+    Error::invalid(format!(
         "there is no certificate in the file of {variable}: it takes PEM (-----BEGIN \
          CERTIFICATE-----)"
     ))
@@ -84,65 +81,54 @@ fn no_certificate(variable: &str) -> Error {
 
 /// What can be read and still not be used.
 pub(super) fn unusable(error: &(dyn StdError + 'static), endpoint: &Address) -> Error {
-    match innermost(error) {
-        Innermost::Tls(rustls::Error::InconsistentKeys(_)) => refused(
+    let error = innermost(error);
+    Error::invalid(match error.downcast_ref() {
+        Some(rustls::Error::InconsistentKeys(_)) => {
             "the key of LAMPORT_TLS_KEY does not belong to the certificate of LAMPORT_TLS_CERT"
-                .to_owned(),
-        ),
-        Innermost::Tls(error) => refused(format!(
+                .to_owned()
+        }
+        Some(_) => format!(
             "the key of LAMPORT_TLS_KEY and the certificate of LAMPORT_TLS_CERT can't be used: \
              {error}"
-        )),
-        Innermost::Other(error) => refused(format!("{endpoint} can't be reached: {error}")),
-    }
-}
-
-fn refused(message: String) -> Error {
-    Error::new(ErrorKind::InvalidArgument, message)
-}
-
-enum Innermost<'a> {
-    Tls(&'a rustls::Error),
-    Other(&'a (dyn StdError + 'static)),
+        ),
+        None => format!("{endpoint} can't be reached: {error}"),
+    })
 }
 
 /// The error that caused all the others. One of I/O keeps what caused it to itself.
-fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> Innermost<'a> {
-    let mut innermost = error;
+pub(super) fn innermost<'a>(
+    mut error: &'a (dyn StdError + 'static),
+) -> &'a (dyn StdError + 'static) {
     loop {
-        if let Some(error) = innermost.downcast_ref() {
-            return Innermost::Tls(error);
-        }
-        let kept = innermost
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        innermost = match (kept, innermost.source()) {
+        let kept = error.downcast_ref().and_then(io::Error::get_ref);
+        error = match (kept, error.source()) {
             (Some(kept), _) => kept,
             (None, Some(source)) => source,
-            (None, None) => return Innermost::Other(innermost),
+            (None, None) => return error,
         };
     }
 }
 
-/// What a handshake failed of; `None` if it did not fail, or of nothing that has to do with TLS.
+/// What a handshake failed of, whose innermost error this is; `None` if it did not fail, or of nothing
+/// that has to do with TLS.
 pub(super) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Option<Cause> {
-    match innermost(error) {
-        Innermost::Tls(rustls::Error::InvalidCertificate(error)) => {
+    let says = error.to_string();
+    match error.downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(error)) => {
             let message = format!("can't connect: {}", of_certificate(error));
             Some(Cause::untrusted(ErrorKind::Unavailable, message))
         }
-        Innermost::Tls(rustls::Error::AlertReceived(alert)) => Some(of_alert(*alert)),
-        Innermost::Tls(rustls::Error::InvalidMessage(_)) => Some(no_tls()),
-        Innermost::Tls(error) => Some(Cause::not_connected(format!("can't connect: {error}"))),
-        Innermost::Other(error) => {
-            let says = error.to_string();
+        Some(rustls::Error::AlertReceived(alert)) => Some(of_alert(*alert)),
+        Some(rustls::Error::InvalidMessage(_)) => Some(no_tls()),
+        Some(_) => Some(Cause::not_connected(&says)),
+        None => {
             if let Some(alert) = refused_certificate(&says) {
                 return Some(of_alert(alert));
             }
             if connecting && says.contains("HTTP/2 was not negotiated") {
-                return Some(Cause::not_connected(format!(
-                    "can't connect: something answers there with TLS, but it does not speak gRPC \
-                     ({says}): is this the address of etcd's clients?"
+                return Some(Cause::not_connected(&format!(
+                    "something answers there with TLS, but it does not speak gRPC ({says}): is this \
+                     the address of etcd's clients?"
                 )));
             }
             (connecting && says == "tls handshake eof").then(no_tls)
@@ -153,9 +139,8 @@ pub(super) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Opt
 /// A server that is going down hangs up like this, too.
 fn no_tls() -> Cause {
     Cause::not_connected(
-        "can't connect: the server does not answer with TLS: start it with TLS (https:// in its \
-         --listen-client-urls), or unset LAMPORT_TLS_CA"
-            .to_owned(),
+        "the server does not answer with TLS: start it with TLS (https:// in its \
+         --listen-client-urls), or unset LAMPORT_TLS_CA",
     )
 }
 
@@ -219,8 +204,8 @@ fn of_alert(alert: AlertDescription) -> Cause {
             ),
         );
     }
-    Cause::not_connected(format!(
-        "can't connect: the server refuses to speak TLS with us ({alert:?})"
+    Cause::not_connected(&format!(
+        "the server refuses to speak TLS with us ({alert:?})"
     ))
 }
 
@@ -249,16 +234,14 @@ pub(super) async fn is_spoken_at(address: &Address) -> bool {
     // Nothing is trusted, and nothing is sent: that a certificate comes back is all we ask.
     let connection = Endpoint::from_shared(format!("https://{address}"))
         .and_then(|endpoint| endpoint.tls_config(TlsOptions::new()));
-    match connection {
-        Ok(endpoint) => match endpoint.connect().await {
-            Ok(_) => true,
-            Err(error) => matches!(
-                innermost(&error),
-                Innermost::Tls(
-                    rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)
-                )
-            ),
-        },
-        Err(_) => false,
+    let Ok(endpoint) = connection else {
+        return false;
+    };
+    match endpoint.connect().await {
+        Ok(_) => true,
+        Err(error) => matches!(
+            innermost(&error).downcast_ref(),
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
+        ),
     }
 }
