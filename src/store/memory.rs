@@ -131,19 +131,20 @@ impl Store for MemoryStore {
         from: u64,
         _within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>> {
-        let mut following = MemoryChanges {
-            news: self.0.news.get().subscribe(),
-            content: Arc::downgrade(&self.0),
-            range,
-            next: from,
-        };
         Box::pin(async move {
             let map = self.0.map();
-            if from == 0 {
-                following.next = map.revision() + 1;
-            }
-            map.check_kept(following.next)
+            let next = match from {
+                0 => map.revision() + 1,
+                _ => from,
+            };
+            map.check_kept(next)
                 .map_err(|error| compacted(&map, error))?;
+            let following = MemoryChanges {
+                content: Arc::downgrade(&self.0),
+                news: self.0.news.get().subscribe(),
+                range,
+                next,
+            };
             Ok(Box::new(following) as Box<dyn Changes>)
         })
     }
@@ -167,25 +168,23 @@ struct MemoryChanges {
     next: u64,
 }
 
+impl MemoryChanges {
+    /// What was not told yet, which may be nothing.
+    fn untold(&mut self) -> Result<Vec<Change>, Failure> {
+        let content = self.content.upgrade().ok_or_else(gone)?;
+        let map = content.map();
+        let changes = map.changes(&self.range, self.next, u64::MAX);
+        self.next = self.next.max(map.revision() + 1);
+        changes.map_err(|error| compacted(&map, error))
+    }
+}
+
 impl Changes for MemoryChanges {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             loop {
                 self.news.mark_unchanged();
-                let Some(content) = self.content.upgrade() else {
-                    return Err(gone());
-                };
-                let changes = {
-                    let map = content.map();
-                    let newest = map.revision();
-                    let changes = match newest >= self.next {
-                        true => map.changes(&self.range, self.next, newest),
-                        false => Ok(Vec::new()),
-                    };
-                    self.next = self.next.max(newest + 1);
-                    changes.map_err(|error| compacted(&map, error))?
-                };
-                drop(content);
+                let changes = self.untold()?;
                 if !changes.is_empty() {
                     return Ok(changes);
                 }

@@ -167,30 +167,24 @@ pub enum Outcome {
 impl Failure {
     /// The store answered, and the answer is no: not applied, and asking again won't help.
     pub fn answered(error: Error) -> Failure {
-        Failure {
-            error,
-            outcome: Outcome::NotApplied,
-            retry: false,
-            kept_from: None,
-        }
+        Failure::of(error, Outcome::NotApplied, false)
     }
 
     /// The transaction never left this process; another attempt may fare better.
     pub fn not_sent(error: Error) -> Failure {
-        Failure {
-            error,
-            outcome: Outcome::NotApplied,
-            retry: true,
-            kept_from: None,
-        }
+        Failure::of(error, Outcome::NotApplied, true)
     }
 
     /// No answer that says what became of the transaction.
     pub fn unknown(error: Error) -> Failure {
+        Failure::of(error, Outcome::Unknown, true)
+    }
+
+    fn of(error: Error, outcome: Outcome, retry: bool) -> Failure {
         Failure {
             error,
-            outcome: Outcome::Unknown,
-            retry: true,
+            outcome,
+            retry,
             kept_from: None,
         }
     }

@@ -50,10 +50,7 @@ impl Mvcc {
     /// Carries out one transaction, whole or not at all.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<Reply> {
         check_form(transaction)?;
-        let succeeded = transaction
-            .compares
-            .iter()
-            .all(|compare| self.holds(compare));
+        let succeeded = transaction.compares.iter().all(|it| self.holds(it));
         let revision = self.revision + 1;
         let mut entries = Vec::new();
         for operation in transaction.branch(succeeded) {
@@ -76,8 +73,14 @@ impl Mvcc {
     /// Reads a range, at one moment.
     pub fn read(&self, range: &KeyRange, at: At) -> Result<Reply> {
         let revision = match at {
+            At::Revision(revision) if revision > self.revision => {
+                return Err(Error::invalid(format!(
+                    "revision {revision} lies in the future: the store is at {}",
+                    self.revision
+                )));
+            }
             At::Revision(revision) => {
-                self.check_readable(revision)?;
+                self.check_kept(revision)?;
                 revision
             }
             At::Now | At::Anywhere => u64::MAX,
@@ -144,10 +147,9 @@ impl Mvcc {
                 continue;
             };
             let until = versions.partition_point(|version| version.revision <= revision);
-            let newest = until.checked_sub(1);
-            if let Some(newest) = newest {
-                let deleted =
-                    versions[newest].value.is_none() && versions[newest].revision < revision;
+            if let Some(newest) = until.checked_sub(1) {
+                let version = &versions[newest];
+                let deleted = version.value.is_none() && version.revision < revision;
                 versions.drain(..newest + usize::from(deleted));
             }
             if versions.is_empty() {
@@ -164,19 +166,6 @@ impl Mvcc {
     /// The present revision.
     pub fn revision(&self) -> u64 {
         self.revision
-    }
-
-    fn check_readable(&self, at: u64) -> Result<()> {
-        if at > self.revision {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "revision {at} lies in the future: the store is at {}",
-                    self.revision
-                ),
-            ));
-        }
-        self.check_kept(at)
     }
 
     fn holds(&self, compare: &Compare) -> bool {
@@ -205,10 +194,8 @@ impl Mvcc {
     }
 
     fn entry_at(&self, key: &[u8], revision: u64) -> Option<Entry> {
-        let versions = self.keys.get(key)?;
-        let version = versions
-            .iter()
-            .rfind(|version| version.revision <= revision)?;
+        let mut versions = self.keys.get(key)?.iter();
+        let version = versions.rfind(|version| version.revision <= revision)?;
         Some(Entry {
             key: key.to_vec(),
             value: version.value.clone()?,
@@ -223,18 +210,17 @@ impl Mvcc {
         if value.is_none() && before.is_none() {
             return;
         }
-        let version = Version {
-            revision,
-            created: before
-                .as_ref()
-                .map_or(revision, |entry| entry.create_revision),
-            count: before.map_or(0, |entry| entry.version) + 1,
-            value,
+        let (created, count) = match before {
+            Some(entry) => (entry.create_revision, entry.version + 1),
+            None => (revision, 1),
         };
-        self.keys
-            .entry(key.to_vec())
-            .or_default()
-            .push_back(version);
+        let versions = self.keys.entry(key.to_vec()).or_default();
+        versions.push_back(Version {
+            revision,
+            created,
+            count,
+            value,
+        });
         self.log.entry(revision).or_default().push(key.to_vec());
     }
 }
@@ -246,23 +232,14 @@ fn check_form(transaction: &Transaction) -> Result<()> {
             if let Operation::Put(key, _) | Operation::Delete(key) = operation
                 && !written.insert(key)
             {
-                return Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!(
-                        "a transaction writes {} twice",
-                        String::from_utf8_lossy(key)
-                    ),
-                ));
+                let key = String::from_utf8_lossy(key);
+                return Err(Error::invalid(format!("a transaction writes {key} twice")));
             }
         }
         if branch.len() > Mvcc::MAX_OPERATIONS {
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                format!(
-                    "a transaction has {} operations, more than 128",
-                    branch.len()
-                ),
-            ));
+            let count = branch.len();
+            let why = format!("a transaction has {count} operations, more than 128");
+            return Err(Error::new(ErrorKind::Unavailable, why));
         }
     }
     Ok(())
