@@ -23,7 +23,7 @@ pub use self::settings::{Kind, Setting, Settings, Value, parse_duration};
 pub use self::uri::StoreUri;
 
 pub(crate) use self::settings::check_timeout;
-use self::sources::Sources;
+use self::sources::{Sources, parse_deadline, parse_flag, parse_number, unnamed_process};
 
 /// What a shared clock needs to know, checked.
 ///
@@ -313,15 +313,15 @@ impl Config {
         environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Config> {
         let sources = Sources::gather(settings, environment)?;
-        let node = sources.text("node", ProcessId::new)?;
-        let map = sources.text("nodes", Nodes::from_str)?;
-        let (store, nodes) = match sources.text("store", StoreUri::from_str)? {
+        let node = sources.read("node", ProcessId::new)?;
+        let map = sources.read("nodes", Nodes::from_str)?;
+        let (store, nodes) = match sources.read("store", StoreUri::from_str)? {
             Some(store) => (store, map.unwrap_or(Nodes::NONE)),
             None => {
                 // The built-in map is for those who use it.
                 let one_of = map.as_ref().map(|map| format!(", one of {map}"));
                 let nodes = map.unwrap_or_default();
-                let endpoints = sources.text("node", |name| nodes.own_first(name))?;
+                let endpoints = sources.read("node", |name| nodes.own_first(name))?;
                 let endpoints = endpoints.ok_or_else(|| {
                     Error::invalid(format!(
                         "no store is given: 'store' or LAMPORT_STORE says where the clock lives, \
@@ -336,7 +336,7 @@ impl Config {
         };
         // The key may stand in the store's URI too. The more explicit source wins; if both come
         // from the same one, the URI does.
-        let key = sources.text("key", uri::parse_key)?;
+        let key = sources.read("key", uri::parse_key)?;
         let in_uri = match &store {
             StoreUri::Etcd { key, .. } => key.clone(),
             StoreUri::Memory { .. } => None,
@@ -346,18 +346,22 @@ impl Config {
             false => in_uri.or(key),
         };
         let config = Config {
-            process: node.map_or_else(sources::unnamed_process, Ok)?,
+            process: node.map_or_else(unnamed_process, Ok)?,
             store,
             key: key.unwrap_or_else(|| Config::DEFAULT_KEY.to_owned()),
             timeout: sources
-                .duration("timeout")?
+                .read("timeout", parse_deadline)?
                 .unwrap_or(Config::DEFAULT_TIMEOUT),
-            max_jump: sources.number("max_jump")?.unwrap_or(LocalClock::MAX_JUMP),
+            max_jump: sources
+                .read("max_jump", parse_number)?
+                .unwrap_or(LocalClock::MAX_JUMP),
             tls: sources.tls()?,
             credentials: sources.credentials()?,
-            allow_plaintext: sources.flag("allow_plaintext")?.unwrap_or(false),
+            allow_plaintext: sources
+                .read("allow_plaintext", parse_flag)?
+                .unwrap_or(false),
             header: sources
-                .text("header_key_file", Header::from_file)?
+                .read("header_key_file", Header::from_file)?
                 .unwrap_or_default(),
             nodes,
         };

@@ -74,11 +74,11 @@ impl Nodes {
     /// ```
     pub fn own_first(&self, name: &str) -> Result<Vec<Address>> {
         let own = self.find(name)?;
-        let others = self.iter().filter(|node| node.name != own.name);
-        Ok(std::iter::once(own)
-            .chain(others)
-            .map(|node| node.address.clone())
-            .collect())
+        let mut nodes: Vec<_> = self.iter().collect();
+        // Stable: the others stay in order.
+        nodes.sort_by_key(|node| node.name != own.name);
+        let addresses = nodes.into_iter().map(|node| node.address.clone());
+        Ok(addresses.collect())
     }
 
     /// Its errors say the reason alone.
@@ -113,12 +113,7 @@ impl FromStr for Nodes {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Nodes> {
-        Nodes::parse(text).map_err(|why| {
-            Error::invalid(format!(
-                "the node map {} is malformed: {why}; it takes name=host[:port],...",
-                quote_without_secrets(text)
-            ))
-        })
+        Nodes::parse(text).map_err(malformed(text, "a node map", "name=host[:port],..."))
     }
 }
 
@@ -173,6 +168,40 @@ impl Address {
         host.eq_ignore_ascii_case("localhost")
             || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
+
+    /// Its errors say the reason alone.
+    fn parse(text: &str) -> Result<Address> {
+        let refused = |why| Err(Error::invalid(why));
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            // The colons in the brackets stand before no port.
+            let Some((inner, _)) = rest.split_once(']') else {
+                return refused("the bracket does not close");
+            };
+            if inner.parse::<Ipv6Addr>().is_err() {
+                return refused("no IPv6 address stands in the brackets");
+            }
+            text.split_at(inner.len() + 2)
+        } else {
+            text.split_at(text.find(':').unwrap_or(text.len()))
+        };
+        if host.is_empty() {
+            return refused("the host is empty");
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        if !host.starts_with('[') && !host.chars().all(allowed) {
+            return refused("the host holds a character that no host name has");
+        }
+        let port = match port.strip_prefix(':').map(str::parse::<NonZeroU16>) {
+            Some(Ok(port)) => port.get(),
+            Some(Err(_)) => return refused("the port is not a number from 1 to 65535"),
+            None if port.is_empty() => Address::DEFAULT_PORT,
+            None => return refused("something follows the bracket"),
+        };
+        Ok(Address {
+            host: host.to_owned(),
+            port,
+        })
+    }
 }
 
 impl fmt::Display for Address {
@@ -185,44 +214,14 @@ impl FromStr for Address {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Address> {
-        let refused = |why: &str| {
-            Error::invalid(format!(
-                "{} is not an address: {why}; it takes host or host:port",
-                quote_without_secrets(text)
-            ))
-        };
-        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            // The colons in the brackets stand before no port.
-            let (inner, _) = rest
-                .split_once(']')
-                .ok_or_else(|| refused("the bracket does not close"))?;
-            if inner.parse::<Ipv6Addr>().is_err() {
-                return Err(refused("no IPv6 address stands in the brackets"));
-            }
-            text.split_at(inner.len() + 2)
-        } else {
-            text.split_at(text.find(':').unwrap_or(text.len()))
-        };
-        if host.is_empty() {
-            return Err(refused("the host is empty"));
-        }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        if !host.starts_with('[') && !host.chars().all(allowed) {
-            return Err(refused("the host holds a character that no host name has"));
-        }
-        let port = match port.strip_prefix(':') {
-            Some(port) => port
-                .parse::<NonZeroU16>()
-                .map_err(|_| refused("the port is not a number from 1 to 65535"))?
-                .get(),
-            None if port.is_empty() => Address::DEFAULT_PORT,
-            None => return Err(refused("something follows the bracket")),
-        };
-        Ok(Address {
-            host: host.to_owned(),
-            port,
-        })
+        Address::parse(text).map_err(malformed(text, "an address", "host or host:port"))
     }
+}
+
+/// The error of a text that is not what it should be: why, and what would be.
+pub(super) fn malformed(text: &str, should_be: &str, takes: &str) -> impl Fn(Error) -> Error {
+    let what = format!("{} is not {should_be}", quote_without_secrets(text));
+    move |why| Error::invalid(format!("{what}: {why}; it takes {takes}"))
 }
 
 #[cfg(test)]

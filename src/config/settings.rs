@@ -1,6 +1,6 @@
 //! The table of settings, and their values as they are given.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -244,12 +244,13 @@ pub enum Value {
 
 impl Value {
     /// As a person would write it.
-    pub(super) fn text(&self) -> Cow<'_, str> {
+    pub(super) fn text(&self) -> String {
         match self {
-            Value::Text(text) => Cow::Borrowed(text),
-            Value::Duration(duration) => Cow::Owned(format!("{duration:?}")),
-            Value::Number(number) => Cow::Owned(number.to_string()),
-            Value::Flag(flag) => Cow::Owned(flag.to_string()),
+            Value::Text(text) => text.clone(),
+            // To the nanosecond, if it is a day at most.
+            Value::Duration(duration) => format!("{}s", duration.as_secs_f64()),
+            Value::Number(number) => number.to_string(),
+            Value::Flag(flag) => flag.to_string(),
         }
     }
 }
@@ -296,14 +297,13 @@ impl From<bool> for Value {
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Settings(Vec<(String, Value)>);
+pub struct Settings(BTreeMap<String, Value>);
 
 impl Settings {
     /// Gives a setting, in place of what was given before. A name that is not in the table is refused
     /// where the settings are read.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.remove(name);
-        self.0.push((name.to_owned(), value.into()));
+        self.0.insert(name.to_owned(), value.into());
     }
 
     /// As if it had not been given.
@@ -316,7 +316,7 @@ impl Settings {
     /// assert_eq!(left, ["node"]);
     /// ```
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(given, _)| given != name);
+        self.0.remove(name);
     }
 
     /// The settings that were given: each with its name.
@@ -327,11 +327,8 @@ impl Settings {
 
 impl<V: Into<Value>, const N: usize> From<[(&str, V); N]> for Settings {
     fn from(given: [(&str, V); N]) -> Settings {
-        let mut settings = Settings::default();
-        for (name, value) in given {
-            settings.set(name, value);
-        }
-        settings
+        let given = given.map(|(name, value)| (name.to_owned(), value.into()));
+        Settings(given.into())
     }
 }
 

@@ -1,24 +1,24 @@
 //! Where the values of settings come from, and what they are read as.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
 use super::files;
 use super::secrets::{Credentials, Secret, Tls};
-use super::settings::{Kind, Setting, Settings, Value, is_deadline, parse_duration};
+use super::settings::{Kind, Setting, Settings, is_deadline, parse_duration};
 use crate::clock::ProcessId;
 use crate::error::{Error, Result};
 use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets, short};
 
-/// Every value with where it came from, the most explicit ones first.
-pub(super) struct Sources(Vec<Source>);
+/// The most explicit value of each setting that has one, by the setting's name.
+pub(super) struct Sources(BTreeMap<&'static str, Source>);
 
 struct Source {
-    name: &'static str,
     /// 0: explicit, 1: environment, 2: file.
     rank: u8,
     origin: String,
-    value: Value,
+    text: String,
 }
 
 impl Sources {
@@ -26,10 +26,10 @@ impl Sources {
         settings: &Settings,
         environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Sources> {
-        let mut sources = Sources(Vec::new());
+        let mut sources = Sources(BTreeMap::new());
         for (name, value) in settings.iter() {
             let setting = Setting::named(name).ok_or_else(|| unknown(name))?;
-            sources.add(setting, 0, format!("argument '{name}'"), value.clone());
+            sources.add(setting, 0, format!("argument '{name}'"), value.text());
         }
         for setting in Setting::ALL {
             let variable = setting.variable;
@@ -42,9 +42,9 @@ impl Sources {
                     quote_without_secrets(&value.to_string_lossy())
                 ))
             })?;
-            sources.add(setting, 1, variable.to_owned(), Value::Text(text));
+            sources.add(setting, 1, variable.to_owned(), text);
         }
-        if let Some(file) = sources.text("config", |file| Ok(file.to_owned()))? {
+        if let Some(file) = sources.read("config", |file| Ok(file.to_owned()))? {
             sources.read_file(&file)?;
         }
         Ok(sources)
@@ -75,87 +75,43 @@ impl Sources {
                     return Err(refused(format!("{key} is a {what}, not a text")));
                 }
             };
-            let origin = format!("{key} in {}", quote(file));
-            self.add(setting, 2, origin, Value::Text(text));
+            self.add(setting, 2, format!("{key} in {}", quote(file)), text);
         }
         Ok(())
     }
 
-    fn add(&mut self, setting: &'static Setting, rank: u8, origin: String, value: Value) {
-        self.0.push(Source {
-            name: setting.name,
-            rank,
-            origin,
-            value,
-        });
-    }
-
-    /// The most explicit source of a setting.
-    fn find(&self, name: &str) -> Option<&Source> {
-        self.0.iter().find(|source| source.name == name)
+    /// Adds a value, unless there is a more explicit one.
+    fn add(&mut self, setting: &'static Setting, rank: u8, origin: String, text: String) {
+        let source = Source { rank, origin, text };
+        self.0.entry(setting.name).or_insert(source);
     }
 
     pub(super) fn rank(&self, name: &str) -> u8 {
-        self.find(name).map_or(u8::MAX, |source| source.rank)
+        self.0.get(name).map_or(u8::MAX, |source| source.rank)
     }
 
-    fn read<T>(&self, name: &str, read: impl Fn(&Value, &str) -> Result<T>) -> Result<Option<T>> {
-        let Some(Source { origin, value, .. }) = self.find(name) else {
-            return Ok(None);
-        };
-        let text = value.text();
-        check_text(name, &text)
-            .and_then(|()| read(value, &text))
-            .map(Some)
-            .map_err(|error| Error::new(error.kind(), format!("{origin}: {error}")))
-    }
-
-    pub(super) fn text<T>(
+    pub(super) fn read<T>(
         &self,
         name: &str,
         parse: impl Fn(&str) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.read(name, |_, text| parse(text))
-    }
-
-    pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>> {
-        self.read(name, |value, text| {
-            let duration = match value {
-                Value::Duration(duration) => *duration,
-                _ => parse_duration(text)?,
-            };
-            is_deadline(duration, &quote(text))
-        })
-    }
-
-    pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
-        self.text(name, |text| {
-            text.parse().map_err(|_| {
-                let why = "is not a number: it takes a whole number from 0 up";
-                Error::invalid(format!("{} {why}", quote(text)))
-            })
-        })
-    }
-
-    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
-        self.text(name, |text| match text {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err(Error::invalid(format!(
-                "{} is neither true nor false",
-                quote(text)
-            ))),
-        })
+        let Some(Source { origin, text, .. }) = self.0.get(name) else {
+            return Ok(None);
+        };
+        check_text(name, text)
+            .and_then(|()| parse(text))
+            .map(Some)
+            .map_err(|error| Error::new(error.kind(), format!("{origin}: {error}")))
     }
 
     pub(super) fn tls(&self) -> Result<Option<Tls>> {
-        let cert = self.text("tls_cert", files::read)?;
-        let key = self.text("tls_key", files::read_secret)?;
+        let cert = self.read("tls_cert", files::read)?;
+        let key = self.read("tls_key", files::read_secret)?;
         if cert.is_some() != key.is_some() {
             return Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_KEY"));
         }
         let identity = cert.zip(key.map(Secret::new));
-        let ca = self.text("tls_ca", files::read)?;
+        let ca = self.read("tls_ca", files::read)?;
         if ca.is_none() && identity.is_some() {
             return Err(incomplete("LAMPORT_TLS_CERT and LAMPORT_TLS_CA"));
         }
@@ -163,14 +119,30 @@ impl Sources {
     }
 
     pub(super) fn credentials(&self) -> Result<Option<Credentials>> {
-        let user = self.text("user", |user| Ok(user.to_owned()))?;
-        let password = self.text("password_file", files::read_password)?;
+        let user = self.read("user", |user| Ok(user.to_owned()))?;
+        let password = self.read("password_file", files::read_password)?;
         if user.is_some() != password.is_some() {
             return Err(incomplete("LAMPORT_USER and LAMPORT_PASSWORD_FILE"));
         }
         let both = user.zip(password.map(Secret::new));
         Ok(both.map(|(user, password)| Credentials { user, password }))
     }
+}
+
+pub(super) fn parse_deadline(text: &str) -> Result<Duration> {
+    is_deadline(parse_duration(text)?, &quote(text))
+}
+
+pub(super) fn parse_number(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| {
+        let why = "is not a number: it takes a whole number from 0 up";
+        Error::invalid(format!("{} {why}", quote(text)))
+    })
+}
+
+pub(super) fn parse_flag(text: &str) -> Result<bool> {
+    text.parse()
+        .map_err(|_| Error::invalid(format!("{} is neither true nor false", quote(text))))
 }
 
 /// Refuses the variables that name a file.
@@ -264,6 +236,22 @@ mod tests {
         match &*name {
             "" => assert!(config.process().as_str().starts_with("pid-")),
             name => assert_eq!(config.process().as_str(), name),
+        }
+    }
+
+    #[test]
+    fn a_duration_is_read_to_the_nanosecond() {
+        for duration in [
+            Duration::from_millis(1),
+            Duration::from_nanos(1_000_001),
+            Duration::from_nanos(1_234_567_891),
+            Duration::new(86_399, 999_999_999),
+            Duration::from_secs(86_400),
+        ] {
+            let mut settings = Settings::from([("store", "memory:")]);
+            settings.set("timeout", duration);
+            let config = Config::resolve(&settings, &|_| None).unwrap();
+            assert_eq!(config.timeout(), duration);
         }
     }
 

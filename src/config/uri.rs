@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::nodes::Address;
+use super::nodes::{Address, malformed};
 use super::settings::Setting;
 use crate::error::{Error, Result};
-use crate::excerpt::{is_hidden, quote_without_secrets};
+use crate::excerpt::is_hidden;
 
 /// Where the record lives.
 ///
@@ -58,12 +58,8 @@ impl FromStr for StoreUri {
                  LAMPORT_PASSWORD_FILE",
             ));
         }
-        StoreUri::parse(text).map_err(|why| {
-            Error::invalid(format!(
-                "{} is not a store: {why}; it takes memory: or etcd://host:port,host:port/key",
-                quote_without_secrets(text)
-            ))
-        })
+        let takes = "memory: or etcd://host:port,host:port/key";
+        StoreUri::parse(text).map_err(malformed(text, "a store", takes))
     }
 }
 
@@ -121,13 +117,8 @@ impl fmt::Display for StoreUri {
 /// The record's key: `/name` or `/path/name`, taken as it stands, byte for byte. So what is no part of a
 /// key, or looks like another one, is refused.
 pub(super) fn parse_key(text: &str) -> Result<String> {
-    check_key(text).map_err(|why| {
-        Error::invalid(format!(
-            "{} is not a key for the record: {why}; it takes the form /name or /path/name, at most \
-             512 bytes, without spaces",
-            quote_without_secrets(text)
-        ))
-    })?;
+    let takes = "the form /name or /path/name, at most 512 bytes, without spaces";
+    check_key(text).map_err(malformed(text, "a key for the record", takes))?;
     Ok(text.to_owned())
 }
 
