@@ -291,10 +291,7 @@ fn speaks_no_grpc(says: &str) -> Cause {
 
 /// Whether a user was refused because the server has none at all.
 pub(super) fn says_that_there_are_no_users(error: &ClientError) -> bool {
-    let ClientError::GRpcStatus(status) = error else {
-        return false;
-    };
-    status.message().contains(NO_USERS)
+    matches!(error, ClientError::GRpcStatus(status) if status.message().contains(NO_USERS))
 }
 
 const NO_USERS: &str = "authentication is not enabled";

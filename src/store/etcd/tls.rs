@@ -113,36 +113,54 @@ pub(super) fn innermost<'a>(
 /// that has to do with TLS.
 pub(super) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Option<Cause> {
     let says = error.to_string();
-    match error.downcast_ref() {
+    // In TLS 1.3 a client is refused after its own handshake is over, and between that and us lies
+    // HTTP/2, which keeps nothing but the text.
+    let refusal = CERTIFICATE_ALERTS
+        .into_iter()
+        .find(|alert| says == rustls::Error::AlertReceived(*alert).to_string());
+    if let Some(alert) = refusal {
+        let message = format!(
+            "etcd wants a client certificate that it trusts, and refused what it got ({alert:?}): set \
+             LAMPORT_TLS_CERT and LAMPORT_TLS_KEY to one that a CA in its --trusted-ca-file signed, \
+             that has not expired, and that is good for clients"
+        );
+        return Some(Cause::untrusted(ErrorKind::Denied, message));
+    }
+    let why = match error.downcast_ref() {
         Some(rustls::Error::InvalidCertificate(error)) => {
             let message = format!("can't connect: {}", of_certificate(error));
-            Some(Cause::untrusted(ErrorKind::Unavailable, message))
+            return Some(Cause::untrusted(ErrorKind::Unavailable, message));
         }
-        Some(rustls::Error::AlertReceived(alert)) => Some(of_alert(*alert)),
-        Some(rustls::Error::InvalidMessage(_)) => Some(no_tls()),
-        Some(_) => Some(Cause::not_connected(&says)),
-        None => {
-            if let Some(alert) = refused_certificate(&says) {
-                return Some(of_alert(alert));
-            }
-            if connecting && says.contains("HTTP/2 was not negotiated") {
-                return Some(Cause::not_connected(&format!(
-                    "something answers there with TLS, but it does not speak gRPC ({says}): is this \
-                     the address of etcd's clients?"
-                )));
-            }
-            (connecting && says == "tls handshake eof").then(no_tls)
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("the server refuses to speak TLS with us ({alert:?})")
         }
-    }
+        Some(rustls::Error::InvalidMessage(_)) => NO_TLS.to_owned(),
+        Some(_) => says,
+        None if connecting && says.contains("HTTP/2 was not negotiated") => format!(
+            "something answers there with TLS, but it does not speak gRPC ({says}): is this the address \
+             of etcd's clients?"
+        ),
+        None if connecting && says == "tls handshake eof" => NO_TLS.to_owned(),
+        None => return None,
+    };
+    Some(Cause::not_connected(&why))
 }
 
 /// A server that is going down hangs up like this, too.
-fn no_tls() -> Cause {
-    Cause::not_connected(
-        "the server does not answer with TLS: start it with TLS (https:// in its \
-         --listen-client-urls), or unset LAMPORT_TLS_CA",
-    )
-}
+const NO_TLS: &str = "the server does not answer with TLS: start it with TLS (https:// in its \
+                      --listen-client-urls), or unset LAMPORT_TLS_CA";
+
+const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
+    AlertDescription::NoCertificate,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+    AlertDescription::CertificateRequired,
+];
 
 fn of_certificate(error: &CertificateError) -> String {
     match error {
@@ -190,43 +208,6 @@ fn days(seconds: u64) -> String {
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
     inner.trim_end_matches(')').trim_matches('"')
-}
-
-/// What the server said before it hung up.
-fn of_alert(alert: AlertDescription) -> Cause {
-    if CERTIFICATE_ALERTS.contains(&alert) {
-        return Cause::untrusted(
-            ErrorKind::Denied,
-            format!(
-                "etcd wants a client certificate that it trusts, and refused what it got \
-                 ({alert:?}): set LAMPORT_TLS_CERT and LAMPORT_TLS_KEY to one that a CA in its \
-                 --trusted-ca-file signed, that has not expired, and that is good for clients"
-            ),
-        );
-    }
-    Cause::not_connected(&format!(
-        "the server refuses to speak TLS with us ({alert:?})"
-    ))
-}
-
-const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
-    AlertDescription::NoCertificate,
-    AlertDescription::BadCertificate,
-    AlertDescription::UnsupportedCertificate,
-    AlertDescription::CertificateRevoked,
-    AlertDescription::CertificateExpired,
-    AlertDescription::CertificateUnknown,
-    AlertDescription::UnknownCA,
-    AlertDescription::AccessDenied,
-    AlertDescription::CertificateRequired,
-];
-
-/// In TLS 1.3 a client is refused after its own handshake is over, and between that and us lies
-/// HTTP/2, which keeps nothing but the text.
-fn refused_certificate(says: &str) -> Option<AlertDescription> {
-    CERTIFICATE_ALERTS
-        .into_iter()
-        .find(|alert| *says == rustls::Error::AlertReceived(*alert).to_string())
 }
 
 /// Whether the server at `address`, which broke off what we said in the clear, speaks TLS.

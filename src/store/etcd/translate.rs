@@ -70,13 +70,10 @@ fn entries(found: PbRangeResponse, range: &KeyRange, newest: u64) -> Result<Vec<
     if !whole || !found.kvs.is_sorted_by(|a, b| a.key < b.key) {
         return Err(Cause::senseless("its keys are not what it counts"));
     }
-    let mut entries = Vec::new();
-    for found in found.kvs {
-        let entry = entry(found, range)?;
-        if entry.mod_revision > newest {
-            return Err(Cause::senseless("a key was written in the future"));
-        }
-        entries.push(entry);
+    let entries = found.kvs.into_iter().map(|found| entry(found, range));
+    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+    if entries.iter().any(|entry| entry.mod_revision > newest) {
+        return Err(Cause::senseless("a key was written in the future"));
     }
     // The etcd client knows no range with a gap.
     entries.retain(|entry| range.contains(&entry.key));
