@@ -28,7 +28,7 @@ use std::fmt;
 #[cfg(unix)]
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use once_cell::race::OnceBox;
 
@@ -46,7 +46,7 @@ const FORK: u64 = 1 << 32;
 /// Without it (plain Rust has no such hook) calls in a child give [`ErrorKind::Closed`], and the
 /// local clock repeats its parent's stamps.
 pub fn count_fork() {
-    COUNT.fetch_add(FORK, Ordering::Relaxed);
+    COUNT.fetch_add(FORK, Relaxed);
 }
 
 /// How many forks lie between the first process of a program and this one, and how many runtimes of
@@ -64,7 +64,7 @@ impl Generation {
     pub fn current() -> Generation {
         Generation {
             // Relaxed: at a fork there is one thread, and a loss is looked for before each call.
-            count: COUNT.load(Ordering::Relaxed),
+            count: COUNT.load(Relaxed),
             ends_by: u64::MAX,
         }
     }
@@ -86,7 +86,7 @@ impl Generation {
     /// Whether it has not ended.
     #[inline]
     pub fn is_current(self) -> bool {
-        COUNT.load(Ordering::Relaxed) & self.ends_by == self.count
+        COUNT.load(Relaxed) & self.ends_by == self.count
     }
 
     /// [`ErrorKind::Closed`] if `what` was made by the parent and stays there, or has lost its
@@ -109,12 +109,7 @@ impl Generation {
 
     /// Ends it, once however many threads find that its runtime is lost.
     pub(crate) fn end(self) {
-        let _ = COUNT.compare_exchange(
-            self.count,
-            self.count + 1,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let _ = COUNT.compare_exchange(self.count, self.count + 1, Relaxed, Relaxed);
     }
 }
 
@@ -124,12 +119,9 @@ impl Generation {
 pub(crate) struct Sentinel {
     /// Of a pipe, since that has an inode of its own.
     end: File,
-    identity: Identity,
+    /// Device and inode.
+    identity: (u64, u64),
 }
-
-/// Device and inode.
-#[cfg(unix)]
-type Identity = (u64, u64);
 
 static SENTINELS: PerGeneration<OnceBox<Sentinel>> = PerGeneration::new();
 
@@ -149,7 +141,7 @@ impl Sentinel {
         Sentinel::identity(&self.end).ok() != Some(self.identity)
     }
 
-    fn identity(end: &File) -> io::Result<Identity> {
+    fn identity(end: &File) -> io::Result<(u64, u64)> {
         use std::os::unix::fs::MetadataExt;
 
         let metadata = end.metadata()?;
