@@ -158,13 +158,10 @@ impl Header {
         receive: impl Fn(&Stamp) -> Result<Stamp>,
     ) -> Result<Stamp> {
         Header::check_length(value)?;
-        let texts = value
-            .split(',')
-            .map(trimmed)
-            .filter(|text| !text.is_empty());
+        let texts = value.split(',').map(trimmed);
         let mut refused = None;
         let mut stamps = Vec::new();
-        for text in texts.take(Header::MOST) {
+        for text in texts.filter(|text| !text.is_empty()).take(Header::MOST) {
             match self.read(text) {
                 Ok(stamp) => stamps.push(stamp),
                 Err(error) => refused = Some(error),
