@@ -18,17 +18,14 @@ const LARGEST: u64 = 1 << 20;
 
 /// What `file` holds.
 pub(super) fn read(file: &str) -> Result<Vec<u8>> {
-    let file = open(file)?;
-    file.refuse_if_others_may_write()?;
-    file.contents()
+    contents(file, refuse_if_others_may_write)
 }
 
 /// What `file` holds, which nobody else may read.
 pub(super) fn read_secret(file: &str) -> Result<String> {
-    let file = open(file)?;
-    file.refuse_if_others_may_read()?;
+    let bytes = contents(file, refuse_if_others_may_read)?;
     // The error keeps no source: that one bears the bytes.
-    String::from_utf8(file.contents()?).map_err(|_| refused(file.name, "is not UTF-8 text"))
+    String::from_utf8(bytes).map_err(|_| refused(file, "is not UTF-8 text"))
 }
 
 /// The password in `file`.
@@ -59,23 +56,23 @@ pub(crate) fn read_keys(file: &str) -> Result<String> {
     }
 }
 
-/// A file that is open: what is found out about it holds for what is read, whatever its name means
-/// by then.
-struct Opened<'a> {
-    name: &'a str,
-    file: File,
-    about: Metadata,
-}
-
-fn open(name: &str) -> Result<Opened<'_>> {
+/// What a file holds that `check` has nothing against.
+fn contents(name: &str, check: fn(&str, &Metadata) -> Result<()>) -> Result<Vec<u8>> {
     let unreadable = |error: std::io::Error| refused(name, &format!("can't be read: {error}"));
     // Asked before it is opened, too: opening a pipe waits for somebody who writes into it.
-    let about = std::fs::metadata(name).map_err(unreadable)?;
-    refuse_if_no_file(name, &about)?;
+    refuse_if_no_file(name, &std::fs::metadata(name).map_err(unreadable)?)?;
     let file = File::open(name).map_err(unreadable)?;
+    // Asked of what is open: that holds for what is read, whatever the name means by then.
     let about = file.metadata().map_err(unreadable)?;
     refuse_if_no_file(name, &about)?;
-    Ok(Opened { name, file, about })
+    check(name, &about)?;
+    let mut bytes = Vec::new();
+    let mut bounded = file.take(LARGEST + 1);
+    bounded.read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(refused(name, "is larger than 1 MiB"));
+    }
+    Ok(bytes)
 }
 
 fn refuse_if_no_file(name: &str, about: &Metadata) -> Result<()> {
@@ -89,62 +86,45 @@ fn refuse_if_no_file(name: &str, about: &Metadata) -> Result<()> {
     Err(refused(name, what))
 }
 
-impl Opened<'_> {
-    fn contents(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        (&self.file)
-            .take(LARGEST + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| refused(self.name, &format!("can't be read: {error}")))?;
-        if bytes.len() as u64 > LARGEST {
-            return Err(refused(self.name, "is larger than 1 MiB"));
-        }
-        Ok(bytes)
+fn refuse_if_others_may_read(name: &str, about: &Metadata) -> Result<()> {
+    let (mode, owner) = mode_and_owner(about);
+    let (forbidden, most) = match owner {
+        0 => (0o037, "640 or less where the owner is root"),
+        _ => (0o077, "600 or less"),
+    };
+    if mode & forbidden == 0 {
+        return Ok(());
     }
+    let why = format!(
+        "has mode {mode:03o}, so that others on this machine can get at the secret: it takes {most} \
+         (chmod 600 {name}; for a secret of Kubernetes defaultMode: 0400, of Docker mode: 0400)"
+    );
+    Err(refused(name, &why))
+}
 
-    fn refuse_if_others_may_read(&self) -> Result<()> {
-        let (mode, owner) = self.mode_and_owner();
-        let (forbidden, most) = match owner {
-            0 => (0o037, "640 or less where the owner is root"),
-            _ => (0o077, "600 or less"),
-        };
-        if mode & forbidden == 0 {
-            return Ok(());
-        }
-        let name = self.name;
-        let why = format!(
-            "has mode {mode:03o}, so that others on this machine can get at the secret: it takes \
-             {most} (chmod 600 {name}; for a secret of Kubernetes defaultMode: 0400, of Docker \
-             mode: 0400)"
-        );
-        Err(refused(name, &why))
+fn refuse_if_others_may_write(name: &str, about: &Metadata) -> Result<()> {
+    let (mode, _) = mode_and_owner(about);
+    if mode & 0o022 == 0 {
+        return Ok(());
     }
+    let why = format!(
+        "has mode {mode:03o}, so that others on this machine can write what is obeyed here: take that \
+         away (chmod go-w {name})"
+    );
+    Err(refused(name, &why))
+}
 
-    fn refuse_if_others_may_write(&self) -> Result<()> {
-        let (mode, _) = self.mode_and_owner();
-        if mode & 0o022 == 0 {
-            return Ok(());
-        }
-        let name = self.name;
-        let why = format!(
-            "has mode {mode:03o}, so that others on this machine can write what is obeyed here: take \
-             that away (chmod go-w {name})"
-        );
-        Err(refused(name, &why))
-    }
+#[cfg(unix)]
+fn mode_and_owner(about: &Metadata) -> (u32, u32) {
+    use std::os::unix::fs::MetadataExt;
 
-    #[cfg(unix)]
-    fn mode_and_owner(&self) -> (u32, u32) {
-        use std::os::unix::fs::MetadataExt;
+    (about.mode() & 0o777, about.uid())
+}
 
-        (self.about.mode() & 0o777, self.about.uid())
-    }
-
-    /// Elsewhere the mode does not say who may read a file, or write it.
-    #[cfg(not(unix))]
-    fn mode_and_owner(&self) -> (u32, u32) {
-        (0, 0)
-    }
+/// Elsewhere the mode does not say who may read a file, or write it.
+#[cfg(not(unix))]
+fn mode_and_owner(_: &Metadata) -> (u32, u32) {
+    (0, 0)
 }
 
 /// Whether this program has rights that its caller has not, as where its file is set-user-ID: then the
