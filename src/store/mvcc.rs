@@ -16,21 +16,10 @@ pub struct Mvcc {
     revision: u64,
     /// Nothing older than this revision is kept.
     compacted: u64,
-    /// The versions of each key, oldest first; never empty.
-    keys: BTreeMap<Vec<u8>, VecDeque<Version>>,
+    /// What the revisions made of each key, oldest first; never empty. `None`: it was deleted.
+    keys: BTreeMap<Vec<u8>, VecDeque<(u64, Option<Entry>)>>,
     /// Which keys each kept revision changed.
     log: BTreeMap<u64, Vec<Vec<u8>>>,
-}
-
-/// A key as one revision left it.
-#[derive(Clone, Debug)]
-struct Version {
-    revision: u64,
-    /// The revision that created the key, and how many puts it has seen since.
-    created: u64,
-    count: u64,
-    /// `None`: deleted.
-    value: Option<Vec<u8>>,
 }
 
 impl Mvcc {
@@ -146,10 +135,10 @@ impl Mvcc {
             let Some(versions) = self.keys.get_mut(key) else {
                 continue;
             };
-            let until = versions.partition_point(|version| version.revision <= revision);
+            let until = versions.partition_point(|(written, _)| *written <= revision);
             if let Some(newest) = until.checked_sub(1) {
-                let version = &versions[newest];
-                let deleted = version.value.is_none() && version.revision < revision;
+                let (written, entry) = &versions[newest];
+                let deleted = entry.is_none() && *written < revision;
                 versions.drain(..newest + usize::from(deleted));
             }
             if versions.is_empty() {
@@ -195,14 +184,8 @@ impl Mvcc {
 
     fn entry_at(&self, key: &[u8], revision: u64) -> Option<Entry> {
         let mut versions = self.keys.get(key)?.iter();
-        let version = versions.rfind(|version| version.revision <= revision)?;
-        Some(Entry {
-            key: key.to_vec(),
-            value: version.value.clone()?,
-            create_revision: version.created,
-            mod_revision: version.revision,
-            version: version.count,
-        })
+        let (_, entry) = versions.rfind(|(written, _)| *written <= revision)?;
+        entry.clone()
     }
 
     fn write(&mut self, key: &[u8], revision: u64, value: Option<Vec<u8>>) {
@@ -210,17 +193,19 @@ impl Mvcc {
         if value.is_none() && before.is_none() {
             return;
         }
-        let (created, count) = match before {
+        let (create_revision, version) = match before {
             Some(entry) => (entry.create_revision, entry.version + 1),
             None => (revision, 1),
         };
-        let versions = self.keys.entry(key.to_vec()).or_default();
-        versions.push_back(Version {
-            revision,
-            created,
-            count,
+        let entry = value.map(|value| Entry {
+            key: key.to_vec(),
             value,
+            create_revision,
+            mod_revision: revision,
+            version,
         });
+        let versions = self.keys.entry(key.to_vec()).or_default();
+        versions.push_back((revision, entry));
         self.log.entry(revision).or_default().push(key.to_vec());
     }
 }
