@@ -120,23 +120,26 @@ impl EtcdChanges {
         let mut changes = Vec::from_iter(self.unfinished.take());
         let moved = !response.events.is_empty();
         for event in response.events {
-            let (revision, key) = self.change(event)?;
-            let Some(key) = key else { continue };
+            let (key, state) = self.told(event)?;
+            // The etcd client knows no range with a gap.
+            if !self.range.contains(&key) {
+                continue;
+            }
             match changes.last_mut() {
-                Some(change) if change.revision == revision => change.keys.push(key),
+                Some(change) if change.revision == self.next => change.keys.push((key, state)),
                 _ => changes.push(Change {
-                    revision,
-                    keys: vec![key],
+                    revision: self.next,
+                    keys: vec![(key, state)],
                 }),
             }
         }
         if response.fragment {
             self.unfinished = changes.pop();
             let unfinished = self.unfinished.iter().flat_map(|change| &change.keys);
-            let size = |(key, state): &KeyChange| {
+            let sizes = unfinished.map(|(key, state)| {
                 key.len() + state.as_ref().map_or(0, |entry| entry.value.len())
-            };
-            if unfinished.map(size).sum::<usize>() > LARGEST_MESSAGE {
+            });
+            if sizes.sum::<usize>() > LARGEST_MESSAGE {
                 return Err(Cause::too_large("one revision of it has more than 16 MiB"));
             }
         } else if moved {
@@ -145,9 +148,8 @@ impl EtcdChanges {
         Ok(changes)
     }
 
-    /// What an event tells, and its revision. `None`: of a key in the gap of the range, which the etcd
-    /// client does not know.
-    fn change(&mut self, event: PbEvent) -> Result<(u64, Option<KeyChange>), Cause> {
+    /// What an event tells of a key. Its revision is the next one from now on.
+    fn told(&mut self, event: PbEvent) -> Result<(Vec<u8>, Option<Entry>), Cause> {
         let found = event
             .kv
             .ok_or_else(|| Cause::senseless("an event has no key"))?;
@@ -156,20 +158,16 @@ impl EtcdChanges {
             return Err(Cause::senseless("a watch went back"));
         }
         self.next = revision;
-        let (key, state) = match EventType::try_from(event.r#type) {
+        match EventType::try_from(event.r#type) {
             Ok(EventType::Put) => {
                 let entry = translate::entry(found, &self.range)?;
-                (entry.key.clone(), Some(entry))
+                Ok((entry.key.clone(), Some(entry)))
             }
-            Ok(EventType::Delete) => (translate::within(found.key, &self.range)?, None),
-            Err(_) => return Err(Cause::senseless("an event is neither a put nor a deletion")),
-        };
-        let key = self.range.contains(&key).then_some((key, state));
-        Ok((revision, key))
+            Ok(EventType::Delete) => Ok((translate::within(found.key, &self.range)?, None)),
+            Err(_) => Err(Cause::senseless("an event is neither a put nor a deletion")),
+        }
     }
 }
-
-type KeyChange = (Vec<u8>, Option<Entry>);
 
 impl Changes for EtcdChanges {
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>> {

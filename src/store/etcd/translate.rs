@@ -30,8 +30,7 @@ pub(super) fn reply(response: TxnResponse, to: &Transaction) -> Result<Reply, Ca
     for (operation, answer) in operations.iter().zip(response.responses) {
         match (operation, answer.response) {
             (Operation::Get(range), Some(PbTxnOpResponse::ResponseRange(found))) => {
-                let entries = entries(found, range, reply.revision)?;
-                reply.entries.extend(entries);
+                reply.entries.extend(entries(found, range, reply.revision)?);
             }
             (Operation::Put(..), Some(PbTxnOpResponse::ResponsePut(_)))
             | (Operation::Delete(_), Some(PbTxnOpResponse::ResponseDeleteRange(_))) => {}
