@@ -356,10 +356,11 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
         "m" => 60.0,
         _ => f64::NAN,
     };
-    match number.parse::<f64>() {
-        Ok(number) if (0.0..=LONGEST.as_secs_f64()).contains(&(number * scale)) => {
-            Ok(Duration::from_secs_f64(number * scale))
-        }
+    let seconds = number
+        .parse()
+        .map_or(f64::NAN, |number: f64| number * scale);
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
         _ => Err(Error::invalid(format!(
             "{} is not a duration: it takes 2s, 500ms or 1m, at most a day",
             quote(text)

@@ -102,16 +102,14 @@ impl Mvcc {
 
     /// [`ErrorKind::Compacted`] if something at `revision` or after it is no longer kept.
     pub fn check_kept(&self, revision: u64) -> Result<()> {
-        if revision >= self.compacted {
+        let compacted = self.compacted;
+        if revision >= compacted {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::Compacted,
-            format!(
-                "revision {revision} is no longer kept: the store was compacted before revision {}",
-                self.compacted
-            ),
-        ))
+        let why = format!(
+            "revision {revision} is no longer kept: the store was compacted before revision {compacted}"
+        );
+        Err(Error::new(ErrorKind::Compacted, why))
     }
 
     /// Forgets what was overwritten or deleted before `revision`.
