@@ -142,14 +142,12 @@ pub(super) fn has_more_rights_than_its_caller() -> bool {
     }
     // Such a program may not read that, unless it is root. Real and effective ids anybody may read.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mut ids = status.lines().filter_map(|line| {
-        let ids = line
-            .strip_prefix("Uid:")
-            .or_else(|| line.strip_prefix("Gid:"))?;
-        let mut ids = ids.split_whitespace();
-        Some((ids.next(), ids.next()))
-    });
-    ids.any(|(real, effective)| real != effective)
+    status.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        let is_of_ids = matches!(words.next(), Some("Uid:" | "Gid:"));
+        let (real, effective) = (words.next(), words.next());
+        is_of_ids && real != effective
+    })
 }
 
 /// Elsewhere nothing is known of it.
