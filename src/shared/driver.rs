@@ -271,10 +271,14 @@ impl Batch {
 
     /// Answers those whose deadline has passed.
     fn expire(&self) {
-        let now = Instant::now();
+        let (now, session) = (Instant::now(), &self.session);
+        if session.deadline <= now {
+            // The attempt that is under way is given up with the last of them, and is the newest that failed.
+            *session.inner.last_failure() = Some(session.no_answer());
+        }
         let is_late = |caller: &mut Caller| caller.deadline <= now;
         for caller in self.callers().extract_if(.., is_late) {
-            let late = self.session.inner.out_of_time(caller.timeout);
+            let late = session.inner.out_of_time(caller.timeout);
             let _ = caller.answer.send(Err(late));
         }
     }

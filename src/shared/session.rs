@@ -136,12 +136,14 @@ impl Session {
         work: impl FnOnce(Duration) -> StoreFuture<'a, Reply>,
     ) -> Result<Reply, Failure> {
         let left = self.left();
-        timeout(left, work(left)).await.unwrap_or_else(|_| {
-            Err(Failure::unknown(Error::new(
-                ErrorKind::Timeout,
-                format!("{} gave no answer", self.carrier.store.location()),
-            )))
-        })
+        let answer = timeout(left, work(left)).await;
+        answer.unwrap_or_else(|_| Err(Failure::unknown(self.no_answer())))
+    }
+
+    /// Why an attempt failed that was still under way at the deadline.
+    pub(super) fn no_answer(&self) -> Error {
+        let silent = self.carrier.store.location();
+        Error::new(ErrorKind::Timeout, format!("{silent} gave no answer"))
     }
 }
 
