@@ -32,6 +32,23 @@ async fn a_store_that_refuses_is_tried_until_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_silent_store_is_not_blamed_for_what_it_said_to_the_call_before() {
+    let store = Faulty::new(&[Fault::Refused; 1_000]);
+    let clock = clock_on(&store, "a");
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    *store.plan.lock().unwrap() = vec![Fault::BlackHole];
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(error.to_string().contains("gave no answer"), "{error}");
+    // And within one call the last attempt counts.
+    *store.plan.lock().unwrap() = vec![Fault::BlackHole, Fault::Refused];
+    let error = clock.update().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    clock.update().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_may_have_a_deadline_of_its_own() {
     let store = Faulty::new(&[Fault::BlackHole, Fault::BlackHole]);
     let clock = clock_on(&store, "a");

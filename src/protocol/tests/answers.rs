@@ -99,3 +99,118 @@ fn an_answer_says_the_same_whatever_was_seen_before() {
         );
     }
 }
+
+/// What legacy writers put: odd names, odd times, odd fields.
+const LEGACY: [&str; 6] = [
+    r#"{"value": VALUE}"#,
+    r#"{"value": VALUE, "process_id": null, "real_timestamp": null}"#,
+    r#"{"value": VALUE, "process_id": "\ud83d\ude80 \"\\\n\u0000", "real_timestamp": 1750116944.9200001}"#,
+    r#"{"value": VALUE, "process_id": "\ud83d", "real_timestamp": -0}"#,
+    r#"{"value": VALUE, "process_id": 5, "real_timestamp": 1e999}"#,
+    r#"{"value": VALUE, "process_id": ["x"], "real_timestamp": 5e-324, "colour": {"value": 1}}"#,
+];
+
+/// Fields of a later version of this library.
+const LATER: [&str; 4] = [
+    r#""int":-0,"big":123456789012345678901234567890,"max":18446744073709551615"#,
+    r#""small":5e-324,"sum":0.30000000000000004"#,
+    r#""deep":{"b":[null,{"a":"\u0000"}]}"#,
+    r#""":"","value ":1"#,
+];
+
+/// A base that a later version has written over ours.
+fn write_later(store: &mut Mvcc) {
+    let base = store.read(&KeyRange::key(b"/c/base"), At::Now).unwrap();
+    let Some(entry) = base.entries.first() else {
+        return;
+    };
+    let text = String::from_utf8(entry.value.clone()).unwrap();
+    if !text.contains("\"int\"") {
+        let text = text.replacen('}', &format!(",{}}}", LATER.join(",")), 1);
+        let put = Operation::Put(b"/c/base".to_vec(), text.into_bytes());
+        write(store, put);
+    }
+}
+
+/// Some process does something, or a stranger does. Gives the process that knows the newest state then.
+fn step(draw: &mut Draw, all: &mut [Protocol], store: &mut Mvcc) -> Option<usize> {
+    let who = draw.below(all.len() as u64) as usize;
+    let process = &mut all[who];
+    match draw.below(12) {
+        0 => {
+            let clock = look(process, store).unwrap().clock().unwrap();
+            let near = clock.map_or(0, Time::get) + draw.below(5);
+            let legacy = LEGACY[draw.below(6) as usize].replace("VALUE", &near.to_string());
+            write(store, Operation::Put(b"/c".to_vec(), legacy.into_bytes()));
+            None
+        }
+        1 => {
+            write_later(store);
+            None
+        }
+        2 => {
+            write(store, Operation::Put(b"/c/b".to_vec(), b"what?".to_vec()));
+            None
+        }
+        3..=5 => {
+            let form = [Fold::AtRest, Fold::InACrowd][draw.below(2) as usize];
+            // As of some time ago, perhaps.
+            let seen = match draw.below(2) {
+                0 => process.snapshot().cloned(),
+                _ => Some(look(process, store).unwrap()),
+            };
+            let fold = process.fold(form, &seen?, 0.1 + 0.2)?;
+            let reply = store.apply(fold.transaction()).unwrap();
+            process.handle_fold(&fold, &reply);
+            Some(who)
+        }
+        drawn => {
+            let newest = process.snapshot().and_then(|newest| newest.clock().ok()?);
+            let local = newest.map_or(1, |newest| newest.get() + draw.below(4));
+            let mut call = process.begin(time(local.max(1)), 1 + draw.below(200));
+            if drawn < 8 {
+                // Its reply is lost.
+                let Step::Send(lost) = process.poll(&mut call, 1.1) else {
+                    return None;
+                };
+                store.apply(&lost).unwrap();
+                process.handle_lost(&mut call);
+            }
+            finish(process, &mut call, store).unwrap();
+            Some(who)
+        }
+    }
+}
+
+#[test]
+fn what_a_transaction_leaves_is_known_as_whoever_looks_finds_it() {
+    let mut draw = Draw(0x2013);
+    let (mut rules, mut takes, mut folds) = (0, 0, 0);
+    for _ in 0..20 {
+        let mut store = Mvcc::default();
+        // The last one has a name that is not what JSON has as it is.
+        let names = [("a", 1), ("b", 2), ("\u{e9}\u{1f680}", 3)];
+        let mut all = names.map(|(name, instance)| process(name, instance).with_crowd(3));
+        for _ in 0..100 {
+            let Some(who) = step(&mut draw, &mut all, &mut store) else {
+                continue;
+            };
+            let known = all[who].snapshot().unwrap().clone();
+            let found = look(&mut process("looks", 9), &store).unwrap();
+            assert_eq!(says(&known), says(&found), "{known:?}");
+            assert_eq!(known.revision, found.revision);
+            assert_eq!(known.repaired(), found.repaired());
+            let wrote = known.base().unwrap();
+            match (wrote.count, known.takes()) {
+                (0, _) => folds += 1,
+                (_, 0) => rules += 1,
+                _ => takes += 1,
+            }
+        }
+    }
+    // Of each there were many.
+    assert!(
+        rules > 99 && takes > 99 && folds > 99,
+        "{rules} {takes} {folds}"
+    );
+}
