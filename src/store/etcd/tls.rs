@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::time::Duration;
 
 use etcd_client::{Certificate, Identity, TlsOptions};
 use rustls::pki_types::pem::PemObject;
@@ -13,12 +14,19 @@ use super::failure::Cause;
 use crate::config::{Address, Tls};
 use crate::error::{Error, ErrorKind, Result};
 
+/// A handshake that takes longer is lost. Without a bound it lasts as long as a silent peer does: nobody
+/// who gives up a connection that is being made wakes the task that makes it.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
 /// What a connection takes, once it is known to be readable.
 ///
 /// Left to itself it passes over what is no certificate and then trusts nobody.
 pub(super) fn options(tls: &Tls) -> Result<TlsOptions> {
     check_authority(&tls.ca)?;
-    let mut options = TlsOptions::new().ca_certificate(Certificate::from_pem(tls.ca.as_slice()));
+    let authority = Certificate::from_pem(tls.ca.as_slice());
+    let mut options = TlsOptions::new()
+        .ca_certificate(authority)
+        .timeout(HANDSHAKE);
     if let Some((certificate, key)) = &tls.identity {
         check_identity(certificate, key.expose())?;
         options = options.identity(Identity::from_pem(certificate, key.expose()));
