@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 
 #[path = "support/false_etcd.rs"]
 mod false_etcd;
+#[path = "false_etcd/handshakes.rs"]
+mod handshakes;
 #[path = "false_etcd/watches.rs"]
 mod watches;
 
