@@ -323,7 +323,7 @@ async fn said_of(bytes: &'static [u8], closes: bool) -> lamport_clock::Error {
             }
         }
     });
-    let connecting = SharedClock::connect(config_at(&address, "1s"));
+    let connecting = SharedClock::connect(config_at(&address, "3s"));
     let error = connecting.await.unwrap_err();
     serving.abort();
     error
