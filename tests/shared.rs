@@ -12,6 +12,8 @@ use lamport_clock::store::{Changes, Failure, MemoryStore, Store, StoreFuture};
 use lamport_clock::{Config, Error, ErrorKind, SharedClock, Time, WatchEvent};
 use tokio::runtime::Handle;
 
+#[path = "shared/crowd.rs"]
+mod crowd;
 #[path = "shared/deadlines.rs"]
 mod deadlines;
 #[path = "shared/far_ahead.rs"]
