@@ -18,7 +18,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The same of JSON text, which stays the same JSON: there the codes are JSON's own.
+/// As [`escape`], for JSON text. It uses JSON's own escapes, so the JSON keeps its meaning.
 pub fn escape_json(text: String) -> String {
     if !text.contains(is_hidden) {
         return text;
@@ -85,8 +85,8 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", short(text))
 }
 
-/// The same where somebody may have named a server: without what stands before an '@' or behind a '?',
-/// which may be a password.
+/// As [`quote`], for text that may name a server. It leaves out what stands before an '@' or after a
+/// '?', which may be a password.
 pub fn quote_without_secrets(text: &str) -> String {
     if let Some((before, _)) = text.split_once('?') {
         let before = before.rsplit_once('@').map_or(before, |(_, rest)| rest);
@@ -98,8 +98,8 @@ pub fn quote_without_secrets(text: &str) -> String {
     }
 }
 
-/// The beginning of a text, escaped. For what another library says, which may quote what it read as
-/// well.
+/// The beginning of a text, escaped. Use it for messages of other libraries, which may quote their
+/// input.
 pub fn short(text: &str) -> String {
     const LONGEST: usize = 160;
     let mut shown = String::new();

@@ -237,8 +237,8 @@ impl<T> Drop for OfGeneration<T> {
 
 /// A value of which each generation has its own, made at first use.
 ///
-/// Not behind a lock, which another thread may hold when the process forks: a chain, in which a
-/// child passes its ancestors by. `T` may hold a lock, since that is this generation's alone.
+/// Not behind a lock, which another thread may hold when the process forks, but in a chain: a child
+/// skips its ancestors' values. `T` may hold a lock, since that is this generation's alone.
 pub(crate) struct PerGeneration<T> {
     first: OnceBox<Link<T>>,
     /// Which one is meant.

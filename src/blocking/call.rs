@@ -52,7 +52,7 @@ impl<T: Send + 'static> Call<T> {
     }
 
     fn polled(work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
-        // A task of another runtime may wait here, and what that allows its tasks ends in the middle.
+        // The caller may be a task of another tokio runtime. Its cooperative budget may run out midway.
         let work = CallState::UnderWay(Box::pin(unconstrained(work)));
         let mut call = Call(OfGeneration::new(work));
         let _ = call.poll_ready(&mut Context::from_waker(Waker::noop()));

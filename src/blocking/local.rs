@@ -122,8 +122,8 @@ impl LocalClock {
         &self.config.process
     }
 
-    /// The instance of the process that this clock belongs to: in a forked child drawn at the first
-    /// use, which [`ErrorKind::Internal`](crate::ErrorKind::Internal) says if it fails.
+    /// The instance of the process that this clock belongs to. A forked child draws its own at the
+    /// first use; [`ErrorKind::Internal`](crate::ErrorKind::Internal) if that draw fails.
     pub fn instance(&self) -> Result<Instance> {
         self.clock().map(clock::LocalClock::instance)
     }

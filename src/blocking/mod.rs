@@ -55,7 +55,7 @@ pub struct SharedClock {
     timeout: Option<Duration>,
 }
 
-/// What a clock is made from again in forked children, and what was made.
+/// The configuration from which a forked child makes its own clock, and the clocks made so far.
 struct Origin {
     config: Config,
     closed: AtomicBool,

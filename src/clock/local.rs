@@ -244,7 +244,8 @@ impl From<&Stamp> for Time {
     }
 }
 
-/// [`ErrorKind::TooFarAhead`] if `time`, of `what`, lies more than `max_jump` ahead of `known`, of `whose`.
+/// [`ErrorKind::TooFarAhead`] if `time` is more than `max_jump` ahead of `known`. The error's message
+/// names `what` as the owner of `time`, and `whose` as the owner of `known`.
 pub(crate) fn check_jump(
     time: Time,
     what: &str,

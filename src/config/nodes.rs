@@ -64,7 +64,7 @@ impl Nodes {
         })
     }
 
-    /// The addresses, the one of `name` in front, the others behind it in order.
+    /// The nodes' addresses: that of `name` first, then the others in the order of the map.
     ///
     /// ```
     /// # use lamport_clock::Nodes;

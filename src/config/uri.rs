@@ -33,7 +33,7 @@ use crate::excerpt::is_hidden;
 pub enum StoreUri {
     /// In this process.
     Memory {
-        /// Which of the process's stores; `None`: a new one.
+        /// The name of the store within this process; `None` makes a new store.
         name: Option<String>,
     },
     /// In etcd.

@@ -155,7 +155,7 @@ impl Protocol {
         let before = void.map_or(seen, |void| &void.before);
         let ruled = above.max(before.clock()?.unwrap_or_default());
         let ruled = ruled.after(call.count)?;
-        // The take, if it comes to that, must not run past the last time either.
+        // If the comparison fails, the transaction takes times instead. They must not pass the last time.
         above.max(counted).after(call.count)?;
         let in_a_crowd = self.others >= self.crowd && call.void.is_none() && clock.is_some();
         let offer = Offer {

@@ -155,7 +155,7 @@ impl Protocol {
     ) -> Result<Arc<Snapshot>> {
         let answer = Answer::read(&self.keys, reply, certain);
         if !self.judge(asked, &answer)? {
-            // It was asked for before a repair, and may be older than that.
+            // The read began before a repair, so its answer may predate the repair.
             self.losses.check(self.known(), &answer)?;
             self.adopt(&answer.after);
         }

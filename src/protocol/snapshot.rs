@@ -221,7 +221,7 @@ impl Snapshot {
         self.record()?;
         match (self.clock(), self.taken.as_deref()) {
             (Err(error), _) if error.kind() == ErrorKind::Corrupt => Err(error),
-            // Without a base that knows it, nothing says whose it is.
+            // No base matches this key and its text can't be read: nothing shows that a clock wrote it.
             (Err(_), Some(taken)) if self.taker().is_none() => Err(is_foreign(taken)),
             _ => Ok(()),
         }

@@ -257,7 +257,7 @@ fn a_legacy_record_is_gone_above_in_one_more_round_trip() {
     let times = update(&mut b, &mut store, 1).unwrap();
     assert_eq!((times.last.get(), times.round_trips), (41, 2));
     assert_eq!(times.previous.unwrap().process, "old");
-    // One that moved the record back moves nobody back, and is told of once.
+    // A legacy write that moves the record back moves no clock back, and is reported once.
     let record = br#"{"value": 3, "process_id": "old", "real_timestamp": 1.0}"#;
     write(&mut store, Operation::Put(b"/c".to_vec(), record.to_vec()));
     let times = update(&mut b, &mut store, 1).unwrap();

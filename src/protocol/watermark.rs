@@ -38,8 +38,8 @@ pub struct Watermark {
 pub(super) struct LossDetector {
     /// What is known now. Each question keeps a copy, against which its answer is judged.
     pub(super) known: Watermark,
-    /// The repairs seen: each counts once, since a store may be restored to a state that had been
-    /// repaired before.
+    /// The marks of the repairs seen. Each counts once: a store may be restored to a state that still
+    /// holds the mark of an earlier repair.
     repairs: Vec<Repaired>,
     /// What was found and not made good since.
     pub(super) lost: Option<Loss>,

@@ -135,8 +135,8 @@ struct Outage {
     told: Vec<ErrorKind>,
 }
 
-/// After a failure it rests at least this long, longer after each further one: some failures come
-/// at once, and then a loop would only fill the log, or the server's.
+/// The rest after a first failure; each further failure lengthens it. Some calls fail at once: without
+/// a rest, the loop would fill our log and the server's.
 const FIRST_REST: Duration = Duration::from_millis(250);
 const LONGEST_REST: Duration = Duration::from_secs(2);
 /// Bounds of the interval.

@@ -71,7 +71,7 @@ pub(super) async fn walk_back(session: &Session, mut at: At, limit: usize) -> Re
         if revision == 0 {
             break;
         }
-        // What the newest write did is told by the state that it left.
+        // The state after the newest write shows what that write did.
         match snapshot.as_of(revision).update() {
             Ok(update) => history.updates.extend(update),
             Err(_) => history.unreadable += 1,
@@ -85,12 +85,12 @@ pub(super) async fn walk_back(session: &Session, mut at: At, limit: usize) -> Re
     Ok(history)
 }
 
-/// Reads of the revisions right below, under way before it is known which are needed: where the store
-/// holds little else, the next update is one of the next revisions, and its read has its answer already.
+/// Reads the next lower revisions before it is known which of them hold an update. If other keys of the
+/// store are seldom written, the next update is at one of them, and its answer is already here.
 struct Ahead<'a> {
     session: &'a Session,
     under_way: JoinSet<(u64, Result<Reply>)>,
-    /// The answers that came before they were asked for, by revision.
+    /// The answers that have come but are not needed yet, by revision.
     answers: BTreeMap<u64, Result<Reply>>,
     /// The highest revision below all whose reads were begun.
     next: u64,

@@ -1,4 +1,4 @@
-//! The verbs of a shared clock that ask its local clock alone: no I/O.
+//! The methods of a shared clock that use only its local clock, without I/O.
 
 use super::SharedClock;
 use crate::clock::{Instance, Line, Message, ProcessId, Stamp, Time};
@@ -87,8 +87,8 @@ impl SharedClock {
         }
     }
 
-    /// A message is about to leave: [`tick`](SharedClock::tick), as the value of the header `lamport`
-    /// ([`Header::NAME`]), signed where the clock has a key.
+    /// Call it before a message is sent. [Ticks](SharedClock::tick) and returns the stamp as the value
+    /// of the header `lamport` ([`Header::NAME`]), signed if the clock has a key.
     ///
     /// ```
     /// use lamport_clock::SharedClock;

@@ -151,7 +151,7 @@ impl Inner {
         lock(&self.protocol)
     }
 
-    /// Has the protocol judge an answer. A loss that is found by it is told of.
+    /// Has the protocol judge an answer. Reports a newly found loss as an event.
     fn judge<T>(&self, judge: impl FnOnce(&mut Protocol) -> T) -> T {
         let mut protocol = self.protocol();
         let knew = protocol.loss().is_some();

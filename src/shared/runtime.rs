@@ -18,8 +18,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{Generation, PerGeneration, Sentinel};
 
-/// Each with the id of the process whose thread it is. A forked child passes its parent's by, whose
-/// thread it does not have.
+/// One runtime for each generation, with the id of the process that its thread belongs to. A forked
+/// child skips its parent's runtime, because the parent's thread does not exist in the child.
 static RUNTIMES: PerGeneration<OnceCell<(Arc<Runtime>, u32)>> = PerGeneration::new();
 
 /// What a host does around the start of the library's thread.

@@ -1,4 +1,4 @@
-//! The verbs of a shared clock that its store answers, and those that let it update by itself.
+//! The methods of a shared clock that use its store, and those that control its background updates.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -162,8 +162,9 @@ impl SharedClock {
 
     /// The newest updates that the store still keeps, at most `limit` of them, oldest first.
     ///
-    /// A round trip for each transaction in the history, many at once where the store holds little else.
-    /// What was read by the deadline is given, and marked ([`History::unread_from`]).
+    /// It costs one round trip for each transaction in the history. Many of them run at once if
+    /// other keys of the store are seldom written. If the deadline comes first, the history holds what
+    /// was read until then, and [`History::unread_from`] says where to go on.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;

@@ -45,7 +45,7 @@ pub struct Watch {
     /// one.
     under_way: Option<(Next, Option<Id>)>,
     next_revision: u64,
-    /// As a stream it has given its first error.
+    /// Whether the stream has yielded an error; it ends after the first.
     over: bool,
 }
 
@@ -181,7 +181,7 @@ struct Follower {
     ready: VecDeque<(u64, WatchEvent)>,
     backoff: Backoff,
     jitter: Jitter,
-    /// Whether the break was told of.
+    /// Whether the break was reported.
     interrupted: bool,
     resume_at: Instant,
 }
@@ -291,8 +291,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Finds the state from which it goes on, where none is known: what a change means is told by what
-    /// was there before it.
+    /// Finds the state to go on from, if none is known. A change can only be understood against the
+    /// state before it.
     async fn begin(&mut self, newest: &Snapshot) -> Result<(), Failure> {
         let from = self.next_revision;
         if from > newest.revision {

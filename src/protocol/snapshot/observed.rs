@@ -54,8 +54,8 @@ impl Snapshot {
 
     /// The update that took the newest time; `None` if there was none yet.
     ///
-    /// A take that gave its times up (see [`Taken`](crate::protocol::Taken)) is told of as if it had them:
-    /// they are nobody's.
+    /// A take that gave its times up (see [`Taken`](crate::protocol::Taken)) is reported as if it had kept
+    /// them: they are nobody's.
     pub fn newest(&self) -> Option<Observed> {
         let clock = self.clock().ok().flatten();
         if let Some(record) = self.legacy_record()

@@ -240,7 +240,7 @@ fn nothing_is_written_over_what_another_program_keeps_there() {
             assert_eq!(after.entries, before.entries, "{keys:?}");
         }
     }
-    // What only looks like a key of the clock is passed over.
+    // Keys that only resemble the clock's keys are left alone.
     let mut store = Mvcc::default();
     let neighbours = [
         "/c/waiting/1",

@@ -231,7 +231,7 @@ fn from_status(status: &tonic::Status) -> Cause {
             _ => from_chain(status),
         };
     }
-    // The client looked for a new token since nobody knew its old one; a new connection needs none.
+    // The client asked for a new token, but etcd's users are switched off. A new connection needs none.
     if says.contains(NO_USERS) {
         return Cause::of(What::NotServed, says);
     }

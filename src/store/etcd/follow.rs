@@ -52,8 +52,8 @@ impl EtcdChanges {
         // Else a watch that catches up gets up to a thousand revisions in one message.
         options = options.with_fragment();
         let mut client = member.client().await?;
-        // An expired token is told to a watch as "permission denied", past the client's renewal of
-        // tokens. A read renews it, or is denied for a real reason.
+        // etcd answers a watch that has an expired token with "permission denied", and then the client
+        // doesn't renew the token. A read renews it, or is denied for a real reason.
         let read = GetOptions::new().with_serializable().with_count_only();
         client.get(range.start.clone(), Some(read)).await?;
         let mut client = client
@@ -115,7 +115,8 @@ impl EtcdChanges {
         }
     }
 
-    /// The revisions that are whole. etcd tells them in rising order; it may cut one, and says so.
+    /// Groups events by revision and returns the complete revisions. etcd sends revisions in rising
+    /// order. It may split one over several messages, and marks all but the last as fragments.
     fn by_revision(&mut self, response: PbWatchResponse) -> Result<Vec<Change>, Cause> {
         let mut changes = Vec::from_iter(self.unfinished.take());
         let moved = !response.events.is_empty();

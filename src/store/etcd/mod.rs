@@ -319,6 +319,6 @@ const TOLD_TO_ROOT: &str = "etcd 3.4.42 and later 3.4, 3.5.28 to 3.5.31 and 3.6.
                             version to root alone";
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Only numbers are behind these locks, whole at any moment.
+    // These locks guard only numbers, which stay valid when a holder panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
