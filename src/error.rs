@@ -12,8 +12,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a call failed: a [kind](ErrorKind) for the program, a message for the person.
 ///
 /// The message says what was tried, where, what came back and what to change. It is one line, and shows
-/// by its code what can't be seen: it may quote a server, a file or a name that anybody wrote. A clone
-/// is cheap and shares the same content: callers that travelled in one transaction get the same error.
+/// invisible characters by their codes: it may quote a server, a file or a name that anybody wrote. A clone
+/// is cheap and shares the content: callers whose calls shared one transaction get the same error.
 ///
 /// ```
 /// use lamport_clock::{ErrorKind, Stamp};
@@ -38,12 +38,12 @@ impl Error {
         Error::made(kind, &message.into(), None)
     }
 
-    /// An argument or the like that is not as it has to be, which most errors are about.
+    /// An error of the most frequent kind, [`ErrorKind::InvalidArgument`].
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::InvalidArgument, message)
     }
 
-    /// The same, keeping the error that caused it as [`source`](StdError::source).
+    /// As [`new`](Error::new), but keeps the error that caused this one as [`source`](StdError::source).
     pub fn with_source(
         kind: ErrorKind,
         message: impl Into<String>,
@@ -52,7 +52,7 @@ impl Error {
         Error::made(kind, &message.into(), Some(source.into()))
     }
 
-    /// The one door through which foreign text gets into messages, logs and exceptions.
+    /// Makes every error, so that all foreign text in messages, logs and exceptions is escaped.
     fn made(kind: ErrorKind, message: &str, source: Option<Source>) -> Self {
         Error(Arc::new(Details {
             kind,
@@ -129,8 +129,8 @@ pub enum ErrorKind {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     Unavailable,
-    /// The deadline of the call passed without an answer. Nothing was handed out; whether the store was
-    /// changed is unknown, and does no harm: call again.
+    /// The deadline of the call passed without an answer. Nothing was handed out. It is unknown whether the
+    /// store was changed; a change does no harm, so call again.
     ///
     /// ```
     /// # #[cfg(feature = "blocking")] {
@@ -145,8 +145,8 @@ pub enum ErrorKind {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     Timeout,
-    /// What lies under a key of the clock can't be read, or a later version of this library wrote it;
-    /// nothing was overwritten. The message shows what lies there: `lamport repair` moves the clock past it.
+    /// The value under a key of the clock can't be read, or a later version of this library wrote it.
+    /// Nothing was overwritten. The message shows the value; `lamport repair` moves the clock past it.
     Corrupt,
     /// The next time would lie past 2^53 - 1. Only a clock under another key has times left.
     ///
@@ -159,7 +159,7 @@ pub enum ErrorKind {
     /// ```
     Exhausted,
     /// A message or a record lies further ahead than the jump bound (`LAMPORT_MAX_JUMP`) allows; the clock
-    /// is unchanged. Look for its sender, or for who wrote the record: `lamport repair` explains it.
+    /// is unchanged. Look for the message's sender, or for the record's writer: `lamport repair` explains it.
     ///
     /// ```
     /// # #[cfg(feature = "blocking")] {
@@ -173,7 +173,7 @@ pub enum ErrorKind {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     TooFarAhead,
-    /// A stamp in a message is not signed by who has the key of this process: see
+    /// A stamp in a message is not signed with a key that this process accepts: see
     /// [`Header`](crate::Header). The clock is unchanged.
     Untrusted,
     /// The store no longer keeps the revisions asked for.
@@ -197,8 +197,8 @@ pub enum ErrorKind {
     Denied,
     /// The store's space quota is used up. The message has the three steps that make room.
     NoSpace,
-    /// The store lost times that were handed out: it was restored, is another one, or keys of the
-    /// clock were deleted. No time is handed out until somebody moves the clock forward.
+    /// The store lost times that were handed out: it was restored or replaced by another one, or keys of
+    /// the clock were deleted. No time is handed out until somebody moves the clock forward.
     ///
     /// ```
     /// # #[cfg(feature = "blocking")] {

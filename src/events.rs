@@ -1,25 +1,25 @@
-//! What is worth a line in a log: events for `tracing` where that feature is on, and nothing otherwise.
+//! Events that are worth a line in a log. They go to `tracing` if that feature is on, else nowhere.
 //!
-//! Never told while a lock is held: who hears of it is code of the program's.
+//! No lock may be held when an event is sent: its subscriber is code of the program.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use crate::error::Error;
 
-/// Something that a person would want to know of.
+/// An event that a person would want to know of.
 #[cfg_attr(
     not(all(feature = "tracing", feature = "etcd")),
     allow(dead_code, reason = "nobody is told")
 )]
 pub(crate) enum Event<'a> {
-    /// Updates in the background fail, or fail in a way that was not told since they did.
+    /// Updates in the background fail, with a kind of error that was not yet reported in this outage.
     BackgroundFails(&'a Error),
-    /// They succeed again, after so many failures in a row.
+    /// Updates in the background succeed again, after this many failures in a row.
     BackgroundRecovered { failures: u64, lasted: Duration },
     /// A watch lost its connection, and goes on trying.
     WatchInterrupted(&'a Error),
-    /// It has another one.
+    /// The watch is connected again.
     WatchResumed { next_revision: u64 },
     /// The store has lost times that were handed out.
     Regressed(&'a Error),
@@ -30,11 +30,11 @@ pub(crate) enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// Tells of it. `who` is the process whose clock it is about, or the member of the store.
+    /// Does nothing: without the feature `tracing` nobody receives events.
     #[cfg(not(feature = "tracing"))]
     pub(crate) fn tell(self, _who: &dyn Display) {}
 
-    /// Tells of it. `who` is the process whose clock it is about, or the member of the store.
+    /// Sends the event. `who` is the process whose clock it is about, or the member of the store.
     #[cfg(feature = "tracing")]
     pub(crate) fn tell(self, who: &dyn Display) {
         use tracing::{debug, info, warn};
@@ -44,7 +44,7 @@ impl Event<'_> {
                 process = %who, kind = error.kind().name(), %error,
                 "updates in the background fail, and go on"
             ),
-            // At the level of the failure: whoever has seen the one sees the other.
+            // At the level of the failure, so that a log that shows the failure shows its end too.
             Event::BackgroundRecovered { failures, lasted } => warn!(
                 process = %who, failures, ?lasted,
                 "updates in the background succeed again"
@@ -61,7 +61,7 @@ impl Event<'_> {
                 process = %who, %error,
                 "the store has lost times that were handed out"
             ),
-            // Anybody may send one, so often that a louder one would drown the rest.
+            // Anybody may send such messages, and often: a higher level would drown the rest of the log.
             Event::Refused(error) => debug!(process = %who, %error, "a message was refused"),
             Event::Failover { from } => info!(
                 member = %who, %from,

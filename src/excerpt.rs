@@ -1,14 +1,13 @@
-//! What a message shows of something that somebody else wrote: one line, not too long, and nothing in it
-//! that can't be seen.
+//! How messages show foreign text: on one line, not too long, and with invisible characters escaped.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// A text with everything that can't be seen by its codes: control characters, which drive a terminal
+/// Replaces each character that can't be seen by its code: control characters, which drive a terminal
 /// or begin a second line, and invisible ones, of which some turn the direction of reading.
 ///
-/// Every error passes through here, and everything else that people are shown of others' texts. What
-/// has passed is not changed by passing again.
+/// Every error message passes through here, and all other foreign text that people are shown. Escaping
+/// an escaped text changes nothing.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
@@ -72,7 +71,7 @@ pub fn is_quoted(text: &str) -> bool {
     in_pair('"') || in_pair('\'')
 }
 
-/// The beginning of what should be JSON.
+/// The beginning of bytes that should be JSON, escaped, between backquotes.
 pub fn excerpt(bytes: &[u8]) -> String {
     const LONGEST: usize = 80;
     let head = &bytes[..bytes.len().min(LONGEST)];

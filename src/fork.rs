@@ -1,28 +1,25 @@
-//! What a forked child may touch of what it inherits, counted in generations; and a process whose
-//! descriptors were closed under it, which may touch as little.
+//! Generations: they tell which inherited values a forked child may use, and which values a process may
+//! still use after its descriptors were closed.
 //!
-//! A child has its parent's memory but not its threads: a lock that one of them held is held for
-//! ever, a task is carried by nobody, and a socket is the parent's. So whatever holds such things
-//! belongs to one generation: the process that made it. In the child nothing asks it for anything, waits
-//! for it or drops it; what the child needs instead it makes anew, when it needs it. At the fork itself
-//! nothing is done but counting.
+//! A child has its parent's memory but not its threads. A lock that a parent's thread held stays locked
+//! for ever, no thread runs the parent's tasks, and a socket is the parent's. So each value that holds
+//! such things belongs to one generation: the process that made it. The child does not use such a value,
+//! wait for it or drop it, but makes its own at first use. The fork itself only counts.
 //!
 //! What the child uses all the same:
-//! - memory: the C libraries make `malloc` usable in a child, and atomics are what they were;
-//! - random numbers come from the kernel at each call, so a child never draws its parent's;
-//! - in the crates below us what is made once for the process is raced for and waits for nobody
-//!   (`ring`, `tracing`), with one exception of some nanoseconds: the first TLS connection sets a
-//!   lock of `rustls`;
-//! - nothing here prints, and nothing writes the environment, whose lock is then always open to
-//!   readers;
-//! - the resolver of names runs on a thread that a deadline does without.
+//! - memory: the C libraries make `malloc` usable in a child, and atomics keep their values;
+//! - random numbers: they come from the kernel at each call, so a child never draws its parent's;
+//! - values that our dependencies make once for the process (`ring`, `tracing`): threads race to make them,
+//!   and none waits. One exception lasts some nanoseconds: the first TLS connection sets a lock of `rustls`;
+//! - the environment: this library never writes it, so its lock is always open to readers. Nor does this
+//!   library print;
+//! - the resolver of names: it runs on a thread of its own, and a deadline does not wait for it.
 //!
 //! A program that closes all descriptors that it does not know (daemons do, at their start) closes those
-//! of the library's runtime. Their numbers are soon those of other files, and waking the runtime would
-//! write into one. So that is the end of a generation too: nothing of the old runtime is woken, waited
-//! for or dropped, and the next call finds another one. It is noticed by a `Sentinel`, at which every
-//! call looks before it begins. What lives in plain memory is the process's ([`Generation::of_process`])
-//! and goes on.
+//! of the library's runtime. Other files soon get their numbers, and waking the runtime would write into
+//! one of these files. So this ends a generation too: nothing of the old runtime is woken, waited for or
+//! dropped, and the next call finds another runtime. To notice it, every call first looks at a `Sentinel`.
+//! Values in plain memory belong to the process ([`Generation::of_process`]) and live on.
 
 use std::fmt;
 #[cfg(unix)]
@@ -34,15 +31,15 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Forks in the upper half. In the lower one, how often a runtime was lost.
+/// The upper 32 bits count forks, the lower 32 bits lost runtimes.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 const FORK: u64 = 1 << 32;
 
-/// Tells the library that this process is the child of a fork. For the hook that runs in a child,
-/// `pthread_atfork`: it only counts, so it is allowed there.
+/// Tells the library that this process is the child of a fork. Call it from the hook that
+/// `pthread_atfork` runs in a child: it only counts, so it is allowed there.
 ///
-/// With it a child goes on with every [`blocking`](crate::blocking) clock as a process of its own.
+/// After this call a child goes on with every [`blocking`](crate::blocking) clock as a process of its own.
 /// Without it (plain Rust has no such hook) calls in a child give [`ErrorKind::Closed`], and the
 /// local clock repeats its parent's stamps.
 pub fn count_fork() {
@@ -54,22 +51,22 @@ pub fn count_fork() {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generation {
     count: u64,
-    /// The part of the count that ends it.
+    /// A mask: a change in these bits of the count ends this generation.
     ends_by: u64,
 }
 
 impl Generation {
-    /// That of the runtime of the process that runs now: for what has to do with threads and descriptors.
+    /// The generation of this process's present runtime: for values that depend on threads or descriptors.
     #[inline]
     pub fn current() -> Generation {
         Generation {
-            // Relaxed: at a fork there is one thread, and a loss is looked for before each call.
+            // Relaxed: a forked child has one thread, and each call first checks whether its runtime is lost.
             count: COUNT.load(Relaxed),
             ends_by: u64::MAX,
         }
     }
 
-    /// That of the process that runs now, which lasts until a fork: for what lives in plain memory.
+    /// The generation of this process, which lasts until a fork: for values in plain memory.
     #[inline]
     pub fn of_process() -> Generation {
         Generation::current().process()
@@ -83,13 +80,13 @@ impl Generation {
         }
     }
 
-    /// Whether it has not ended.
+    /// Whether this generation has not ended.
     #[inline]
     pub fn is_current(self) -> bool {
         COUNT.load(Relaxed) & self.ends_by == self.count
     }
 
-    /// [`ErrorKind::Closed`] if `what` was made by the parent and stays there, or has lost its
+    /// [`ErrorKind::Closed`] if this generation has ended: `what` belongs to the parent, or has lost its
     /// descriptors.
     pub fn check(self, what: &str) -> Result<()> {
         if self.is_current() {
@@ -107,17 +104,17 @@ impl Generation {
         Err(Error::new(ErrorKind::Closed, format!("{what} {why}")))
     }
 
-    /// Ends it, once however many threads find that its runtime is lost.
+    /// Ends this generation. It ends once, even if several threads find its runtime lost.
     pub(crate) fn end(self) {
         let _ = COUNT.compare_exchange(self.count, self.count + 1, Relaxed, Relaxed);
     }
 }
 
-/// A descriptor that nobody but the library knows: once it is closed or another's, so are those of the
-/// runtime that were opened right after it.
+/// A descriptor that only the library knows. Once it is closed or has become another file's, so have the
+/// runtime's descriptors, which were opened right after it.
 #[cfg(unix)]
 pub(crate) struct Sentinel {
-    /// Of a pipe, since that has an inode of its own.
+    /// One end of a pipe, since each pipe has an inode of its own.
     end: File,
     /// Device and inode.
     identity: (u64, u64),
@@ -127,7 +124,7 @@ static SENTINELS: PerGeneration<OnceBox<Sentinel>> = PerGeneration::new();
 
 #[cfg(unix)]
 impl Sentinel {
-    /// That of this generation, opened now if there is none. It stays open.
+    /// The sentinel of this generation, opened now if there is none. It stays open.
     pub(crate) fn posted() -> io::Result<&'static Sentinel> {
         SENTINELS.get().get_or_try_init(|| {
             let (end, _) = io::pipe()?;
@@ -149,7 +146,7 @@ impl Sentinel {
     }
 }
 
-/// Elsewhere nobody closes what he does not know.
+/// On systems other than Unix, programs do not close descriptors that they do not know.
 #[cfg(not(unix))]
 pub(crate) struct Sentinel;
 
@@ -164,8 +161,8 @@ impl Sentinel {
     }
 }
 
-/// Ends this generation if its runtime has lost its descriptors. Every call looks before it begins, and
-/// whatever may wake the runtime: two hundred nanoseconds.
+/// Ends this generation if its runtime has lost its descriptors. Runs before every call, and before all
+/// else that may wake the runtime; takes two hundred nanoseconds.
 #[doc(hidden)]
 pub fn look() {
     let generation = Generation::current();
@@ -175,7 +172,7 @@ pub fn look() {
     }
 }
 
-/// A value of one generation. A later one neither gets at it nor drops it.
+/// A value of one generation. In a later generation `get` hides it, and it is never dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct OfGeneration<T> {
     generation: Generation,
@@ -205,12 +202,12 @@ impl<T> OfGeneration<T> {
         self.value.as_ref().filter(|_| self.generation.is_current())
     }
 
-    /// The value in a child too: for what needs no lock.
+    /// The value, in a forked child too. Only for uses that need no lock.
     pub(crate) fn inherited(&self) -> Option<&T> {
         self.value.as_ref()
     }
 
-    /// The value of an earlier runtime of the same process: for what needs no runtime.
+    /// The value, also after the loss of its runtime in this process. Only for uses that need no runtime.
     pub(crate) fn of_this_process(&self) -> Option<&T> {
         self.inherited()
             .filter(|_| self.generation.process().is_current())
@@ -227,7 +224,7 @@ impl<T> OfGeneration<T> {
 
 impl<T> Drop for OfGeneration<T> {
     fn drop(&mut self) {
-        // Its end may wake the runtime.
+        // Dropping the value may wake the runtime.
         look();
         if !self.generation.is_current() {
             std::mem::forget(self.value.take());
@@ -241,7 +238,7 @@ impl<T> Drop for OfGeneration<T> {
 /// skips its ancestors' values. `T` may hold a lock, since that is this generation's alone.
 pub(crate) struct PerGeneration<T> {
     first: OnceBox<Link<T>>,
-    /// Which one is meant.
+    /// The generation that counts: that of the runtime or that of the process.
     which: fn() -> Generation,
 }
 
@@ -255,7 +252,7 @@ impl<T> PerGeneration<T> {
         PerGeneration::of(Generation::current)
     }
 
-    /// The same for what lives in plain memory, of which each process has its own.
+    /// For values in plain memory: each process has its own.
     pub(crate) const fn of_process() -> PerGeneration<T> {
         PerGeneration::of(Generation::of_process)
     }
@@ -267,12 +264,12 @@ impl<T> PerGeneration<T> {
         }
     }
 
-    /// The values of the generations so far, the oldest first: for what needs no lock.
+    /// The values of all generations so far, the oldest first. Only for uses that need no lock.
     pub(crate) fn inherited(&self) -> impl Iterator<Item = &T> {
         self.links().filter_map(|link| link.value.inherited())
     }
 
-    /// Those among them of this process.
+    /// The values made in this process, the oldest first. Only for uses that need no runtime.
     pub(crate) fn of_this_process(&self) -> impl Iterator<Item = &T> {
         self.links().filter_map(|link| link.value.of_this_process())
     }
@@ -292,7 +289,7 @@ impl<T: Default> PerGeneration<T> {
     pub(crate) fn get(&self) -> &T {
         let mut place = self;
         loop {
-            // Of two that get here at once one drops what it made, which is still empty.
+            // If two threads get here at once, one of them drops the link it made, which is still empty.
             let link = place.first.get_or_init(|| {
                 Box::new(Link {
                     value: OfGeneration::of((self.which)(), T::default()),

@@ -1,8 +1,8 @@
-//! The header that carries a stamp in a message: `42@mx-nodel;instance=00000000000000ff`, and, where
-//! strangers can send one, a signature.
+//! The header that carries a stamp in a message: `42@mx-nodel;instance=00000000000000ff`, and a
+//! signature where strangers can send messages.
 //!
-//! One form for every language and every carrier: HTTP, gRPC metadata, the messages of task queues, the
-//! environment of a child process. `tests/header.tsv` has the vectors that all of them are held against.
+//! Its form is the same in every language and for every carrier: HTTP, gRPC metadata, the messages of task
+//! queues, the environment of a child process. `tests/header.tsv` has the test vectors for all of them.
 
 use std::fmt::Write;
 
@@ -14,12 +14,12 @@ use crate::config::files;
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::quote;
 
-/// How a process writes stamps into its messages, and which ones it believes.
+/// How a process writes stamps into its messages, and which received stamps it believes.
 ///
 /// With keys ([`Config::header`](crate::Config::header), `LAMPORT_HEADER_KEY_FILE`) each header bears an
-/// HMAC-SHA256 (RFC 2104) over time, process and instance, and one without it, or with a wrong one, is
-/// refused. The first key signs and every key is accepted, so that keys can be exchanged one process at
-/// a time. A signed stamp that somebody sends once more is an old one, and an old time moves no clock.
+/// HMAC-SHA256 (RFC 2104) over time, process and instance. A header without an HMAC, or with a wrong one,
+/// is refused. The first key signs and every key is accepted, so that keys can be exchanged one process at
+/// a time. A replayed stamp passes the check, but its time is old, and an old time moves no clock.
 ///
 /// ```
 /// use lamport_clock::{ErrorKind, Header, Stamp};
@@ -48,10 +48,10 @@ impl Header {
     pub const LONGEST: usize = 1024;
     /// The shortest key, in bytes.
     pub const SHORTEST_KEY: usize = 32;
-    /// So many stamps of one value are looked at.
+    /// The most stamps of one value that are read.
     const MOST: usize = 16;
 
-    /// One that signs with the first of these keys and accepts each of them.
+    /// A header that signs with the first of these keys and accepts each of them.
     ///
     /// [`ErrorKind::InvalidArgument`] for a key of less than 32 bytes, and for no key at all.
     pub fn signed<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = K>) -> Result<Header> {
@@ -65,10 +65,10 @@ impl Header {
         Ok(Header { keys })
     }
 
-    /// One with the keys of a file, as `LAMPORT_HEADER_KEY_FILE` names one: a key in a line, one or two of
-    /// them. Nobody else may be able to read it: mode 600 or less, or 640 or less if root owns it.
+    /// A header with the keys of a file like that of `LAMPORT_HEADER_KEY_FILE`: one or two lines, a key in
+    /// each. Other users must not be able to read the file: mode 600 or less, or 640 or less if root owns it.
     ///
-    /// [`ErrorKind::InvalidArgument`] otherwise.
+    /// [`ErrorKind::InvalidArgument`] if the file is not like that.
     pub fn from_file(file: &str) -> Result<Header> {
         Header::signed(files::read_keys(file)?.lines())
     }
@@ -82,33 +82,34 @@ impl Header {
                 key.len()
             )));
         }
-        // A key of any length is taken.
+        // HMAC takes a key of any length, so this can't fail.
         Hmac::new_from_slice(key).map_err(|error| Error::invalid(error.to_string()))
     }
 
-    /// Whether headers are signed, and others refused.
+    /// Whether headers are signed, and unsigned ones refused.
     pub fn is_signed(&self) -> bool {
         !self.keys.is_empty()
     }
 
-    /// The value of the header for a message with this stamp: its long form, and the signature.
+    /// The value of the header for a message with this stamp: the stamp's long form, and a signature if there
+    /// is a key.
     pub fn write(&self, stamp: &Stamp) -> String {
         let mut value = format!("{stamp:#}");
         if let Some(key) = self.keys.first() {
             let code = key.clone().chain_update(&value).finalize().into_bytes();
             value += ";mac=";
             for byte in code {
-                // A text takes all that is written to it.
+                // Writing to a `String` can't fail.
                 let _ = write!(value, "{byte:02x}");
             }
         }
         value
     }
 
-    /// The stamp in a header with one, which is visible ASCII.
+    /// The stamp in the value of a header, which is ASCII and holds one stamp.
     ///
-    /// [`ErrorKind::InvalidArgument`] if there is none in it; [`ErrorKind::Untrusted`] if it is not
-    /// signed with one of the keys.
+    /// [`ErrorKind::InvalidArgument`] if the value holds no stamp; [`ErrorKind::Untrusted`] if the stamp is
+    /// not signed with one of the keys.
     pub fn read(&self, value: &str) -> Result<Stamp> {
         Header::check_length(value)?;
         if !value.is_ascii() {
@@ -131,7 +132,7 @@ impl Header {
         Ok(())
     }
 
-    /// In constant time, whichever key it is.
+    /// Checks every key, in constant time: the time taken doesn't show which key signed.
     fn verify(&self, stamp: &Stamp, code: Option<&str>) -> Result<()> {
         if !self.is_signed() {
             return Ok(());
@@ -150,8 +151,8 @@ impl Header {
         }
     }
 
-    /// A message arrived with this value of the header, or several with commas between them: the stamp
-    /// of its arrival. Of several stamps each that the clock takes counts, the newest last.
+    /// Receives a message with this value of the header, or with several separated by commas. Returns the
+    /// stamp of its arrival. Each stamp that the clock accepts counts; the newest is received last.
     pub(crate) fn receive(
         &self,
         value: &str,
@@ -167,8 +168,8 @@ impl Header {
                 Err(error) => refused = Some(error),
             }
         }
-        // An attacker's stamp far ahead must not hide an honest one, and each that counts came before
-        // what follows.
+        // In rising order: an attacker's stamp far ahead must not hide an honest one, and every stamp
+        // that counts happened before what follows.
         stamps.sort_unstable();
         let mut arrived = None;
         for stamp in &stamps {

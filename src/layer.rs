@@ -1,4 +1,4 @@
-//! Events of `tracing` as lines of a log that name their causes.
+//! Writes events of `tracing` as lines of a log that name their causes.
 
 use std::fmt;
 use std::io::Write;
@@ -15,12 +15,12 @@ use crate::error::Result;
 /// A layer of `tracing_subscriber` that writes each event as one JSON object a line, with the stamp of the
 /// event and its [causes](Line).
 ///
-/// `timestamp` (Unix seconds, for people), `level`, `target`, `message`, in `fields` what else the event
-/// says, and `lamport`, `lamport_time`, `lamport_process`, `lamport_instance` and `lamport_after`. The
-/// fields `lamport_kind` (send, receive, read) and `lamport_lane` (a thread, a task) stand beside those. The
-/// kind `update` does not: an update has a stamp of its own, and readers of logs would take the line's for
-/// it. Each event is an event of the clock. One whose clock has no time left is written without a
-/// stamp; what the writer can't take is lost.
+/// The object has `timestamp` (Unix seconds, for people), `level`, `target`, `message`, in `fields` the
+/// event's other fields, and `lamport`, `lamport_time`, `lamport_process`, `lamport_instance` and
+/// `lamport_after`. The event's fields `lamport_kind` (send, receive, read) and `lamport_lane` (a thread, a
+/// task) stand beside those. The kind `update` stays in `fields`: an update has a stamp of its own, and
+/// readers of logs would mistake the line's stamp for it. Each event is an event of the clock. If the
+/// clock has no time left, the line is written without a stamp. A line that the writer can't take is lost.
 ///
 /// ```
 /// use lamport_clock::{JsonLayer, SharedClock};
@@ -50,8 +50,8 @@ where
     W: Fn() -> O,
     O: Write,
 {
-    /// One that takes stamps from `log`, which calls [`log`](crate::LocalClock::log) of any clock, and
-    /// writes each line at once to what `writer` gives.
+    /// A layer that takes stamps from `log`, which calls [`log`](crate::LocalClock::log) of any clock. It
+    /// writes each line at once to the writer that `writer` returns.
     pub fn new(log: L, writer: W) -> JsonLayer<L, W> {
         JsonLayer { log, writer }
     }
@@ -92,11 +92,11 @@ where
     }
 }
 
-/// What an event says.
+/// The fields of an event.
 #[derive(Default)]
 struct Said {
     fields: Map<String, Value>,
-    /// What of it stands in the line itself.
+    /// The fields at the top level of the line.
     line: Map<String, Value>,
 }
 
@@ -133,7 +133,7 @@ impl Visit for Said {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // What JSON has no number for becomes null.
+        // A number that JSON lacks (NaN, infinity) becomes null.
         self.says(field, json!(value));
     }
 }

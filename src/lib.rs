@@ -1,12 +1,12 @@
 //! A Lamport logical clock that processes in many containers share through etcd.
 //!
-//! Three thicknesses, each usable without the next:
+//! Three layers, each usable without the next:
 //!
 //! - [`LocalClock`]: Lamport's clock in memory; ticks in nanoseconds, needs no feature.
 //! - [`SharedClock`] (feature `shared`): a local clock and one record in a store, async. No value is
-//!   handed out twice, none goes back, and the order is the real one: an update that returned
+//!   handed out twice, values never go back, and they follow real time: an update that returned
 //!   before another was called has the smaller value.
-//! - [`blocking::SharedClock`] (feature `blocking`): the same verbs without async.
+//! - [`blocking::SharedClock`] (feature `blocking`): the same methods without async.
 //!
 //! ```
 //! # #[cfg(feature = "blocking")] {
@@ -20,9 +20,9 @@
 //! # Ok::<(), lamport_clock::Error>(())
 //! ```
 //!
-//! With the feature `tracing` subscribers of that crate are told what is worth a line in a log: updates
-//! in the background that fail and succeed again, another member of the store, a lost watch, a
-//! regression (at `warn` and `info`), and refused messages (at `debug`). With `tracing-subscriber` a
+//! With the feature `tracing` the library sends events to subscribers of that crate. At `warn` and
+//! `info`: updates in the background that fail and succeed again, a change to another member of the
+//! store, a lost watch, a regression. At `debug`: refused messages. With `tracing-subscriber` a
 //! `JsonLayer` writes a program's own events as lines that name their causes, as [`LocalClock::log`] does.
 //!
 //! # Every public type, by purpose
@@ -37,14 +37,14 @@
 //! | a store that lost times | [`RepairPlan`] |
 //! | without async | [`blocking::SharedClock`], [`blocking::Watch`], [`blocking::Call`], [`blocking::Closer`] |
 //! | settings | [`Config`], [`Settings`], [`Setting`], [`Value`], [`Kind`], [`parse_duration`] |
-//! | where and as whom | [`StoreUri`], [`Address`], [`Node`], [`Nodes`], [`Credentials`], [`Secret`], [`Tls`] |
+//! | store access | [`StoreUri`], [`Address`], [`Node`], [`Nodes`], [`Credentials`], [`Secret`], [`Tls`] |
 //! | errors | [`Error`], [`ErrorKind`], [`Result`] |
 //! | forks | [`fork::Generation`] |
 //! | a store of one's own | [`store::Store`], [`store::Changes`], [`store::StoreFuture`], [`store::Failure`], [`store::Outcome`] |
-//! | the stores there are | [`store::EtcdStore`], [`store::MemoryStore`], [`store::mvcc::Mvcc`] |
+//! | the built-in stores | [`store::EtcdStore`], [`store::MemoryStore`], [`store::mvcc::Mvcc`] |
 //! | transactions and replies as values | the module [`protocol`] |
 //!
-//! Where the record lives is named by one URI in every language: `memory:` or
+//! One URI, the same in every language, names the place of the record: `memory:` or
 //! `etcd://host:port,host:port/key`; see [`Config`].
 
 #![forbid(unsafe_code)]
@@ -98,7 +98,7 @@ pub use shared::{
     Watch, WatchEvent,
 };
 
-/// The Rust that the pages show, run with the other examples.
+/// The Rust examples of the README and of `docs/`, run as doc tests.
 #[cfg(all(doctest, feature = "etcd", feature = "blocking"))]
 mod pages {
     #[doc = include_str!("../README.md")]

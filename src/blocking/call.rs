@@ -18,31 +18,31 @@ use crate::fork::{self, OfGeneration};
 use crate::shared::cut_off;
 use crate::shared::runtime::runtime;
 
-/// A call under way: for callers that must look up from waiting, for instance for signals, and for
-/// those that have an event loop to wait in ([`poll_ready`](Call::poll_ready)).
+/// A call under way, for callers that must interrupt their wait, for instance to handle signals, and for
+/// callers with an event loop ([`poll_ready`](Call::poll_ready)).
 ///
-/// Dropping it gives the call up; that takes nothing away from other callers. In a forked child it
-/// gives [`ErrorKind::Closed`], and dropping it leaves the parent's call alone.
+/// Dropping it gives the call up; other callers are not affected. In a forked child, waiting for it gives
+/// [`ErrorKind::Closed`], and dropping it leaves the parent's call alone.
 pub struct Call<T>(OfGeneration<CallState<T>>);
 
 enum CallState<T> {
     UnderWay(Pin<Box<dyn Future<Output = Result<T>> + Send>>),
     Answered(Result<T>),
-    /// Its answer was given.
+    /// The caller has the answer.
     Over,
 }
 
-/// So long at most a call waits without a look at which generation it is in: a signal handler may have
-/// forked on top of the wait, or another thread have closed the descriptors that would bring the answer.
+/// A waiting call checks its generation at least this often. A signal handler may have forked during the
+/// wait, or another thread may have closed the descriptors that would bring the answer.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 impl<T: Send + 'static> Call<T> {
-    /// Begins `work`, which is polled by whoever waits for it: it waits for what others do, and does
-    /// nothing that needs a runtime around it.
+    /// Begins `work`, which is polled by the thread that waits for the call. So `work` only waits for
+    /// other tasks, and does nothing that needs a runtime around it.
     #[doc(hidden)]
     pub fn begin(work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
-        // A thread that has come to its end, such as one in a destructor of C, may wait for a task and be
-        // none: what a runtime keeps for each thread is gone there.
+        // On a thread that is ending, for instance in a destructor of C, tokio's thread-local state is
+        // gone. Such a thread can wait for a task, but can't poll the work itself.
         let is_ending = |error: TryCurrentError| error.is_thread_local_destroyed();
         if Handle::try_current().is_err_and(is_ending) {
             return Call::spawn(work)
@@ -59,7 +59,7 @@ impl<T: Send + 'static> Call<T> {
         call
     }
 
-    /// Begins `work` as a task of the library's own runtime, which ends with the call.
+    /// Begins `work` as a task of the library's own runtime. Dropping the call ends the task.
     pub(super) fn spawn(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<Call<T>> {
         let mut task = JoinSet::new();
         task.spawn_on(work, runtime()?.handle());
@@ -71,7 +71,7 @@ impl<T: Send + 'static> Call<T> {
         }))
     }
 
-    /// Waits for the answer. Bounded, since the call itself is.
+    /// Waits for the answer. The wait is bounded, because the call itself is.
     pub fn wait(mut self) -> Result<T> {
         loop {
             if let Some(result) = self.wait_for(LOOK_UP) {
@@ -99,7 +99,7 @@ impl<T: Send + 'static> Call<T> {
             while !bell.rung.swap(false, Ordering::Acquire) {
                 let left = patience.saturating_sub(began.elapsed());
                 if left.is_zero() {
-                    // For whoever waits on.
+                    // Checks for lost descriptors, so that the next wait fails instead of lasting for ever.
                     fork::look();
                     return None;
                 }
@@ -108,11 +108,11 @@ impl<T: Send + 'static> Call<T> {
         }
     }
 
-    /// Ready once [`wait_for`](Call::wait_for) gives an answer without waiting. Until then the newest
-    /// waker is told when it is worth to look again: on the library's thread, so it should do no more
-    /// than pass that on. It needs no runtime.
+    /// Ready once [`wait_for`](Call::wait_for) gives an answer without waiting. Until then, the newest
+    /// waker is woken when another poll is worthwhile. It is woken on the library's thread, so it should
+    /// only pass the signal on. Polling needs no runtime.
     pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        // What was answered, and what a forked child inherits, has an end to tell.
+        // A call of an earlier generation is ready: waiting for it gives an error at once.
         let Some(state) = self.0.get_mut() else {
             return Poll::Ready(());
         };

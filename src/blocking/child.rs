@@ -1,4 +1,4 @@
-//! A clock that a forked child makes anew at its first use, where its parent's stood.
+//! A clock that a forked child makes anew at its first use. It goes on from the time of the parent's clock.
 
 use once_cell::sync::OnceCell;
 
@@ -10,12 +10,12 @@ use crate::fork::{OfGeneration, PerGeneration};
 pub(super) struct PerProcess<C> {
     pub(super) own: OfGeneration<C>,
     pub(super) children: PerGeneration<OnceCell<C>>,
-    /// The clock, or the local part of it.
+    /// Gives the local clock of a `C`, which may be the `C` itself.
     pub(super) local: fn(&C) -> &LocalClock,
 }
 
 impl<C> PerProcess<C> {
-    /// The clock of the process that runs now, which `make` makes in a child at its first use.
+    /// The clock of the current process. A forked child makes its own at the first use, with `make`.
     #[inline]
     pub(super) fn get(&self, make: impl FnOnce() -> Result<C>) -> Result<&C> {
         match self.own.get() {
@@ -42,18 +42,18 @@ impl<C> PerProcess<C> {
         self.own.get().or_else(child)
     }
 
-    /// The newest clock of this process, whose runtime was lost.
+    /// The newest clock that this process made before its runtime was lost.
     pub(super) fn lost(&self) -> Option<&C> {
         let children = self.children.of_this_process();
         let child = children.filter_map(OnceCell::get).last();
         child.or_else(|| self.own.of_this_process())
     }
 
-    /// Where the clocks of the processes stood that this one was forked from.
+    /// The stamp from which a new clock goes on: that of the earlier clock with the highest time.
     pub(super) fn stood(&self) -> Option<Stamp> {
         let children = self.children.inherited().filter_map(OnceCell::get);
         let clocks = self.own.inherited().into_iter().chain(children);
-        // Of two at one time the later process's, which has begun where the other stood.
+        // On a tie, the later process's clock counts: it went on from the other's stamp.
         let stood = clocks.map(self.local).max_by_key(|clock| clock.now())?;
         Some(stood.stamp(stood.now()))
     }

@@ -13,9 +13,9 @@ use crate::shared::random_instance;
 
 /// A [`crate::LocalClock`] of one process, without any store: no I/O, no thread.
 ///
-/// In a forked child its time goes on from where the parent's stood, as plain memory does. Its
-/// [`instance`](LocalClock::instance) is the child's own, so that parent and child never make the
-/// same stamp.
+/// In a forked child its time goes on from the parent's time at the fork. Its
+/// [`instance`](LocalClock::instance) is the child's own, so that parent and child never make the same
+/// stamp.
 ///
 /// ```
 /// use lamport_clock::{Config, Stamp, blocking::LocalClock};
@@ -40,10 +40,12 @@ impl fmt::Debug for LocalClock {
 }
 
 impl LocalClock {
-    /// A clock at 0 for the process that `config` names. Of the rest it uses the jump bound and the header.
+    /// A clock at time 0 for the process that `config` names. Of its other settings, the jump bound and
+    /// the header are used.
     pub fn new(config: &Config) -> Result<LocalClock> {
         Ok(LocalClock {
-            // In a child it is not dropped either: a thread of the parent may have held its lock.
+            // A forked child never drops the parent's clock: a thread of the parent may have held the
+            // clock's lock.
             clocks: PerProcess {
                 own: OfGeneration::of_process(made(config)?),
                 children: PerGeneration::of_process(),
@@ -71,13 +73,13 @@ impl LocalClock {
         self.clock()?.receive(message)
     }
 
-    /// As [`crate::LocalClock::log`]. The first line of a forked child comes after where its parent's
-    /// clock stood at the fork.
+    /// As [`crate::LocalClock::log`]. The first line of a forked child comes after the stamp of its
+    /// parent's clock at the fork.
     pub fn log(&self) -> Result<Line> {
         self.clock()?.log()
     }
 
-    /// How this clock writes stamps into messages, and which ones it believes.
+    /// How this clock writes stamps into messages, and which stamps it trusts.
     pub fn header(&self) -> &Header {
         self.config.header()
     }
@@ -109,7 +111,7 @@ impl LocalClock {
     pub fn now(&self) -> Time {
         match self.clock() {
             Ok(clock) => clock.now(),
-            // Where the child's clock will begin.
+            // The time at which the child's clock will begin.
             Err(_) => {
                 let stood = self.clocks.stood();
                 stood.map_or(Time::ZERO, |stood| stood.time)

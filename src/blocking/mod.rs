@@ -1,8 +1,8 @@
-//! The shared clock without async: the same verbs, for threads.
+//! The shared clock without async: the same methods, for threads.
 //!
-//! A shell over the async clock: what a call does is done on the library's own runtime, and the calling
-//! thread waits for the answer alone. It never drives a runtime on the caller's thread, so it may be used
-//! inside any other runtime (where it blocks that thread, as the name says).
+//! A shell over the async clock: calls run on the library's own runtime, and the calling thread only
+//! waits for the answer. No runtime is driven on the caller's thread. So these clocks may be used inside
+//! any other runtime, where they block the calling thread.
 
 use std::fmt;
 use std::future::Future;
@@ -39,15 +39,16 @@ pub use crate::shared::runtime::start_threads_inside;
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 ///
-/// In a forked child, if the library is [told of forks](crate::fork::count_fork), every handle is one on
-/// the child's own clock: made at its first use with the same configuration, a new
-/// [`instance`](SharedClock::instance), its own connection, and the local clock where the parent's stood
-/// at the fork, so that what the child does comes after what its parent had done. A closed clock stays
-/// closed. Stores in memory are private to a process: the child's begins empty, its times above those of
-/// the clock that it inherits.
+/// In a forked child, if the library is [told of forks](crate::fork::count_fork), every handle refers to
+/// the child's own clock. That clock is made at its first use, with the same configuration, a new
+/// [`instance`](SharedClock::instance) and its own connection. Its local clock goes on from the parent's
+/// time at the fork, so the child's events come after the parent's earlier ones. A closed clock stays
+/// closed. Stores in memory are private to a process: the child's begins empty, and its times are above
+/// those of the inherited clock.
 ///
-/// Likewise in a process that closes the library's descriptors, as daemons do, from its next call on; it
-/// keeps its stores in memory, and calls under way end with [`ErrorKind::Closed`](crate::ErrorKind).
+/// The same happens in a process that closes the library's descriptors, as daemons do: its next call
+/// makes a new clock. Such a process keeps its stores in memory. Its calls under way end with
+/// [`ErrorKind::Closed`](crate::ErrorKind).
 #[derive(Clone)]
 pub struct SharedClock {
     origin: Arc<Origin>,
@@ -105,7 +106,8 @@ impl SharedClock {
             };
             Ok(child?.on_the_librarys())
         })?;
-        // Once the child's clock can be found: whoever closes either finds it, or is seen here.
+        // Checked once the clock can be found: a concurrent close either finds the clock, or its flag is
+        // seen here.
         if made && origin.closed.load(Ordering::SeqCst) {
             clock.end();
         }
@@ -121,8 +123,8 @@ impl SharedClock {
         }
     }
 
-    /// Whether this is a forked child that has not used the clock: no call but those that end
-    /// something was made.
+    /// Whether this is a forked child that has not used the clock. Calls that only end something don't
+    /// count as use.
     #[doc(hidden)]
     #[inline]
     pub fn is_untouched(&self) -> bool {
@@ -141,8 +143,8 @@ impl SharedClock {
         self.clock()?.receive(message)
     }
 
-    /// As [`crate::SharedClock::log`]. The first line of a forked child comes after where its parent's
-    /// clock stood at the fork.
+    /// As [`crate::SharedClock::log`]. The first line of a forked child comes after the stamp of its
+    /// parent's clock at the fork.
     pub fn log(&self) -> Result<Line> {
         self.clock()?.log()
     }
@@ -179,7 +181,7 @@ impl SharedClock {
     pub fn now(&self) -> Time {
         match self.clock() {
             Ok(clock) => clock.now(),
-            // Where the child's clock will begin.
+            // The time at which the child's clock will begin.
             Err(_) => {
                 let stood = self.origin.clocks.stood();
                 stood.map_or(Time::ZERO, |stood| stood.time)
@@ -195,8 +197,9 @@ impl SharedClock {
         })
     }
 
-    /// Begins a call of the clock without waiting for it, for callers that have something to look at
-    /// meanwhile: `clock.begin(async |clock| clock.update().await)`. Every verb below is one.
+    /// Begins a call of the clock without waiting for it, for callers that have other work meanwhile:
+    /// `clock.begin(async |clock| clock.update().await)`. Methods such as `update` begin such a call and
+    /// wait for it.
     #[doc(hidden)]
     pub fn begin<T, W>(&self, call: impl FnOnce(shared::SharedClock) -> W) -> Result<Call<T>>
     where
@@ -275,11 +278,12 @@ impl SharedClock {
 
     /// As [`crate::SharedClock::close`].
     pub fn close(&self) {
-        // Nothing is lost if nobody could be found to wait.
+        // An error is ignored: it only means that waiting was impossible, and nothing is lost by that.
         let _ = self.begin_close().wait();
     }
 
-    /// Ends the clock at once, and leaves what is to be folded to the library's thread: for destructors.
+    /// Ends the clock at once. The last fold (see docs/PROTOCOL.md) is left to the library's thread, so
+    /// that destructors need not wait.
     ///
     /// ```
     /// # use lamport_clock::{ErrorKind, blocking::SharedClock};
@@ -292,8 +296,8 @@ impl SharedClock {
         drop(self.begin_close());
     }
 
-    /// Ends the clock at once; the call lasts until what it took is folded, which goes on without the
-    /// call. Of a clock that is untouched nothing is made.
+    /// Ends the clock at once. The call lasts until the clock's takes are folded; the fold goes on if the
+    /// call is dropped. A forked child that has not used the clock makes none for this.
     #[doc(hidden)]
     pub fn begin_close(&self) -> Call<()> {
         fork::look();
@@ -307,8 +311,8 @@ impl SharedClock {
         })
     }
 
-    /// As [`crate::SharedClock::start`], on the library's own runtime. In a forked child nothing updates
-    /// in the background until it starts it itself.
+    /// As [`crate::SharedClock::start`], on the library's own runtime. In a forked child, updates in the
+    /// background begin only when the child itself calls `start`.
     pub fn start(&self, interval: Duration) -> Result<()> {
         fork::look();
         self.clock()?.start(interval)
@@ -322,7 +326,7 @@ impl SharedClock {
         }
     }
 
-    /// As [`crate::SharedClock::stats`]. A forked child counts its own, from 0.
+    /// As [`crate::SharedClock::stats`]. The counts of a forked child begin at 0.
     pub fn stats(&self) -> SyncStats {
         match self.clock() {
             Ok(clock) => clock.stats(),

@@ -13,13 +13,14 @@ use crate::shared::{self, WatchEvent};
 
 /// [`crate::Watch`] for threads; as an iterator it ends with the first error.
 ///
-/// A forked child gets [`ErrorKind::Closed`](crate::ErrorKind::Closed) from a watch that it inherits
-/// and begins one of its own: two that read one watch would each miss what the other saw.
+/// A forked child gets [`ErrorKind::Closed`](crate::ErrorKind::Closed) from a watch that it inherits, and
+/// has to begin one of its own. If two processes read one watch, each would miss the events that the
+/// other read.
 pub struct Watch {
     state: OfGeneration<Reading>,
     closer: Closer,
     next_revision: u64,
-    /// As an iterator it has given its first error.
+    /// Whether the iterator has yielded an error; it ends after the first.
     over: bool,
 }
 
@@ -40,12 +41,12 @@ pub struct Watch {
 pub struct Closer(OfGeneration<watch_channel::Sender<bool>>);
 
 impl Closer {
-    /// Ends the watch: who waits for its next event gets
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) at once, and so does whoever asks later.
+    /// Ends the watch. A reader that waits for the next event gets
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) at once, and so does every later read.
     pub fn close(&self) {
         fork::look();
         if let Some(closed) = self.0.of_this_process() {
-            // A reader on a lost runtime looks up by itself.
+            // A lost runtime must not be woken. A reader on it checks by itself, at intervals.
             let wakes = self.0.get().is_some();
             closed.send_if_modified(|closed| {
                 *closed = true;
@@ -54,13 +55,13 @@ impl Closer {
         }
     }
 
-    /// Whether it was ended. In a forked child, whose watch it is not: yes.
+    /// Whether the watch was ended. In a forked child, an inherited watch counts as ended.
     pub fn is_closed(&self) -> bool {
         let closed = self.0.of_this_process();
         closed.is_none_or(|closed| *closed.borrow())
     }
 
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if it was ended.
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the watch was ended.
     pub fn check(&self) -> Result<()> {
         if self.is_closed() {
             return Err(closed());
@@ -69,7 +70,8 @@ impl Closer {
     }
 }
 
-/// As for a call; somebody who follows is mostly waiting, so not as often.
+/// A waiting reader checks its generation at least this often. This is less often than in a call, because
+/// a watch waits most of the time.
 const LOOK_UP: Duration = Duration::from_secs(1);
 
 enum Reading {
@@ -80,7 +82,7 @@ enum Reading {
 
 type NextEvent = Call<(Box<shared::Watch>, Result<WatchEvent>)>;
 
-/// The same watch for threads.
+/// Wraps an async watch for use by threads.
 impl From<shared::Watch> for Watch {
     fn from(watch: shared::Watch) -> Watch {
         Watch {
@@ -111,7 +113,7 @@ impl Watch {
         if let Err(inherited) = self.state.generation().check("this watch") {
             return Some(Err(inherited));
         }
-        // Also if an event has come since it was asked last.
+        // A closed watch yields nothing more, not even an event that has come already.
         if let Err(closed) = self.closer.check() {
             return Some(Err(closed));
         }
@@ -140,7 +142,8 @@ impl Watch {
     }
 
     /// Ready once [`next_within`](Watch::next_within) gives an event or the end without waiting. Until
-    /// then the newest waker is told as by [`Call::poll_ready`]. Nothing is lost by asking no more.
+    /// then the newest waker is woken as described at [`Call::poll_ready`]. No event is lost if the
+    /// caller stops polling.
     pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         fork::look();
         let (Some(closed), Some(state)) = (self.closer.0.get(), self.state.get_mut()) else {
@@ -156,7 +159,7 @@ impl Watch {
         }
     }
 
-    /// What ends this watch from another thread.
+    /// A handle that ends this watch from another thread.
     pub fn closer(&self) -> Closer {
         self.closer.clone()
     }

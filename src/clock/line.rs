@@ -6,17 +6,17 @@ use std::fmt;
 use super::stamp::Stamp;
 use super::time::Time;
 
-/// What arrived with a message: its stamp, or a time of nobody knows whom.
+/// What arrived with a message: its stamp, or a bare time that does not tell the sender.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
-    /// Who sent it, and when.
+    /// Who sent the message, and when.
     Stamp(&'a Stamp),
-    /// When it was sent. The next [`Line`] can't name it, and counts it as dropped.
+    /// When the message was sent. The next [`Line`] can't name the message, and counts it as dropped.
     Time(Time),
 }
 
 impl Message<'_> {
-    /// When it was sent.
+    /// When the message was sent.
     pub fn time(self) -> Time {
         match self {
             Message::Stamp(stamp) => stamp.time,
@@ -40,7 +40,8 @@ impl From<Time> for Message<'_> {
 /// A message that arrived.
 ///
 /// Text form: `40@billing;at=43`, and with the instance (`{:#}`)
-/// `40@billing;instance=00000000000000ff;at=43`. Read as a stamp, it is the message's.
+/// `40@billing;instance=00000000000000ff;at=43`. Parsed as a stamp, this text gives the stamp of the
+/// message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Arrival {
@@ -59,12 +60,12 @@ impl fmt::Display for Arrival {
 
 /// An event that is written down, with its causes: the line before, and the messages that arrived since.
 ///
-/// So each message is an edge between two lines although nobody writes down that it arrived, and a line
-/// that was taken out of a log leaves a gap that can be seen. What an update learned from the shared
-/// clock is no message.
+/// So each message is an edge between two lines, although no line is written when it arrives. A line that
+/// was removed from a log leaves a visible gap. Times that an update learned from the shared clock are no
+/// messages.
 ///
-/// Text form: the stamp, and behind it a word for each cause, `<-` if there is none and `<+3` for three
-/// that were dropped. With the instances (`{:#}`) for lines that programs tell apart.
+/// Text form: the stamp, then a word for each cause. `<-` means that there is none, and `<+3` that three
+/// messages were dropped. `{:#}` adds the instances, so that programs can tell lines apart.
 ///
 /// ```
 /// use lamport_clock::{Instance, LocalClock, ProcessId};
@@ -79,29 +80,29 @@ impl fmt::Display for Arrival {
 /// # Ok::<(), lamport_clock::Error>(())
 /// ```
 ///
-/// For serde (feature `serde`) it is a map with the keys `lamport`, `lamport_time`, `lamport_process`,
-/// `lamport_instance` and `lamport_after`, the members of a line in JSON.
+/// For serde (feature `serde`) a line is a map with the keys `lamport`, `lamport_time`, `lamport_process`,
+/// `lamport_instance` and `lamport_after`, as in a log line in JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Line {
     /// The event.
     pub stamp: Stamp,
-    /// The line before, of the same instance. In the first line of a forked child: where its parent's
-    /// clock stood at the fork, written like a message that arrived as the child began. `None` in the
-    /// first line of any other.
+    /// The stamp of the line before, of the same instance. In the first line of a forked child: the stamp
+    /// at which its parent's clock stood at the fork, written like a message that arrived as the child
+    /// began. `None` in the first line of any other instance.
     pub previous: Option<Stamp>,
     /// The newest messages that arrived since the line before, oldest first: at most [`Line::MOST`].
     pub arrivals: Vec<Arrival>,
-    /// How many messages arrived besides: older ones, and those that came without a name.
+    /// How many more messages arrived: older ones, and those that did not name their sender.
     pub dropped: u64,
 }
 
 impl Line {
-    /// So many messages are remembered for the next line.
+    /// The highest number of messages that are remembered for the next line.
     pub const MOST: usize = 16;
 
-    /// The causes as `lamport_after` has them in JSON: stamps in their long form, the line before first,
-    /// and if messages were dropped a last text such as `+3`.
+    /// The causes, as `lamport_after` lists them in JSON: stamps in their long form, the line before first.
+    /// If messages were dropped, the last text is their number, such as `+3`.
     pub fn after(&self) -> impl Iterator<Item = String> + '_ {
         let previous = self.previous.iter().map(|stamp| match self.began() {
             Some(at) => format!("{stamp:#};at={at}"),
@@ -112,14 +113,14 @@ impl Line {
         previous.chain(arrivals).chain(dropped)
     }
 
-    /// When the instance began, in the first line of a forked child. All that it did came after the
-    /// fork, also what it did before this line.
+    /// When the instance began, if this is the first line of a forked child. All that the child did came
+    /// after the fork, also what it did before this line.
     fn began(&self) -> Option<u64> {
         let parent = self.previous.as_ref()?;
         (parent.instance != self.stamp.instance).then(|| parent.time.get() + 1)
     }
 
-    /// Drops the oldest of the messages, for writers with little room; whether there was one.
+    /// Drops the oldest message, for writers with little room. Returns whether there was one.
     ///
     /// ```
     /// # use lamport_clock::{Instance, LocalClock, ProcessId, Stamp};
@@ -162,7 +163,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// What the next line is going to name.
+/// The causes that the next line will name.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     previous: Option<Stamp>,
@@ -171,7 +172,7 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    /// A message arrived; `None`: from nobody knows whom.
+    /// Notes that a message arrived. `sent` is `None` if the sender is not known.
     pub(super) fn arrived(&mut self, sent: Option<Stamp>, at: Time) {
         let Some(sent) = sent else {
             self.dropped += 1;
@@ -184,7 +185,7 @@ impl Trail {
         self.arrivals.push_back(Arrival { sent, at });
     }
 
-    /// The line with this stamp is the one before the next.
+    /// Makes the line with this stamp, and remembers the stamp for the line after it.
     pub(super) fn written(&mut self, stamp: Stamp) -> Line {
         Line {
             previous: self.previous.replace(stamp.clone()),
@@ -194,7 +195,7 @@ impl Trail {
         }
     }
 
-    /// The first line comes after this.
+    /// Has the first line name `stamp` as the line before.
     pub(super) fn follows(&mut self, stamp: Stamp) {
         self.previous = Some(stamp);
     }

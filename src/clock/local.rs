@@ -6,8 +6,8 @@ use super::time::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
-/// A Lamport clock in memory: no I/O, shared by all threads of the process. Events that are no message
-/// and not written down need no lock.
+/// A Lamport clock in memory: no I/O, shared by all threads of the process. An event needs no lock unless
+/// it is a message that arrives or a line that is written.
 ///
 /// The two rules of Lamport 1978 ("Time, Clocks, and the Ordering of Events in a Distributed
 /// System", IR1 and IR2): every event moves the clock on by one, and a message that arrives moves
@@ -28,21 +28,21 @@ pub struct LocalClock {
     process: ProcessId,
     instance: Instance,
     max_jump: u64,
-    /// The newest shared time that is known, where there is a shared clock.
+    /// The newest known time of the shared clock; `None` if there is no shared clock.
     shared: Option<AtomicU64>,
     /// How many messages were refused.
     refused: AtomicU64,
-    /// Locked while a message or a line gets its time, so that a line names all that arrived before it
-    /// and after the line before. A child of a fork must not lock its parent's.
+    /// Locked while a message or a line gets its time. So a line names all messages that arrived after the
+    /// line before and before itself. The child of a fork must not lock its parent's trail.
     trail: Apart<Mutex<Trail>>,
 }
 
 impl LocalClock {
-    /// How far ahead a message may lie, unless told otherwise: 2^32.
+    /// How far ahead a message may lie by default: 2^32.
     ///
-    /// Far enough for a peer that has ticked ten thousand times a second for days without sharing its
-    /// time; near enough that a stray number (a wall clock, `u64::MAX`) is refused, and that two million
-    /// lies would be needed to use up the range.
+    /// Far enough for a peer that has ticked ten thousand times a second for days without sharing its time.
+    /// Near enough that a stray number (a wall clock, `u64::MAX`) is refused, and that it takes two million
+    /// false messages to use up the range.
     pub const MAX_JUMP: u64 = 1 << 32;
 
     /// A clock at 0 for one instance of `process`.
@@ -72,9 +72,10 @@ impl LocalClock {
         self
     }
 
-    /// The same clock as the local part of a shared one: messages are bounded by the newest shared time
-    /// that it [knows](LocalClock::learn), 0 at first, and not by its own. So messages alone, however
-    /// many, never pull it further than the bound, and what it received can always be shared.
+    /// The same clock as the local part of a shared one. The jump bound of messages then starts from the
+    /// newest shared time that the clock [knows](LocalClock::learn), 0 at first, and not from its own time.
+    /// So messages alone, however many, never pull the clock further than the bound, and what it received
+    /// can always be shared.
     #[doc(hidden)]
     pub fn of_a_shared_clock(mut self) -> LocalClock {
         self.shared = Some(AtomicU64::new(0));
@@ -93,20 +94,20 @@ impl LocalClock {
     /// A message with this stamp or time arrived: max(local, message) + 1. The next [`Line`] names it, if
     /// it has a stamp and is of another instance.
     ///
-    /// [`ErrorKind::TooFarAhead`] if it lies ahead of this clock, and by more than the jump bound: above
-    /// the newest shared time that is known, or above its own time if it is a clock without a store.
-    /// [`ErrorKind::Exhausted`] past [`Time::MAX`]. The clock is then unchanged.
+    /// [`ErrorKind::TooFarAhead`] if the message lies ahead of this clock and past the jump bound. The
+    /// bound starts from the newest known shared time, or from this clock's own time if it has no store.
+    /// [`ErrorKind::Exhausted`] past [`Time::MAX`]. After either error the clock is unchanged.
     #[inline]
     pub fn receive<'a>(&self, message: impl Into<Message<'a>>) -> Result<Stamp> {
         let time = self.advance_past(message)?;
         Ok(self.stamp(time))
     }
 
-    /// An event that is written down: time + 1, and its causes. [`ErrorKind::Exhausted`] past
+    /// An event that is written down: time + 1, with its causes. [`ErrorKind::Exhausted`] past
     /// [`Time::MAX`].
     ///
-    /// The lines of a clock are one chain: each names the line before, and each message is named by the
-    /// first line after its arrival, whichever threads they come from.
+    /// The lines of a clock are one chain, whichever threads write them: each names the line before. The
+    /// first line after a message's arrival names that message.
     ///
     /// ```
     /// use lamport_clock::{Instance, LocalClock, ProcessId};
@@ -121,7 +122,7 @@ impl LocalClock {
         Ok(trail.written(stamp))
     }
 
-    /// Where the clock stands. Changes nothing, and names no event.
+    /// Where the clock stands. Reading it changes nothing and is no event.
     #[inline]
     pub fn now(&self) -> Time {
         Time::saturating(self.time.0.load(Ordering::Acquire))
@@ -140,7 +141,8 @@ impl LocalClock {
     pub fn advance_past<'a>(&self, message: impl Into<Message<'a>>) -> Result<Time> {
         let message = message.into();
         let sent = match message {
-            // What came before it is named as the line before, and by it.
+            // A message of our own is no new cause: the line before stands for what came before the
+            // message.
             Message::Stamp(sent) if self.is_own(sent) => return self.move_past(sent.time),
             Message::Stamp(sent) => Some(sent.clone()),
             Message::Time(_) => None,
@@ -169,14 +171,15 @@ impl LocalClock {
         }
     }
 
-    /// Moves the clock to `time` if it is behind, whatever the jump bound: for times that the shared
-    /// clock handed out to this process. No event of its own.
+    /// Moves the clock to `time` if it is behind, whatever the jump bound. Use it for times that the shared
+    /// clock handed out to this process. It is no event of its own.
     pub fn raise(&self, time: Time) {
         self.time.0.fetch_max(time.get(), Ordering::AcqRel);
         self.learn(time);
     }
 
-    /// Begins where another clock stood, of which it goes on: the first line comes after that.
+    /// Begins at `stood`, where the clock stood that this one continues. The first line names it as a
+    /// cause.
     #[doc(hidden)]
     pub fn go_on_from(&self, stood: Stamp) {
         self.raise(stood.time);
@@ -185,8 +188,8 @@ impl LocalClock {
         }
     }
 
-    /// The shared clock was seen at `time`: messages are bounded by the newest one. The local clock stays
-    /// where it is.
+    /// Notes that the shared clock was seen at `time`. The jump bound of messages starts from the newest
+    /// such time. The local clock stays where it is.
     #[doc(hidden)]
     pub fn learn(&self, time: Time) {
         if let Some(shared) = &self.shared {
@@ -266,7 +269,7 @@ pub(crate) fn check_jump(
     ))
 }
 
-/// A cache line of its own: the fields beside it are read by every thread and never written.
+/// Gives a field its own cache line: the fields beside it are read by every thread and never written.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Apart<T>(T);
@@ -313,7 +316,7 @@ mod tests {
             clock.receive(time(message)).unwrap();
         }
         assert_eq!(clock.now(), time(104));
-        // It lies ahead of the local clock by little, and of the shared one by too much.
+        // The message is slightly ahead of the local clock, but too far ahead of the shared one.
         let error = clock.receive(time(105)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooFarAhead);
         assert!(
@@ -321,7 +324,7 @@ mod tests {
             "{error}"
         );
         assert_eq!((clock.now(), clock.refused()), (time(104), 1));
-        // Its own ticks are its own affair, and what lies below them moves nothing.
+        // The bound does not limit the clock's own ticks, nor messages that lie below them.
         clock.tick().unwrap();
         assert_eq!(clock.receive(time(105)).unwrap().time, time(106));
         clock.learn(time(50));

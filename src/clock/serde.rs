@@ -1,6 +1,6 @@
-//! The values for serde (feature `serde`): a time is a number, a name and an instance are texts, and a
-//! stamp has its three fields; a line has the keys that a log has, and is only written. What is read is
-//! checked as everywhere.
+//! The clock's values for serde (feature `serde`). A time is a number, a name and an instance are strings,
+//! and a stamp has its three fields. A line has the keys of a log line, and can only be serialised.
+//! Deserialised values are checked like parsed ones.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for ProcessId {
     }
 }
 
-/// As a text, since its 64 bits are too many for a JSON number.
+/// A string, since 64 bits are too many for a JSON number.
 impl Serialize for Instance {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)

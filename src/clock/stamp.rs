@@ -16,12 +16,14 @@ use crate::excerpt::{is_hidden, is_quoted, quote_without_secrets};
 /// instance does the same between two instances of one process. The order never contradicts causality,
 /// but it says more than causality does: two stamps in order need not be cause and effect.
 ///
-/// Text form: `42@mx-nodel`, for people, and with the instance (`{:#}`)
-/// `42@mx-nodel;instance=00000000000000ff`, for programs: two instances of one process, such as two forked
-/// children, have the same plain form. The long form is also what messages carry. It is visible ASCII:
-/// of the name it writes every other character, `%` and `,` as `%` and two hexadecimal digits for each
-/// byte; the plain form so writes `%` alone. Both parse; without an instance it is
-/// [`Instance::UNKNOWN`]. Parameters other than the instance are skipped.
+/// Text form for people: `42@mx-nodel`. For programs there is a long form with the instance (`{:#}`),
+/// `42@mx-nodel;instance=00000000000000ff`: two instances of one process, such as two forked children, have
+/// the same plain form. Messages carry the long form too.
+///
+/// The long form is visible ASCII. In the name, `%`, `,` and every character that is not visible ASCII are
+/// written as `%` and two hexadecimal digits for each byte. The plain form writes only `%` like that. Both
+/// forms parse; a text without an instance gives [`Instance::UNKNOWN`]. Parameters other than the instance
+/// are skipped.
 ///
 /// ```
 /// use lamport_clock::Stamp;
@@ -47,7 +49,7 @@ impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@", self.time)?;
         let long = f.alternate();
-        // What a header may not hold, and what would be read as something else.
+        // The characters that a header may not hold, and those that would be read as something else.
         let is_encoded = |c: char| c == '%' || (long && (c == ',' || !c.is_ascii_graphic()));
         let name = self.process.as_str();
         if !name.contains(is_encoded) {
@@ -62,7 +64,7 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// The name with `%` and two hexadecimal digits in place of each byte of such characters.
+/// Writes the name, with `%` and two hexadecimal digits for each byte of the characters to encode.
 #[cold]
 fn encode(
     f: &mut fmt::Formatter<'_>,
@@ -110,7 +112,7 @@ impl FromStr for Stamp {
     }
 }
 
-/// What this parameter of a stamp's text holds, such as its instance; the last one counts.
+/// The value of the parameter `name` in a stamp's text, such as its instance. The last one counts.
 pub(crate) fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let named = |part: &'a str| {
         let (found, value) = part.split_once('=').unwrap_or((part, ""));
@@ -125,7 +127,7 @@ pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The text with the byte in place of each `%` and two hexadecimal digits.
+/// The text with each `%` and two hexadecimal digits replaced by the byte that they stand for.
 fn decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(text.into());
@@ -141,8 +143,8 @@ fn decoded(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// The name of a process: 1 to 255 bytes of UTF-8 without `;`, white space, control characters and
-/// invisible ones, and not in quotes, so that two names that look alike are one.
+/// The name of a process: 1 to 255 bytes of UTF-8, not in quotes, without `;`, white space, control
+/// characters and invisible ones. So two names that look alike are the same name.
 ///
 /// Up to 23 bytes are kept in place, so a copy of an everyday name allocates nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -184,8 +186,8 @@ impl ProcessId {
         &self.0
     }
 
-    /// The same name, in a text that lives as long as the program if it is too long to be kept in
-    /// place: then a copy counts no references. `keep` gives that text, if it has room for it.
+    /// The same name. If it is too long to be kept in place, `keep` may give its text for the life of the
+    /// program; a copy then counts no references. `keep` gives `None` if it has no room for the text.
     #[cfg(feature = "shared")]
     pub(crate) fn kept_by(self, keep: impl FnOnce(&str) -> Option<&'static str>) -> ProcessId {
         match self.0.is_heap_allocated() {
@@ -218,7 +220,7 @@ impl FromStr for ProcessId {
 
 /// One life of a process: a restart and a forked child are new instances.
 ///
-/// 64 bits, drawn at random by whoever starts it; written as 16 hexadecimal digits.
+/// 64 bits, drawn at random when the instance starts; written as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instance(u64);
 

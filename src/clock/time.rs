@@ -52,7 +52,7 @@ impl Time {
         }
     }
 
-    /// Kept out of the way of `after`, which every tick goes through.
+    /// Kept out of `after`, which every tick calls.
     #[cold]
     fn exhausted(self, steps: u64) -> Error {
         Error::new(
@@ -69,7 +69,7 @@ impl Time {
         self.0.saturating_sub(other.0)
     }
 
-    /// For counters that may have run past the end: the time itself, or the last one there is.
+    /// The time `value`, or [`Time::MAX`] if a counter has run past the end.
     pub(crate) const fn saturating(value: u64) -> Time {
         if value > Time::MAX.0 {
             Time::MAX

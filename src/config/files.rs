@@ -1,10 +1,10 @@
-//! The files that settings name: certificates, keys, passwords. What they hold is never printed.
+//! Reads the files that settings name: certificates, keys, passwords. Their contents are never printed.
 //!
-//! A secret that others on the machine can read is none, so such a file is refused instead of used,
-//! by the rule of PostgreSQL's client for its keys (libpq, "SSL support"): one's own file has mode
-//! 600 or less; root's may be readable by a group (640), which is how a secret is handed to a
-//! process that is not root, Kubernetes with `fsGroup` among them. A certificate and a configuration are
-//! no secrets, but they are obeyed: nobody but the owner may write to them (as for OpenSSH's files).
+//! A secret file that others on the machine can read is refused, by the rule of PostgreSQL's client for
+//! its keys (libpq, "SSL support"). A file must have mode 600 or less. If root owns it, a group may read
+//! it too (640): that is how a secret is handed to a process that is not root, for example by Kubernetes
+//! with `fsGroup`. Certificates and configurations are no secrets, but the library obeys them: nobody but
+//! the owner may write to them (as for OpenSSH's files).
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -13,22 +13,22 @@ use crate::error::{Error, Result};
 use crate::excerpt::quote;
 use crate::header::Header;
 
-/// Far more than a bundle of all public authorities takes.
+/// The largest file accepted, in bytes: far more than a bundle of all public authorities takes.
 const LARGEST: u64 = 1 << 20;
 
-/// What `file` holds.
+/// Reads a file that is no secret. Refused if others may write to it.
 pub(super) fn read(file: &str) -> Result<Vec<u8>> {
     contents(file, refuse_if_others_may_write)
 }
 
-/// What `file` holds, which nobody else may read.
+/// Reads a file that holds a secret. Refused if others may read it.
 pub(super) fn read_secret(file: &str) -> Result<String> {
     let bytes = contents(file, refuse_if_others_may_read)?;
-    // The error keeps no source: that one bears the bytes.
+    // The error drops its source, which holds the bytes of the secret.
     String::from_utf8(bytes).map_err(|_| refused(file, "is not UTF-8 text"))
 }
 
-/// The password in `file`.
+/// Reads the password in `file`.
 pub(super) fn read_password(file: &str) -> Result<String> {
     let text = read_secret(file)?;
     // Editors end a file with a newline that is no part of the password.
@@ -43,7 +43,7 @@ pub(super) fn read_password(file: &str) -> Result<String> {
     Ok(password.to_owned())
 }
 
-/// The keys in `file` that sign headers, one in a line: one, or two while they are exchanged.
+/// Reads the keys in `file` that sign headers, one a line: one key, or two while keys are exchanged.
 pub(crate) fn read_keys(file: &str) -> Result<String> {
     let text = read_secret(file)?;
     match text.lines().count() {
@@ -56,13 +56,13 @@ pub(crate) fn read_keys(file: &str) -> Result<String> {
     }
 }
 
-/// What a file holds that `check` has nothing against.
+/// Reads a file whose metadata `check` accepts.
 fn contents(name: &str, check: fn(&str, &Metadata) -> Result<()>) -> Result<Vec<u8>> {
     let unreadable = |error: std::io::Error| refused(name, &format!("can't be read: {error}"));
-    // Asked before it is opened, too: opening a pipe waits for somebody who writes into it.
+    // Checked before opening, too: opening a pipe waits until somebody opens it for writing.
     refuse_if_no_file(name, &std::fs::metadata(name).map_err(unreadable)?)?;
     let file = File::open(name).map_err(unreadable)?;
-    // Asked of what is open: that holds for what is read, whatever the name means by then.
+    // Checked again on the open file: its name may lead to another file by now.
     let about = file.metadata().map_err(unreadable)?;
     refuse_if_no_file(name, &about)?;
     check(name, &about)?;
@@ -121,17 +121,17 @@ fn mode_and_owner(about: &Metadata) -> (u32, u32) {
     (about.mode() & 0o777, about.uid())
 }
 
-/// Elsewhere the mode does not say who may read a file, or write it.
+/// Systems other than Unix have no such mode. There every file passes the checks.
 #[cfg(not(unix))]
 fn mode_and_owner(_: &Metadata) -> (u32, u32) {
     (0, 0)
 }
 
-/// Whether this program has rights that its caller has not, as where its file is set-user-ID: then the
-/// environment, which the caller made, names no file (as `secure_getenv` of the C library has it).
+/// Whether this program has rights that its caller lacks, for example because its file is set-user-ID. The
+/// caller made the environment, so no file is then taken from it (as with `secure_getenv` of the C library).
 #[cfg(target_os = "linux")]
 pub(super) fn has_more_rights_than_its_caller() -> bool {
-    // The kernel's own word (`AT_SECURE`), in pairs of a type and a value.
+    // The auxiliary vector, pairs of a type and a value, holds the kernel's answer under `AT_SECURE`.
     if let Ok(bytes) = std::fs::read("/proc/self/auxv") {
         const SECURE: usize = 23;
         let (words, _) = bytes.as_chunks::<{ size_of::<usize>() }>();
@@ -140,7 +140,8 @@ pub(super) fn has_more_rights_than_its_caller() -> bool {
             .map(|pair| [pair[0], pair[1]].map(usize::from_ne_bytes));
         return pairs.any(|[kind, value]| kind == SECURE && value != 0);
     }
-    // Such a program may not read that, unless it is root. Real and effective ids anybody may read.
+    // A program with such rights can't read the vector, unless it is root. Anybody can read its real and
+    // effective ids.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status.lines().any(|line| {
         let mut words = line.split_whitespace();
@@ -150,7 +151,7 @@ pub(super) fn has_more_rights_than_its_caller() -> bool {
     })
 }
 
-/// Elsewhere nothing is known of it.
+/// On other systems there is no way to know.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn has_more_rights_than_its_caller() -> bool {
     false
@@ -210,7 +211,7 @@ mod tests {
                 }
                 assert!(!message.contains("swordfish"), "{message}");
             }
-            // What is no secret may be read by all, and written by its owner alone.
+            // A file that is no secret may be readable by all, but writable by its owner alone.
             match read(&file) {
                 Ok(bytes) => assert_eq!((bytes.as_slice(), mode & 0o022), (&b"swordfish"[..], 0)),
                 Err(error) => {

@@ -1,4 +1,4 @@
-//! The configuration: one table of settings, the same in every language, flag, variable and file.
+//! The configuration. One table of settings serves every language, the flags, the variables and the file.
 
 use std::ffi::OsString;
 use std::str::FromStr;
@@ -25,17 +25,17 @@ pub use self::uri::StoreUri;
 pub(crate) use self::settings::check_timeout;
 use self::sources::{Sources, parse_deadline, parse_flag, parse_number, unnamed_process};
 
-/// What a shared clock needs to know, checked.
+/// The checked configuration of a shared clock.
 ///
 /// [`Config::new`] takes the two things that every clock needs, and `with_*` the rest.
-/// [`Config::from_env`] and [`Config::load`] take the [table of settings](Setting::ALL): explicit
-/// arguments win over the environment, that over the file, that over what is built in. A variable
-/// that is set but empty counts as not set.
+/// [`Config::from_env`] and [`Config::load`] take the [table of settings](Setting::ALL). Explicit
+/// arguments win over the environment, the environment over the file, and the file over the built-in
+/// defaults. A variable that is set but empty counts as not set.
 ///
-/// The files of the password and of the TLS key are refused where others can read them: mode 600 or
-/// less, or 640 where root owns them. A password is sent over TLS or to a loopback address alone,
-/// unless `allow_plaintext` says otherwise. A configuration and a certificate are refused where others
-/// than their owner can write to them. A program that is set-user-ID takes no files from the environment.
+/// A password file and a TLS key file are refused if others can read them: they need mode 600 or less, or
+/// 640 or less if root owns them. A password is sent only over TLS or to a loopback address, unless
+/// `allow_plaintext` is set. A configuration file and a certificate are refused if anyone but their owner
+/// can write to them. A program that is set-user-ID takes no files from the environment.
 ///
 /// ```
 /// use std::time::Duration;
@@ -61,13 +61,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The deployed script's key.
+    /// The key that the deployed script uses.
     pub const DEFAULT_KEY: &'static str = "/lamport_clock";
-    /// The deadline of one call, unless told otherwise.
+    /// The default deadline of one call.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// The configuration of a process and a store ([its text form](StoreUri)), whatever the environment
-    /// says.
+    /// The configuration of a process and a store ([its text form](StoreUri)). The environment is not read.
     ///
     /// ```
     /// # use lamport_clock::{Config, ErrorKind};
@@ -81,7 +80,7 @@ impl Config {
         Config::resolve(&settings, &|_| None)
     }
 
-    /// The configuration of a private store in memory, whatever the environment says.
+    /// The configuration of a private store in memory. The environment is not read.
     ///
     /// ```
     /// # use lamport_clock::Config;
@@ -92,7 +91,7 @@ impl Config {
         Config::new(process, "memory:")
     }
 
-    /// The configuration of this process's environment.
+    /// Loads the configuration from the environment of this process.
     ///
     /// ```no_run
     /// # use lamport_clock::Config;
@@ -105,7 +104,7 @@ impl Config {
         Config::load(&Settings::default())
     }
 
-    /// Explicit settings over the environment, the file and the defaults.
+    /// Loads the configuration. Explicit settings win over the environment, the file and the defaults.
     ///
     /// ```
     /// use lamport_clock::{Config, ErrorKind, Settings};
@@ -130,7 +129,7 @@ impl Config {
         Config::resolve(settings, &environment)
     }
 
-    /// The same on another store. A key in its URI is the key from now on.
+    /// Replaces the store. If the store's URI names a key, that key replaces the configured one.
     ///
     /// ```
     /// # use lamport_clock::Config;
@@ -147,7 +146,7 @@ impl Config {
         self
     }
 
-    /// The same with another key for the record.
+    /// Replaces the key of the record.
     ///
     /// ```
     /// # use lamport_clock::{Config, ErrorKind};
@@ -162,7 +161,7 @@ impl Config {
         Ok(self)
     }
 
-    /// The same with another deadline for each call, from 1 ms to a day.
+    /// Replaces the deadline of each call, from 1 ms to a day.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -179,7 +178,7 @@ impl Config {
         Ok(self)
     }
 
-    /// The same with another bound on jumps (logical time): see [`LocalClock::MAX_JUMP`].
+    /// Replaces the bound on jumps (logical time): see [`LocalClock::MAX_JUMP`].
     ///
     /// ```
     /// use lamport_clock::{Config, ErrorKind, SharedClock, Time};
@@ -194,7 +193,7 @@ impl Config {
         self
     }
 
-    /// The same with TLS.
+    /// Switches TLS on.
     ///
     /// ```
     /// # use lamport_clock::{Config, Tls};
@@ -210,7 +209,7 @@ impl Config {
         self
     }
 
-    /// The same as a user of etcd.
+    /// Sets the user and the password for etcd.
     ///
     /// ```
     /// # use lamport_clock::{Config, Credentials, Secret};
@@ -224,7 +223,7 @@ impl Config {
         self
     }
 
-    /// The same, and the password may be sent without TLS to another machine.
+    /// Allows sending the password without TLS to another machine.
     ///
     /// ```
     /// use lamport_clock::{Config, Credentials, ErrorKind, Secret, SharedClock};
@@ -242,7 +241,7 @@ impl Config {
         self
     }
 
-    /// The same with another way to write stamps into messages: see [`Header::signed`].
+    /// Replaces the way in which stamps are written into messages: see [`Header::signed`].
     ///
     /// ```
     /// # use lamport_clock::{Config, Header, SharedClock};
@@ -257,7 +256,7 @@ impl Config {
         self
     }
 
-    /// Which process this is.
+    /// The name of this process.
     pub fn process(&self) -> &ProcessId {
         &self.process
     }
@@ -277,12 +276,12 @@ impl Config {
         self.timeout
     }
 
-    /// How far ahead a message or the record may lie.
+    /// How far ahead a message or the record may lie, in logical time.
     pub fn max_jump(&self) -> u64 {
         self.max_jump
     }
 
-    /// The node map; it has no nodes where a store was given and no map.
+    /// The node map. It is empty if a store was given but no map.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -300,13 +299,13 @@ impl Config {
         self.credentials.as_ref()
     }
 
-    /// How stamps are written into messages, and which are believed.
+    /// How stamps are written into messages, and which stamps of messages are trusted.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// [`load`](Config::load) with an environment of the caller's: for tests and for the fuzzer, which
-    /// can't change the process's own.
+    /// As [`load`](Config::load), with an environment that the caller passes in. It serves tests and the
+    /// fuzzer, which can't change the environment of the process.
     #[doc(hidden)]
     pub fn resolve(
         settings: &Settings,
@@ -318,7 +317,7 @@ impl Config {
         let (store, nodes) = match sources.read("store", StoreUri::from_str)? {
             Some(store) => (store, map.unwrap_or(Nodes::NONE)),
             None => {
-                // The built-in map is for those who use it.
+                // The error below names the nodes of a given map, but not those of the built-in one.
                 let one_of = map.as_ref().map(|map| format!(", one of {map}"));
                 let nodes = map.unwrap_or_default();
                 let endpoints = sources.read("node", |name| nodes.own_first(name))?;
@@ -334,8 +333,8 @@ impl Config {
                 (StoreUri::Etcd { endpoints, key }, nodes)
             }
         };
-        // The key may stand in the store's URI too. The more explicit source wins; if both come
-        // from the same one, the URI does.
+        // The URI of the store may name the key too. The more explicit source wins; if both keys come
+        // from the same source, that of the URI wins.
         let key = sources.read("key", uri::parse_key)?;
         let in_uri = match &store {
             StoreUri::Etcd { key, .. } => key.clone(),
@@ -371,8 +370,8 @@ impl Config {
         Ok(config)
     }
 
-    /// A password that would travel in the clear to one of `endpoints` is not sent, unless that is
-    /// allowed. Every store asks here again, since a configuration can be changed after it was read.
+    /// Refuses to send the password unencrypted to one of `endpoints`, unless that is allowed. The etcd
+    /// store checks this again, since a configuration can be changed after it was loaded.
     pub(crate) fn refuse_exposed_password(&self, endpoints: &[Address]) -> Result<()> {
         if self.credentials.is_none() || self.tls.is_some() || self.allow_plaintext {
             return Ok(());

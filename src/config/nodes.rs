@@ -1,4 +1,4 @@
-//! The node map: which node's etcd listens where.
+//! The node map: the address of each node's etcd.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,9 +12,9 @@ use crate::excerpt::quote_without_secrets;
 /// A node with an etcd member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// The node's name, what `NODE_NAME` holds on it.
+    /// The node's name: the value of `NODE_NAME` on that node.
     pub name: ProcessId,
-    /// Where its etcd serves clients.
+    /// Where the node's etcd serves clients.
     pub address: Address,
 }
 
@@ -38,7 +38,7 @@ impl Nodes {
     pub const BUILT_IN: &'static str =
         "mx-nodel=172.21.0.10,mx-nodel2=172.21.0.11,mx-nodel3=172.21.0.12";
 
-    /// No nodes, where a store is given and no map.
+    /// The empty map, for a store that is given without a map.
     pub(super) const NONE: Nodes = Nodes(Vec::new());
 
     /// The nodes in order.
@@ -46,7 +46,7 @@ impl Nodes {
         self.0.iter()
     }
 
-    /// The node called `name`; [`ErrorKind::UnknownNode`] with the list of those known.
+    /// The node called `name`. If there is none: [`ErrorKind::UnknownNode`], which lists the known nodes.
     ///
     /// ```
     /// # use lamport_clock::{ErrorKind, Nodes};
@@ -75,13 +75,13 @@ impl Nodes {
     pub fn own_first(&self, name: &str) -> Result<Vec<Address>> {
         let own = self.find(name)?;
         let mut nodes: Vec<_> = self.iter().collect();
-        // Stable: the others stay in order.
+        // The sort is stable: the other nodes stay in order.
         nodes.sort_by_key(|node| node.name != own.name);
         let addresses = nodes.into_iter().map(|node| node.address.clone());
         Ok(addresses.collect())
     }
 
-    /// Its errors say the reason alone.
+    /// Errors hold only the reason; `malformed` adds the text and the accepted form.
     fn parse(text: &str) -> Result<Nodes> {
         let mut nodes: Vec<Node> = Vec::new();
         for part in text.split(',').map(str::trim) {
@@ -126,7 +126,7 @@ impl fmt::Display for Nodes {
     }
 }
 
-/// Where a member serves clients: `host:port`.
+/// The address at which an etcd member serves clients: `host:port`.
 ///
 /// ```
 /// # use lamport_clock::Address;
@@ -154,8 +154,8 @@ impl Address {
         self.port
     }
 
-    /// Whether it is this machine's own, so that what is sent there crosses no network: an address
-    /// of the loopback, or `localhost`, which is reserved for it (RFC 6761, section 6.3).
+    /// Whether the address is this machine's own, so that data sent there crosses no network. True for a
+    /// loopback address and for `localhost`, a name reserved for loopback (RFC 6761, section 6.3).
     ///
     /// ```
     /// # use lamport_clock::Address;
@@ -169,11 +169,11 @@ impl Address {
             || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 
-    /// Its errors say the reason alone.
+    /// Errors hold only the reason; `malformed` adds the text and the accepted form.
     fn parse(text: &str) -> Result<Address> {
         let refused = |why| Err(Error::invalid(why));
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            // The colons in the brackets stand before no port.
+            // The colons in the brackets don't begin a port.
             let Some((inner, _)) = rest.split_once(']') else {
                 return refused("the bracket does not close");
             };
@@ -218,7 +218,7 @@ impl FromStr for Address {
     }
 }
 
-/// The error of a text that is not what it should be: why, and what would be.
+/// Completes the error for a malformed text: what the text should be, why it is not, and what is accepted.
 pub(super) fn malformed(text: &str, should_be: &str, takes: &str) -> impl Fn(Error) -> Error {
     let what = format!("{} is not {should_be}", quote_without_secrets(text));
     move |why| Error::invalid(format!("{what}: {why}; it takes {takes}"))

@@ -1,8 +1,8 @@
-//! What opens doors: TLS, users, passwords.
+//! TLS and credentials for etcd.
 
 use std::fmt;
 
-/// TLS towards etcd. The contents of PEM files.
+/// TLS for the connection to etcd. The fields hold the contents of PEM files.
 ///
 /// ```no_run
 /// # use lamport_clock::{Secret, Tls};
@@ -17,13 +17,13 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tls {
-    /// The certificates of those to trust, as PEM.
+    /// The certificates of the authorities to trust, as PEM.
     pub ca: Vec<u8>,
     /// Certificate and key of this client, for mutual TLS.
     pub identity: Option<(Vec<u8>, Secret)>,
 }
 
-/// User and password towards etcd.
+/// User and password for etcd.
 ///
 /// ```
 /// # use lamport_clock::{Credentials, Secret};
@@ -38,11 +38,11 @@ pub struct Credentials {
     pub password: Secret,
 }
 
-/// Something that is never printed, not even by `Debug`.
+/// A text that is never printed, not even by `Debug`.
 ///
-/// Its memory is not wiped when it is dropped: the etcd client and the TLS library keep copies of
-/// their own for as long as they may have to connect again, so wiping this one would promise what
-/// nobody keeps.
+/// Its memory is not wiped when it is dropped. The etcd client and the TLS library keep their own copies
+/// for as long as they may have to connect again, so wiping this copy would promise a protection that
+/// does not exist.
 ///
 /// ```
 /// # use lamport_clock::Secret;

@@ -1,4 +1,4 @@
-//! The table of settings, and their values as they are given.
+//! The table of settings, and the values that are given for them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::excerpt::quote;
 
-/// A row of the table of settings. Command line, environment, file, Python's arguments and C take what
-/// stands here, and nothing else.
+/// A row of the table of settings. The command line, the environment, the file, Python and C accept
+/// exactly the settings of this table.
 ///
 /// ```
 /// use lamport_clock::Setting;
@@ -19,23 +19,23 @@ use crate::excerpt::quote;
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
-    /// Its name in a file, in Python and in C; with hyphens it is the flag.
+    /// The name in a file, in Python and in C. The flag is this name with hyphens.
     pub name: &'static str,
     /// The environment variable.
     pub variable: &'static str,
-    /// What it holds.
+    /// The kind of value that the setting takes.
     pub kind: Kind,
-    /// What it says, in a line.
+    /// The meaning of the setting, in one line.
     pub help: &'static str,
-    /// What counts if nobody says anything; empty: nothing.
+    /// The default, as shown to people; empty if there is none.
     pub default: &'static str,
 }
 
-/// What a setting holds.
+/// The kind of value that a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// A text, whose form the value's placeholder says.
+    /// A text. The placeholder, such as `FILE`, names its form.
     Text(&'static str),
     /// A length of time: see [`parse_duration`].
     Duration,
@@ -82,10 +82,10 @@ const ALL: &[Setting] = &[
 ];
 
 impl Setting {
-    /// All of them, each shown as an argument.
+    /// All settings, each shown as an argument.
     ///
-    /// `node` is the name of this process; without it that is the host's. Where no store is given it is
-    /// required, and names the member of etcd that is asked first.
+    /// `node` is the name of this process; the default is the host's name. If no store is given, `node`
+    /// is required, and names the node whose etcd member is asked first.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -95,7 +95,7 @@ impl Setting {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     ///
-    /// `nodes` is the node map, in place of the deployed one.
+    /// `nodes` is the node map. It replaces the built-in one.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -113,7 +113,7 @@ impl Setting {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     ///
-    /// `key` is the record's key. Given like this it wins over one that the environment's store names.
+    /// `key` is the record's key. As an argument it wins over a key in the store URI of the environment.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -131,7 +131,7 @@ impl Setting {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     ///
-    /// `max_jump` is the most, in logical time, that a message may lie ahead.
+    /// `max_jump` is how far ahead a message may lie, in logical time.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -140,7 +140,7 @@ impl Setting {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     ///
-    /// `config` is a TOML file with the others, which win over it.
+    /// `config` is a TOML file with other settings. Arguments and environment variables win over the file.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -152,7 +152,7 @@ impl Setting {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// `tls_ca` names the authorities that etcd's certificate may come from, and switches TLS on.
+    /// `tls_ca` is a file with the certificates of the authorities to trust for etcd. It switches TLS on.
     ///
     /// ```no_run
     /// # use lamport_clock::{Config, Settings};
@@ -163,7 +163,7 @@ impl Setting {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     ///
-    /// `tls_cert` and `tls_key` are this client's own, where etcd asks for one.
+    /// `tls_cert` and `tls_key` are this client's certificate and key, for an etcd that asks for them.
     ///
     /// ```no_run
     /// # use lamport_clock::{Config, Settings};
@@ -176,7 +176,7 @@ impl Setting {
     /// # Ok::<(), lamport_clock::Error>(())
     /// ```
     ///
-    /// `user` and `password_file` belong together.
+    /// `user` and `password_file` must be given together.
     ///
     /// ```
     /// # use lamport_clock::{Config, ErrorKind, Settings};
@@ -190,7 +190,7 @@ impl Setting {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// `allow_plaintext` lets the password travel without TLS, where the network is trusted.
+    /// `allow_plaintext` lets the password travel without TLS, for networks that are trusted.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -205,7 +205,7 @@ impl Setting {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// `header_key_file` has the key that signs the stamps in messages.
+    /// `header_key_file` is a file with the key that signs the stamps in messages.
     ///
     /// ```
     /// # use lamport_clock::{Config, Settings};
@@ -224,7 +224,8 @@ impl Setting {
     }
 }
 
-/// A value as it was given. What a setting does not take is refused where it is read.
+/// The value given for a setting. [`Config::load`](crate::Config::load) refuses a value that the setting
+/// doesn't take.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -243,11 +244,11 @@ pub enum Value {
 }
 
 impl Value {
-    /// As a person would write it.
+    /// The value as a person would write it.
     pub(super) fn text(&self) -> String {
         match self {
             Value::Text(text) => text.clone(),
-            // To the nanosecond, if it is a day at most.
+            // An `f64` keeps every nanosecond up to a day, the longest duration that a setting takes.
             Value::Duration(duration) => format!("{}s", duration.as_secs_f64()),
             Value::Number(number) => number.to_string(),
             Value::Flag(flag) => flag.to_string(),
@@ -285,8 +286,8 @@ impl From<bool> for Value {
     }
 }
 
-/// Settings that are given explicitly, by the names of the [table](Setting::ALL). What is not given comes
-/// from the environment, the file or the defaults.
+/// Explicitly given settings, by the names of the [table](Setting::ALL). The values of all other settings
+/// come from the environment, the file or the defaults.
 ///
 /// ```
 /// use lamport_clock::{Config, Settings};
@@ -300,13 +301,13 @@ impl From<bool> for Value {
 pub struct Settings(BTreeMap<String, Value>);
 
 impl Settings {
-    /// Gives a setting, in place of what was given before. A name that is not in the table is refused
-    /// where the settings are read.
+    /// Sets a value, in place of an earlier one. A name that is not in the table is refused when the
+    /// settings are loaded.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.0.insert(name.to_owned(), value.into());
     }
 
-    /// As if it had not been given.
+    /// Removes a setting, as if it had not been given.
     ///
     /// ```
     /// # use lamport_clock::Settings;
@@ -319,7 +320,7 @@ impl Settings {
         self.0.remove(name);
     }
 
-    /// The settings that were given: each with its name.
+    /// The given settings: each name with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
@@ -332,10 +333,10 @@ impl<V: Into<Value>, const N: usize> From<[(&str, V); N]> for Settings {
     }
 }
 
-/// A day is far more than any wait of ours, and far less than what a `Duration` can't hold.
+/// The longest duration accepted: far longer than any wait here, and far below the limit of `Duration`.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// A length of time as people write it: `2s`, `500ms`, `1.5s`, `1m`, or a bare number of seconds; at
+/// Parses a duration as people write it: `2s`, `500ms`, `1.5s`, `1m`, or a bare number of seconds; at
 /// most a day.
 ///
 /// ```
@@ -368,7 +369,7 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
     }
 }
 
-/// What a call may be given.
+/// Refuses a deadline outside 1 ms to a day.
 pub(crate) fn check_timeout(timeout: Duration) -> Result<Duration> {
     is_deadline(timeout, &format!("{timeout:?}"))
 }

@@ -1,4 +1,4 @@
-//! Where the values of settings come from, and what they are read as.
+//! Gathers the values of settings from arguments, environment and file, and parses them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -56,8 +56,8 @@ impl Sources {
         let text = files::read(file).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8(text).map_err(|error| refused(error.to_string()))?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
-            // Not its `Display`, which shows the whole line: of any length, and a secret may stand
-            // in it by mistake.
+            // Not the error's `Display`: it shows the whole line, which may be long, and may hold a
+            // secret by mistake.
             let before = text.get(..error.span().map_or(0, |span| span.start));
             let line = before.unwrap_or_default().matches('\n').count() + 1;
             refused(format!("line {line}: {}", short(error.message())))
@@ -145,7 +145,7 @@ pub(super) fn parse_flag(text: &str) -> Result<bool> {
         .map_err(|_| Error::invalid(format!("{} is neither true nor false", quote(text))))
 }
 
-/// Refuses the variables that name a file.
+/// Refuses an environment in which a variable names a file.
 pub(super) fn refuse_files(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<()> {
     let is_set = |setting: &&Setting| {
         let value = environment(setting.variable);
@@ -170,8 +170,8 @@ fn unknown(name: &str) -> Error {
     ))
 }
 
-/// What no text of a setting holds, whatever its form: it comes from an env file that is read otherwise
-/// than it was meant, or from a document that it was copied from.
+/// Refuses quotes, blanks at the ends and hidden characters, which no setting may hold. They come from an
+/// env file that is read differently than intended, or from a document that the text was copied from.
 fn check_text(name: &str, text: &str) -> Result<()> {
     let refused = |why: &str| {
         let message = format!("{} {why}", quote_without_secrets(text));
@@ -183,7 +183,7 @@ fn check_text(name: &str, text: &str) -> Result<()> {
     if name != "nodes" && text != text.trim() {
         return refused("begins or ends with a blank");
     }
-    // The entries of a map may stand in lines of their own.
+    // Each entry of a node map may have a line of its own.
     let allowed = |c: char| name == "nodes" && c.is_ascii_whitespace();
     match text.chars().find(|c| is_hidden(*c) && !allowed(*c)) {
         Some(c) => refused(&format!(
@@ -198,8 +198,9 @@ fn incomplete(pair: &str) -> Error {
     Error::invalid(format!("{pair} belong together: set both or neither"))
 }
 
-/// The name of a process that was given none but knows where its store is: its host's. In a container
-/// that is the container's, and a restart keeps it, as NODE_NAME does; a number would be 1 in each.
+/// The name of a process that was given a store but no name: its host's name. In a container this is the
+/// container's name, and a restart keeps it, as with NODE_NAME. The process number would be 1 in each
+/// container.
 pub(super) fn unnamed_process() -> Result<ProcessId> {
     let host = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
     match name_after(&String::from_utf8_lossy(&host)) {
@@ -208,8 +209,8 @@ pub(super) fn unnamed_process() -> Result<ProcessId> {
     }
 }
 
-/// A host's name as a process's, `-` for what that may not hold; empty where the host has none, or what
-/// Linux calls it then. A kernel allows any 64 bytes.
+/// Turns a host's name into the name of a process. A kernel allows any 64 bytes, so `-` replaces the
+/// characters that a process name may not hold. Empty if the host has no name; Linux then calls it `(none)`.
 fn name_after(host: &str) -> String {
     let host = host.trim();
     if host == "(none)" {

@@ -1,4 +1,4 @@
-//! From settings to a configuration: what wins, what is refused, what is never shown.
+//! From settings to a configuration: which value wins, what is refused, and what is never shown.
 
 use super::*;
 use crate::error::ErrorKind;
@@ -152,7 +152,7 @@ fn a_value_in_quotes_or_with_what_cannot_be_seen_is_refused_wherever_it_comes_fr
             );
         }
     }
-    // A map may have an entry a line, as documents write it.
+    // A node map may have one entry a line, as documents often write it.
     let nodes: Nodes = "a=h,\r\n b=i\r\n".parse().unwrap();
     assert_eq!(nodes.iter().count(), 2);
     let both = [("NODE_NAME", "a"), ("LAMPORT_NODES", "a=h,\n b=i\n")];
@@ -164,7 +164,7 @@ fn a_value_in_quotes_or_with_what_cannot_be_seen_is_refused_wherever_it_comes_fr
             .count(),
         2
     );
-    // Two names that look alike are told apart in the message.
+    // The message escapes hidden characters, so that two names that look alike can be told apart.
     for map in ["a=h,a\u{200f}=i", "a=h,\"a\"=i", "a=h,b=i\u{200b}"] {
         let message = map.parse::<Nodes>().unwrap_err().to_string();
         assert!(!message.contains(crate::excerpt::is_hidden), "{message:?}");
@@ -228,7 +228,7 @@ fn nothing_set_at_all_says_what_to_set() {
     for variables in [&[][..], &[("NODE_NAME", "")]] {
         let message = refusal(variables).to_string();
         assert!(message.contains("NODE_NAME") && message.contains("LAMPORT_STORE"));
-        // The built-in map is for those who use it.
+        // The error doesn't name the nodes of the built-in map.
         assert!(!message.contains("mx-nodel"), "{message}");
     }
     let message = refusal(&[("LAMPORT_NODES", "a=h")]).to_string();

@@ -12,11 +12,11 @@ use crate::excerpt::is_hidden;
 ///
 /// Text form: `memory:` (private to one clock), `memory:name` (shared by the clocks of this process
 /// that use the name), or `etcd://host:port,host:port/key` with ports and key optional. It has no
-/// parameters: each has a [setting](Setting::ALL).
+/// parameters: everything else is a [setting](Setting::ALL).
 ///
-/// A key is taken as it stands, and belongs to one clock. `base` and `taken` as parts of its path, empty
-/// parts, `.`, `..`, `?`, `#`, blanks and what can't be seen are refused: they would name another key
-/// than they seem to, or one that another clock uses.
+/// A key is taken byte for byte, and belongs to one clock. `base` and `taken` as parts of its path, empty
+/// parts, `.`, `..`, `?`, `#`, blanks and invisible characters are refused. A key with one of them would
+/// not be the key that it seems to be, or would be in use by another clock.
 ///
 /// ```
 /// use lamport_clock::StoreUri;
@@ -31,7 +31,7 @@ use crate::excerpt::is_hidden;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreUri {
-    /// In this process.
+    /// In the memory of this process.
     Memory {
         /// The name of the store within this process; `None` makes a new store.
         name: Option<String>,
@@ -64,7 +64,7 @@ impl FromStr for StoreUri {
 }
 
 impl StoreUri {
-    /// Its errors say the reason alone.
+    /// Errors hold only the reason; `malformed` adds the text and the accepted form.
     fn parse(text: &str) -> Result<StoreUri> {
         let refused = |why: &str| Err(Error::invalid(why));
         if let Some(name) = text.strip_prefix("memory:") {
@@ -114,15 +114,15 @@ impl fmt::Display for StoreUri {
     }
 }
 
-/// The record's key: `/name` or `/path/name`, taken as it stands, byte for byte. So what is no part of a
-/// key, or looks like another one, is refused.
+/// Checks the record's key: `/name` or `/path/name`. It is used byte for byte. So text that is no part of
+/// a key, or makes a key look like another one, is refused.
 pub(super) fn parse_key(text: &str) -> Result<String> {
     let takes = "the form /name or /path/name, at most 512 bytes, without spaces";
     check_key(text).map_err(malformed(text, "a key for the record", takes))?;
     Ok(text.to_owned())
 }
 
-/// Its errors say the reason alone.
+/// Errors hold only the reason; `malformed` adds the text and the accepted form.
 fn check_key(key: &str) -> Result<()> {
     let Some(path) = key.strip_prefix('/') else {
         return Err(Error::invalid("it does not begin with '/'"));
@@ -144,10 +144,10 @@ fn check_key(key: &str) -> Result<()> {
     })
 }
 
-/// Refuses what stands in a store's URI or a key, and belongs elsewhere or can't be seen.
+/// Refuses a '?', a '#', blanks and invisible characters in the URI of a store or in a key.
 fn refuse_foreign_part(text: &str) -> Result<()> {
     if let Some((_, query)) = text.split_once('?') {
-        // What follows may be a password: of it no more is shown than the name of a setting.
+        // The text after '?' may be a password. Only the name of a setting is shown.
         let name = query.split(['=', '&', '#']).next().unwrap_or_default();
         let why = match Setting::named(&name.replace('-', "_")) {
             Some(Setting { name, variable, .. }) => {

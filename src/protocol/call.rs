@@ -1,4 +1,4 @@
-//! One update under way: a state machine that is asked what to send, and told what came back.
+//! One update under way: a state machine that says what to send, and takes in the answers.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct Call {
     /// The local time of the rule, after its increment.
     local: Time,
     count: u64,
-    /// The take that was void: the next one takes enough to lie above everything.
+    /// The first take, if it was void. The second one takes enough times to lie above everything.
     void: Option<Void>,
     /// Whether an answer has shown the shared clock since the call began.
     informed: bool,
@@ -26,43 +26,43 @@ pub struct Call {
 
 #[derive(Clone, Debug)]
 enum Stage {
-    /// To be decided from the newest snapshot.
+    /// The next transaction is still to be composed from the newest snapshot.
     Ready,
     /// A transaction is on its way.
     Sent(Question, Offer),
     Finished(Result<Reservation>),
 }
 
-/// What an update hands out if nobody wrote in between, and what its take adds otherwise.
+/// The times that an update hands out if nobody wrote in between, and the size of its take otherwise.
 #[derive(Clone, Debug)]
 struct Offer {
-    /// The last time by the rule. In a crowd somebody writes, so that is not asked: `None`.
+    /// The last time by the rule. `None` in a crowd: somebody surely wrote, so the update only takes.
     ruled: Option<Time>,
-    /// The shared clock that the rule goes on from.
+    /// The snapshot from which the rule goes on.
     before: Arc<Snapshot>,
-    /// How much more than `count` is taken.
+    /// How many times are taken in addition to `count`.
     extra: u64,
     real_timestamp: f64,
 }
 
-/// A take whose times are nobody's: as long as nothing followed it, it is as if it had not been.
+/// A take whose times nobody gets. While nothing has followed it, the call ignores it.
 #[derive(Clone, Debug)]
 struct Void {
     /// The revision of its answer.
     revision: u64,
-    /// How many repairs had been accepted.
+    /// How many repairs had been accepted by then.
     repairs: u64,
-    /// The shared clock before it.
+    /// The shared clock before the take.
     before: Arc<Snapshot>,
 }
 
 /// What [`Protocol::poll`] wants done.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Read [every key](Keys::all), and tell [`Protocol::handle_look`] what they are. If that fails
-    /// the call has failed.
+    /// Read [every key](Keys::all) and pass the reply to [`Protocol::handle_look`]. If either fails, the
+    /// call has failed.
     Look,
-    /// Send this, and tell a `handle_*` method what became of it.
+    /// Send this, then call the `handle_*` method that fits the outcome.
     Send(Arc<Transaction>),
     /// The call was served.
     Done(Reservation),
@@ -71,8 +71,7 @@ pub enum Step {
 }
 
 impl Protocol {
-    /// Begins a call for `count` times, at least 1, with the local time of the rule (after its
-    /// increment).
+    /// Begins a call for `count` times, at least 1. `local` is the local time after the rule's increment.
     pub fn begin(&self, local: Time, count: u64) -> Call {
         Call {
             local,
@@ -96,7 +95,7 @@ impl Protocol {
             call.stage = match composed {
                 Some(Ok(stage)) => stage,
                 Some(Err(error)) if call.informed => Stage::Finished(Err(error)),
-                // What we remember speaks against it; somebody may have mended it since.
+                // Without a usable snapshot, look first: the store may have been mended since.
                 _ => {
                     call.informed = true;
                     Stage::Ready
@@ -135,13 +134,14 @@ impl Protocol {
         }
     }
 
-    /// The next call looks before it writes: what is remembered may be why the store can't carry out what
-    /// is asked (it compares a record that is too large for one request), and be gone by then.
+    /// Drops the snapshot, so that the next call looks before it writes. The snapshot may be the reason why
+    /// the store can't carry out a transaction: a compare may hold a record too large for one request. That
+    /// record may be gone by then.
     pub fn forget(&mut self) {
         self.snapshot = None;
     }
 
-    /// The next transaction, from what the newest snapshot says.
+    /// The next transaction, composed from the newest snapshot `seen`.
     fn compose(&self, call: &Call, seen: &Arc<Snapshot>, real_timestamp: f64) -> Result<Stage> {
         let recorded = seen.recorded()?;
         let clock = seen.clock()?;
@@ -163,7 +163,8 @@ impl Protocol {
             before: before.clone(),
             extra: match call.void {
                 Some(_) => above.ahead_of(counted),
-                // If it takes at all, somebody else took, and above the record.
+                // The take runs only if somebody else took first, above the record. So the clock is at
+                // least one further.
                 None if self.runs_ahead => call.local.ahead_of(known).saturating_sub(1),
                 None => 0,
             },
@@ -185,10 +186,10 @@ impl Protocol {
         Ok(Stage::Sent(question, offer))
     }
 
-    /// IF nobody wrote, THEN the rule and the record with it, ELSE a take.
+    /// An update: IF nobody wrote, THEN the base by the rule and the record; ELSE a take.
     ///
-    /// The first update of all creates the clock with it, above what legacy writers left. Nothing else
-    /// creates base or `taken`, so there it takes nothing otherwise.
+    /// The first update of all creates the clock this way, above what legacy writers left. Nothing else
+    /// creates base or `taken`, so the ELSE of the first update takes nothing.
     fn update(&self, call: &Call, value: Time, offer: &Offer, seen: &Arc<Snapshot>) -> Question {
         let mut base = self.base(seen, value, offer.real_timestamp);
         base.first = call.first(value);
@@ -210,7 +211,7 @@ impl Protocol {
         self.ask(transaction, seen).writing(written)
     }
 
-    /// Shows the clock, and raises it by what is taken.
+    /// Reads the clock, then raises it by the number of times taken.
     fn take(&self, call: &Call, offer: &Offer) -> Vec<Operation> {
         let mut take = read_all(&self.keys);
         take.push(self.put_taken(call, call.count, offer.real_timestamp));
@@ -236,13 +237,13 @@ impl Protocol {
     /// A base at `value`, written by this process, which accounts for every take that was seen.
     pub(super) fn base(&self, seen: &Snapshot, value: Time, real_timestamp: f64) -> Base {
         let mut base = Base::counted(value, self.process.as_str(), self.instance, real_timestamp);
-        // Who creates the clock puts `taken` once, with the base.
+        // The update that creates the clock puts `taken` once, together with the base.
         base.taken = seen.taken().version.max(1);
         base.created = seen.taken().create_revision;
         base
     }
 
-    /// What an answer comes to: the times that it gives, or that the call is to be tried once more.
+    /// The stage that follows from an answer: the call has its times, or needs another transaction.
     fn conclude(
         &mut self,
         call: &mut Call,
@@ -255,12 +256,12 @@ impl Protocol {
             return Ok(Stage::Ready);
         }
         call.informed = true;
-        // Somebody else had created the clock: then nothing was written.
+        // Nothing was written: somebody else had created the clock first.
         if !answer.wrote {
             return Ok(Stage::Ready);
         }
         let (seen, before, revision) = (&question.seen, &answer.before, answer.after.revision);
-        // Its own step is not what makes it run ahead.
+        // The increment of the rule alone does not count as running ahead.
         let known = seen.clock().ok().flatten().unwrap_or_default();
         let ahead = call.local.ahead_of(known) > 1;
         if let (true, Some(ruled)) = (reply.succeeded, offer.ruled) {
@@ -270,8 +271,8 @@ impl Protocol {
         }
         self.note_take(&answer.after);
         let recorded = before.recorded()?;
-        // No loss, or it would have been judged one: nobody had created the clock when it was last
-        // seen, and a take is only sent to a clock that was.
+        // This is no loss: `judge` would have reported one. So no clock was known when the take was sent,
+        // and a take is only sent to a clock that is known.
         let Some(clock) = before.clock()? else {
             return Err(nonsense("keys that nobody had known were gone".to_owned()));
         };
@@ -293,7 +294,7 @@ impl Protocol {
         Ok(Stage::Ready)
     }
 
-    /// The times from `first` on, of which `before` shows what came right before them.
+    /// Hands out the times from `first` on. `before` shows the update right before them.
     fn hand_out(
         &mut self,
         call: &Call,
@@ -325,12 +326,12 @@ impl Protocol {
 }
 
 impl Call {
-    /// As [`Taken::attempt`].
+    /// The number of the next try, for [`Taken::attempt`].
     fn attempt(&self) -> u8 {
         1 + u8::from(self.void.is_some())
     }
 
-    /// The first of its times, if `last` is the last one.
+    /// The first of the call's times, if the last one is `last`.
     fn first(&self, last: Time) -> Time {
         Time::saturating(last.get() - self.count + 1)
     }

@@ -1,7 +1,7 @@
-//! Folding: what was taken is written into record and base, so that people and legacy writers see it.
+//! Folding writes what was taken into record and base, so that people and legacy writers see it.
 //!
-//! It hands nothing out and nobody waits for it. At rest three keys are left, and the record shows the
-//! newest value; in a crowd it is late by about a hundred milliseconds.
+//! A fold hands out no times, and no update waits for it. At rest three keys are left, and the record shows
+//! the newest value. In a crowd the record is late by about a hundred milliseconds.
 
 use std::sync::Arc;
 
@@ -14,28 +14,28 @@ use crate::clock::Time;
 /// When to fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
-    /// At once, beside whatever else goes on: others keep taking meanwhile.
+    /// At once, beside other updates, because others keep taking.
     InACrowd,
     /// Once this process rests, if nobody took after it.
     AtRest,
 }
 
 impl Fold {
-    /// From how many takes since the base on a crowd folds.
+    /// In a crowd, the smallest number of takes since the base at which a fold is due.
     const CROWD: u64 = 32;
     const MOST: u64 = 1_024;
 }
 
 impl Protocol {
-    /// Whether a take of ours is not folded yet, and when it should be.
+    /// When to fold our newest take; `None` if there is nothing left to fold.
     pub fn fold_due(&self) -> Option<Fold> {
         let took = self.took.as_ref()?;
         let snapshot = self.snapshot.as_ref()?;
         let is_newest = snapshot.revision == took.revision;
         let takes = snapshot.takes();
-        // Of all folds under way one is carried out, and the more takes are under way, the more there
-        // would be of them: so not each 32nd take, but those whose number has doubled. If all of these are
-        // lost, the record is late by so many takes and no more.
+        // Of all folds in flight only one succeeds, and more takes in flight would mean more folds. So a
+        // fold is due each time that the number of takes has doubled, not at each 32nd take. If all of
+        // these folds fail, there is one at every `MOST` takes, so the record is late by no more than that.
         let has_doubled = takes >= Fold::CROWD && takes.is_power_of_two();
         let is_one_of_few = has_doubled || (takes > 0 && takes.is_multiple_of(Fold::MOST));
         Some(match is_newest && is_one_of_few {
@@ -44,14 +44,13 @@ impl Protocol {
         })
     }
 
-    /// The newest snapshot, if it shows that nobody took but us: it need not be looked at again before
-    /// a fold.
+    /// The newest snapshot, if it shows no take but ours since the base. A fold then needs no new look.
     pub fn sole_take(&self) -> Option<Arc<Snapshot>> {
         let snapshot = self.snapshot.as_ref()?;
         (snapshot.takes() == 1).then(|| snapshot.clone())
     }
 
-    /// Whether a look is so late that it does not show our newest take.
+    /// Whether `seen` is too old to show our newest take.
     pub fn is_before_our_take(&self, seen: &Snapshot) -> bool {
         let took = self.took.as_ref();
         took.is_some_and(|took| seen.revision < took.revision)
@@ -65,12 +64,12 @@ impl Protocol {
     /// The transaction that folds what `seen` shows; `None` if there is nothing to fold, or if somebody
     /// else will.
     ///
-    /// `seen` may be stale: it is not judged, and the transaction compares it.
+    /// `seen` may be stale. It is not judged; the transaction compares the store with it.
     pub fn fold(&self, form: Fold, seen: &Arc<Snapshot>, real_timestamp: f64) -> Option<Question> {
         let took = self.took.as_ref()?;
         let taken = seen.taken();
         let is_folded = seen.accounted() == taken.version;
-        // A later taker folds, unless all keep taking.
+        // At rest, the process that took last folds. In a crowd all keep taking, so nobody waits for that.
         let is_anothers = form == Fold::AtRest && taken.mod_revision != took.revision;
         if self.losses.lost.is_some() || is_folded || is_anothers {
             return None;
@@ -83,8 +82,8 @@ impl Protocol {
         let (based, compares) = match form {
             Fold::AtRest => (value, seen.is_current()),
             Fold::InACrowd => {
-                // Others put weights at every moment. The weights stay and go on counting, so the base leaves
-                // out what they count.
+                // Others may put weights at any moment, so the weights stay and go on counting. The base
+                // leaves out what they count.
                 let based = u128::from(value.get()).saturating_sub(seen.weighed());
                 let compares = vec![
                     seen.is_unchanged(&keys.record),
@@ -111,7 +110,7 @@ impl Protocol {
         Some(self.ask(transaction, seen).writing(written))
     }
 
-    /// Number of folds that this process has carried out and heard the answer of.
+    /// Number of folds by this process whose success it knows from the reply.
     pub fn folds(&self) -> u64 {
         self.folds
     }

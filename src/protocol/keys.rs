@@ -3,9 +3,9 @@
 //! | key | holds |
 //! |---|---|
 //! | `K` | the [record](super::Record) |
-//! | `K/base` | a [`Base`]: up to where the clock was counted, and by whom |
+//! | `K/base` | a [`Base`]: the clock's time at one version of `K/taken`, and who wrote it |
 //! | `K/taken` | a [`Taken`]: who took last. Its *version* counts the takes |
-//! | `K/taken/NN` | nothing; its version counts 2^NN times for each put |
+//! | `K/taken/NN` | nothing; each put of this key, a *weight*, counts 2^NN times |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,16 +18,16 @@ use crate::excerpt::excerpt;
 /// The keys of one shared clock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keys {
-    /// The record.
+    /// The key of the record.
     pub record: Vec<u8>,
-    /// Up to where the clock was counted.
+    /// The key of the [`Base`].
     pub base: Vec<u8>,
-    /// Its version counts what was taken since.
+    /// The key of the newest [`Taken`]. Its version counts the takes.
     pub taken: Vec<u8>,
 }
 
 impl Keys {
-    /// How many weights there are: enough for any number below 2^53.
+    /// The number of weights: enough for any number below 2^53.
     pub const WEIGHTS: u32 = 53;
 
     /// The keys of the clock whose record lies under `record`.
@@ -39,12 +39,13 @@ impl Keys {
         }
     }
 
-    /// The key each put of which counts 2^`bit` times.
+    /// The key of a weight: each put of this key counts 2^`bit` times.
     pub fn weight(&self, bit: u32) -> Vec<u8> {
         [&*self.taken, format!("/{bit:02}").as_bytes()].concat()
     }
 
-    /// What each put of `key` counts, as a power of two, if it is the key of a weight.
+    /// The `bit` of a weight's key: each put counts 2^`bit` times. `None` if `key` is not the key of a
+    /// weight.
     pub fn bit_of(&self, key: &[u8]) -> Option<u32> {
         let digits = key.strip_prefix(&*self.taken)?.strip_prefix(b"/")?;
         let text = std::str::from_utf8(digits).ok()?;
@@ -52,7 +53,7 @@ impl Keys {
         (self.weight(bit) == key).then_some(bit)
     }
 
-    /// Every key of the clock. Keys of others that fall into the range (`K/b`) are passed over by name.
+    /// Every key of the clock. Other programs' keys that fall into the range (`K/b`) are skipped by name.
     pub fn all(&self) -> KeyRange {
         KeyRange {
             start: self.record.clone(),
@@ -67,30 +68,30 @@ impl Keys {
     }
 }
 
-/// Up to where the clock was counted: `value`, with `taken` takes accounted for.
+/// The clock's time at one version of the key `taken`, and the update or fold that wrote it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Base {
     format: u64,
-    /// The clock's time when the key `taken` stood at the version that the next field names.
+    /// The clock's time when the key `taken` was at the version in the next field.
     pub value: Time,
     /// The version of the key `taken` that `value` accounts for.
     pub taken: u64,
-    /// The revision that created the key `taken`; 0: the one that created this key.
+    /// The revision that created the key `taken`; 0: the same revision created both keys.
     pub created: u64,
-    /// The process that wrote it.
+    /// The process that wrote the base.
     pub process: String,
     /// Which instance of that process.
     pub instance: Instance,
-    /// The first of the times that it hands out, `first` to `value`.
+    /// The first of the times that this base hands out: `first` through `value`.
     pub first: Time,
-    /// How many these are; 0: none, it is a fold.
+    /// How many times this base hands out; 0: none, it is a fold.
     pub count: u64,
     /// When, by the writer's wall clock: Unix time in seconds. Never compared.
     pub real_timestamp: f64,
-    /// The newest repair; whoever writes a base copies it from the one before.
+    /// The newest repair. Every writer of a base copies this from the base before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired: Option<Repaired>,
-    /// Fields of a later version of this library: every writer hands them on.
+    /// Fields that a later version of this library added. Every writer copies them from the base before.
     #[serde(flatten)]
     others: Map<String, Value>,
 }
@@ -98,18 +99,18 @@ pub struct Base {
 /// A mark that somebody moved the clock forward by hand, after the store had lost times.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repaired {
-    /// Whose clock did it.
+    /// The instance that moved the clock.
     pub by: Instance,
-    /// The time to which it moved the clock; what had been handed out lies below. A clock that repairs
-    /// twice goes further the second time, so both together tell one repair from any other.
+    /// The time to which the clock was moved; all times handed out before lie below. A second repair by the
+    /// same instance goes further, so both fields together tell one repair from any other.
     pub to: Time,
 }
 
 impl Base {
-    /// What this version of the library reads and writes.
+    /// The format that this version of the library reads and writes.
     const FORMAT: u64 = 1;
 
-    /// A base that counts from `value` and hands nothing out.
+    /// A base at `value` that hands out no times.
     pub fn counted(value: Time, process: &str, instance: Instance, real_timestamp: f64) -> Base {
         Base {
             format: Base::FORMAT,
@@ -126,7 +127,7 @@ impl Base {
         }
     }
 
-    /// The same, with what every writer hands on from the base before.
+    /// This base, with the fields that every writer copies from the base before.
     pub fn after(mut self, earlier: Option<&Base>) -> Base {
         if let Some(earlier) = earlier {
             self.repaired = self.repaired.or(earlier.repaired);
@@ -135,8 +136,8 @@ impl Base {
         self
     }
 
-    /// What lies under the key; [`ErrorKind::Corrupt`] if it can't be read, or if a later version of
-    /// this library wrote it in another format.
+    /// Parses the value of the base's key; [`ErrorKind::Corrupt`] if it can't be read, or if a later
+    /// version of this library wrote it in another format.
     pub fn parse(bytes: &[u8], keys: &Keys) -> Result<Base> {
         #[derive(Default, Deserialize)]
         struct Format {
@@ -172,11 +173,11 @@ pub struct Taken {
     pub process: String,
     /// Which instance of that process.
     pub instance: Instance,
-    /// How many times it wanted, the last ones of those it took; 0: it created the clock.
+    /// How many times the process wanted: the last ones of those it took. 0: this put created the clock.
     pub count: u64,
-    /// The local time that they must lie above.
+    /// The local time of the process, above which its times must lie.
     pub local: Time,
-    /// 1: they count only if they lie above the record, too. 2: they count.
+    /// 1: the times count only if they lie above the record, too. 2: they count whatever the record says.
     #[serde(rename = "try")]
     pub attempt: u8,
     /// When, by the writer's wall clock: Unix time in seconds. Never compared.
@@ -184,14 +185,14 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// What lies under the key; `None` if it can't be read: then it was taken by somebody unknown.
+    /// Parses the value of the key `taken`; `None` if it can't be read: then the taker is unknown.
     pub fn parse(bytes: &[u8]) -> Option<Taken> {
         serde_json::from_slice(bytes).ok()
     }
 }
 
-/// What is said of a key of the clock that holds something else than a clock writes there. Nothing may
-/// write over it: it is another program's, or a person should see it first.
+/// The message for a key of the clock whose value no clock writes. That value must not be overwritten: it
+/// is another program's, or a person should see it first.
 pub(super) fn foreign(key: &[u8], bytes: &[u8]) -> String {
     let key = String::from_utf8_lossy(key);
     format!(
@@ -202,7 +203,7 @@ pub(super) fn foreign(key: &[u8], bytes: &[u8]) -> String {
     )
 }
 
-/// The JSON of something of ours.
+/// Serialises a value of ours as JSON.
 pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("numbers, texts and maps always serialise")
 }

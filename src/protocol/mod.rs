@@ -1,19 +1,19 @@
 //! The update protocol: etcd counts.
 //!
-//! etcd counts the puts of a key: its *version*. So a get and a put of one key in one transaction is
-//! an atomic fetch-and-add that cannot lose. The clock is what the base says, and every put of `taken`
-//! since then ([`Snapshot::clock`]). An update tries the rule (IF nobody wrote, THEN the record and a
-//! new base) and takes its times by that put otherwise. Nobody repeats because others were faster,
-//! nobody waits for another.
+//! etcd counts the puts of a key: its *version*. So a get and a put of one key in one transaction is an
+//! atomic fetch-and-add that cannot lose. The clock's time is the value in the base, plus what the puts of
+//! `taken` since then count ([`Snapshot::clock`]). The transaction of an update says: IF nobody wrote, THEN
+//! put the record and a new base, by the rule; ELSE put `taken`, which takes the times. No process retries
+//! because others were faster, and none waits for another.
 //!
-//! Why no time has two owners: each transaction that hands out times raises the clock by at least
-//! their number, and they are the topmost below the new clock, known from the same atomic step. So
-//! the times of all transactions are disjoint and rise with the revision. Nothing identifies a
-//! request: a lost reply, a late commit, a crash cost a gap, never a second owner.
-//! docs/PROTOCOL.md says it at length; `tests/model.rs` tries every order of small sizes.
+//! Why no time has two owners: each transaction that hands out times raises the clock by at least their
+//! number. They are the highest times up to the clock's new one, known from the same atomic step. So the
+//! times of all transactions are disjoint and rise with the revision. Nothing identifies a request: a lost
+//! reply, a late commit or a crash costs a gap, never a second owner. docs/PROTOCOL.md explains it at
+//! length; `tests/model.rs` tries every order of small sizes.
 //!
-//! This floor does nothing by itself: no I/O, no wall clock, no lock. A [`Protocol`] says which
-//! transaction to send, and is told what became of it.
+//! This layer does nothing by itself: no I/O, no wall clock, no lock. A [`Protocol`] says which transaction
+//! to send, and the caller reports the outcome to it.
 
 use std::sync::Arc;
 
@@ -54,11 +54,11 @@ pub struct Protocol {
     /// The shared clock as it was last seen, at the highest revision; `None` before the first look.
     snapshot: Option<Arc<Snapshot>>,
     losses: LossDetector,
-    /// What our newest take left, unless the base accounts for it.
+    /// The snapshot after our newest take; `None` once a base accounts for that take.
     took: Option<Arc<Snapshot>>,
-    /// How many others took between the newest snapshot of our newest take and that take.
+    /// Takes by others between the snapshot from which our newest take was composed and that take.
     others: u64,
-    /// From how many on there is a crowd: see [`CROWD`].
+    /// The smallest number of `others` that makes a crowd: see [`CROWD`].
     crowd: u64,
     /// Whether the local clock was ahead of the shared one when we took last.
     runs_ahead: bool,
@@ -66,30 +66,31 @@ pub struct Protocol {
     folds: u64,
 }
 
-/// Where so many others took between two updates of ours, it is sure enough that somebody will before
-/// the next one: if they came at random times, the next update would meet nobody once in a thousand.
+/// If at least this many others took between two updates of ours, somebody will most likely write before
+/// our next one too. With takes at random times, the next update would meet nobody once in a thousand.
 const CROWD: u64 = 8;
 
 /// A transaction on its way, and what was known when it was sent.
 #[derive(Clone, Debug)]
 pub struct Question {
     transaction: Arc<Transaction>,
-    /// What its compares hold against the store.
+    /// The snapshot against which its compares check the store.
     seen: Arc<Snapshot>,
     asked: Watermark,
-    /// What it writes if they hold, where that need not be read again.
+    /// The record and the base that it writes if the compares hold, so that they need not be parsed again.
     written: Option<Written>,
 }
 
 /// What an answer of the store shows.
 struct Answer {
-    /// The shared clock as the transaction or the read found it, and as it left it.
+    /// The shared clock as the transaction or the read found it.
     before: Arc<Snapshot>,
+    /// The shared clock as the transaction left it; after a read, the same snapshot as `before`.
     after: Arc<Snapshot>,
     /// Whether something was written, so that the revision is a new one.
     wrote: bool,
-    /// Whether it can't be stale. A plain read may be (etcd issue 20418): what it shows is refused, and
-    /// nothing more is concluded from it.
+    /// Whether the answer can't be stale. A plain read may be stale (etcd issue 20418): if it shows too
+    /// little it is refused, and nothing more is concluded from it.
     certain: bool,
 }
 
@@ -114,7 +115,7 @@ impl Protocol {
         }
     }
 
-    /// With another crowd, for tests that have less than [that many](CROWD).
+    /// Sets another crowd [threshold](CROWD), for tests with fewer processes.
     #[doc(hidden)]
     pub fn with_crowd(self, crowd: u64) -> Protocol {
         Protocol { crowd, ..self }
@@ -125,28 +126,29 @@ impl Protocol {
         &self.keys
     }
 
-    /// The watermark now. Keep it with a read until its answer has come: see
+    /// The watermark now. Take it before a read is sent, and pass it with the answer to
     /// [`handle_look`](Protocol::handle_look).
     pub fn known(&self) -> Watermark {
         self.losses.known
     }
 
-    /// Why the store is known to have lost something that no repair has made good.
+    /// The loss that was found in the store and not made good since; `None` if there is none.
     pub fn loss(&self) -> Option<&Error> {
         self.losses.lost.as_ref().map(|loss| &loss.error)
     }
 
-    /// How often the store was repaired after it had lost something. Its revisions are not those of
-    /// before.
+    /// How many repairs were accepted after a loss. Each begins a new history of the store: its revisions
+    /// are not those of before.
     pub fn repairs(&self) -> u64 {
         self.losses.known.repairs
     }
 
-    /// A reply to a read of [every key](Keys::all), to be shown and remembered.
+    /// Judges the reply to a read of [every key](Keys::all), remembers its snapshot and returns it.
     ///
-    /// [`ErrorKind::Regressed`](crate::ErrorKind) if it shows less than was
-    /// [`known`](Protocol::known) when it was `asked` for. A read may be stale for a moment (etcd issue
-    /// 20418), so that is worth another look; `certain` says that it was looked at often enough.
+    /// `asked` is what was [`known`](Protocol::known) when the read was sent;
+    /// [`ErrorKind::Regressed`](crate::ErrorKind) if the reply shows less. A read may be stale for a moment
+    /// (etcd issue 20418), so look again before you believe that; `certain` says that enough looks were
+    /// made.
     pub fn handle_look(
         &mut self,
         asked: Watermark,
@@ -162,8 +164,9 @@ impl Protocol {
         Ok(answer.after)
     }
 
-    /// Whether a legacy writer can have counted so far, from where the clock stands. Where there is none
-    /// yet, it begins above whatever record it finds: whoever was away is not refused.
+    /// An error if the record lies further above the clock than a legacy writer can have counted. The bound
+    /// starts from the shared clock, so a process that was away is not refused. A clock that is not created
+    /// yet begins above any record.
     fn check_record(&self, recorded: Time, clock: Option<Time>) -> Result<()> {
         clock.map_or(Ok(()), |clock| {
             let record = "the shared record";
@@ -171,7 +174,7 @@ impl Protocol {
         })
     }
 
-    /// A transaction, sent now.
+    /// A question with a transaction that is sent now, so it keeps the watermark of now.
     fn ask(&self, transaction: Transaction, seen: &Arc<Snapshot>) -> Question {
         Question {
             transaction: Arc::new(transaction),
@@ -181,11 +184,12 @@ impl Protocol {
         }
     }
 
-    /// The one gate that every answer passes: see [`LossDetector::judge`]. Learns from one that counts.
+    /// Every answer passes this check: see [`LossDetector::judge`]. The snapshot of an answer that counts
+    /// is adopted.
     fn judge(&mut self, asked: Watermark, answer: &Answer) -> Result<bool> {
         let repairs = self.repairs();
         let judged = self.losses.judge(asked, answer);
-        // A snapshot from before a loss or a repair is of another history.
+        // A snapshot from before a loss or a repair belongs to another history.
         if judged.is_err() || self.repairs() != repairs {
             self.snapshot = None;
             self.took = None;
@@ -196,18 +200,19 @@ impl Protocol {
         judged
     }
 
-    /// Remembers what a take of ours left, so that it is folded.
+    /// Remembers the snapshot after a take of ours, until that take is folded.
     fn note_take(&mut self, after: &Arc<Snapshot>) {
         let newest = self.snapshot.as_ref();
         let accounted = newest.map_or(0, |newest| newest.accounted());
-        // Replies to several in flight may come in any order, and a repair may have begun to count anew.
+        // Compared by revision, not by version: replies to several takes may come in any order, and a
+        // repair may have created `taken` anew.
         let known = self.took.as_ref().map_or(0, |took| took.revision);
         if after.taken().version > accounted && after.revision > known {
             self.took = Some(after.clone());
         }
     }
 
-    /// Remembers a snapshot that was judged to be well, unless a newer one is known.
+    /// Remembers a snapshot that passed the check, unless a newer one is known.
     fn adopt(&mut self, snapshot: &Arc<Snapshot>) {
         self.losses.learn(snapshot);
         let accounted = snapshot.accounted();
@@ -232,13 +237,13 @@ impl Question {
         &self.transaction
     }
 
-    /// The shared clock once the transaction was carried out.
+    /// The shared clock after the transaction, which this reply answers.
     pub fn leaves(&self, reply: &Reply) -> Arc<Snapshot> {
         self.answer(reply).after
     }
 
-    /// What the reply shows: what was seen, if that is what the store found as well; what it read; and
-    /// what the transaction did then.
+    /// What the reply shows. `before` is the snapshot that was seen, brought up to date with what the
+    /// transaction read. `after` adds what the transaction wrote.
     fn answer(&self, reply: &Reply) -> Answer {
         let branch = self.transaction.branch(reply.succeeded);
         let record = &self.seen.keys.record;
@@ -286,6 +291,6 @@ fn read_all(keys: &Keys) -> Vec<Operation> {
     .into()
 }
 
-// The reference store is the protocol's partner in the tests.
+// The tests run the protocol on the reference store, which needs the feature `shared`.
 #[cfg(all(test, feature = "shared"))]
 mod tests;

@@ -10,9 +10,9 @@ use crate::excerpt::excerpt;
 
 /// The shared record: `{"value": 7, "process_id": "mx-nodel2", "real_timestamp": 1750116944.92}`.
 ///
-/// Only the value takes part in the rule. Who wrote it and when by the wall clock is there to be
-/// looked at, so [`parse`](Record::parse) takes whatever other writers put there, and fields it does
-/// not know; of the value it takes a whole number from 0 to 2^53 - 1 and nothing else.
+/// Only the value takes part in the rule. It must be a whole number from 0 to 2^53 - 1. The other fields
+/// say who wrote the record and when by the wall clock, for people to look at. So [`parse`](Record::parse)
+/// takes anything that other writers put there, and fields it does not know.
 ///
 /// ```
 /// # use lamport_clock::Record;
@@ -26,14 +26,15 @@ use crate::excerpt::excerpt;
 pub struct Record {
     /// The time that was handed out last.
     pub value: Time,
-    /// The process that it was handed to, as its writer wrote it; empty if it wrote none.
+    /// The process to which that time was handed out, as the writer spelled it; empty if the writer named
+    /// none.
     pub process_id: String,
     /// When, by the writer's wall clock: Unix time in seconds. Never compared.
     pub real_timestamp: Option<f64>,
 }
 
 impl Record {
-    /// Reads the JSON text `bytes`; [`ErrorKind::Corrupt`] with what was found if it has no usable
+    /// Reads the JSON text `bytes`. [`ErrorKind::Corrupt`], quoting what was found, if there is no usable
     /// value.
     pub fn parse(bytes: &[u8]) -> Result<Record> {
         let no_object = || {
@@ -42,7 +43,7 @@ impl Record {
                 excerpt(bytes)
             )
         };
-        // To serde a list is a struct as well, its fields in the order in which they are declared.
+        // serde would also read a list as the struct, with the fields in the order of their declaration.
         if bytes.trim_ascii_start().starts_with(b"[") {
             return Err(Error::new(ErrorKind::Corrupt, no_object()));
         }
@@ -53,8 +54,8 @@ impl Record {
             let what = format!("the record has no \"value\": it reads {found}");
             Error::new(ErrorKind::Corrupt, what)
         })?;
-        // The raw text is parsed, not a number made of it: 1e3, 1.0 and 2^70 must not slip through
-        // as floats, and the message can quote what stands there.
+        // The value is parsed from its raw text. As JSON numbers, 1e3, 1.0 and 2^70 would slip through as
+        // floats, and the message could not quote the text.
         let value: Time = value.get().parse().map_err(|error| {
             let (found, last) = (excerpt(value.get().as_bytes()), Time::MAX);
             let what =
@@ -80,7 +81,7 @@ impl Record {
     }
 }
 
-/// What other writers may have put there. Unknown fields are skipped.
+/// The fields as any writer may have put them. Unknown fields are skipped.
 #[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(borrow)]
@@ -98,7 +99,7 @@ struct WireOut<'a> {
     real_timestamp: Option<f64>,
 }
 
-/// A JSON string as its content, any other JSON as it is written.
+/// The content of a JSON string; any other JSON unchanged.
 fn text(raw: &RawValue) -> String {
     serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }

@@ -1,8 +1,8 @@
-//! Moving the clock forward by hand, where the store has lost times that were handed out.
+//! Moving the clock forward by hand, after the store has lost times that were handed out.
 //!
-//! Only a person knows what happened to the store, so a person decides. The repair takes a time like
-//! any update, above everything that is found and everything it is told of; it never moves the clock
-//! back. It is found in the history under a name that says so.
+//! Only a person knows what happened to the store, so a person decides. The repair takes a time like any
+//! update. That time lies above everything found in the store and above the time that the person gives, so
+//! the clock never moves back. In the history, the name of the process marks the repair.
 
 use std::sync::Arc;
 
@@ -15,26 +15,26 @@ use super::{Answer, Protocol, Question, read_all};
 use crate::clock::{Time, check_jump};
 use crate::error::{Error, Result};
 
-/// What lies in the store, and what a repair would make of it.
+/// What the store holds, and where a repair would move the clock.
 #[derive(Clone, Debug)]
 pub struct RepairPlan {
-    /// The snapshot that it was made from.
+    /// The snapshot from which the plan was made.
     pub found: Arc<Snapshot>,
-    /// The faults that can be seen from here, one sentence each. Times that the store has lost are
-    /// known only to processes that saw them: their errors name the highest one.
+    /// The faults that this process can see, one sentence each. Times that the store has lost are known
+    /// only to the processes that saw them: the errors of those processes name the highest one.
     pub problems: Vec<String>,
-    /// Where a repair would move the clock: above everything that is found, and above what it was
-    /// told of.
+    /// The time to which a repair would move the clock: above everything that was found, and above the time
+    /// that was asked for.
     pub to: Time,
 }
 
 impl Protocol {
-    /// What a reply to a read of [every key](super::Keys::all) shows, for a repair that goes past
-    /// `at_least`.
+    /// Plans a repair that moves the clock past `at_least`, from the reply to a read of [every
+    /// key](super::Keys::all).
     ///
-    /// [`ErrorKind::TooFarAhead`](crate::ErrorKind::TooFarAhead) if that lies further ahead of the store
-    /// than the jump bound allows, [`ErrorKind::Exhausted`](crate::ErrorKind::Exhausted) if there is no
-    /// time left.
+    /// [`ErrorKind::TooFarAhead`](crate::ErrorKind::TooFarAhead) if the repair would go further ahead of
+    /// the store than the jump bound allows, [`ErrorKind::Exhausted`](crate::ErrorKind::Exhausted) if there
+    /// is no time left.
     pub fn plan_repair(
         &self,
         asked: Watermark,
@@ -51,7 +51,7 @@ impl Protocol {
             missing.and_then(Result::err),
             self.record_that_lies_far_ahead(&found),
         ];
-        // Where the store has lost something, the base may still say how far it had come.
+        // After a loss, the base may still show how far the clock had come.
         let based = found.base().map_or(Time::ZERO, |base| base.value);
         let recorded = found.recorded().unwrap_or_default();
         let counted = clock.ok().flatten().unwrap_or_default();
@@ -68,7 +68,7 @@ impl Protocol {
         })
     }
 
-    /// What to do where no time is left to move the clock to.
+    /// The error with what to do if no time is left for a repair.
     fn no_way_forward(&self, error: &Error) -> Error {
         let ways = format!(
             "{error}. If the record alone is wrong, delete that one key (etcdctl del {}). Else begin anew: \
@@ -79,7 +79,8 @@ impl Protocol {
         Error::new(error.kind(), ways)
     }
 
-    /// What to say of a record up to which no legacy writer can have counted, and the ways on.
+    /// A problem if the record is so far ahead that no legacy writer can have counted up to it, with the
+    /// ways out.
     fn record_that_lies_far_ahead(&self, found: &Snapshot) -> Option<Error> {
         let clock = found.clock().ok()?;
         let error = self.check_record(found.recorded().ok()?, clock).err()?;
@@ -92,11 +93,12 @@ impl Protocol {
         Some(Error::new(error.kind(), explained))
     }
 
-    /// The next transaction that moves the clock to [`RepairPlan::to`], if the store is still as `seen`
-    /// shows it: first the plan's own snapshot, then what the first one [leaves](Question::leaves).
+    /// The next transaction on the way to [`RepairPlan::to`]. It writes only if the store is still as
+    /// `seen` shows it. Pass the plan's own snapshot first, then the one that the first transaction
+    /// [leaves](Question::leaves).
     ///
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if one of the keys holds what no clock writes, or
-    /// what a later version of this library wrote.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if one of the keys holds a value that no clock
+    /// writes, or one that a later version of this library wrote.
     pub fn repair(
         &self,
         plan: &RepairPlan,
@@ -107,7 +109,8 @@ impl Protocol {
         seen.refuse_foreign()?;
         let process = format!("{REPAIR_PREFIX}{}", self.process);
         let then = if seen.taken().version == 0 {
-            // The base has to name the revision that creates it.
+            // The base must name the revision that created `taken`. So `taken` is put first, in its own
+            // transaction.
             let taken = Taken {
                 process,
                 instance: self.instance,
@@ -134,8 +137,8 @@ impl Protocol {
         Ok(self.ask(transaction, seen))
     }
 
-    /// The update that the repair left, if `snapshot` bears its mark. The revision is the newest that
-    /// bears it.
+    /// The update that the repair made, if `snapshot` holds the repair's mark. Its revision is the newest
+    /// one with that mark.
     pub fn repair_done(&self, plan: &RepairPlan, snapshot: &Snapshot) -> Option<Observed> {
         let base = snapshot.base()?;
         if base.repaired != Some(self.repaired(plan)) {
@@ -160,5 +163,5 @@ impl Protocol {
     }
 }
 
-/// Before the name of the process, in the record that a repair leaves.
+/// The prefix of the process's name in what a repair writes.
 const REPAIR_PREFIX: &str = "repair:";

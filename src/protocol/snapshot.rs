@@ -21,19 +21,19 @@ pub use self::observed::{Holder, Observed};
 #[derive(Clone)]
 pub struct Snapshot {
     pub(super) keys: Arc<Keys>,
-    /// Which store it is, as [`Reply::cluster`].
+    /// The id of the store: see [`Reply::cluster`].
     pub cluster: u64,
     /// The store's revision.
     pub revision: u64,
     record: Held<Record>,
     base: Held<Base>,
     taken: Option<Arc<Entry>>,
-    /// Those that there are, in the order of their powers of two.
+    /// The weights that exist, in the order of their bits.
     weights: Vec<(u32, Arc<Entry>)>,
 }
 
 impl Snapshot {
-    /// No key at all, at revision 0.
+    /// A snapshot without any key, at revision 0.
     pub fn empty(keys: &Arc<Keys>) -> Snapshot {
         Snapshot {
             keys: keys.clone(),
@@ -46,7 +46,7 @@ impl Snapshot {
         }
     }
 
-    /// What a reply shows that read every key of the clock.
+    /// The snapshot that is shown by the reply to a read of every key of the clock.
     pub fn of(keys: &Arc<Keys>, reply: &Reply) -> Snapshot {
         let mut snapshot = Snapshot::empty(keys);
         snapshot.revision = reply.revision;
@@ -55,7 +55,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// Every key of the clock that there is, as a transaction found them: others are gone.
+    /// Takes over every key that a transaction found. Keys that it did not find are gone.
     pub(super) fn show_all(&mut self, found: &[Entry]) {
         let is_gone = |known: &&Arc<Entry>| !found.iter().any(|entry| entry.key == known.key);
         let gone: Vec<_> = self.entries().filter(is_gone).cloned().collect();
@@ -65,8 +65,7 @@ impl Snapshot {
         self.show(found);
     }
 
-    /// Some keys of the clock, as a transaction found them. Most are as they were, and what these say
-    /// is known.
+    /// Takes over some keys that a transaction found. Most are unchanged, and those are not parsed again.
     pub(super) fn show(&mut self, found: &[Entry]) {
         for entry in found {
             if self.get(&entry.key) != Some(entry) {
@@ -75,12 +74,13 @@ impl Snapshot {
         }
     }
 
-    /// The same at `revision`, since when nobody has written: a reply bears the store's newest one.
+    /// The same snapshot dated `revision`, since which nobody has written these keys. A reply bears the
+    /// store's newest revision instead.
     pub fn as_of(self, revision: u64) -> Snapshot {
         Snapshot { revision, ..self }
     }
 
-    /// What a watch tells of the next revision that wrote any of these keys.
+    /// Takes over the next revision that wrote any of these keys, as a watch reports it.
     pub fn advance(&mut self, change: &Change) {
         for (key, entry) in &change.keys {
             self.set(key, entry.clone());
@@ -88,8 +88,8 @@ impl Snapshot {
         self.revision = self.revision.max(change.revision);
     }
 
-    /// What operations of our own did at `revision`. What they wrote as record and base is told by
-    /// `written`, or else read.
+    /// Takes over what our own operations did at `revision`. `written` is the record and the base that they
+    /// wrote; without it, both are parsed from their bytes.
     pub(super) fn perform(
         &mut self,
         operations: &[Operation],
@@ -127,7 +127,7 @@ impl Snapshot {
         self.revision = revision;
     }
 
-    /// Where bytes of others become what they mean.
+    /// Sets or removes a key. Record and base are parsed here from the bytes of any writer.
     pub(super) fn set(&mut self, key: &[u8], entry: Option<Entry>) {
         let keys = &self.keys;
         let entry = entry.map(Arc::new);
@@ -145,7 +145,7 @@ impl Snapshot {
         }
     }
 
-    /// The keys that there are, in order.
+    /// The keys that exist, in order.
     fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         let three = [&self.record.entry, &self.base.entry, &self.taken];
         let weights = self.weights.iter().map(|(_, weight)| weight);
@@ -171,7 +171,8 @@ impl Snapshot {
         self.taken.as_deref().unwrap_or(&ABSENT)
     }
 
-    /// What the newest take says of itself; `None` if there is none, or if it can't be read.
+    /// The parsed value of `taken`, written by the newest take; `None` if there is none, or if it can't be
+    /// read.
     pub(super) fn taker(&self) -> Option<Taken> {
         Taken::parse(&self.taken().value)
     }
@@ -179,7 +180,7 @@ impl Snapshot {
     /// Where the shared clock stands: the highest time that was taken. `None` if nobody has created
     /// the clock yet.
     ///
-    /// [`ErrorKind::Regressed`] if anybody can see that the store lost something,
+    /// [`ErrorKind::Regressed`] if the keys alone show that the store lost something,
     /// [`ErrorKind::Corrupt`] if the base can't be read, [`ErrorKind::Exhausted`] past the last time.
     pub fn clock(&self) -> Result<Option<Time>> {
         let lost = |key: &[u8], what| {
@@ -209,14 +210,14 @@ impl Snapshot {
         let Some(takes) = taken.version.checked_sub(base.taken) else {
             return lost(&keys.taken, "counts less than before");
         };
-        // In 128 bits: no version makes it wrap.
+        // In 128 bits, so that no version makes the sum wrap.
         let clock = u128::from(base.value.get()) + u128::from(takes) + self.weighed();
         let clock = u64::try_from(clock).unwrap_or(u64::MAX);
         Ok(Some(Time::ZERO.after(clock)?))
     }
 
-    /// [`ErrorKind::Corrupt`] where a key holds what no clock writes there: nothing of it may be written
-    /// over or deleted, however the clock stands.
+    /// [`ErrorKind::Corrupt`] if a key holds a value that no clock writes. Such a value must not be
+    /// overwritten or deleted, even if the clock itself has lost something.
     pub(super) fn refuse_foreign(&self) -> Result<()> {
         self.record()?;
         match (self.clock(), self.taken.as_deref()) {
@@ -262,24 +263,25 @@ impl Snapshot {
         self.taken().version.saturating_sub(accounted)
     }
 
-    /// The version of `taken` up to which nothing is left to fold: a crowd's fold leaves the weights.
+    /// The version of `taken` up to which nothing is left to fold; 0 if weights are left, as after a
+    /// crowd's fold.
     pub(super) fn accounted(&self) -> u64 {
         let base = self.base().filter(|_| self.weights().next().is_none());
         base.map_or(0, |base| base.taken)
     }
 
-    /// The weights that there are, by their power of two.
+    /// The weights that exist, each with its bit.
     pub(super) fn weights(&self) -> impl Iterator<Item = (u32, &Entry)> {
         self.weights.iter().map(|(bit, weight)| (*bit, &**weight))
     }
 
     /// Compares that hold as long as nobody has written `record`, `base` or `taken`.
     ///
-    /// The bytes of the newest of these are compared beside its revision, since a restored store may
-    /// use a revision a second time.
+    /// The bytes of the newest of these keys are compared as well as its revision, since a restored store
+    /// may use a revision a second time.
     pub(super) fn is_current(&self) -> Vec<Compare> {
         let keys = &self.keys;
-        // Of those written together the base is enough: it names its writer.
+        // Base last: of keys written together, its bytes are compared, since they name the writer.
         let keys = [&keys.record, &keys.taken, &keys.base];
         let mut compares: Vec<Compare> = keys.map(|key| self.is_unchanged(key)).into();
         let newest = keys.into_iter().filter_map(|key| self.get(key));
@@ -294,8 +296,8 @@ impl Snapshot {
         Compare::ModRevision(key.to_vec(), self.entry(key).mod_revision)
     }
 
-    /// Whether a change, after which the clock is as this shows it, deleted what no clock deletes: the
-    /// record, the base or `taken`, or weights that no base accounts for.
+    /// Whether `change`, which led to this snapshot, deleted a key that no clock deletes: the record, the
+    /// base, `taken`, or a weight that no base accounts for.
     pub fn is_loss(&self, change: &Change) -> bool {
         let keys = &self.keys;
         let based = self.based().mod_revision == change.revision;
@@ -306,14 +308,14 @@ impl Snapshot {
         })
     }
 
-    /// The newest revision that wrote any key of the clock; 0: there is none.
+    /// The newest revision that wrote any key of the clock; 0: no key exists.
     pub fn written_at(&self) -> u64 {
         let entries = self.entries();
         entries.map(|entry| entry.mod_revision).max().unwrap_or(0)
     }
 }
 
-/// The keys that there are: the rest follows from them.
+/// Shows only the keys that exist: the rest follows from them.
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cluster {:x} @{} ", self.cluster, self.revision)?;
@@ -325,7 +327,7 @@ fn is_foreign(entry: &Entry) -> Error {
     Error::new(ErrorKind::Corrupt, foreign(&entry.key, &entry.value))
 }
 
-/// What the record says; the error names its key.
+/// Parses the record; the error names its key.
 fn read_record(bytes: &[u8], keys: &Keys) -> Result<Record> {
     Record::parse(bytes).map_err(|error| {
         let key = String::from_utf8_lossy(&keys.record);
@@ -333,7 +335,7 @@ fn read_record(bytes: &[u8], keys: &Keys) -> Result<Record> {
     })
 }
 
-/// [`ErrorKind::Regressed`]: what shows it, and what to do.
+/// An [`ErrorKind::Regressed`] error with the evidence of the loss, and what to do about it.
 pub(super) fn lost(what: String, at_least: Option<Time>) -> Error {
     let told = at_least.map_or(String::new(), |time| format!(" --at-least {time}"));
     Error::new(

@@ -18,14 +18,14 @@ fn time(value: u64) -> Time {
     Time::new(value).unwrap()
 }
 
-/// A look, as often as it takes to believe it.
+/// A look whose answer counts as certain.
 fn look(process: &mut Protocol, store: &Mvcc) -> Result<Arc<Snapshot>> {
     let asked = process.known();
     let reply = store.read(&process.keys().all(), At::Now).unwrap();
     process.handle_look(asked, &reply, true)
 }
 
-/// What the call sends next.
+/// The transaction that the call sends next.
 fn sent(process: &Protocol, call: &mut Call) -> Arc<Transaction> {
     match process.poll(call, 1.5) {
         Step::Send(transaction) => transaction,
@@ -33,7 +33,7 @@ fn sent(process: &Protocol, call: &mut Call) -> Arc<Transaction> {
     }
 }
 
-/// Carries a call through.
+/// Runs a call to its end.
 fn finish(process: &mut Protocol, call: &mut Call, store: &mut Mvcc) -> Result<Reservation> {
     loop {
         match process.poll(call, 1.5) {
@@ -83,7 +83,7 @@ fn repair(store: &mut Mvcc, at_least: u64) -> u64 {
     plan.to.get()
 }
 
-/// What lies under the clock's keys: value, version and JSON, without the names.
+/// Each key of the clock with the value in its JSON, or with its version if there is none.
 fn shown(store: &Mvcc) -> Vec<String> {
     let reply = store.read(&Keys::new("/c").all(), At::Now).unwrap();
     let line = |entry: &Entry| {
@@ -106,7 +106,7 @@ fn three_race_and_each_takes_one_transaction() {
         look(process, &store).unwrap();
     }
     assert_eq!(shown(&store), ["/c 2", "/c/base 2", "/c/taken v1"]);
-    // All three send before any of them arrives.
+    // All three send before any transaction arrives.
     let mut calls = [1, 2, 3].map(|count| all[0].begin(time(1), count));
     let sent: Vec<_> = all
         .iter()
@@ -114,7 +114,7 @@ fn three_race_and_each_takes_one_transaction() {
         .map(|(p, call)| sent(p, call))
         .collect();
     let replies: Vec<_> = sent.iter().map(|t| store.apply(t).unwrap()).collect();
-    // a found what it had seen; b and c took, c for three: one by `taken`, two by a weight.
+    // a's compares held. b and c took; c took three times: one by `taken`, two by a weight.
     assert_eq!(
         shown(&store),
         [
@@ -136,7 +136,7 @@ fn three_race_and_each_takes_one_transaction() {
         }
     }
     assert_eq!(given, [(3, 3, 1), (4, 5, 1), (6, 8, 1)]);
-    // c rests, and was the last one.
+    // c rests and took last, so c folds.
     let c = &mut all[2];
     assert_eq!(c.fold_due(), Some(Fold::AtRest));
     let fold = c
@@ -162,7 +162,7 @@ fn the_rule_to_the_digit() {
         values.push(local[turn]);
     }
     assert_eq!(values, [2, 4, 6, 7, 8, 9, 11]);
-    // A local clock that ran ahead while others wrote takes a second transaction, and is exact.
+    // A local clock that ran ahead while others wrote needs a second transaction, and the value is exact.
     let times = update(&mut a, &mut store, 20).unwrap();
     assert_eq!((times.last.get(), times.round_trips), (21, 2));
 }
@@ -175,11 +175,11 @@ fn who_ran_ahead_while_others_wrote_takes_enough_the_next_time() {
     assert_eq!(update(&mut b, &mut store, 1).unwrap().round_trips, 1);
     let times = update(&mut a, &mut store, 9).unwrap();
     assert_eq!((times.last.get(), times.round_trips), (10, 2));
-    // It may be higher than the rule now, which says 21 and 22.
+    // It may be higher than the rule says, which is 21 here.
     assert_eq!(update(&mut b, &mut store, 4).unwrap().last.get(), 11);
     let times = update(&mut a, &mut store, 20).unwrap();
     assert_eq!((times.last.get(), times.round_trips), (21, 1));
-    // Alone it is exact.
+    // Without other writers the value is exact.
     assert_eq!(update(&mut a, &mut store, 30).unwrap().last.get(), 31);
 }
 
@@ -220,7 +220,7 @@ fn in_a_crowd_nobody_asks_whether_somebody_wrote() {
     let times = finish(&mut a, &mut call, &mut store).unwrap();
     assert_eq!((times.last.get(), times.round_trips), (14, 1));
 
-    // Where the crowd has gone, one more transaction finds it out, and the value is the rule's.
+    // If the crowd has gone, the update needs one more transaction, and the value is the rule's.
     let times = update(&mut left_alone, &mut calm, 13).unwrap();
     assert_eq!((times.last.get(), times.round_trips), (14, 2));
     assert_eq!(shown(&calm)[0], "/c 14");
@@ -319,7 +319,7 @@ fn no_time_is_left_past_the_last_one() {
 
 #[test]
 fn two_lives_under_one_name_and_instance_share_nothing() {
-    // A cloned machine, or a checkpoint that is restored while the other one goes on.
+    // Like a cloned machine, or a checkpoint that is restored while the original goes on.
     let mut store = Mvcc::default();
     let mut one = process("a", 1);
     value(&mut one, &mut store).unwrap();

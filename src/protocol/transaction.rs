@@ -31,16 +31,16 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transaction {
-    /// What must hold, all of it.
+    /// The conditions, which must all hold.
     pub compares: Vec<Compare>,
-    /// What happens then.
+    /// The operations that run if they hold.
     pub then: Vec<Operation>,
-    /// What happens otherwise.
+    /// The operations that run otherwise.
     pub otherwise: Vec<Operation>,
 }
 
 impl Transaction {
-    /// The operations that ran if the answer was `succeeded`.
+    /// The operations that ran, given whether the transaction `succeeded`.
     pub fn branch(&self, succeeded: bool) -> &[Operation] {
         if succeeded {
             &self.then
@@ -75,11 +75,11 @@ pub enum Operation {
 /// At which moment a range is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
-    /// Now: what every transaction that returned before has written is seen (linearizable).
+    /// Now: the read sees the writes of every transaction that returned before (linearizable).
     Now,
     /// As it was at this revision.
     Revision(u64),
-    /// As one server has it, which may be late. The cheapest, and never to be judged by.
+    /// The state of any one server, which may be late. The cheapest read; conclude no loss from it.
     Anywhere,
 }
 
@@ -95,8 +95,8 @@ pub enum At {
 pub struct KeyRange {
     /// The first key.
     pub start: Vec<u8>,
-    /// What lies between the first key and this one does not belong to the range. Mostly `start`: then
-    /// there is no such gap.
+    /// The keys between the first key and this one do not belong to the range. Mostly equal to `start`:
+    /// then there is no such gap.
     pub rest: Vec<u8>,
     /// The first key past the range.
     pub end: Vec<u8>,
@@ -131,9 +131,9 @@ pub struct Reply {
     pub succeeded: bool,
     /// The store's revision after the transaction.
     pub revision: u64,
-    /// Which store answered, by an id that another one does not have; 0: it does not tell.
+    /// The id of the store that answered, which no other store has; 0: the store does not tell.
     pub cluster: u64,
-    /// What the gets of the branch that ran found, one after the other.
+    /// The entries found by the gets of the branch that ran, in the order of the gets.
     pub entries: Vec<Entry>,
 }
 
@@ -148,11 +148,11 @@ pub struct Entry {
     pub create_revision: u64,
     /// The revision that wrote it last.
     pub mod_revision: u64,
-    /// How many puts it has seen since it was created.
+    /// How many times the key was put since it was created.
     pub version: u64,
 }
 
-/// In one line, as a person wants to read it.
+/// On one line, for people.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -1,4 +1,4 @@
-//! What an update gives.
+//! The result of an update: one time, or several.
 
 use super::snapshot::Holder;
 use crate::clock::{Instance, ProcessId, Stamp, Time};
@@ -25,17 +25,16 @@ pub struct Update {
     pub process: ProcessId,
     /// This instance of it.
     pub instance: Instance,
-    /// The holder of the newest time before; `None` if there was none.
+    /// The holder of the newest time before this one; `None` if there was none.
     pub previous: Option<Holder>,
-    /// When, by the wall clock of the process that wrote the record (Unix seconds). It is for
-    /// looking at only.
+    /// When it was taken, by this process's wall clock (Unix seconds). Only for people to see.
     pub real_timestamp: f64,
     /// The store's revision of the update.
     pub revision: u64,
     /// How many transactions the update took.
     pub round_trips: u32,
-    /// The highest time known, if the record stood below it: a writer that does not follow the
-    /// rule had moved it back. The update started above it all the same.
+    /// The highest time known, if a writer that does not follow the rule had moved the record back below
+    /// it. The update still started above that time.
     pub regressed: Option<Time>,
 }
 
@@ -64,26 +63,26 @@ impl Update {
 pub struct Reservation {
     /// The first time.
     pub first: Time,
-    /// The last time, the one in the record.
+    /// The last time.
     pub last: Time,
     /// This process.
     pub process: ProcessId,
     /// This instance of it.
     pub instance: Instance,
-    /// As for [`Update::previous`].
+    /// See [`Update::previous`].
     pub previous: Option<Holder>,
-    /// As for [`Update::real_timestamp`].
+    /// See [`Update::real_timestamp`].
     pub real_timestamp: f64,
-    /// As for [`Update::revision`].
+    /// See [`Update::revision`].
     pub revision: u64,
-    /// As for [`Update::round_trips`].
+    /// See [`Update::round_trips`].
     pub round_trips: u32,
-    /// As for [`Update::regressed`].
+    /// See [`Update::regressed`].
     pub regressed: Option<Time>,
 }
 
 impl Reservation {
-    /// How many times it holds.
+    /// How many times the reservation holds.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -115,7 +114,7 @@ impl Reservation {
     }
 }
 
-/// Its times, in order.
+/// Iterates over the times, in order.
 impl IntoIterator for &Reservation {
     type Item = Time;
     type IntoIter = std::iter::Map<std::ops::RangeInclusive<u64>, fn(u64) -> Time>;

@@ -1,12 +1,12 @@
 //! The most that a process knows of its store, so that it notices when the store has lost something.
 //!
-//! A store that is restored from a snapshot, exchanged for another one, or whose keys are deleted
-//! stands below times that were handed out. The store can't tell, but a process can that saw more. It
-//! hands out nothing from then on, until a person has moved the clock forward
-//! ([`repair`](super::repair)): that leaves a mark above everything the process knows.
+//! A store may be restored from a snapshot, exchanged for another one, or lose keys. It then stands below
+//! times that were handed out. The store can't tell, but a process that saw more can. That process hands
+//! out nothing from then on, until a person has moved the clock forward ([`repair`](super::repair)). The
+//! repair leaves a mark above everything the process knows.
 //!
-//! Every answer is held against what was known when its question was *sent*: an answer that another
-//! one overtook shows less, and nothing is lost by that.
+//! Every answer is compared with what was known when its question was *sent*. An answer that another one
+//! overtook shows less, and that is no loss.
 
 use std::cmp::Ordering;
 
@@ -19,17 +19,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// What a process has learnt of its store. None of it may ever be less in a later answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Watermark {
-    /// Which store it is; 0: nothing is known of it.
+    /// The id of the store; 0: not known.
     cluster: u64,
     /// The revision that created the base; 0: none was seen.
     created: u64,
-    /// The highest revision it has answered with.
+    /// The highest revision that the store has answered with.
     revision: u64,
-    /// Where the clock stood.
+    /// The highest time that the clock has shown.
     time: Time,
-    /// How many repairs had been accepted: each makes void what was known before it.
+    /// How many repairs were accepted. Each makes void what was known before it.
     pub(super) repairs: u64,
-    /// How many had been seen, those included after which nothing was missing.
+    /// How many repairs were seen, including those that came when this process missed nothing.
     marks: u64,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct LossDetector {
     /// The marks of the repairs seen. Each counts once: a store may be restored to a state that still
     /// holds the mark of an earlier repair.
     repairs: Vec<Repaired>,
-    /// What was found and not made good since.
+    /// The loss that was found and not made good since.
     pub(super) lost: Option<Loss>,
     /// The newest times handed out: revision, first and last.
     newest: (u64, Time, Time),
@@ -51,7 +51,7 @@ pub(super) struct LossDetector {
 #[derive(Clone, Debug)]
 pub(super) struct Loss {
     pub(super) error: Error,
-    /// Only a repair makes it good. Where the address led to another store, it may lead back.
+    /// Whether only a repair makes it good. An address that led to another store may lead back by itself.
     lasting: bool,
 }
 
@@ -59,8 +59,8 @@ impl LossDetector {
     /// How many repairs are remembered; a clock is repaired a few times in its life.
     const REMEMBERED: usize = 64;
 
-    /// [`ErrorKind::Regressed`] if the answer lacks something of what was known when it was `asked` for,
-    /// and no repair explains that.
+    /// [`ErrorKind::Regressed`] if the answer lacks something that was known when its question was sent
+    /// (`asked`), and no repair explains that.
     pub(super) fn check(&self, asked: Watermark, answer: &Answer) -> Result<()> {
         match asked.lacks(answer) {
             Some(error) if !self.is_repaired(asked, answer) => Err(error),
@@ -68,9 +68,9 @@ impl LossDetector {
         }
     }
 
-    /// Judges an answer to something that was asked when `asked` was known. False: it was asked before
-    /// a repair that was accepted or seen since, and is as good as lost. [`ErrorKind::Regressed`] if the
-    /// store has lost something.
+    /// Judges an answer. `asked` is the watermark of when its question was sent. False: a repair was
+    /// accepted or seen since then, so the answer is as good as lost. [`ErrorKind::Regressed`] if the store
+    /// has lost something.
     pub(super) fn judge(&mut self, asked: Watermark, answer: &Answer) -> Result<bool> {
         if asked.repairs != self.known.repairs {
             return Ok(false);
@@ -85,7 +85,7 @@ impl LossDetector {
             };
             self.newest = Default::default();
         } else if let Some(error) = lacks {
-            // It may be of the time between the loss and a repair that was seen since.
+            // The answer may come from the time between the loss and a repair that was seen since.
             if self.lost.is_none() && asked.marks != self.known.marks {
                 return Ok(false);
             }
@@ -111,20 +111,20 @@ impl LossDetector {
         Ok(true)
     }
 
-    /// The mark of a repair that was not seen before.
+    /// The mark of the repair that the answer shows, if that was not seen before.
     fn new_mark(&self, answer: &Answer) -> Option<Repaired> {
         let mark = answer.before.repaired();
         mark.filter(|mark| !self.repairs.contains(mark))
     }
 
-    /// Whether a repair has made the clock whole again, above all that is known.
+    /// Whether the answer shows that a new repair has made the clock whole, above all that is known.
     fn is_repaired(&self, asked: Watermark, answer: &Answer) -> bool {
         let highest = self.known.time.max(asked.time);
         let is_above = |mark: Repaired| mark.to > highest;
         answer.before.clock().is_ok() && self.new_mark(answer).is_some_and(is_above)
     }
 
-    /// Learns from a snapshot that was judged to be well.
+    /// Raises the watermark to a snapshot that passed the check.
     pub(super) fn learn(&mut self, after: &Snapshot) {
         let known = &mut self.known;
         if after.cluster != 0 {
@@ -137,8 +137,8 @@ impl LossDetector {
         }
     }
 
-    /// The last check before times are handed out: what one process hands out rises with the revision
-    /// of the answers. Else the store went back between two of its transactions in flight.
+    /// The last check before times are handed out: the times of one process rise with the revisions of its
+    /// answers. If not, the store went back between two transactions in flight.
     pub(super) fn hand_out(&mut self, revision: u64, first: Time, last: Time) -> Result<()> {
         let (newest, newest_first, newest_last) = self.newest;
         let rises = match revision.cmp(&newest) {
@@ -171,12 +171,12 @@ impl Watermark {
         self.time
     }
 
-    /// [`ErrorKind::Regressed`] with both sides, if the answer lacks something that was known.
+    /// [`ErrorKind::Regressed`] if the answer lacks something that was known. The message shows both.
     fn lacks(self, answer: &Answer) -> Option<Error> {
         let after = &answer.after;
         let clock = match answer.before.clock() {
             Err(error) if error.kind() == ErrorKind::Regressed => return Some(error),
-            // A base that can't be read says nothing of a loss.
+            // A base that can't be read is no evidence of a loss.
             Err(_) => self.time,
             Ok(clock) => clock.unwrap_or_default(),
         };
@@ -184,7 +184,7 @@ impl Watermark {
         let is_kept = !self.is_of_another_store(after.cluster)
             && clock >= self.time
             && (self.created == 0 || self.created == created);
-        // What wrote something has a revision of its own.
+        // A transaction that wrote something has a revision of its own.
         let is_later = self.revision + u64::from(answer.wrote) <= after.revision;
         let place = |cluster, revision| match cluster {
             0 => format!("revision {revision}"),

@@ -1,8 +1,8 @@
-//! Updates in the background: the deployed loop, beside the program instead of in its place.
+//! Updates in the background: the deployed script's loop, beside the program instead of in its place.
 //!
 //! A task updates, pauses, and updates again, until it is stopped or its clock is gone. Between two
-//! updates it holds no handle on the clock, so it keeps none alive. Which run of it counts is decided
-//! under one lock.
+//! updates it holds no handle on the clock, so it does not keep the clock alive. One lock decides which
+//! run is the current one.
 
 use std::future::poll_fn;
 use std::mem;
@@ -22,18 +22,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::sync::{Mutex, lock};
 
-/// What the updates in the background have come to, and what the clock has counted beside them:
-/// [`SharedClock::stats`].
+/// Results of the updates in the background, and other counts of the clock: see [`SharedClock::stats`].
 ///
-/// The counts are of the whole life of the clock, however often it was started and stopped.
+/// The counts cover the whole life of the clock, however often its updates were started and stopped.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SyncStats {
-    /// Whether updates go on.
+    /// Whether updates run in the background.
     pub running: bool,
-    /// The interval that was asked for last; `None` if it never was.
+    /// The interval that [`SharedClock::start`] was given last; `None` if it was never called.
     pub interval: Option<Duration>,
-    /// For how long they have gone on, by the monotonic clock; `None` unless `running`.
+    /// How long the updates have been running, by the monotonic clock; `None` unless `running`.
     pub running_for: Option<Duration>,
     /// Number of updates that succeeded.
     pub updates: u64,
@@ -41,23 +40,23 @@ pub struct SyncStats {
     pub failures: u64,
     /// Number of failures since the last success: 0 while all is well.
     pub failing: u64,
-    /// The newest time that an update of the background took; `None` before the first.
+    /// The newest logical time that a background update took; `None` before the first.
     pub last_value: Option<Time>,
-    /// How long ago that was, by the monotonic clock.
+    /// How long ago the newest update succeeded, by the monotonic clock.
     pub since_update: Option<Duration>,
-    /// Why the newest one that failed did. It stays when all is well again.
+    /// The error of the newest update that failed. It stays after later updates succeed.
     pub last_error: Option<Error>,
-    /// Number of messages that the clock refused since they lay too far ahead
+    /// Number of messages that the clock refused because they lay too far ahead
     /// ([`ErrorKind::TooFarAhead`]), whether or not anything runs in the background.
     pub refused: u64,
-    /// Number of folds that this clock carried out (see docs/PROTOCOL.md), after whichever updates of its.
+    /// Number of folds that this clock carried out (see docs/PROTOCOL.md), after any of its updates.
     pub folds: u64,
-    /// Number of transactions that the updates that succeeded took.
+    /// Number of transactions that the successful updates needed.
     pub round_trips: u64,
     /// How far the shared clock was ahead of the local one when the newest update reached it, in logical
     /// time; `None` before the first.
     pub distance: Option<u64>,
-    /// How long all updates that succeeded took together, by the monotonic clock.
+    /// Total duration of the successful updates, by the monotonic clock.
     pub update_time: Duration,
     within: [u64; SyncStats::BOUNDS.len()],
     by_kind: [u64; ErrorKind::all().len()],
@@ -76,7 +75,8 @@ impl SyncStats {
         self.by_kind[kind as usize]
     }
 
-    /// The lengths by which updates are counted: from a store beside the process to the default deadline.
+    /// The durations up to which updates are counted: from a store beside the process to the default
+    /// deadline.
     pub const BOUNDS: [Duration; 12] = [
         Duration::from_micros(500),
         Duration::from_millis(1),
@@ -92,8 +92,8 @@ impl SyncStats {
         Duration::from_secs(5),
     ];
 
-    /// Number of updates that succeeded and took no longer than the longest of the
-    /// [`BOUNDS`](SyncStats::BOUNDS) that `length` reaches; 0 for a length below all of them.
+    /// Number of successful updates that took no longer than the longest of the
+    /// [`BOUNDS`](SyncStats::BOUNDS) up to `length`; 0 if `length` is below all of them.
     ///
     /// ```
     /// use lamport_clock::{SharedClock, SyncStats};
@@ -108,15 +108,15 @@ impl SyncStats {
     }
 }
 
-/// The part of a clock that runs by itself; nothing does unless it was started.
+/// The background updates of a clock. None run unless they were started.
 #[derive(Default)]
 pub(super) struct Background(Mutex<Progress>);
 
 #[derive(Default)]
 struct Progress {
-    /// The run that counts. Who ends it takes it from here: what an earlier one still brings is nothing.
+    /// The current run; results of earlier runs are dropped.
     run: Option<Run>,
-    /// What all runs have come to, without what depends on when it is asked.
+    /// Results of all runs, without the fields that depend on the moment of the query.
     stats: SyncStats,
     /// When the newest update succeeded.
     updated_at: Option<Instant>,
@@ -131,7 +131,8 @@ struct Run {
 /// Failures in a row.
 struct Outage {
     since: Instant,
-    /// A store that is away is often two things in turn, silent and unreachable: each is told once.
+    /// The kinds reported so far. A store that is down often alternates between silent and unreachable:
+    /// each is reported once.
     told: Vec<ErrorKind>,
 }
 
@@ -156,7 +157,7 @@ pub(super) fn start(inner: &Arc<Inner>, interval: Duration) -> Result<()> {
     }
     let carrier = inner.carriers.own()?;
     let mut state = lock(&inner.background.0);
-    // Under the lock: whoever closes meanwhile ends this run after it.
+    // Checked under the lock: if the clock is closed meanwhile, the close ends this run afterwards.
     inner.refuse_if_closed()?;
     if state.run().is_some() && state.stats.interval == Some(interval) {
         return Ok(());
@@ -177,7 +178,7 @@ impl Background {
         lock(&self.0).end();
     }
 
-    /// What it counts of a clock's stats.
+    /// The part of a clock's stats that is counted here.
     pub(super) fn stats(&self) -> SyncStats {
         let state = lock(&self.0);
         let run = state.run();
@@ -210,7 +211,7 @@ async fn keep_updating(clock: Weak<Inner>, interval: Duration, mut jitter: Jitte
     }
 }
 
-/// One update, and whether it went well; `None` if this run is over.
+/// Runs one update. Returns whether it succeeded; `None` if this run is over.
 async fn update(clock: &Weak<Inner>) -> Option<bool> {
     let inner = clock.upgrade()?;
     let clock = SharedClock {
@@ -221,7 +222,7 @@ async fn update(clock: &Weak<Inner>) -> Option<bool> {
     let background = &clock.inner.background;
     let (local, began) = (clock.now(), Instant::now());
     let mut update = pin!(clock.update());
-    // Begun under the lock under which a run is ended, so that none begins afterwards.
+    // The first poll holds the lock under which a run is ended, so no update begins after the end.
     let begun = poll_fn(|context| {
         let state = lock(&background.0);
         let begun = state.is_run_here().then(|| update.as_mut().poll(context));
@@ -232,7 +233,7 @@ async fn update(clock: &Weak<Inner>) -> Option<bool> {
         Poll::Pending => update.await,
     };
     let event = lock(&background.0).note(&result, local, began)?;
-    // Not under the lock: who hears of it may ask for the counts.
+    // Told outside the lock, because the code that receives the event may ask for the stats.
     if let Some(event) = event {
         event.tell(clock.process());
     }
@@ -240,18 +241,18 @@ async fn update(clock: &Weak<Inner>) -> Option<bool> {
 }
 
 impl Progress {
-    /// The run that goes on; its runtime may have ended with it.
+    /// The current run, unless its task has ended. The task may end with its runtime.
     fn run(&self) -> Option<&Run> {
         self.run.as_ref().filter(|run| !run.task.is_finished())
     }
 
-    /// Whether the run that counts is the task that asks.
+    /// Whether the calling task is the current run.
     fn is_run_here(&self) -> bool {
         let run = self.run.as_ref();
         run.is_some_and(|run| run.task.id() == task::id())
     }
 
-    /// Ends the run that counts. An update of its that is under way is given up.
+    /// Ends the current run, and gives up its update if one is under way.
     fn end(&mut self) {
         self.outage = None;
         self.stats.failing = 0;
@@ -260,8 +261,8 @@ impl Progress {
         }
     }
 
-    /// What is worth a line in a log of an update that began with the local clock at `local`; `None` if
-    /// this run is over.
+    /// Counts an update that began with the local clock at `local`. Returns the event to log, if there is
+    /// one; the outer `None`: this run is over.
     fn note<'a>(
         &mut self,
         result: &'a Result<Update>,

@@ -1,4 +1,4 @@
-//! How long to pause before something is tried again. It decides, and neither waits nor looks at a
+//! How long to pause before another attempt. This module only decides: it never waits, and never reads a
 //! clock.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Backoff {
         }
     }
 
-    /// All is well: the next pause is the first one again.
+    /// Call it after a success: the next pause is the first one again.
     pub(crate) fn reset(&mut self) {
         self.next = self.first;
     }
@@ -35,10 +35,10 @@ impl Backoff {
     }
 }
 
-/// Lengths drawn around a pause, so that processes that do the same do it at different times.
+/// Random lengths around a pause, so that processes with the same schedule act at different times.
 ///
-/// A generator of its own and not the system's: the draws of an instance are always the same ones, so
-/// a simulation runs again just so; and instances are drawn at random.
+/// Uses its own generator, seeded with the instance, and not the system's. An instance always draws the
+/// same lengths, so a simulation can be repeated exactly. Instances themselves are random.
 pub(super) struct Jitter(u64);
 
 impl Jitter {
@@ -46,11 +46,11 @@ impl Jitter {
         Jitter(instance.get())
     }
 
-    /// From one half to three halves of `pause`, each length as likely.
+    /// A length from one half to three halves of `pause`, each equally likely.
     ///
-    /// The range is as wide as the pause: of a fleet that began together, or that was set going
-    /// together by a server that came back, the next updates lie evenly over a whole pause at once
-    /// and not after minutes. And the middle is the pause itself, so the load is what it would be.
+    /// The range is as wide as the pause. A fleet may begin together, or go on together when a server
+    /// comes back. Its next updates are spread evenly over a whole pause at once, and not only after
+    /// minutes. The mean is the pause itself, so the load stays the same.
     pub(super) fn around(&mut self, pause: Duration) -> Duration {
         // SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,8 +1,8 @@
-//! What carries the calls of one runtime: a queue, and a store whose connections live there.
+//! Carries the calls of one runtime: a queue, and a store whose connections live on that runtime.
 //!
-//! A runtime that a caller brought may fall asleep or end at any moment, with all tasks and
-//! connections on it. So nothing of one runtime is ever waited for by calls of another. Calls without
-//! a runtime are carried on the library's own.
+//! A runtime that a caller brought may fall asleep or end at any moment, with all tasks and connections
+//! on it. So calls on another runtime never wait for anything on it. Calls without a runtime are carried
+//! on the library's own.
 
 use std::sync::Arc;
 
@@ -33,16 +33,16 @@ impl Carrier {
 
 /// The carriers of one clock.
 pub(super) struct Carriers {
-    /// What the first carrier takes, and others are made from.
+    /// The store of the first carrier. The stores of later carriers are made from it.
     pub(super) store: Arc<dyn Store>,
-    /// Instead of the library's own runtime.
+    /// A runtime to use instead of the library's own.
     pub(super) own: Option<Handle>,
-    /// The one used last is the last one.
+    /// In the order of their last use: the carrier used last is at the end.
     made: Mutex<Vec<Arc<Carrier>>>,
 }
 
-/// How many carriers are kept. Programs have one runtime or two; one that makes a runtime for each call
-/// leaves carriers of dead ones behind.
+/// How many carriers are kept. Most programs have one or two runtimes. A program that makes a runtime for
+/// each call leaves carriers of dead runtimes behind.
 const KEPT: usize = 8;
 
 impl Carriers {
@@ -54,7 +54,7 @@ impl Carriers {
         }
     }
 
-    /// The carrier of the runtime that this is called on, else the library's; and what time it is there.
+    /// The carrier of the current runtime, or else of the library's; and the time by that runtime's clock.
     pub(super) fn here(&self) -> Result<(Arc<Carrier>, Instant)> {
         match Handle::try_current() {
             Ok(runtime) => Ok((self.on(runtime), Instant::now())),
@@ -67,7 +67,7 @@ impl Carriers {
         }
     }
 
-    /// The carrier that no caller's runtime takes along.
+    /// The carrier on the library's own runtime, which does not end with a caller's.
     pub(super) fn own(&self) -> Result<Arc<Carrier>> {
         let runtime = match &self.own {
             Some(runtime) => runtime.clone(),
@@ -81,7 +81,7 @@ impl Carriers {
         let is_here = |carrier: &Arc<Carrier>| carrier.runtime.id() == runtime.id();
         if let Some(found) = made.iter().rposition(is_here) {
             let carrier = made[found].clone();
-            // Rarely anything else than the last one.
+            // Usually this moves nothing: the carrier is already the last one.
             made[found..].rotate_left(1);
             return carrier;
         }

@@ -1,8 +1,9 @@
-//! Carries calls to the store: all who wait travel together, as one update.
+//! Carries calls to the store: all waiting callers share one update.
 //!
-//! Callers queue up; a task on their runtime takes all who wait and carries them. All of them were called
-//! before the transaction began, so real-time order holds among processes and among callers. It also
-//! keeps their deadlines, so a caller needs no timer. What a reply means is decided in `protocol`.
+//! Callers queue up. A driver, which is a task on their runtime, takes all waiting callers and carries
+//! them. All of them called before the transaction began, so real-time order holds among processes and
+//! among callers. The driver also enforces their deadlines, so a caller seldom needs a timer of its own.
+//! `protocol` decides what a reply means.
 
 use std::mem;
 use std::pin::pin;
@@ -24,7 +25,7 @@ use crate::store::{Failure, Outcome};
 
 /// One waiting call.
 pub(super) struct Caller {
-    /// As those of a [`Session`].
+    /// `deadline` and `timeout` mean the same as in a [`Session`].
     pub(super) deadline: Instant,
     pub(super) timeout: Duration,
     pub(super) count: u64,
@@ -37,7 +38,7 @@ impl Waits for Caller {
     }
 }
 
-/// Puts a caller into the queue and sees to it that it is carried.
+/// Puts a caller into the queue, and starts a driver if none is at work.
 pub(super) fn enqueue(inner: &Arc<Inner>, carrier: Arc<Carrier>, caller: Caller) -> Result<()> {
     inner.refuse_if_closed()?;
     if carrier.queue.push(caller)? {
@@ -52,7 +53,7 @@ pub(super) fn enqueue(inner: &Arc<Inner>, carrier: Arc<Carrier>, caller: Caller)
     Ok(())
 }
 
-/// Refuses callers from now on, and answers those who wait.
+/// Refuses callers from now on, and answers the waiting ones with [`ErrorKind::Closed`].
 pub(super) fn close(inner: &Inner) {
     inner.closed.send_replace(true);
     for carrier in inner.carriers.all() {
@@ -62,33 +63,34 @@ pub(super) fn close(inner: &Inner) {
     }
 }
 
-/// The right to carry callers; one that is dropped early leaves no caller waiting for nobody.
+/// Holds the right to carry callers. If it is dropped early, the waiting callers fail instead of waiting
+/// for ever.
 struct Driver {
     inner: Arc<Inner>,
     carrier: Arc<Carrier>,
-    /// The right was given back.
+    /// Whether the right was given back.
     over: bool,
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
         if !self.over {
-            // Without their senders the callers learn it at once.
+            // Dropping the callers' senders fails their calls at once.
             drop(self.carrier.queue.abandon());
         }
     }
 }
 
-/// How often a driver lets others run before it goes on.
+/// How often, at most, a driver lets other tasks run before it goes on.
 const MOST_YIELDS: usize = 64;
 
-/// So many answers serve a call, also where the store is repaired meanwhile. One that is not served by
-/// then waits before it goes on: the store's answers are whole, and lead nowhere.
+/// This many answers complete a call, even if the store is repaired meanwhile. A call that needs more
+/// pauses before each further attempt: the store's answers are well-formed, but contradict each other.
 const MOST_ANSWERS: usize = 4;
 
-/// Callers who travel together.
+/// Callers that share one update.
 struct Batch {
-    /// Of the one whose deadline is the latest.
+    /// The session of the caller with the latest deadline.
     session: Session,
     callers: Mutex<Vec<Caller>>,
     count: u64,
@@ -112,8 +114,8 @@ impl Driver {
         }
     }
 
-    /// Lets those come who were answered together and call again at once. Else they would travel as two
-    /// groups in turn, and each caller wait for two round trips.
+    /// Waits for callers that were answered together and call again at once. Otherwise they would split
+    /// into two groups that take turns, and each caller would wait for two round trips.
     async fn gather(&self) {
         let queue = &self.carrier.queue;
         let mut waiting = queue.len();
@@ -127,7 +129,7 @@ impl Driver {
         }
     }
 
-    /// Carries a batch, and keeps the deadline of each of its callers. `None`: no caller is left.
+    /// Carries a batch, and enforces the deadline of each of its callers. `None` if no caller is left.
     async fn carry_in_time(&self, batch: &Batch) -> Option<Result<Reservation>> {
         let mut carry = pin!(self.inner.unless_closed(self.carry(batch)));
         loop {
@@ -140,7 +142,7 @@ impl Driver {
         }
     }
 
-    /// All who wait, or nobody: then the driver's work is done.
+    /// Takes the waiting callers off the queue. `None` if there are none: then the driver's work is done.
     fn next_batch(&mut self) -> Option<Batch> {
         let mut callers = Vec::new();
         let mut count = 0;
@@ -188,7 +190,7 @@ impl Driver {
             if answers >= MOST_ANSWERS {
                 attempts.failed(Failure::unknown(leads_nowhere())).await?;
             }
-            // The deadline is kept around all of this, also where the store does not keep to its own.
+            // `carry_in_time` enforces the deadlines around this call, even if the store overruns its own.
             let store = &session.carrier.store;
             match store.transact(&transaction, session.left()).await {
                 Ok(reply) => {
@@ -213,7 +215,7 @@ impl Driver {
         }
     }
 
-    /// Answers the callers; times are dealt out in the order in which they came.
+    /// Answers the callers. Times are dealt out in the order in which the callers came.
     fn answer(&self, batch: &Batch, result: Result<Reservation>) {
         let inner = &self.inner;
         *inner.last_failure() = result.as_ref().err().cloned();
@@ -242,7 +244,8 @@ impl Driver {
             };
             times.regressed = None;
             times.first = Time::saturating(last.get() + 1);
-            // To a caller that gave up meanwhile its times are lost: a gap, nobody else's.
+            // If this caller gave up meanwhile, its times are lost: they stay a gap, and nobody else gets
+            // them.
             let _ = caller.answer.send(Ok(dealt));
         }
     }
@@ -269,11 +272,11 @@ impl Batch {
         callers.iter().map(|caller| caller.deadline).min()
     }
 
-    /// Answers those whose deadline has passed.
+    /// Answers the callers whose deadline has passed.
     fn expire(&self) {
         let (now, session) = (Instant::now(), &self.session);
         if session.deadline <= now {
-            // The attempt that is under way is given up with the last of them, and is the newest that failed.
+            // The attempt under way is given up with the last caller, so it is now the newest failed attempt.
             *session.inner.last_failure() = Some(session.no_answer());
         }
         let is_late = |caller: &mut Caller| caller.deadline <= now;

@@ -1,4 +1,4 @@
-//! When to fold what was taken: off the way of any update.
+//! When to fold takes, without delaying any update.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use super::session::Session;
 use super::{Inner, real_timestamp};
 use crate::protocol::{At, Fold, Snapshot};
 
-/// How long after an update it is looked whether the process rests: soon, and less often while it goes
-/// on calling.
+/// How long after an update to wait before the first check whether the process rests. The waits get
+/// longer while it goes on calling.
 const REST: Duration = Duration::from_millis(5);
 const LONGEST_REST: Duration = Duration::from_millis(160);
-/// After two seconds of that it folds all the same.
+/// Number of such checks. After the last one, after two seconds, it folds even if the process does not rest.
 const MOST_RESTS: usize = 16;
 
-/// After an update: sees to it that what it took is folded.
+/// Called after an update: starts the fold of its takes, if one is due.
 pub(super) fn when_due(inner: &Arc<Inner>, carrier: &Arc<Carrier>) {
     let due = inner.protocol().fold_due();
     match due {
@@ -32,7 +32,7 @@ pub(super) fn when_due(inner: &Arc<Inner>, carrier: &Arc<Carrier>) {
                 fold_known(&session, [Fold::InACrowd, Fold::AtRest]).await;
             });
         }
-        // One task looks after all takes until the process rests. It may end early, with its runtime.
+        // One task at a time waits for a rest, for the sake of all takes. It may end early, with its runtime.
         Some(Fold::AtRest) => {
             if let Ok(resting) = inner.resting.clone().try_lock_owned() {
                 let (inner, taker) = (inner.clone(), carrier.clone());
@@ -44,7 +44,7 @@ pub(super) fn when_due(inner: &Arc<Inner>, carrier: &Arc<Carrier>) {
     }
 }
 
-/// Where to fold at rest: on a runtime that is driven although its callers have gone.
+/// The carrier for a fold at rest. Its runtime must go on running after its callers have gone.
 fn keeper(inner: &Inner, taker: &Arc<Carrier>) -> Arc<Carrier> {
     match taker.runtime.runtime_flavor() {
         RuntimeFlavor::CurrentThread => inner.carriers.own().unwrap_or_else(|_| taker.clone()),
@@ -52,7 +52,7 @@ fn keeper(inner: &Inner, taker: &Arc<Carrier>) -> Arc<Carrier> {
     }
 }
 
-/// A fold has the deadline of the clock, whatever that of the call before it was.
+/// A fold has the deadline of the clock, whatever deadline the call before it had.
 fn begin(inner: &Arc<Inner>, carrier: &Arc<Carrier>) -> Session {
     Session {
         inner: inner.clone(),
@@ -62,12 +62,12 @@ fn begin(inner: &Arc<Inner>, carrier: &Arc<Carrier>) -> Session {
     }
 }
 
-/// Folds at once, whatever others do.
+/// Folds at once, whatever other processes do.
 pub(super) async fn at_the_end(session: &Session) {
     fold_known(session, [Fold::AtRest, Fold::InACrowd]).await;
 }
 
-/// Folds what was seen last.
+/// Folds what the newest snapshot shows.
 async fn fold_known(session: &Session, forms: [Fold; 2]) {
     let seen = session.inner.protocol().snapshot().cloned();
     if let Some(seen) = seen {
@@ -83,7 +83,7 @@ async fn at_rest(
 ) {
     stay_if_lost();
     let mut rest = Backoff::new(REST, LONGEST_REST);
-    // A runtime that fell asleep in the midst of a call is busy for ever.
+    // Bounded, because a runtime that fell asleep during a call looks busy for ever.
     for _ in 0..MOST_RESTS {
         sleep(rest.pause()).await;
         if taker.queue.is_idle() || *inner.closed.borrow() {
@@ -91,19 +91,19 @@ async fn at_rest(
         }
     }
     drop(resting);
-    // A closed clock folds as it closes.
+    // Closing a clock folds by itself.
     if *inner.closed.borrow() {
         return;
     }
     let mut seen = inner.protocol().sole_take();
     for at in [At::Anywhere, At::Now] {
-        // A member that is so late as not to know of our own take can't say who folds it.
+        // A member that lags behind our own take can't show which process has to fold it.
         let is_late = |seen: &Arc<Snapshot>| inner.protocol().is_before_our_take(seen);
         if seen.as_ref().is_none_or(is_late) {
             seen = look(&begin(&inner, &keeper), at).await;
         }
     }
-    // Otherwise the next take will be folded, or the next update writes the record itself.
+    // Without a snapshot, nothing is folded now: a later take will be, or the next update writes the record.
     if let Some(seen) = seen {
         fold(&begin(&inner, &keeper), [Fold::AtRest; 2], seen).await;
     }
@@ -115,7 +115,8 @@ async fn look(session: &Session, at: At) -> Option<Arc<Snapshot>> {
     Some(Arc::new(Snapshot::of(&keys, &reply)))
 }
 
-/// One attempt, and another with what its answer showed: a legacy writer may have come in between.
+/// Makes one attempt. If it fails, makes another from the state that the answer showed: a legacy writer
+/// may have written in between.
 async fn fold(session: &Session, forms: [Fold; 2], mut seen: Arc<Snapshot>) {
     let inner = &session.inner;
     for form in forms {

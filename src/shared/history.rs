@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, Observed, Reply, Snapshot};
 
-/// Updates, oldest first, and what lies before them.
+/// Updates, oldest first, and what is missing from them.
 ///
 /// ```
 /// # use lamport_clock::{History, SharedClock};
@@ -40,8 +40,9 @@ pub struct History {
     pub unread_from: Option<u64>,
 }
 
-/// From the newest update at `at` back to its predecessors, one read each. A watch from an old revision
-/// would bring the same, but makes the server search everything from there on, and slows writers.
+/// Walks from the newest update at `at` back to its predecessors, with one read for each. A watch from an
+/// old revision would give the same updates, but it makes the server search all later revisions, and
+/// slows writers.
 ///
 /// One deadline for the whole walk, as for every call.
 pub(super) async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<History> {
@@ -57,7 +58,7 @@ pub(super) async fn walk_back(session: &Session, mut at: At, limit: usize) -> Re
                     history.compacted_before = Some(at + 1);
                     break;
                 }
-                // What was read until then is worth having.
+                // The updates that were read until then are worth returning.
                 Err(error) if is_late(&error) && history != History::default() => {
                     history.unread_from = Some(at);
                     break;
@@ -92,9 +93,10 @@ struct Ahead<'a> {
     under_way: JoinSet<(u64, Result<Reply>)>,
     /// The answers that have come but are not needed yet, by revision.
     answers: BTreeMap<u64, Result<Reply>>,
-    /// The highest revision below all whose reads were begun.
+    /// The next revision to read: the highest one below all whose reads were begun.
     next: u64,
-    /// How many there may be: twice as many after each that was needed, one after those that were not.
+    /// How many reads may be under way ahead. Doubles while needed revisions lie close together, else
+    /// falls to one.
     most: u64,
     /// The revision that was needed last; 0: none was.
     last: u64,

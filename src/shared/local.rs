@@ -53,7 +53,7 @@ impl SharedClock {
         self.inner.local.log()
     }
 
-    /// [`tick`](SharedClock::tick) for callers that need the time alone.
+    /// [`tick`](SharedClock::tick) for callers that need only the time.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -66,7 +66,7 @@ impl SharedClock {
         self.inner.local.advance()
     }
 
-    /// [`receive`](SharedClock::receive) for callers that need the time alone.
+    /// [`receive`](SharedClock::receive) for callers that need only the time.
     ///
     /// ```
     /// # use lamport_clock::{SharedClock, Time};
@@ -101,12 +101,13 @@ impl SharedClock {
         Ok(self.inner.header.write(&self.tick()?))
     }
 
-    /// A message arrived with this value of the header `lamport`: [`receive`](SharedClock::receive).
-    /// Where several stand in it, with commas between them, each that counts, the newest last.
+    /// Call it when a message arrives with this value of the header `lamport`. It
+    /// [receives](SharedClock::receive) the stamp in the header. If the value holds several stamps,
+    /// separated by commas, each one that the clock accepts is received, the newest last.
     ///
-    /// As `receive`; and [`ErrorKind::InvalidArgument`] for a text that is no stamp,
-    /// [`ErrorKind::Untrusted`] where the clock has a key and it is not signed with that. A header comes
-    /// from outside: an error is worth counting, and no reason to refuse the message.
+    /// Fails as `receive` does; and with [`ErrorKind::InvalidArgument`] for a text that is no stamp,
+    /// [`ErrorKind::Untrusted`] if the clock has a key and the text is not signed with it. A header comes
+    /// from outside: an error is worth counting, but no reason to refuse the message.
     ///
     /// ```
     /// use lamport_clock::{ErrorKind, SharedClock};
@@ -122,7 +123,7 @@ impl SharedClock {
             .receive(header, |stamp| self.receive(stamp))
     }
 
-    /// How this clock writes stamps into messages, and which ones it believes.
+    /// How this clock writes stamps into messages, and which stamps it trusts.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -134,7 +135,7 @@ impl SharedClock {
         &self.inner.header
     }
 
-    /// Where the local clock stands. Changes nothing.
+    /// The time of the local clock. Changes nothing.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;

@@ -57,15 +57,15 @@ pub use crate::store::Server;
 /// another was called, anywhere, it has the smaller value. Every call returns within the deadline
 /// of its [`Config`](crate::Config), with an answer or a typed error; after an error nothing was handed out.
 ///
-/// A clone is another handle on the same clock. Calls on a tokio runtime (with I/O and time) are carried
-/// there, others on a runtime of the library's own. So a caller that is cancelled, or whose runtime falls
-/// asleep or ends, takes nothing away from those elsewhere. A [`Watch`] is read on a tokio runtime.
+/// A clone is another handle on the same clock. A call on a tokio runtime (with I/O and time) is carried
+/// there, any other call on the library's own runtime. So if a caller is cancelled, or its runtime falls
+/// asleep or ends, callers elsewhere are not affected. A [`Watch`] has to be read on a tokio runtime.
 #[derive(Clone)]
 pub struct SharedClock {
     inner: Arc<Inner>,
     /// How long a call by this handle may take.
     timeout: Duration,
-    /// Its calls are carried on the library's own runtime, whatever their caller runs on.
+    /// Whether calls are carried on the library's own runtime, even if the caller is on another one.
     on_the_librarys: bool,
 }
 
@@ -80,14 +80,14 @@ struct Inner {
     protocol: Mutex<Protocol>,
     /// Why the newest attempt failed, for callers whose time runs out.
     last_failure: Mutex<Option<Error>>,
-    /// A task waits for a rest in which to fold.
+    /// Locked while a task waits for this process to rest, to fold then.
     resting: Arc<tokio::sync::Mutex<()>>,
     closed: watch_channel::Sender<bool>,
     background: background::Background,
 }
 
 impl SharedClock {
-    /// What carries a call that begins now, and when that must have ended.
+    /// The carrier and the deadline of a call that begins now.
     fn begin(&self) -> Result<(Arc<Carrier>, Instant)> {
         let (carrier, now) = match self.on_the_librarys {
             true => {
@@ -100,7 +100,7 @@ impl SharedClock {
         Ok((carrier, now + self.timeout))
     }
 
-    /// A call that begins now.
+    /// The session of a call that begins now.
     fn session(&self) -> Result<Session> {
         let (carrier, deadline) = self.begin()?;
         Ok(Session {
@@ -111,7 +111,7 @@ impl SharedClock {
         })
     }
 
-    /// Does something with the store, unless the clock is closed, on the runtime that carries it.
+    /// Runs `work` on its carrier's runtime, and gives it up if the clock is closed.
     async fn carry<T, W>(&self, work: impl FnOnce(Session) -> W) -> Result<T>
     where
         T: Send + 'static,
@@ -125,7 +125,7 @@ impl SharedClock {
         if !self.on_the_librarys && Handle::try_current().is_ok() {
             return work.await;
         }
-        // A set, because it ends its task where the caller gives up.
+        // A `JoinSet`, because it aborts its task if the caller gives up.
         let mut task = JoinSet::new();
         task.spawn_on(work, &runtime);
         match task.join_next().await {
@@ -178,7 +178,8 @@ pub(crate) fn cut_off() -> Error {
     )
 }
 
-/// A length of time as a number that can be atomic: more than five hundred years are these.
+/// A duration in nanoseconds, as a number that can be atomic. It holds more than five hundred years;
+/// anything longer becomes `u64::MAX`.
 pub(crate) fn nanos(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }

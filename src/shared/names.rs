@@ -6,12 +6,12 @@ use crate::clock::ProcessId;
 use crate::fork::PerGeneration;
 use crate::sync::{Mutex, lock};
 
-/// The same name in a form that is copied without counting references: one counter, shared by every
-/// stamp of a process, would cost its threads more than the tick itself.
+/// The same name in a form that is cloned without a reference count. A counter shared by every stamp of a
+/// process would cost its threads more than the tick itself.
 ///
-/// A name that is too long to be kept in place is kept for the life of the program, once however
-/// many clocks bear it. A program that makes up names without end keeps [so many](MOST); a stamp with
-/// any other counts its references.
+/// A name that is too long to be stored inline is kept for the life of the program, once for all clocks
+/// that bear it. [`MOST`] bounds the names that are kept, in case a program makes up names without end. A
+/// stamp with any other long name counts references.
 pub(super) fn kept(name: &ProcessId) -> ProcessId {
     static KEPT: PerGeneration<Mutex<BTreeSet<&'static str>>> = PerGeneration::of_process();
     let mut kept = lock(KEPT.get());
@@ -39,7 +39,7 @@ mod tests {
         assert_eq!(first, long());
         assert!(std::ptr::eq(first.as_str(), second.as_str()));
         assert_eq!(kept(&ProcessId::new("a").unwrap()).as_str(), "a");
-        // However many there are, the memory that they take for ever is bounded.
+        // However many names there are, the memory that is never freed is bounded.
         let mut lasting = 0;
         for i in 0..1_000 {
             let name = || ProcessId::new(&format!("checkout-service-6d4cf56db6-{i}")).unwrap();

@@ -38,12 +38,12 @@ impl SharedClock {
         Ok(clock)
     }
 
-    /// What makes a clock that is [`open`](SharedClock::open) a [`connect`](SharedClock::connect)ed
-    /// one: its store has answered.
+    /// Waits for the store's first answer. This is what [`connect`](SharedClock::connect) does in
+    /// addition to [`open`](SharedClock::open).
     #[doc(hidden)]
     pub async fn first_look(&self) -> Result<()> {
-        // It also makes the first update a single round trip. A record that can't be read is reported
-        // by the calls that need it.
+        // This look also makes the first update a single round trip. A record that can't be read is
+        // reported by the calls that need it.
         self.carry(|session| async move { session.first_look().await })
             .await
     }
@@ -78,7 +78,7 @@ impl SharedClock {
         SharedClock::with_store(store, config)
     }
 
-    /// A clock in the place of this one, whose runtime is lost: on the same store if that is in memory.
+    /// A clock to replace this one, whose runtime is lost. It is on the same store if that is in memory.
     #[cfg(feature = "blocking")]
     pub(crate) fn again(&self, config: &Config) -> Result<SharedClock> {
         match config.store {
@@ -103,9 +103,9 @@ impl SharedClock {
         SharedClock::with_store(Arc::new(MemoryStore::new()), &Config::memory(process)?)
     }
 
-    /// A clock on a store of one's own. Of `config` it uses the process, the key, the deadline and
-    /// the jump bound. A process name of more than 23 bytes stays in memory when the clock is gone,
-    /// once for all clocks that bear it.
+    /// A clock on a store that the caller provides. Of `config` it uses the process, the key, the
+    /// deadline, the jump bound and the header. A process name of more than 23 bytes stays in memory after the clock
+    /// is gone, once for all clocks that bear it.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -123,8 +123,8 @@ impl SharedClock {
         Ok(SharedClock::with_instance(store, config, instance))
     }
 
-    /// The same as an instance that is not drawn at random, so that a simulation runs again just so. Two
-    /// clocks of one instance would take each other's times.
+    /// As [`with_store`](SharedClock::with_store), with a given instance instead of a random one, so that
+    /// a simulation can be repeated exactly. Two clocks with one instance would take each other's times.
     #[doc(hidden)]
     pub fn with_instance(
         store: Arc<dyn Store>,
@@ -177,16 +177,16 @@ impl SharedClock {
         })
     }
 
-    /// The same handle for threads: its calls may be polled anywhere, for nothing of theirs runs where
-    /// that is done.
+    /// The same handle, for threads. Its calls may be polled on any thread, because their work runs on
+    /// the library's own runtime.
     #[cfg(feature = "blocking")]
     pub(crate) fn on_the_librarys(mut self) -> SharedClock {
         self.on_the_librarys = true;
         self
     }
 
-    /// The same clock, just made, with another runtime in place of the library's own: for tests in
-    /// virtual time.
+    /// The same clock with another runtime in place of the library's own, for tests in virtual time. The
+    /// clock must be new: without other handles.
     #[doc(hidden)]
     pub fn carried_on(mut self, runtime: Handle) -> SharedClock {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {

@@ -1,6 +1,6 @@
-//! The callers that wait for times, and the right to carry them: decided under one lock.
+//! The callers that wait for times, and the right to carry them, under one lock.
 //!
-//! Nothing here waits, spawns or answers, so `loom/` can try every order in which threads come here.
+//! Nothing here waits, spawns or answers, so `loom/` can try every interleaving of the threads.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -8,19 +8,19 @@ use std::mem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, lock};
 
-/// Callers who wait, one of whom is told to see to it that all are carried.
+/// Waiting callers. One of them is told to start a driver, which carries them all.
 pub(super) struct Queue<C>(Mutex<Callers<C>>);
 
 struct Callers<C> {
     waiting: VecDeque<C>,
-    /// Somebody has the right to carry.
+    /// Whether a driver has the right to carry.
     driving: bool,
     closed: bool,
 }
 
-/// Somebody who waits.
+/// A waiting caller.
 pub(super) trait Waits {
-    /// Whether it no longer does.
+    /// Whether the caller no longer waits.
     fn has_given_up(&self) -> bool;
 }
 
@@ -36,7 +36,8 @@ impl<C: Waits> Queue<C> {
         }))
     }
 
-    /// Puts a caller into the queue. True: no driver is at work, and whoever called this must start one.
+    /// Puts a caller into the queue. Returns true if no driver is at work: then the calling code must
+    /// start one.
     ///
     /// [`ErrorKind::Closed`], or [`ErrorKind::Overloaded`] if [`MAX_WAITING`] wait already.
     pub(super) fn push(&self, caller: C) -> Result<bool> {
@@ -45,7 +46,7 @@ impl<C: Waits> Queue<C> {
             return Err(closed());
         }
         if callers.waiting.len() >= MAX_WAITING {
-            // Those who gave up meanwhile still stand in the queue.
+            // Callers that gave up are still in the queue.
             callers.waiting.retain(|caller| !caller.has_given_up());
             if callers.waiting.len() >= MAX_WAITING {
                 return Err(Error::new(
@@ -61,9 +62,9 @@ impl<C: Waits> Queue<C> {
         Ok(!mem::replace(&mut callers.driving, true))
     }
 
-    /// Gives those who wait to `take`, the oldest first, until it gives one back. False: nobody was
-    /// there, and the right to carry was given back, under the same lock under which the next caller
-    /// looks whether it must take it.
+    /// Passes the waiting callers to `take`, the oldest first, until `take` gives one back. Returns false
+    /// if nobody was waiting. Then the right to carry is given back, under the lock under which the next
+    /// caller checks whether it must start a driver.
     pub(super) fn take_off(&self, mut take: impl FnMut(C) -> Option<C>) -> bool {
         let mut callers = lock(&self.0);
         let mut took = false;
@@ -81,25 +82,25 @@ impl<C: Waits> Queue<C> {
         took
     }
 
-    /// Whether nobody waits, and nobody is carried.
+    /// Whether no caller waits, and none is being carried.
     pub(super) fn is_idle(&self) -> bool {
         let callers = lock(&self.0);
         !callers.driving && callers.waiting.is_empty()
     }
 
-    /// How many wait.
+    /// Number of callers in the queue.
     pub(super) fn len(&self) -> usize {
         lock(&self.0).waiting.len()
     }
 
-    /// The right to carry is given back in the middle of it: all who wait.
+    /// Gives the right to carry back early. Returns all waiting callers.
     pub(super) fn abandon(&self) -> Vec<C> {
         let mut callers = lock(&self.0);
         callers.driving = false;
         mem::take(&mut callers.waiting).into()
     }
 
-    /// From now on no caller is taken. Gives those who wait.
+    /// Refuses callers from now on. Returns the waiting ones.
     pub(super) fn close(&self) -> Vec<C> {
         let mut callers = lock(&self.0);
         callers.closed = true;

@@ -18,13 +18,13 @@ pub(super) async fn repair(session: &Session, plan: &RepairPlan) -> Result<Obser
     let inner = &session.inner;
     let real_timestamp = real_timestamp();
     let mut seen = plan.found.clone();
-    // One transaction, or two where `taken` has to be made first.
+    // One transaction, or two if the key `taken` has to be created first.
     for _ in 0..2 {
         let question = inner.protocol().repair(plan, &seen, real_timestamp)?;
-        // Repeated freely, as a read is: it is written once at most, since it compares what it
-        // overwrites.
+        // The transaction may be repeated freely, like a read: it compares what it overwrites, so it is
+        // written at most once.
         let reply = session.transact(question.transaction()).await?;
-        // Somebody may have written in between, or its own first attempt, whose answer was lost.
+        // Another process may have written in between. So may our own first attempt, if its answer was lost.
         seen = question.leaves(&reply);
         if let Some(repaired) = inner.protocol().repair_done(plan, &seen) {
             return Ok(repaired);

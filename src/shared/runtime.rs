@@ -1,8 +1,8 @@
 //! The library's own runtime: one thread, started at first use, never dropped.
 //!
-//! If the program closes its descriptors, the thread stays where it wakes next, before it does anything
-//! with their numbers, and the next call starts another one. What is left open: it was at work in the
-//! very moment in which they were closed.
+//! If the program closes the runtime's descriptors, the thread stops for ever when it wakes next, before
+//! it uses their numbers. The next call starts another thread. One gap remains: the thread may be at work
+//! at the very moment in which the descriptors are closed.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -22,14 +22,14 @@ use crate::fork::{Generation, PerGeneration, Sentinel};
 /// child skips its parent's runtime, because the parent's thread does not exist in the child.
 static RUNTIMES: PerGeneration<OnceCell<(Arc<Runtime>, u32)>> = PerGeneration::new();
 
-/// What a host does around the start of the library's thread.
+/// The host's wrapper around the start of the library's thread.
 static AROUND: OnceBox<Around> = OnceBox::new();
 
 type Around = fn(&mut dyn FnMut());
 
-/// Has the library's thread started inside of `around`, which calls what it is given once: for a host
-/// that has to say what the thread inherits, its mask of signals. To be said before the first clock
-/// is made, and once: a thread may be started by any call, and in a forked child by its first tick.
+/// Has the library's thread started inside `around`, which calls its argument once. It is for a host that
+/// has to set what the thread inherits: its signal mask. Call it once, before the first clock is made:
+/// any call may start a thread, and in a forked child even the first tick.
 #[cfg(feature = "blocking")]
 pub fn start_threads_inside(around: fn(&mut dyn FnMut())) {
     let _ = AROUND.set(Box::new(around));
@@ -67,10 +67,10 @@ fn build() -> io::Result<Arc<Runtime>> {
 
 fn start() -> io::Result<Arc<Runtime>> {
     let generation = Generation::current();
-    // Right before the runtime's own descriptors.
+    // Opened right before the runtime's own descriptors, so that it is lost when they are.
     let sentinel = Sentinel::posted()?;
-    // Not the runtime with workers: that wakes and waits again, for timers that are far away, without
-    // a word to these two.
+    // Not a multi-thread runtime: for distant timers, it wakes and waits again without calling these two
+    // hooks.
     let runtime = Builder::new_current_thread()
         .enable_all()
         .on_thread_park(stay_if_lost)
@@ -83,22 +83,22 @@ fn start() -> io::Result<Arc<Runtime>> {
         .spawn(move || {
             DRIVES.set(Some((sentinel, generation)));
             let _ = catch_unwind(AssertUnwindSafe(|| driven.block_on(pending::<()>())));
-            // It panicked, and nothing is carried here any more.
+            // The thread panicked, and carries nothing any more.
             generation.end();
         })?;
     Ok(runtime)
 }
 
 thread_local! {
-    /// What the library's thread drives.
+    /// The sentinel and the generation of the runtime that this thread drives; `None` on other threads.
     static DRIVES: Cell<Option<(&'static Sentinel, Generation)>> = const { Cell::new(None) };
 }
 
-/// Where the library's thread ends if its runtime has lost its descriptors. Everywhere else it does
+/// Stops the library's thread for ever if its runtime has lost its descriptors. On other threads it does
 /// nothing.
 ///
-/// Asked whenever the thread has waited or is going to, and before it sets timers or sends something:
-/// somebody who was just answered may have closed them while it goes on.
+/// Called whenever the thread has waited or is going to wait, and before it sets timers or sends
+/// something. A caller that was just answered may have closed the descriptors while the thread goes on.
 pub(super) fn stay_if_lost() {
     if let Some((sentinel, generation)) = DRIVES.get()
         && sentinel.is_lost()

@@ -1,4 +1,4 @@
-//! One call as it reaches the store: its deadline, its attempts, and when to make the next one.
+//! One call to the store: its deadline, its attempts, and the pauses between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Session {
         }
     }
 
-    /// A transaction that may be repeated freely.
+    /// Sends a transaction that may be repeated freely, until it is answered.
     pub(super) async fn transact(&self, transaction: &Transaction) -> Result<Reply> {
         let store = &self.carrier.store;
         self.insist(|within| store.transact(transaction, within))
@@ -63,10 +63,10 @@ impl Session {
         }
     }
 
-    /// What the store holds, held against what is known.
+    /// Reads the store's state, and judges it by the watermark.
     ///
-    /// Each attempt is judged by what was known when it began. A read may be stale for a moment, so a
-    /// loss is looked at more than once.
+    /// Each attempt is judged by the watermark from before it began. A read may be stale for a moment, so
+    /// several must agree before a loss is reported.
     pub(super) async fn look(&self) -> Result<Arc<Snapshot>> {
         let mut losses = 0;
         let mut attempts = self.attempts();
@@ -78,15 +78,15 @@ impl Session {
         }
     }
 
-    /// The store's first answer. Unlike other calls it does not insist where every endpoint refuses:
-    /// somebody sits in front of it who has mistyped an address.
+    /// Waits for the store's first answer. Unlike other calls, it gives up once every endpoint has
+    /// refused: a person who has mistyped an address may be waiting for it.
     pub(super) async fn first_look(&self) -> Result<()> {
         let mut refusals = 0;
         let mut attempts = self.attempts();
         loop {
             let mut failure = match self.look_once(&mut 0).await {
                 Ok(_) => return Ok(()),
-                // It has answered: what it lost is reported by the calls that need it.
+                // The store has answered. The calls that need what it lost will report the loss.
                 Err(failure) if failure.error.kind() == ErrorKind::Regressed => return Ok(()),
                 Err(failure) => failure,
             };
@@ -99,7 +99,8 @@ impl Session {
         }
     }
 
-    /// One such look, after `losses` that showed a loss; counts its own.
+    /// One attempt of [`look`](Session::look). `losses` counts the attempts that showed a loss, this one
+    /// included.
     pub(super) async fn look_once(&self, losses: &mut usize) -> Result<Arc<Snapshot>, Failure> {
         let asked = self.inner.protocol().known();
         let range = self.inner.protocol().keys().all();
@@ -130,7 +131,7 @@ impl Session {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Bounded also where a store does not keep to its bound.
+    /// One attempt, which ends at the deadline even if the store overruns its bound.
     async fn bounded<'a>(
         &self,
         work: impl FnOnce(Duration) -> StoreFuture<'a, Reply>,
@@ -140,14 +141,14 @@ impl Session {
         answer.unwrap_or_else(|_| Err(Failure::unknown(self.no_answer())))
     }
 
-    /// Why an attempt failed that was still under way at the deadline.
+    /// The error of an attempt that was still under way at the deadline.
     pub(super) fn no_answer(&self) -> Error {
         let silent = self.carrier.store.location();
         Error::new(ErrorKind::Timeout, format!("{silent} gave no answer"))
     }
 }
 
-/// A loss that a read shows, counted with those before it: another look may yet show otherwise.
+/// Counts a read that showed a loss. Until [`LOOKS`] reads have shown one, another attempt may help.
 pub(super) fn shown_loss(error: Error, losses: &mut usize) -> Failure {
     *losses += 1;
     match *losses < LOOKS {
@@ -156,7 +157,7 @@ pub(super) fn shown_loss(error: Error, losses: &mut usize) -> Failure {
     }
 }
 
-/// The attempts of one call: what to do after one that failed.
+/// The attempts of one call. Decides what follows a failed one.
 pub(super) struct Attempts<'a> {
     session: &'a Session,
     failures: usize,
@@ -165,7 +166,7 @@ pub(super) struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// An attempt brought the call forward: the next failure is the first one again.
+    /// Call it when an attempt has made progress: the next failure counts as the first one again.
     pub(super) fn succeeded(&mut self) {
         self.backoff.reset();
         self.failures = 0;
@@ -213,7 +214,7 @@ impl Inner {
         }
     }
 
-    /// What to tell a caller whose deadline passed.
+    /// The error for a caller whose deadline passed.
     pub(super) fn out_of_time(&self, timeout: Duration) -> Error {
         let what = format!("not done within {timeout:?} (LAMPORT_TIMEOUT)");
         match self.last_failure().clone() {

@@ -15,18 +15,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, Protocol};
 
 impl SharedClock {
-    /// Takes the next time of the shared clock: one round trip, alone and in any crowd. A second one is
-    /// needed where the local clock ran ahead while others wrote, after a legacy writer's write, where
-    /// the record was brought up to date in between, or where a crowd has just gone.
+    /// Takes the next time of the shared clock. It costs one round trip, whether or not other processes
+    /// update at the same time. A second one is needed if the local clock ran ahead while others wrote,
+    /// after a legacy writer's write, if the record was brought up to date in between, or if a crowd has
+    /// just gone.
     ///
     /// Errors: [`ErrorKind::Timeout`], [`ErrorKind::Unavailable`], [`ErrorKind::Corrupt`],
-    /// [`ErrorKind::Exhausted`], [`ErrorKind::TooFarAhead`], [`ErrorKind::Regressed`], [`ErrorKind::Overloaded`],
-    /// [`ErrorKind::Closed`] and what the store refuses with. Whether a failed update moved the
-    /// record is unknown; no time was handed out.
+    /// [`ErrorKind::Exhausted`], [`ErrorKind::TooFarAhead`], [`ErrorKind::Regressed`],
+    /// [`ErrorKind::Overloaded`], [`ErrorKind::Closed`] and the store's own refusals. Whether a failed
+    /// update moved the record is unknown; no time was handed out.
     ///
-    /// A [`tick`](SharedClock::tick) of this process while its update is under way is concurrent
-    /// with it: it may show the same time. Updates among themselves, and ticks among themselves,
-    /// never do.
+    /// A [`tick`](SharedClock::tick) of this process while its update is under way is concurrent with the
+    /// update, and may show the same time. Two updates never show the same time, nor do two ticks of one
+    /// clock.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -66,8 +67,8 @@ impl SharedClock {
             ));
         }
         let (carrier, deadline) = self.begin()?;
-        // A driver keeps the deadlines of those whom it carries. Behind callers who have longer ones this
-        // call may still stand in the queue.
+        // A driver enforces the deadlines only of callers that it carries. This call may still be in the
+        // queue behind callers with longer deadlines.
         let is_shorter = nanos(self.timeout) < self.inner.longest.load(Ordering::Relaxed);
         let overdue = is_shorter.then(|| {
             let _inside = carrier.runtime.enter();
@@ -139,10 +140,10 @@ impl SharedClock {
         .await
     }
 
-    /// Follows every update from revision `from` on, those included that the store still keeps.
+    /// Follows every update from revision `from` on, including past ones that the store still keeps.
     ///
-    /// The watch ends with [`ErrorKind::Regressed`] if the store has not come so far: it has lost what
-    /// `from` was noted from.
+    /// The watch ends with [`ErrorKind::Regressed`] if the store has not come as far as `from`: then it
+    /// has lost the state in which `from` was noted.
     ///
     /// ```
     /// # use lamport_clock::{SharedClock, WatchEvent};
@@ -184,8 +185,8 @@ impl SharedClock {
         self.walk_back(At::Now, limit).await
     }
 
-    /// The same from a revision back: of the updates up to this one, the newest. It goes on where a
-    /// history was cut.
+    /// As [`history`](SharedClock::history), for the newest updates up to and including `revision`. It
+    /// goes on where a history was cut.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -210,8 +211,9 @@ impl SharedClock {
     /// What lies in the store, and what [`repair`](SharedClock::repair) would make of it. Changes
     /// nothing.
     ///
-    /// `at_least` is the highest time that anybody is known to have been given ([`Time::ZERO`]: what
-    /// is found is all there was); an [`ErrorKind::Regressed`] names it.
+    /// `at_least` is the highest time that anybody is known to have been given; an
+    /// [`ErrorKind::Regressed`] names it. [`Time::ZERO`] means that no time is known beyond those that
+    /// are found.
     ///
     /// ```
     /// # use lamport_clock::{SharedClock, Time};
@@ -231,9 +233,9 @@ impl SharedClock {
     /// Moves the clock forward, to [`RepairPlan::to`], after the store has lost times that were handed
     /// out. Processes that knew of them and refused with [`ErrorKind::Regressed`] go on from there.
     ///
-    /// It only ever moves forward, it is written only if nobody wrote since the plan was made
-    /// ([`ErrorKind::Unavailable`] otherwise), and it stands in the history as an update by
-    /// `repair:` and this process's name.
+    /// The clock only ever moves forward. The repair is written only if nobody wrote since the plan was
+    /// made ([`ErrorKind::Unavailable`] otherwise). The history shows it as an update by `repair:` and
+    /// this process's name.
     ///
     /// ```
     /// # use lamport_clock::{SharedClock, Time};
@@ -253,11 +255,11 @@ impl SharedClock {
             .await
     }
 
-    /// What the server in use tells of itself; `None` if the store is in this process.
+    /// What the server in use says about itself; `None` if the store is in this process.
     ///
     /// # Errors
-    /// `Denied` by versions of etcd that tell it to root alone (3.5.28 to 3.5.31 among them): all else
-    /// that a clock does goes on there with the role of SECURITY.md.
+    /// `Denied` by versions of etcd that tell it only to root (3.5.28 to 3.5.31 among them). Everything
+    /// else that a clock does works there with the role of SECURITY.md.
     ///
     /// ```no_run
     /// # use lamport_clock::{Config, SharedClock};
@@ -279,24 +281,25 @@ impl SharedClock {
         .await
     }
 
-    /// The pause between two updates in the background, unless told otherwise: the deployed one.
+    /// The default pause between two updates in the background: that of the deployed script.
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 
-    /// Updates in the background from now on, at once and then again and again, for programs that
-    /// want to stay near the shared clock without calling [`update`](SharedClock::update): the local
-    /// clock moves with each, so what is ticked afterwards lies past all that was shared before.
+    /// Starts updates in the background: the first at once, then one after each pause. It is for programs
+    /// that want to stay near the shared clock without calling [`update`](SharedClock::update). Each
+    /// update moves the local clock, so later ticks lie past all that was shared before.
     ///
-    /// `interval`, from 10 ms to 24 h, is the pause from the end of an update to the beginning of the
-    /// next, on average: each pause is drawn evenly from half of it to one and a half, so that
-    /// processes that start together do not go on together. There is never more than one at a time.
-    /// An update that fails is counted, see [`stats`](SharedClock::stats), and the next one follows
-    /// after the same pause or, if the interval is short, after a rest that grows from 250 ms to 2 s.
+    /// `interval`, from 10 ms to 24 h, is the average pause from the end of an update to the beginning of
+    /// the next. Each pause is drawn evenly from half of it to one and a half, so that processes that
+    /// start together do not go on together. There is never more than one update at a time. An update
+    /// that fails is counted, see [`stats`](SharedClock::stats). The next one follows after the same
+    /// pause or, if the interval is short, after a rest that grows from 250 ms to 2 s.
     ///
-    /// It runs until [`stop`](SharedClock::stop) or
-    /// [`close`](SharedClock::close), or until the last handle on the clock is dropped. Started again
-    /// with the same interval it goes on as if nothing was said; with another one it begins anew.
+    /// The updates run until [`stop`](SharedClock::stop) or [`close`](SharedClock::close), or until the
+    /// last handle on the clock is dropped. Another `start` with the same interval changes nothing; with
+    /// another interval it begins anew.
     ///
-    /// [`ErrorKind::InvalidArgument`] for an interval out of range, [`ErrorKind::Closed`].
+    /// [`ErrorKind::InvalidArgument`] for an interval out of range, [`ErrorKind::Closed`] if the clock is
+    /// closed.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -310,9 +313,9 @@ impl SharedClock {
         background::start(&self.inner, interval)
     }
 
-    /// Ends the updates in the background, if there are any. None begins after this returned, and
-    /// none is counted; one that was under way is given up, and may still move the record. Any thread
-    /// may call it, also outside of a runtime.
+    /// Ends the updates in the background, if there are any. No update begins after this returned, and
+    /// none is counted. An update that was under way is given up, and may still move the record. Any
+    /// thread may call this, also outside of a runtime.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -326,8 +329,7 @@ impl SharedClock {
         self.inner.background.stop();
     }
 
-    /// What the updates in the background have come to by now, and what the clock has counted beside
-    /// them. No I/O.
+    /// Results so far of the updates in the background, and other counts of the clock. No I/O.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -373,7 +375,7 @@ impl SharedClock {
         let _ = folded.await;
     }
 
-    /// The first half of [`close`](SharedClock::close): what needs no store.
+    /// The first half of [`close`](SharedClock::close): the part that needs no store.
     pub(crate) fn end(&self) {
         driver::close(&self.inner);
         self.inner.background.stop();

@@ -22,9 +22,9 @@ use crate::store::{Changes, Failure};
 /// Every update by anyone, in order, from one revision on: a [`Stream`] of events, which ends with its
 /// first error.
 ///
-/// It resumes by itself where the connection broke, without losing or repeating an update, for as
-/// long as the store keeps what happened meanwhile. What is under way goes on where it was left,
-/// however short the slices in which it is polled.
+/// After a broken connection it resumes by itself, without losing or repeating an update, for as long as
+/// the store keeps what happened meanwhile. Work under way is kept between polls, however short the
+/// slices in which the watch is polled.
 ///
 /// ```
 /// # use lamport_clock::{SharedClock, WatchEvent};
@@ -39,10 +39,10 @@ use crate::store::{Changes, Failure};
 /// ```
 pub struct Watch {
     clock: SharedClock,
-    /// How many repairs had been accepted when it began.
+    /// Number of repairs that had been accepted when the watch began.
     repairs: u64,
-    /// The next event, and the runtime on which it is under way, if it is: it can't be moved to another
-    /// one.
+    /// The future of the next event, and the runtime on which it is under way, if it has begun. It can't
+    /// move to another runtime.
     under_way: Option<(Next, Option<Id>)>,
     next_revision: u64,
     /// Whether the stream has yielded an error; it ends after the first.
@@ -72,8 +72,8 @@ impl Watch {
         poll_fn(|context| self.poll_event(context)).await
     }
 
-    /// The revision from which a new watch would go on where this one stands: it tells all that this
-    /// one has not told yet.
+    /// The revision at which a new watch has to begin to go on where this one stands. The new watch
+    /// yields every event that this one has not yielded yet.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -97,7 +97,8 @@ impl Watch {
         let here = Handle::try_current().ok().map(|runtime| runtime.id());
         let mut next = match self.under_way.take() {
             Some((next, there)) if there.is_none() || there == here => next,
-            // What was under way on another runtime begins anew here, with what was not told yet.
+            // Work that was under way on another runtime begins anew here, at the first event not yielded
+            // yet.
             _ => {
                 let clock = self.clock.clone();
                 Follower::new(clock, self.next_revision, self.repairs).followed()
@@ -134,7 +135,7 @@ impl fmt::Debug for Watch {
     }
 }
 
-/// What a [`Watch`] tells.
+/// An event of a [`Watch`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum WatchEvent {
@@ -147,13 +148,13 @@ pub enum WatchEvent {
     },
     /// Something was written that can't be read.
     Unreadable {
-        /// Its revision.
+        /// The revision of the write.
         revision: u64,
-        /// What was found.
+        /// Why it can't be read.
         error: Error,
     },
     /// The store compacted its history faster than this watch followed: what happened from revision
-    /// `from` up to and without `until` is not known. Revisions count all keys of the store, so
+    /// `from` up to, but not including, `until` is not known. Revisions count all keys of the store, so
     /// there may have been no update among them.
     Missed {
         /// The first revision missed.
@@ -169,15 +170,15 @@ pub enum WatchEvent {
 struct Follower {
     clock: SharedClock,
     changes: Option<Box<dyn Changes>>,
-    /// The shared clock right before `next_revision`; `None` before the first answer, and where some
-    /// of its history was missed.
+    /// The state of the shared clock right before `next_revision`; `None` before the first answer, and
+    /// after a gap in the history.
     state: Option<Snapshot>,
-    /// How many looks in a row showed less than this clock knows.
+    /// Number of looks in a row that showed a loss.
     losses: usize,
     next_revision: u64,
-    /// How many repairs had been accepted when it began.
+    /// Number of repairs that had been accepted when the watch began.
     repairs: u64,
-    /// Events that are known and not yet told, each with the revision at which it is told again.
+    /// Events not yielded yet, each with the revision from which a new watch would yield it again.
     ready: VecDeque<(u64, WatchEvent)>,
     backoff: Backoff,
     jitter: Jitter,
@@ -221,7 +222,7 @@ impl Follower {
     }
 
     fn next_revision(&self) -> u64 {
-        // The store's answers hold many revisions, of which the caller has heard the first ones.
+        // One answer of the store may hold many revisions, and the caller may have only the first of them.
         let untold = self.ready.front();
         untold.map_or(self.next_revision, |(revision, _)| *revision)
     }
@@ -234,12 +235,12 @@ impl Follower {
         if failure.error.kind() == ErrorKind::Compacted {
             return self.skip(failure).await;
         }
-        // A store that can't be used until somebody does something may yet be mended: a watch asks
-        // seldom, and waits for it.
+        // A store that needs a person's help may yet be mended. A watch retries seldom, so it waits for
+        // that.
         if !failure.retry && failure.error.kind() != ErrorKind::Unavailable {
             return Err(failure.error);
         }
-        // Said once for each break, not for each attempt to mend it.
+        // Reported once for each break, not for each attempt to reconnect.
         if !self.interrupted {
             Event::WatchInterrupted(&failure.error).tell(self.clock.process());
             let interrupted = WatchEvent::Interrupted(failure.error);
@@ -250,15 +251,15 @@ impl Follower {
         Ok(())
     }
 
-    /// Before it asks again, and not together with all others that the same server let go of.
+    /// Sets the next attempt. Jitter keeps watches that lost the same server from coming back together.
     fn pause(&mut self) {
         self.resume_at = Instant::now() + self.jitter.around(self.backoff.pause());
     }
 
-    /// What the store tells next, or that it tells from now on.
+    /// Waits for the next changes; opens the stream of changes first if there is none.
     async fn hear(&mut self) -> Result<(), Failure> {
         let Some(changes) = &mut self.changes else {
-            // A moment, not a length of time: callers may look up from waiting again and again.
+            // Until a moment, not for a length of time: callers may interrupt their wait again and again.
             sleep_until(self.resume_at).await;
             return self.open().await;
         };
@@ -276,8 +277,8 @@ impl Follower {
 
     async fn open(&mut self) -> Result<(), Failure> {
         let session = self.clock.session().map_err(Failure::answered)?;
-        // The store may be another by now, or an older state of this one: there our revision lies in
-        // the future, and we would wait for it in silence.
+        // The store may be another one by now, or an older state of this one. There our revision lies in
+        // the future, and the watch would wait for it in silence.
         let newest = session.look_once(&mut self.losses).await?;
         self.refuse_if_nowhere(newest.revision)?;
         self.losses = 0;
@@ -305,7 +306,7 @@ impl Follower {
             Err(failure)
                 if failure.error.kind() == ErrorKind::Compacted && failure.kept_from.is_none() =>
             {
-                // A watch is told from where on the history is kept, a read is not.
+                // A watch that fails names the oldest revision that the store keeps; a read does not.
                 let store = &session.carrier.store;
                 let mut changes = store.watch(keys.all(), from, session.timeout).await?;
                 return Err(changes.next().await.err().unwrap_or(failure));
@@ -319,7 +320,7 @@ impl Follower {
         Ok(())
     }
 
-    /// A change: what it means, and what is the state from then on.
+    /// Applies a change to the state, and queues the event that it stands for.
     fn note(&mut self, change: &Change) {
         let revision = change.revision;
         let Some(state) = &mut self.state else {
@@ -349,8 +350,8 @@ impl Follower {
         self.ready.push_back((revision, event));
     }
 
-    /// A repair makes the clock whole, and not the history that this watch followed: what it would go on
-    /// with is not what came next.
+    /// [`ErrorKind::Regressed`] after a repair, or if the store lost what this watch followed. A repair
+    /// restores the clock but not that history, so the next changes would not continue it.
     fn refuse_if_nowhere(&mut self, revision: u64) -> Result<(), Failure> {
         let repairs = self.clock.inner.protocol().repairs();
         if repairs == self.repairs && self.next_revision <= revision.saturating_add(1) {
@@ -367,7 +368,7 @@ impl Follower {
         Err(shown_loss(error, &mut self.losses))
     }
 
-    /// What lies before `kept_from` is gone for good; goes on from there, or from now.
+    /// The history before `kept_from` is gone for good. Goes on from there, or from now if that is unknown.
     async fn skip(&mut self, failure: Failure) -> Result<()> {
         let until = match failure.kept_from {
             Some(revision) => revision,
@@ -378,7 +379,7 @@ impl Follower {
         };
         let from = self.next_revision;
         if until <= from {
-            // Nothing that this watch follows is gone, if that is true.
+            // By this revision, nothing that the watch follows is gone: the failure contradicts itself.
             return Err(failure.error);
         }
         self.ready

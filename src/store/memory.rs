@@ -32,8 +32,8 @@ pub struct MemoryStore(Arc<Content>);
 #[derive(Debug)]
 struct Content {
     map: Mutex<Mvcc>,
-    /// There is something new, for watches to wait on. Of each generation, since those of a lost runtime
-    /// must not be woken.
+    /// Wakes the watches after a change. Each generation has its own sender, since the watches of a lost
+    /// runtime must not be woken.
     news: PerGeneration<watch::Sender<()>>,
 }
 
@@ -46,8 +46,8 @@ impl MemoryStore {
         }))
     }
 
-    /// The store that this process knows under `name`, made if there is none; it lives as long as
-    /// somebody holds it. A forked child knows none of its parent's.
+    /// The store that this process knows under `name`, made if there is none. It lives as long as
+    /// somebody holds it. A forked child knows none of its parent's stores.
     ///
     /// ```
     /// use lamport_clock::{Config, SharedClock};
@@ -169,7 +169,7 @@ struct MemoryChanges {
 }
 
 impl MemoryChanges {
-    /// What was not told yet, which may be nothing.
+    /// The changes not returned yet, if any.
     fn untold(&mut self) -> Result<Vec<Change>, Failure> {
         let content = self.content.upgrade().ok_or_else(gone)?;
         let map = content.map();

@@ -1,8 +1,9 @@
-//! Where the record lives: a small contract, and the stores that keep it.
+//! Where the record lives: the small contract of a store, and the stores that fulfil it.
 //!
-//! A store carries out one atomic step ([`transact`](Store::transact)), shows a range
-//! ([`read`](Store::read)) and tells of changes ([`watch`](Store::watch)); it decides nothing about the clock. [`memory`] is the reference and
-//! reads like the contract; one conformance suite (`tests/conformance.rs`) runs on every store.
+//! A store carries out one atomic step ([`transact`](Store::transact)), reads a range
+//! ([`read`](Store::read)) and reports changes ([`watch`](Store::watch)); it decides nothing about the
+//! clock. [`memory`] is the reference and reads like the contract; one conformance suite
+//! (`tests/conformance.rs`) runs on every store.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,8 +27,8 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + 
 
 /// A place that keeps the record and can change it atomically.
 ///
-/// One attempt a call: a store does not repeat a transaction by itself unless it knows that the
-/// first try was not carried out. Who calls it decides what an unknown outcome means.
+/// Each call is one attempt: a store does not repeat a transaction by itself unless it knows that the
+/// first try was not carried out. The caller decides what an unknown outcome means.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -74,15 +75,15 @@ pub trait Store: Send + Sync + 'static {
         within: Duration,
     ) -> StoreFuture<'a, Reply>;
 
-    /// Shows the keys of a range, or fails within about `within`.
+    /// Reads the keys of a range, or fails within about `within`.
     ///
-    /// Never a transaction: etcd before 3.5.5 can crash when the client of one that only reads goes away
-    /// (etcd issue 14110). [`ErrorKind::Compacted`](crate::ErrorKind::Compacted) where a revision is no
-    /// longer kept.
+    /// A read must not be sent as a transaction: etcd before 3.5.5 can crash when the client of a read-only
+    /// transaction goes away (etcd issue 14110). [`ErrorKind::Compacted`](crate::ErrorKind::Compacted) if
+    /// the revision is no longer kept.
     fn read<'a>(&'a self, range: &'a KeyRange, at: At, within: Duration) -> StoreFuture<'a, Reply>;
 
-    /// Follows every change of the keys in `range` from revision `from` on; 0: every change that is
-    /// committed after this call has returned.
+    /// Follows every change of the keys in `range` from revision `from` on. With `from` 0, follows every
+    /// change that is committed after this call has returned.
     ///
     /// Returns once the store has confirmed the watch, or fails within about `within`.
     fn watch(
@@ -92,7 +93,7 @@ pub trait Store: Send + Sync + 'static {
         within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>>;
 
-    /// What is known of the server in use; `None` where there is none. Fails within about `within`.
+    /// What is known of the server in use; `None` if the store has no server. Fails within about `within`.
     fn server(&self, within: Duration) -> StoreFuture<'_, Option<Server>> {
         let _ = within;
         Box::pin(async { Ok(None) })
@@ -101,13 +102,13 @@ pub trait Store: Send + Sync + 'static {
     /// Where transactions go at present, for people: `memory:`, or the endpoint in use.
     fn location(&self) -> String;
 
-    /// The same store with connections of its own, for calls from another runtime: a connection rests
-    /// and ends with the runtime that made it. `None`: nothing here belongs to a runtime.
+    /// The same store with connections of its own, for calls from another runtime: a connection pauses
+    /// and ends with the runtime that made it. `None` if nothing in the store belongs to a runtime.
     fn for_another_runtime(&self) -> Option<Arc<dyn Store>> {
         None
     }
 
-    /// How many places it can turn to, one after the other, when one fails.
+    /// Number of places, such as members of a cluster, that the store can try one after the other.
     fn choices(&self) -> usize {
         1
     }
@@ -117,16 +118,16 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Server {
-    /// Its version, as it says itself.
+    /// The version that the server reports.
     pub version: String,
-    /// Whether it knows us as a user.
+    /// Whether this clock has a user of etcd (`LAMPORT_USER`).
     pub as_user: bool,
 }
 
 /// A running watch.
 pub trait Changes: Send {
     /// The next changes, whole revisions in rising order. Waits as long as there are none, and
-    /// fails when the watch broke or fell silent; a new one may then begin where this one ended.
+    /// fails when the watch broke or fell silent. A new watch may then begin where this one ended.
     fn next(&mut self) -> StoreFuture<'_, Vec<Change>>;
 }
 
@@ -144,18 +145,18 @@ pub trait Changes: Send {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// What to tell the caller.
+    /// The error to give to the caller.
     pub error: Error,
     /// What is known of the transaction.
     pub outcome: Outcome,
-    /// Whether another attempt can help: false where the store answered with a clear no.
+    /// Whether another attempt can help: false if the store clearly refused.
     pub retry: bool,
     /// With [`ErrorKind::Compacted`](crate::ErrorKind::Compacted): the oldest revision that the
-    /// store still keeps, where it tells.
+    /// store still keeps, if the store names it.
     pub kept_from: Option<u64>,
 }
 
-/// What is known of a transaction that brought no answer.
+/// What is known of a transaction that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was not carried out and never will be.
@@ -165,7 +166,7 @@ pub enum Outcome {
 }
 
 impl Failure {
-    /// The store answered, and the answer is no: not applied, and asking again won't help.
+    /// The store refused: nothing was applied, and asking again won't help.
     pub fn answered(error: Error) -> Failure {
         Failure::of(error, Outcome::NotApplied, false)
     }
@@ -175,7 +176,7 @@ impl Failure {
         Failure::of(error, Outcome::NotApplied, true)
     }
 
-    /// No answer that says what became of the transaction.
+    /// No answer says whether the transaction was carried out; another attempt may fare better.
     pub fn unknown(error: Error) -> Failure {
         Failure::of(error, Outcome::Unknown, true)
     }

@@ -7,7 +7,7 @@ use crate::protocol::{At, Change, Compare, Entry, KeyRange, Operation, Reply, Tr
 
 /// A multi-version map as etcd keeps one: every transaction that changes something is a revision.
 ///
-/// Pure: it may be stepped through by a model checker as well as shared by a [`MemoryStore`].
+/// It does no I/O and takes no lock: a model checker can step through it, and a [`MemoryStore`] share it.
 ///
 /// [`MemoryStore`]: super::MemoryStore
 #[derive(Clone, Debug, Default)]
@@ -16,19 +16,19 @@ pub struct Mvcc {
     revision: u64,
     /// Nothing older than this revision is kept.
     compacted: u64,
-    /// What the revisions made of each key, oldest first; never empty. `None`: it was deleted.
+    /// The versions of each key, oldest first and never empty, each with its revision. `None`: a deletion.
     keys: BTreeMap<Vec<u8>, VecDeque<(u64, Option<Entry>)>>,
     /// Which keys each kept revision changed.
     log: BTreeMap<u64, Vec<Vec<u8>>>,
 }
 
 impl Mvcc {
-    /// So many revisions are kept before the oldest is compacted away.
+    /// Number of revisions that are kept; beyond it the oldest is compacted away.
     pub const KEPT: usize = 10_000;
     /// The most operations in one branch of a transaction, etcd's default.
     pub const MAX_OPERATIONS: usize = 128;
 
-    /// An empty map with an id, which its replies bear: for tests that hold several apart.
+    /// An empty map whose replies bear the id `cluster`: for tests with several maps.
     pub fn of_cluster(cluster: u64) -> Mvcc {
         Mvcc {
             cluster,
@@ -59,7 +59,7 @@ impl Mvcc {
         Ok(self.reply(succeeded, entries))
     }
 
-    /// Reads a range, at one moment.
+    /// Reads a range at one revision.
     pub fn read(&self, range: &KeyRange, at: At) -> Result<Reply> {
         let revision = match at {
             At::Revision(revision) if revision > self.revision => {
@@ -119,7 +119,7 @@ impl Mvcc {
             return;
         }
         self.compacted = revision;
-        // Oldest first and no more than goes: a full map forgets one revision for each that comes.
+        // Walks only the revisions to remove: a full map compacts one revision at each new one.
         let mut touched: HashSet<Vec<u8>> = HashSet::new();
         while let Some(oldest) = self.log.first_entry()
             && *oldest.key() < revision
@@ -249,7 +249,7 @@ mod tests {
         carry_out(map, vec![Operation::Delete(key.to_vec())]).revision
     }
 
-    /// The revisions of a key, created and written last, and its version.
+    /// The revision that created a key, the one that last wrote it, and its version.
     fn counted(entry: &Entry) -> (u64, u64, u64) {
         (entry.create_revision, entry.mod_revision, entry.version)
     }
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(map.log.len(), Mvcc::KEPT);
         assert!(map.keys[&b"often"[..]].len() <= Mvcc::KEPT + 1);
         assert_eq!(map.entry(b"once").unwrap().value, b"x");
-        // What is forgotten was counted all the same.
+        // Compaction does not change the version or the create revision of a key.
         let often = map.entry(b"often").unwrap();
         assert_eq!(often.version, Mvcc::KEPT as u64 + 50);
         assert_eq!(often.create_revision, 2);
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(delete(&mut map, b"a"), deleted, "nothing was there");
         let anew = put(&mut map, b"a", b"3");
         assert_eq!(counted(&map.entry(b"a").unwrap()), (anew, anew, 1));
-        // What it was before is as it was, and ends where it was deleted.
+        // The versions from before the deletion are unchanged, and end at the deletion.
         assert_eq!(
             counted(&map.entry_at(b"a", deleted - 1).unwrap()),
             (1, 2, 2)

@@ -1,6 +1,6 @@
-//! What a library owes the process it lives in: its signals stay its own, its children learn that they
-//! are children, and a thread that is cancelled ends outside of the library. The C library and the
-//! Python module share it.
+//! What a library must respect in its host process. The host's signals are left to the host's threads. A
+//! forked child learns that it is a child. A cancelled thread ends outside of the library. The C library
+//! and the Python module share this crate.
 
 use std::mem::MaybeUninit;
 use std::process;
@@ -10,19 +10,19 @@ use std::thread::{self, JoinHandle};
 
 use lamport_clock::{Error, ErrorKind, blocking, fork};
 
-/// Settles the library in this process: call it before the first clock is made.
+/// Prepares the library for this process. Call it before the first clock is made.
 ///
-/// From now on the core is told of every fork, by whatever code of the process; and the library's
-/// threads, whichever call starts them, have every signal blocked. A signal to the process is then
-/// handled on a thread of the host. And SIGPIPE stays where it belongs: a connection that breaks
-/// while we write to it must not end a host that, like most C programs, does not ignore that signal.
+/// From now on the core counts every fork, whichever code of the process forks. All signals are blocked
+/// in the library's threads, whichever call starts them, so that a thread of the host handles a signal to
+/// the process. This includes SIGPIPE: a connection that breaks while the library writes to it must not
+/// end the host, and most C programs don't ignore that signal.
 pub fn settle() -> Result<(), Error> {
     let this = process::id();
     let settled = loop {
         match SETTLED.load(Ordering::Acquire) {
             settled if settled == this => return Ok(()),
-            // Another thread of this process is at it. Not a `Once`: forked while that runs, it would hang
-            // in the child, whose number is another one.
+            // Another thread of this process is settling the library. Not a `Once`: a child forked meanwhile
+            // would wait for that `Once` for ever. Here the child has another process number, and goes on.
             settled if settled == !this => thread::yield_now(),
             settled => {
                 let mine =
@@ -33,14 +33,15 @@ pub fn settle() -> Result<(), Error> {
             }
         }
     };
-    // A fork that was past its hooks in one thread while another registered ours: this is its child,
-    // with what that other thread had begun in the parent.
+    // Another process settled the library or began to, and this one was not notified of its fork: one
+    // thread of the parent was past its fork hooks when another thread registered ours. So this is the
+    // child of that fork.
     if settled != 0 {
         fork::count_fork();
     }
     blocking::start_threads_inside(with_signals_blocked);
-    // SAFETY: the handler does nothing but count and ask for the process's number, which is allowed
-    // after a fork. To register it twice does no harm, the child then counts two forks.
+    // SAFETY: the handler only counts and gets the number of the process, which is allowed after a fork.
+    // Registering it twice does no harm: the child then counts two forks.
     let refused = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
     if refused != 0 {
         SETTLED.store(0, Ordering::Release);
@@ -51,8 +52,8 @@ pub fn settle() -> Result<(), Error> {
     Ok(())
 }
 
-/// The number of the process that the library is settled in, its complement while that is done; 0
-/// before.
+/// The number of the process in which the library is settled, or its complement while it is being
+/// settled. 0 before that.
 static SETTLED: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn count_fork() {
@@ -60,7 +61,7 @@ extern "C" fn count_fork() {
     SETTLED.store(process::id(), Ordering::Release);
 }
 
-/// A thread of the library's that calls code of the host's, with every signal blocked in it likewise.
+/// Starts a thread of the library that calls code of the host. All signals are blocked in it, too.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
     let _restored = signals_blocked();
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
@@ -70,23 +71,23 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHan
     })
 }
 
-/// Does something that may block, in which `pthread_cancel` does not end this thread: it would take
-/// frames of ours away, and with them the process. What it asks for happens at the next point of
-/// cancellation after this.
+/// Runs `work`, which may block, and keeps `pthread_cancel` from ending this thread meanwhile: a
+/// cancellation would unwind frames of the library, which ends the process. The cancellation then happens
+/// at the next cancellation point after `work`.
 #[inline]
 pub fn uncancelled<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(not(target_os = "android"))]
     let _restored = {
         let mut before = 0;
-        // SAFETY: `before` is a place of this function, and the state is one of two that there are.
+        // SAFETY: `before` is a local variable, and the state is one of the two that exist.
         unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before) };
-        // SAFETY: a state that it gave itself.
+        // SAFETY: the call above returned the state `before`.
         OnDrop(move || unsafe { pthread_setcancelstate(before, ptr::null_mut()) })
     };
     work()
 }
 
-// Not in the crate libc.
+// The crate libc does not declare this function.
 #[cfg(not(target_os = "android"))]
 unsafe extern "C" {
     fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
@@ -95,7 +96,7 @@ unsafe extern "C" {
 #[cfg(not(target_os = "android"))]
 const PTHREAD_CANCEL_DISABLE: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
 
-/// Threads that `work` starts have every signal blocked for good; this one has not, afterwards.
+/// Threads that `work` starts keep all signals blocked. This thread gets its earlier mask back.
 fn with_signals_blocked(work: &mut dyn FnMut()) {
     let _restored = signals_blocked();
     work();
@@ -117,7 +118,7 @@ fn signals_blocked() -> OnDrop<impl FnMut() -> libc::c_int> {
     OnDrop(move || unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) })
 }
 
-/// Restores what was before, also where the work in between panics.
+/// Calls its function when it is dropped, so that a panic can't skip the restoring.
 struct OnDrop<F: FnMut() -> libc::c_int>(F);
 
 impl<F: FnMut() -> libc::c_int> Drop for OnDrop<F> {

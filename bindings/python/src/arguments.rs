@@ -1,4 +1,4 @@
-//! What Python hands in. The wrong type is a `TypeError`, the wrong value an `InvalidArgumentError`.
+//! Converts arguments from Python. A wrong type is a `TypeError`, a wrong value an `InvalidArgumentError`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 use crate::errors::{OrRaise, raise};
 use crate::stamp::Stamp;
 
-/// A text. Python's may hold lone surrogates, which no text of the core does.
+/// A text. A text of Python may hold lone surrogates, which are refused: a Rust string can't hold them.
 pub(crate) struct Text(pub(crate) String);
 
 impl<'py> FromPyObject<'_, 'py> for Text {
@@ -30,7 +30,7 @@ impl<'py> FromPyObject<'_, 'py> for Text {
     }
 }
 
-/// A whole number, from 0 through 2^64 - 1; what it means is checked by the core.
+/// A whole number from 0 through 2^64 - 1. The core checks the range that each use allows.
 pub(crate) struct Whole(pub(crate) u64);
 
 impl<'py> FromPyObject<'_, 'py> for Whole {
@@ -56,13 +56,13 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
 }
 
 impl Whole {
-    /// As a logical time.
+    /// The number as a logical time.
     pub(crate) fn time(self) -> PyResult<Time> {
         Time::new(self.0).or_raise()
     }
 }
 
-/// What `receive` makes of a message that arrived with a stamp, its text, or a bare time.
+/// Calls `receive` with a message: a stamp, the text of a stamp, or a bare time.
 pub(crate) fn arrived<T>(
     message: &Bound<'_, PyAny>,
     receive: impl FnOnce(Message<'_>) -> lamport_clock::Result<T>,
@@ -96,7 +96,7 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
     }
 }
 
-/// A duration, or as a text what the core refuses or reads itself.
+/// A duration; or `Err` with a text, which the core then parses or refuses.
 fn duration(object: &Bound<'_, PyAny>) -> PyResult<Result<Duration, String>> {
     if object.is_instance_of::<PyString>() {
         return Ok(Err(object.extract::<Text>()?.0));
@@ -108,15 +108,15 @@ fn duration(object: &Bound<'_, PyAny>) -> PyResult<Result<Duration, String>> {
             object.get_type().name()?
         )));
     }
-    // An int may lie past all floats.
+    // An int may be too large for a float.
     let seconds = object.extract::<f64>().ok();
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let duration = duration.filter(|duration| *duration <= LONGEST);
     Ok(duration.ok_or_else(|| shown(object)))
 }
 
-/// The settings that a clock is made from, by keyword: the core's table. `None` is as if it was not
-/// said.
+/// Loads the configuration from keyword arguments, named as in the core's table of settings. `None`
+/// counts as not given.
 pub(crate) fn configuration(
     store: Option<Text>,
     node: Option<Text>,
@@ -149,14 +149,14 @@ pub(crate) fn configuration(
         };
         settings.set(&name, value);
     }
-    // The environment is read while attached: Python's own changes of it need the GIL too.
+    // The environment is read while attached, because changes that Python makes to it need the GIL too.
     Config::load(&settings).or_raise()
 }
 
-/// The core refuses more.
+/// The longest duration that the core accepts.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// The object as a person would write it, within reason.
+/// The object's `repr`, cut to a length that fits into a message.
 fn shown(object: &Bound<'_, PyAny>) -> String {
     const LONGEST: usize = 80;
     let repr = object
@@ -165,7 +165,7 @@ fn shown(object: &Bound<'_, PyAny>) -> String {
     match repr {
         Ok(repr) if repr.chars().count() <= LONGEST => repr,
         Ok(repr) => repr.chars().take(LONGEST).chain("...".chars()).collect(),
-        // Python writes out no int of more than some thousand digits.
+        // Python doesn't print an int of more than some thousand digits.
         Err(_) => "this value".to_owned(),
     }
 }

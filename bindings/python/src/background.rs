@@ -1,4 +1,4 @@
-//! Updates in the background, and who logs them.
+//! Updates in the background, and their logging.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use pyo3::sync::critical_section::with_critical_section;
 use crate::clock::SharedClock;
 use crate::errors::OrRaise;
 
-/// Has `logger` called with each clock right before its updates in the background begin; what that
-/// returns is called right afterwards. The package says so where it is imported, since native code
-/// imports nothing.
+/// Sets the logger of updates in the background. `logger` is called with a clock right before its updates
+/// begin, and the function that it returns is called right afterwards. The Python package sets it when it
+/// is imported, since native code imports nothing.
 #[pyfunction]
 pub(crate) fn log_with(py: Python<'_>, logger: Py<PyAny>) {
     let _ = LOGGER.set(py, logger);
@@ -21,7 +21,8 @@ pub(crate) fn log_with(py: Python<'_>, logger: Py<PyAny>) {
 
 static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// As the method says. It stays attached, as the others here do, so that they come one after another.
+/// Implements `SharedClock.start`. It stays attached, as do the other functions here, so that they run
+/// one at a time.
 pub(crate) fn start(clock: &Bound<'_, SharedClock>, interval: Duration) -> PyResult<()> {
     lamport_clock::fork::look();
     let core = SharedClock::used(clock);
@@ -33,7 +34,7 @@ pub(crate) fn start(clock: &Bound<'_, SharedClock>, interval: Duration) -> PyRes
     })
 }
 
-/// As the method says.
+/// Implements `SharedClock.stop`.
 pub(crate) fn stop(clock: &Bound<'_, SharedClock>) {
     with_critical_section(clock, || {
         clock.get().interval.store(0, Ordering::Relaxed);
@@ -42,7 +43,8 @@ pub(crate) fn stop(clock: &Bound<'_, SharedClock>) {
 }
 
 impl SharedClock {
-    /// The clock, for whatever counts as its use.
+    /// The core's clock, for a call that counts as a use. The first use in a forked child restarts
+    /// background updates.
     #[inline]
     pub(crate) fn used<'a>(this: &'a Bound<'_, SharedClock>) -> &'a blocking::SharedClock {
         let clock = &this.get().core;
@@ -53,8 +55,8 @@ impl SharedClock {
     }
 }
 
-/// The first use in a forked child, or after the descriptors were closed: what went on in the
-/// background goes on. For the core it has ended.
+/// Restarts background updates at the first use in a forked child, or after the runtime lost its
+/// descriptors. For the core they ended then.
 #[cold]
 fn go_on(clock: &Bound<'_, SharedClock>) {
     let interval = &clock.get().interval;
@@ -62,14 +64,14 @@ fn go_on(clock: &Bound<'_, SharedClock>) {
         return;
     }
     let core = &clock.get().core;
-    // Makes the clock, which is then no longer untouched to those who log. If it can't be made, the
-    // call that is the first use says why.
+    // This makes the clock, so that the logger's use of it doesn't come here again. If the clock can't be
+    // made, the call that is the first use reports the error.
     core.stats();
     if core.is_untouched() {
         return;
     }
     let gone_on = logged(clock, || match interval.load(Ordering::Relaxed) {
-        // Stopped meanwhile.
+        // The updates were stopped meanwhile.
         0 => Ok(()),
         nanos => match core.start(Duration::from_nanos(nanos)) {
             Err(error) if error.kind() == ErrorKind::Closed => Ok(()),
@@ -77,19 +79,19 @@ fn go_on(clock: &Bound<'_, SharedClock>) {
         },
     });
     if let Err(error) = gone_on {
-        // Not the fault of the call, perhaps a tick.
+        // Not raised: the call that came first may be a tick, and has not failed.
         error.write_unraisable(clock.py(), Some(clock));
     }
 }
 
-/// Begins updates in the background by `begin`, and sees to it that they are logged.
+/// Begins background updates by calling `begin`, and has them logged.
 fn logged(
     clock: &Bound<'_, SharedClock>,
     begin: impl FnOnce() -> lamport_clock::Result<()>,
 ) -> PyResult<()> {
     let py = clock.py();
-    // Loaded before there is anything to log: forked in the middle of an import, a child in which the
-    // clock goes on would wait for its end.
+    // The logger is loaded before the updates begin. If a process forked in the middle of that import, a
+    // child that restarts its updates would wait for ever for the import to end.
     let logger = LOGGER.get(py);
     let follow = logger
         .map(|logger| logger.call1(py, (clock,)))

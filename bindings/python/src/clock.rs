@@ -39,9 +39,9 @@ use crate::verbs::Verb;
 /// True
 #[pyclass(frozen, weakref, module = "lamport_clock")]
 pub(crate) struct SharedClock {
-    /// For what does not count as a use; see `used` in background.rs.
+    /// Used directly only by calls that don't count as a use; see `used` in background.rs.
     pub(crate) core: blocking::SharedClock,
-    /// Of the updates in the background, in nanoseconds; 0 if there are none.
+    /// The interval of the updates in the background, in nanoseconds; 0 if there are none.
     pub(crate) interval: AtomicU64,
 }
 
@@ -318,7 +318,7 @@ impl SharedClock {
     /// Traceback (most recent call last):
     /// lamport_clock.ClosedError: this clock was closed
     fn close(this: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        // Before it counts as used: nothing goes on by that.
+        // Set before the clock counts as used, so that its background updates are not restarted.
         this.get().interval.store(0, Ordering::Relaxed);
         Verb::close().wait(this)
     }
@@ -371,7 +371,7 @@ impl SharedClock {
         SharedClock::used(this).location()
     }
 
-    // Which is what multiprocessing does with arguments, unless it forks.
+    // multiprocessing pickles its arguments, unless it forks. This error says what to do instead.
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err(
             "a clock can't be pickled or copied: open one in the other process, with \

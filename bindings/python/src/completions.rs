@@ -1,13 +1,13 @@
-//! Answers on their way to an event loop.
+//! Brings answers to an event loop.
 //!
-//! No thread of the library ever attaches to Python: whoever does may be stopped by an interpreter
-//! that ends, in the middle of what it holds. So the library's thread does no more than put a number
-//! into a queue and ring an alarm, once for as many as come before the queue is emptied. The loop
-//! hears the alarm, and its own thread, which is attached anyway, resolves the futures that wait for
-//! these numbers (`python/lamport_clock/_loops.py`). What an answer is in Python is made by the task that asked for it.
+//! No thread of the library ever attaches to Python: an interpreter that ends may stop an attached thread
+//! for good, while it holds a lock. So the library's thread only puts a number into a queue and rings an
+//! alarm, once for all numbers that come before the queue is emptied. The loop hears the alarm. Its own
+//! thread, which is attached anyway, resolves the futures that wait for these numbers
+//! (`python/lamport_clock/_loops.py`). The task that asked for an answer turns it into a Python value.
 //!
-//! In the other direction calls gather as well: those that the tasks of one turn of the loop ask for
-//! begin together at the next, so that they travel together.
+//! Calls are gathered, too: those that tasks ask for in one turn of the loop begin together at the next
+//! turn, so that they travel together.
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -31,28 +31,28 @@ use crate::locked;
 use crate::verbs::{Answer, Verb};
 use crate::watch::Watch;
 
-/// The calls of one event loop. AsyncSharedClock makes one for each loop; nobody else need know.
+/// The calls of one event loop. AsyncSharedClock makes one `Completions` for each loop.
 ///
-/// Its methods ask for a call, whose future is among those to resolve once it can be answered.
+/// Its methods ask for a call. The call's future is among those to resolve once the call can be answered.
 ///
-/// Nothing here runs Python's bytecode, in which a thread may be stopped for good where the interpreter
-/// ends: asking the loop and resolving futures is left to those who call.
+/// Nothing here runs Python's bytecode, in which a thread may be stopped for good when the interpreter
+/// ends. So the caller has the loop begin the calls, and resolves the futures.
 #[pyclass(frozen, weakref, module = "lamport_clock._native")]
 pub(crate) struct Completions {
     ready: Arc<Ready>,
-    /// The futures of the calls that nobody was told of yet. Locked for a moment, while attached,
-    /// and never while Python runs.
+    /// The futures of calls not yet reported as ready, by ticket. Locked only briefly, by attached
+    /// threads, and never while Python code runs.
     waiting: Mutex<HashMap<u64, Py<PyAny>>>,
-    /// Calls that this turn of the loop asked for. Locked likewise.
+    /// The calls that begin at the loop's next turn. Locked in the same way.
     gathered: Mutex<Vec<Py<Call>>>,
     next: AtomicU64,
 }
 
-/// What the library's thread gets at: numbers and an alarm.
+/// The part that the library's thread uses: a queue of tickets and an alarm.
 struct Ready {
-    /// At most one for each call that this loop has begun.
+    /// At most one ticket for each call that this loop has begun.
     tickets: Mutex<Vec<u64>>,
-    /// `None` only while it is dropped.
+    /// `None` only while `Ready` is dropped.
     alarm: Option<Alarm>,
     generation: Generation,
 }
@@ -65,7 +65,7 @@ impl Ready {
     }
 
     fn push(&self, ticket: u64) {
-        // In a child of a fork the queue may be locked for ever, and the alarm is its parent's too.
+        // In a child of a fork the queue may be locked for ever, and the alarm also belongs to the parent.
         if !self.is_ours() {
             return;
         }
@@ -78,8 +78,8 @@ impl Ready {
         }
     }
 
-    /// All so far. The alarm is silenced before: whoever comes in between rings it anew, or finds
-    /// others here that are taken with it.
+    /// Takes all tickets so far. The alarm is silenced first: a ticket pushed in between rings it again,
+    /// or joins older tickets and is taken with them.
     fn take(&self) -> Vec<u64> {
         if let Some(alarm) = &self.alarm {
             alarm.silence();
@@ -91,18 +91,18 @@ impl Ready {
 impl Drop for Ready {
     fn drop(&mut self) {
         if !self.is_ours() {
-            // Its number may be another file's.
+            // By now the descriptor's number may belong to another file.
             mem::forget(self.alarm.take());
         }
     }
 }
 
-/// What wakes a loop: a file descriptor that is readable from the time it is rung until it is silenced.
+/// Wakes a loop: a file descriptor that is readable from the time it is rung until it is silenced.
 ///
-/// Nothing here blocks, and ringing may be done by any thread.
+/// Nothing here blocks, and any thread may ring.
 struct Alarm {
     heard: OwnedFd,
-    /// `None` where one descriptor has both ends.
+    /// The end to ring; `None` where `heard` is both ends.
     rung: Option<OwnedFd>,
 }
 
@@ -129,19 +129,19 @@ impl Alarm {
 
     fn ring(&self) {
         let rung = self.rung.as_ref().unwrap_or(&self.heard);
-        // Eight bytes: an eventfd takes no others. It fails only where the alarm has not been
-        // silenced for ever so long, and then it rings.
+        // An eventfd takes exactly eight bytes. The write fails only if the alarm was not silenced for a
+        // very long time, and then it is ringing already.
         let _ = rustix::io::write(rung, &1_u64.to_ne_bytes());
     }
 
-    /// Silent until it is rung again; it may have been silent before.
+    /// Silences the alarm until it is rung again. The alarm may be silent already.
     fn silence(&self) {
-        // A pipe may hold some more than this: it then rings once too often.
+        // A pipe may hold more bytes than this read takes. The alarm then rings once too often.
         let _ = rustix::io::read(&self.heard, &mut [0_u8; 512]);
     }
 }
 
-/// What the library's thread wakes when there may be an answer to a call.
+/// The waker of a call: the library's thread wakes it when there may be an answer.
 struct Summons {
     ready: Arc<Ready>,
     ticket: u64,
@@ -154,7 +154,7 @@ impl Wake for Summons {
 }
 
 impl Completions {
-    /// A call for the next turn of the loop.
+    /// Makes a call that begins at the loop's next turn.
     fn gather(this: &Bound<'_, Self>, future: Py<PyAny>, asked: Asked) -> PyResult<Py<Call>> {
         let completions = this.get();
         completions
@@ -224,7 +224,7 @@ impl Completions {
             return Ok(PyList::empty(py));
         }
         let tickets = self.ready.take().into_iter().rev();
-        // Those without a future were given up, or told already.
+        // A ticket has no future if its call was given up or reported already.
         let futures = tickets.filter_map(|ticket| locked(&self.waiting).remove(&ticket));
         PyList::new(py, futures.collect::<Vec<_>>())
     }
@@ -250,7 +250,7 @@ impl Completions {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // Held only by a thread that is attached, and so not now.
+        // Only attached threads hold these locks, and none of those runs now.
         if let Ok(waiting) = self.waiting.try_lock() {
             for future in waiting.values() {
                 visit.call(future)?;
@@ -276,29 +276,29 @@ impl Completions {
 pub(crate) struct Call {
     completions: Py<Completions>,
     ticket: u64,
-    /// Locked for a moment, and never while Python runs.
+    /// Locked only briefly, and never while Python code runs.
     asked: Mutex<Asked>,
 }
 
 /// What an event loop waits for, and how far it has come.
 enum Asked {
-    /// It begins at the loop's next turn.
+    /// A verb that begins at the loop's next turn.
     Verb(Py<SharedClock>, Verb),
-    /// Unless it could not begin.
+    /// A call that has begun, or the error if it could not begin.
     Begun(lamport_clock::Result<blocking::Call<Answer>>),
-    /// What a watch tells next.
+    /// The next event of a watch.
     Next(Py<Watch>),
-    /// It was answered or given up.
+    /// The call was answered or given up.
     Over,
 }
 
 impl Call {
-    /// Begins it, unless it was given up by now. Runs nothing of Python's.
+    /// Begins the call, unless it was given up by now. Runs no Python code.
     fn begin(&self, ready: &Arc<Ready>) {
         let (ready, ticket) = (ready.clone(), self.ticket);
         let waker = Waker::from(Arc::new(Summons { ready, ticket }));
         let mut context = Context::from_waker(&waker);
-        // Let go of after the lock, as its end may run anything.
+        // Dropped after the lock is released, because dropping the clock may run any Python code.
         let mut kept = None;
         let mut asked = locked(&self.asked);
         *asked = match mem::replace(&mut *asked, Asked::Over) {
@@ -316,17 +316,17 @@ impl Call {
         }
     }
 
-    /// Its future is resolved no more. In a child of a fork the futures are its parent's.
+    /// Keeps the call's future from being resolved. In a child of a fork the futures are its parent's.
     fn forget(&self) {
         let completions = self.completions.get();
         if completions.ready.generation.is_current() {
             let future = locked(&completions.waiting).remove(&self.ticket);
-            // Its end may run anything, so it comes after the lock's.
+            // Dropped after the lock is released, because dropping a future may run any Python code.
             drop(future);
         }
     }
 
-    /// What it has come to, after which it is over.
+    /// Takes the state of the call, which is then over.
     fn taken(&self) -> Asked {
         mem::replace(&mut *locked(&self.asked), Asked::Over)
     }

@@ -10,11 +10,11 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
-/// By their kinds.
+/// The exception classes, by the names of their error kinds.
 static CLASSES: PyOnceLock<HashMap<String, Py<PyType>>> = PyOnceLock::new();
 
-/// Looks the classes up while the module is imported, so that a kind without one is seen then and not
-/// when an error is to be told.
+/// Looks up the classes while the module is imported. If a kind has no class, the import fails, and not
+/// the report of an error later.
 pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
     let module = py.import("lamport_clock._errors")?;
     let classes = subclasses(&module.getattr("LamportError")?, "kind")?;
@@ -26,7 +26,7 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// The classes below this one, by what an attribute says of each.
+/// The subclasses of `class`, by the value that `attribute` has in each.
 pub(crate) fn subclasses(
     class: &Bound<'_, PyAny>,
     attribute: &str,
@@ -44,13 +44,13 @@ pub(crate) fn exception(error: &Error) -> PyErr {
     raise(error.kind(), error.to_string())
 }
 
-/// An exception that the binding itself has reason to raise.
+/// The exception of this kind. The binding also raises it for errors of its own.
 pub(crate) fn raise(kind: ErrorKind, message: String) -> PyErr {
     let message = escape(&message).into_owned();
     Python::attach(|py| {
         match CLASSES.get(py).and_then(|classes| classes.get(kind.name())) {
             Some(class) => PyErr::from_type(class.bind(py).clone(), message),
-            // Not reached: importing the module has loaded them.
+            // Not reached: importing the module has loaded the classes.
             None => PyImportError::new_err(message),
         }
     })

@@ -1,4 +1,4 @@
-//! The header that carries a stamp in a message. What frameworks do with it is Python's affair
+//! The header that carries a stamp in a message. The code for frameworks is written in Python
 //! (`lamport_clock/_header.py`).
 
 use lamport_clock as core;

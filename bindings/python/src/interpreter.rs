@@ -1,12 +1,12 @@
-//! One interpreter of a process may have this module: its classes are the process's, so in a second
-//! one `except LamportError` would not catch, and CPython 3.10 would abort at the end.
+//! Only one interpreter of a process may import this module. All interpreters would share its classes, so
+//! in a second one `except LamportError` would not catch, and CPython 3.10 would abort at the end.
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-/// The module `sys` of the first one: each interpreter has its own, and this one is kept, so that
-/// no later one can come to lie in its place.
+/// The module `sys` of the first interpreter. Each interpreter has its own `sys`. The reference keeps
+/// this one alive, so that no later one can have its address.
 static FIRST: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 pub(crate) fn refuse_a_second(py: Python<'_>) -> PyResult<()> {

@@ -1,8 +1,8 @@
 //! `lamport_clock._native`: the core as a Python module.
 //!
-//! It translates and guards, nothing else: arguments in ([`arguments`]), values out ([`values`]),
-//! errors as exceptions ([`errors`]). The verbs that go to the store stand in [`verbs`], each once, for
-//! threads and for event loops ([`completions`]). What a clock does is decided in the core.
+//! It only translates and guards: arguments in ([`arguments`]), values out ([`values`]), errors as
+//! exceptions ([`errors`]). The calls that use the store are in [`verbs`], each written once for threads
+//! and event loops ([`completions`]). The core decides what a clock does.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,13 +21,13 @@ mod values;
 mod verbs;
 mod watch;
 
-/// What is locked for a moment, by code that leaves it whole wherever it ends.
+/// Locks a mutex, whether poisoned or not. Its holders are brief, and leave its value valid if they panic.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Python's allocators align objects to so many bytes: a class whose content wants more is undefined
-/// behaviour.
+/// The alignment, in bytes, that Python's allocators give to objects. A class with a field that needs
+/// more would be undefined behaviour.
 const ALIGNED: usize = 16;
 const _: () = assert!(
     align_of::<clock::SharedClock>() <= ALIGNED
@@ -40,8 +40,8 @@ const _: () = assert!(
         && align_of::<watch::Watch>() <= ALIGNED
 );
 
-// No state of it relies on the GIL: classes are frozen, and what changes in them is atomic or locked
-// (tests/tidy.rs). A free-threaded Python need not switch the GIL on for it.
+// No state of this module relies on the GIL: classes are frozen, and their fields that change are atomic
+// or locked (tests/tidy.rs). So a free-threaded Python need not switch the GIL on for this module.
 #[pymodule(name = "_native", gil_used = false)]
 mod native {
     use std::borrow::Cow;

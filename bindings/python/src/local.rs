@@ -28,7 +28,7 @@ use crate::stamp::{Stamp, attributes, logged};
 /// >>> print(sent, received)
 /// 1@api 2@billing
 #[pyclass(frozen, module = "lamport_clock")]
-// Boxed: it stands on cache lines of its own, for which Python aligns no object.
+// Boxed: the clock is aligned to cache lines, and Python aligns no object that far.
 pub(crate) struct LocalClock(Box<blocking::LocalClock>);
 
 #[pymethods]
@@ -129,7 +129,7 @@ impl LocalClock {
         Ok(self.0.instance().or_raise()?.get())
     }
 
-    // Which is what multiprocessing does with arguments, unless it forks.
+    // multiprocessing pickles its arguments, unless it forks. This error says what to do instead.
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err(
             "a clock can't be pickled or copied: make one in the other process; a forked child may use \

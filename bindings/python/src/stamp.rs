@@ -1,4 +1,4 @@
-//! A stamp, native for the sake of its order and its text: both are the core's.
+//! A stamp. The class is native, because the core defines the order and the text of stamps.
 
 use lamport_clock as core;
 use pyo3::intern;
@@ -27,14 +27,14 @@ use crate::values::html;
 #[derive(PartialEq, PartialOrd, Hash)]
 pub(crate) struct Stamp(pub(crate) core::Stamp);
 
-/// What log() gives: the stamp, and its causes as a log has them.
+/// The result of log(): the stamp, and its causes in the form that a log has.
 pub(crate) fn logged(line: core::Line) -> (Stamp, Vec<String>) {
     let after = line.after().collect();
     (Stamp(line.stamp), after)
 }
 
-/// The attributes of a log record, with the stamp in its long form if it is `long`. All at once, since
-/// every record of a program has them.
+/// The attributes of a log record, with the stamp in its long form if it is `long`. One call makes them
+/// all, because every record of a program needs them.
 pub(crate) fn attributes<'py>(
     py: Python<'py>,
     line: &core::Line,

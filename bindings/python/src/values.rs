@@ -1,5 +1,5 @@
-//! The values that calls return. Their classes are written in Python, `lamport_clock/_values.py`:
-//! here the fields are filled in, in the order in which they stand there.
+//! The values that calls return. Their classes are written in Python, in `lamport_clock/_values.py`. This
+//! file fills in their fields, in the order of that file.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ pub(crate) fn update(py: Python<'_>, update: core::Update) -> PyResult<Py<PyAny>
     make(py, "Update", fields)
 }
 
-/// One that is this process's to hand out.
+/// A reservation whose times only this process may hand out.
 pub(crate) fn reservation(py: Python<'_>, taken: core::Reservation) -> PyResult<Py<PyAny>> {
     let (first, last) = (taken.first.get(), taken.last.get());
     let fields = (
@@ -110,13 +110,13 @@ pub(crate) fn stats(py: Python<'_>, stats: &core::SyncStats) -> PyResult<Py<PyAn
         stats.update_time.as_secs_f64(),
         within,
     );
-    // No tuple of Rust's that is this long becomes one of Python's.
+    // A Rust tuple of this length can't be converted to a Python tuple. So two are joined.
     let (ran, took) = (ran.into_pyobject(py)?, took.into_pyobject(py)?);
     let all: Vec<_> = ran.iter().chain(took.iter()).collect();
     make(py, "SyncStats", PyTuple::new(py, all)?)
 }
 
-/// The times of a reservation, once each; and what keeps them from children of a fork.
+/// Gives each time of a reservation once. A child of a fork gets none of them.
 #[pyclass(frozen, module = "lamport_clock._native")]
 pub(crate) struct Times {
     last: u64,
@@ -149,7 +149,8 @@ impl Times {
 
     fn __next__(&self) -> PyResult<Option<u64>> {
         self.check()?;
-        // Each to one thread. It runs past the end by a step for each further call, unseen.
+        // Each time goes to one thread. Each call after the last time moves `next` one further, which
+        // nobody sees.
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(Some(next).filter(|next| *next <= self.last))
     }
@@ -165,25 +166,25 @@ impl Times {
     }
 }
 
-/// How values are shown in a notebook.
+/// The Python module that shows values in a notebook.
 pub(crate) fn html(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     py.import("lamport_clock._html")
 }
 
-/// What makes values.
+/// What `make` needs.
 struct Makers {
-    /// By their names.
+    /// The classes of values, by their names.
     classes: HashMap<String, Py<PyType>>,
     /// `object.__new__`
     new: Py<PyAny>,
-    /// What sets the fields of one.
+    /// Sets the fields of a value.
     set: Py<PyAny>,
 }
 
 static MAKERS: PyOnceLock<Makers> = PyOnceLock::new();
 
-/// Looks all that up while the module is imported: nobody waits for it later, in the middle of a
-/// call or in a forked child. By then `_values.py` finds in the module what it takes from it.
+/// Looks up the makers while the module is imported, so that nobody waits for an import later, in the middle
+/// of a call or in a forked child. By then this module has the names that `_values.py` imports from it.
 pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
     let value = py.import("lamport_clock._values")?.getattr("Value")?;
     let makers = Makers {
@@ -195,8 +196,8 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// A value of this class with these fields. It runs no bytecode, as a call of the class would: a
-/// thread may be stopped for good in that where the interpreter ends.
+/// Makes a value of this class with these fields. It runs no bytecode, which a call of the class would
+/// do: a thread may be stopped for good in bytecode when the interpreter ends.
 fn make<'py>(
     py: Python<'py>,
     class: &str,

@@ -1,6 +1,6 @@
-//! The verbs that go to the store, each described once: how it begins, and what Python gets. A thread
-//! waits for one without the GIL and with an eye on Ctrl-C, an event loop is told of it
-//! ([`crate::completions`]).
+//! The calls that use the store, here named verbs. Each is described once: how it begins, and what Python
+//! gets. A thread waits for a verb without the GIL, and checks for Ctrl-C. An event loop is notified of
+//! the answer ([`crate::completions`]).
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::errors::OrRaise;
 use crate::values;
 use crate::watch::Watch;
 
-/// A verb and its arguments.
+/// A call that uses the store, with its arguments.
 #[allow(clippy::type_complexity, reason = "said once, here")]
 pub(crate) struct Verb(
     Box<dyn FnOnce(&blocking::SharedClock) -> core::Result<Call<Answer>> + Send>,
 );
 
-/// So long a signal may go unnoticed.
+/// The longest time for which a waiting thread ignores signals.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
 
-/// Makes what Python gets, by a thread that is attached.
+/// Makes the value that Python gets. It is called by a thread that is attached to the interpreter.
 pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
 impl Verb {
@@ -49,16 +49,17 @@ impl Verb {
         }))
     }
 
-    /// Begins it, also by a thread that is not attached.
+    /// Begins the call. The thread need not be attached to the interpreter.
     pub(crate) fn begin(self, clock: &blocking::SharedClock) -> core::Result<Call<Answer>> {
         (self.0)(clock)
     }
 
-    /// Begins it and waits for the answer. Other threads run meanwhile; a signal handler that raises
-    /// (Ctrl-C) gives the call up.
+    /// Begins the call and waits for its answer. Other threads run meanwhile. If a signal handler raises
+    /// (Ctrl-C), the call is given up.
     pub(crate) fn wait(self, clock: &Bound<'_, SharedClock>) -> PyResult<Py<PyAny>> {
         let py = clock.py();
-        // Before it counts as used: what went on in the background goes on on another runtime, too.
+        // First: if the runtime has lost its descriptors, `used` restarts background updates on a new
+        // runtime.
         core::fork::look();
         let clock = SharedClock::used(clock);
         // Most answers come within the first slice: one release of the GIL is enough for them.
@@ -78,7 +79,7 @@ impl Verb {
         }
     }
 
-    /// The verb of this name, for AsyncSharedClock: its methods are called like ours.
+    /// Finds a verb by its name, for AsyncSharedClock: its methods are called like those of SharedClock.
     pub(crate) fn named(name: &str, arguments: &Bound<'_, PyTuple>) -> PyResult<Verb> {
         let (argument,): (Option<Whole>,) = match arguments.len() {
             0 => (None,),
@@ -135,7 +136,7 @@ impl Verb {
         Ok(Verb::new(call, values::history))
     }
 
-    /// The clock is closed as soon as this has begun.
+    /// The clock is closed as soon as this call begins.
     pub(crate) fn close() -> Verb {
         Verb(Box::new(|clock| {
             let mut closing = clock.begin_close();

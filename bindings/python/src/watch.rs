@@ -1,4 +1,4 @@
-//! Following the record, as an iterator.
+//! An iterator over the updates of the record.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, TryLockError};
@@ -38,14 +38,14 @@ use crate::verbs::SLICE;
 /// 2@api 4@api
 #[pyclass(frozen, module = "lamport_clock")]
 pub(crate) struct Watch {
-    /// `None` once it has ended. Locked for a slice of waiting while detached, and waited for by
-    /// nobody.
+    /// `None` once the watch has ended. A detached thread holds the lock for up to a slice, so nobody
+    /// waits for it.
     inner: Mutex<Option<blocking::Watch>>,
     closed: AtomicBool,
-    /// Wakes the event loop that waits for what comes next. Locked for a moment.
+    /// Wakes the event loop that waits for the next event. Locked only briefly.
     reader: Mutex<Option<Waker>>,
     next_revision: AtomicU64,
-    /// Why the connection broke, if nothing came since. Locked for a moment, while attached.
+    /// Why the connection broke, if no event has come since. Locked only briefly, by attached threads.
     interrupted: Mutex<Option<Error>>,
     generation: Generation,
 }
@@ -62,7 +62,7 @@ impl Watch {
         }
     }
 
-    /// The next update; `None` if the deadline has passed, and StopIteration if it has ended.
+    /// The next update; `None` if the deadline has passed, and StopIteration if the watch has ended.
     fn next(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Option<Py<PyAny>>> {
         loop {
             let left = deadline.map_or(SLICE, |deadline| {
@@ -76,9 +76,9 @@ impl Watch {
         }
     }
 
-    /// Ready once [`look`](Watch::look) has something to say. Waits for nobody, so it may be attached.
+    /// Ready once [`look`](Watch::look) has a result. It never waits, so the thread may be attached.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        // First: whoever closes it later finds it here.
+        // Stored first, so that a later `close` finds the waker.
         *locked(&self.reader) = Some(context.waker().clone());
         match self.inner.try_lock().as_deref_mut() {
             Ok(Some(watch)) if !self.closed.load(Ordering::Acquire) => watch.poll_ready(context),
@@ -86,28 +86,28 @@ impl Watch {
         }
     }
 
-    /// What this watch tells within so long: `None` if that is nothing, and the exception that `ended`
-    /// makes if it has ended. Without patience it waits for nobody, so it stays attached.
+    /// The next update within `patience`; `None` if there is none to show. If the watch has ended, the
+    /// exception that `ended` makes. With a `patience` of zero it never waits, so the thread stays attached.
     pub(crate) fn look(
         &self,
         py: Python<'_>,
         patience: Duration,
         ended: fn(()) -> PyErr,
     ) -> PyResult<Option<Py<PyAny>>> {
-        // Before the lock: the thread that held it may have stayed in the parent.
+        // Checked before the lock is tried: in a forked child, its holder may exist only in the parent.
         self.generation.check("this watch").or_raise()?;
         *locked(&self.reader) = None;
         let event = {
             let mut inner = match self.inner.try_lock() {
                 Ok(inner) => inner,
-                // Who holds it may be the one that closes it, and no reader.
+                // If the watch is closed, the holder may be the thread that closes it, not a reader.
                 Err(TryLockError::WouldBlock) if !self.closed.load(Ordering::Acquire) => {
                     return Err(PyRuntimeError::new_err(
                         "another thread reads from this watch at the moment: give each reader a \
                          watch of its own",
                     ));
                 }
-                // Or whoever panicked left the watch in an unknown state.
+                // Closed, or poisoned: a holder that panicked left the watch in an unknown state.
                 Err(_) => return Err(ended(())),
             };
             if self.closed.load(Ordering::Acquire) {
@@ -133,8 +133,8 @@ impl Watch {
         }
     }
 
-    /// The update that an event is, or the exception for what can't be shown; `None` if nothing is
-    /// missed by it.
+    /// The update that an event holds; the exception if updates were missed or can't be read, or if a key
+    /// was deleted; `None` for an event that loses no update.
     fn tell(&self, py: Python<'_>, event: WatchEvent) -> PyResult<Option<Py<PyAny>>> {
         let broke = match &event {
             WatchEvent::Interrupted(error) => Some(error.clone()),
@@ -158,7 +158,7 @@ impl Watch {
                 );
                 (revision, raise(ErrorKind::Corrupt, deleted))
             }
-            // No update is lost by it, nor by what a later version may add.
+            // An interruption loses no update, nor will any event that a later version may add.
             _ => return Ok(None),
         };
         error.value(py).setattr("revision", revision)?;
@@ -223,12 +223,12 @@ impl Watch {
     fn close(&self, py: Python<'_>) {
         self.closed.store(true, Ordering::Release);
         py.detach(|| {
-            // Who holds the lock looks at `closed` after this slice.
+            // The thread that holds the lock checks `closed` after its slice of waiting.
             if let Ok(mut inner) = self.inner.try_lock() {
                 *inner = None;
             }
         });
-        // In a child of a fork its reader is the parent's.
+        // In a child of a fork the reader is the parent's.
         if self.generation.is_current()
             && let Some(reader) = locked(&self.reader).take()
         {

@@ -1,4 +1,4 @@
-//! A key of the clock as the store has it, and what it says.
+//! One key of the clock: its entry in the store, and the parsed value.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::protocol::keys::{Base, Keys, to_json};
 use crate::protocol::record::Record;
 use crate::protocol::transaction::{Entry, Operation};
 
-/// A key as the store has it, and what it says: read once, since most updates leave it as it is.
+/// A key's entry in the store and its parsed value, parsed once because most updates leave it unchanged.
 #[derive(Clone)]
 pub(super) struct Held<T> {
     pub(super) entry: Option<Arc<Entry>>,
@@ -61,7 +61,7 @@ impl Written {
         Written::with(record, base, seen)
     }
 
-    /// A base hands on what the one before it did.
+    /// The record and the base, with the fields of the base before that every writer copies.
     pub(in crate::protocol) fn with(record: Record, base: Base, seen: &Snapshot) -> Written {
         Written {
             record: Arc::new(record),
@@ -71,7 +71,7 @@ impl Written {
 
     pub(in crate::protocol) fn puts(&self, keys: &Keys) -> Vec<Operation> {
         let (record, base) = (self.record.to_json(), to_json(&*self.base));
-        // What others read is what this process goes on from.
+        // This process goes on from its own values, so the bytes that others read must mean the same.
         debug_assert!(Record::parse(&record).is_ok_and(|read| read == *self.record));
         debug_assert!(Base::parse(&base, keys).is_ok_and(|read| read == *self.base));
         vec![
@@ -81,7 +81,7 @@ impl Written {
     }
 }
 
-/// A key that there is not, as a store compares it.
+/// The entry of an absent key, with the numbers that a store compares it by.
 pub(super) static ABSENT: Entry = Entry {
     key: Vec::new(),
     value: Vec::new(),

@@ -1,4 +1,4 @@
-//! What a snapshot tells of updates: the newest one, and the one that its own revision made.
+//! The updates that a snapshot shows: the newest one, and the one made at its own revision.
 
 use super::Snapshot;
 use crate::clock::{Instance, Time};
@@ -9,22 +9,22 @@ use crate::protocol::record::Record;
 /// The holder of a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
-    /// The value.
+    /// The time.
     pub value: Time,
-    /// The process, as its writer wrote it.
+    /// The name of the process, as it is found in the store.
     pub process: String,
 }
 
-/// An update by anyone, as it is found in the store.
+/// An update by any process, as it is found in the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// The first time that the update took; equal to `value` unless it took several.
     pub first: Time,
     /// The last time that the update took.
     pub value: Time,
-    /// The process that took it, as its writer wrote it.
+    /// The name of the process that made the update, as it is found in the store.
     pub process: String,
-    /// Which instance of that process; `None` if it is a legacy writer.
+    /// Which instance of that process; `None` if it is a legacy writer, or if what it wrote can't be read.
     pub instance: Option<Instance>,
     /// When, by the writer's wall clock: Unix time in seconds. Never compared.
     pub real_timestamp: Option<f64>,
@@ -33,13 +33,13 @@ pub struct Observed {
 }
 
 impl Snapshot {
-    /// What a legacy writer wrote: nobody else writes the record without the base.
+    /// The record if a legacy writer wrote it: nobody else writes the record without the base.
     fn legacy_record(&self) -> Option<&Record> {
         let record = self.record().ok()?;
         record.filter(|_| self.recorded_at() != self.based().mod_revision)
     }
 
-    /// The record of a legacy writer that a fold found above all takes, as long as nobody took since.
+    /// The record if it is a legacy writer's, which a fold found above all takes, and nobody took since.
     fn folded_legacy(&self, taken: Option<&Taken>) -> Option<&Record> {
         let (record, base) = (self.record().ok()??, self.base()?);
         let is_fold = base.count == 0
@@ -64,7 +64,7 @@ impl Snapshot {
             return Some(self.observed_legacy(record));
         }
         let (clock, base) = (clock?, self.base()?);
-        // Both at once is the creation.
+        // Equal revisions: this update created the clock.
         if base.count > 0 && self.based().mod_revision >= self.taken().mod_revision {
             return Some(self.observed_base(base));
         }
@@ -75,10 +75,10 @@ impl Snapshot {
         })
     }
 
-    /// The update that its own revision made, if it made one: what `newest` is not, where a fold or
-    /// a void take came last.
+    /// The update made at this snapshot's own revision; `None` if that revision made none. Unlike `newest`,
+    /// it skips a fold or a void take that came last.
     ///
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind) if what it wrote can't be read.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind) if what that revision wrote can't be read.
     pub fn update(&self) -> Result<Option<Observed>> {
         if self.based().mod_revision == self.revision {
             let base = self.base.says.as_ref().map_err(Error::clone)?.as_deref();
@@ -92,7 +92,7 @@ impl Snapshot {
             let taken = self.taker();
             let update = self.observed_take(clock, taken.clone());
             let void = taken.is_some_and(|taken| {
-                // A record that can't be read leaves nobody a time.
+                // No time is above a record that can't be read.
                 let recorded = self.recorded().unwrap_or(Time::MAX);
                 taken.count == 0 || is_void(update.first, taken.local, taken.attempt, recorded)
             });
@@ -104,7 +104,7 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// The highest time taken, if a legacy writer's record stands below it and is the last word.
+    /// The highest time taken, if the last writer was a legacy writer that set the record below that time.
     pub(in crate::protocol) fn set_back_from(&self) -> Option<Time> {
         let record = self.legacy_record()?;
         let clock = self.clock().ok().flatten()?;
@@ -112,8 +112,8 @@ impl Snapshot {
         (record.value < clock && is_last).then_some(clock)
     }
 
-    /// The record that a fold writes, with the name and the wall-clock time of the last take, or the
-    /// legacy record that it keeps.
+    /// The record that a fold writes: a legacy record that already holds `value`, or else `value` with the
+    /// name and the wall-clock time of the last take.
     pub(in crate::protocol) fn folded_record(&self, value: Time) -> Record {
         let legacy = self.legacy_record();
         if let Some(record) = legacy.filter(|record| record.value == value) {
@@ -167,8 +167,8 @@ impl Snapshot {
     }
 }
 
-/// Whether a take from `first` on has to be given up: its times are not above all that the rule
-/// wants them above.
+/// Whether a take from `first` on must give its times up. It must if they don't lie above the local time
+/// and, at the first try, above the record.
 pub(in crate::protocol) fn is_void(first: Time, local: Time, attempt: u8, recorded: Time) -> bool {
     first <= local || (attempt < 2 && first <= recorded)
 }

@@ -1,8 +1,8 @@
-//! An answer that is read against what was seen before says the same as one that is read alone.
+//! A snapshot that is updated from an answer equals one that is parsed from the answer alone.
 
 use super::*;
 
-/// A stream of numbers: xorshift.
+/// Pseudo-random numbers: xorshift.
 struct Draw(u64);
 
 impl Draw {
@@ -13,7 +13,7 @@ impl Draw {
         self.0 % limit
     }
 
-    /// One of few states of one of few keys: equal bytes and revisions come again.
+    /// A random state of a random key. There are so few of both that equal bytes and revisions come again.
     fn entry(&mut self) -> Entry {
         let keys = Keys::new("/c");
         let base = |value, taken| {
@@ -100,7 +100,7 @@ fn an_answer_says_the_same_whatever_was_seen_before() {
     }
 }
 
-/// What legacy writers put: odd names, odd times, odd fields.
+/// Records as legacy writers put them: odd names, odd times, odd fields.
 const LEGACY: [&str; 6] = [
     r#"{"value": VALUE}"#,
     r#"{"value": VALUE, "process_id": null, "real_timestamp": null}"#,
@@ -110,7 +110,7 @@ const LEGACY: [&str; 6] = [
     r#"{"value": VALUE, "process_id": ["x"], "real_timestamp": 5e-324, "colour": {"value": 1}}"#,
 ];
 
-/// Fields of a later version of this library.
+/// Fields that a later version of this library might add to the base.
 const LATER: [&str; 4] = [
     r#""int":-0,"big":123456789012345678901234567890,"max":18446744073709551615"#,
     r#""small":5e-324,"sum":0.30000000000000004"#,
@@ -118,7 +118,7 @@ const LATER: [&str; 4] = [
     r#""":"","value ":1"#,
 ];
 
-/// A base that a later version has written over ours.
+/// Overwrites our base with one of a later version.
 fn write_later(store: &mut Mvcc) {
     let base = store.read(&KeyRange::key(b"/c/base"), At::Now).unwrap();
     let Some(entry) = base.entries.first() else {
@@ -132,7 +132,8 @@ fn write_later(store: &mut Mvcc) {
     }
 }
 
-/// Some process does something, or a stranger does. Gives the process that knows the newest state then.
+/// Lets a random process or another writer do something. Returns the process that then knows the newest
+/// state, if one does.
 fn step(draw: &mut Draw, all: &mut [Protocol], store: &mut Mvcc) -> Option<usize> {
     let who = draw.below(all.len() as u64) as usize;
     let process = &mut all[who];
@@ -154,7 +155,7 @@ fn step(draw: &mut Draw, all: &mut [Protocol], store: &mut Mvcc) -> Option<usize
         }
         3..=5 => {
             let form = [Fold::AtRest, Fold::InACrowd][draw.below(2) as usize];
-            // As of some time ago, perhaps.
+            // It may be stale.
             let seen = match draw.below(2) {
                 0 => process.snapshot().cloned(),
                 _ => Some(look(process, store).unwrap()),
@@ -169,7 +170,7 @@ fn step(draw: &mut Draw, all: &mut [Protocol], store: &mut Mvcc) -> Option<usize
             let local = newest.map_or(1, |newest| newest.get() + draw.below(4));
             let mut call = process.begin(time(local.max(1)), 1 + draw.below(200));
             if drawn < 8 {
-                // Its reply is lost.
+                // The reply to the call's first transaction is lost.
                 let Step::Send(lost) = process.poll(&mut call, 1.1) else {
                     return None;
                 };
@@ -188,7 +189,7 @@ fn what_a_transaction_leaves_is_known_as_whoever_looks_finds_it() {
     let (mut rules, mut takes, mut folds) = (0, 0, 0);
     for _ in 0..20 {
         let mut store = Mvcc::default();
-        // The last one has a name that is not what JSON has as it is.
+        // The name of the last one is not ASCII.
         let names = [("a", 1), ("b", 2), ("\u{e9}\u{1f680}", 3)];
         let mut all = names.map(|(name, instance)| process(name, instance).with_crowd(3));
         for _ in 0..100 {
@@ -208,7 +209,7 @@ fn what_a_transaction_leaves_is_known_as_whoever_looks_finds_it() {
             }
         }
     }
-    // Of each there were many.
+    // Each kind occurred often.
     assert!(
         rules > 99 && takes > 99 && folds > 99,
         "{rules} {takes} {folds}"

@@ -1,5 +1,5 @@
-//! What tells a loss from a stale or late answer, how a repair makes it good, and what is never written
-//! over.
+//! Telling a loss from a stale or late answer, making it good by a repair, and keys that are never
+//! overwritten.
 
 use super::*;
 
@@ -74,7 +74,7 @@ fn a_restored_store_that_catches_up_by_itself_is_refused_all_the_same() {
         value(&mut b, &mut restored).unwrap();
     }
     assert_eq!(value(&mut a, &mut restored), Err(ErrorKind::Regressed));
-    // Only a repair excuses it.
+    // Only a repair makes the loss good.
     let to = repair(&mut restored, 10);
     assert_eq!(value(&mut a, &mut restored), Ok(to + 1));
 }
@@ -93,7 +93,7 @@ fn a_commit_in_a_store_that_lost_updates_hands_nothing_out() {
     assert!(reply.succeeded);
     let known = a.known();
     a.handle_reply(&mut call, &reply);
-    // It was asked before that was known, so the order of what is handed out tells.
+    // The question's watermark is older than that and shows no loss; the order of the times does.
     assert!(
         matches!(a.poll(&mut call, 1.5), Step::Failed(error) if error.kind() == ErrorKind::Regressed)
     );
@@ -130,7 +130,7 @@ fn a_repair_must_pass_also_what_was_learnt_since_it_was_asked_for() {
     }
     repair(&mut restored, 4);
     let reply = restored.read(&a.keys().all(), At::Now).unwrap();
-    // By what was known when it was asked the repair is enough; by what is known now it is not.
+    // The repair is above what was known when the read was sent, but not above what is known now.
     let _ = a.handle_look(asked, &reply, true);
     assert_eq!(value(&mut a, &mut restored), Err(ErrorKind::Regressed));
     let to = repair(&mut restored, 20);
@@ -151,7 +151,7 @@ fn a_repair_counts_once() {
     for _ in 0..9 {
         assert!(value(&mut a, &mut restored).unwrap() > to);
     }
-    // A backup of the repaired store brings the same mark back: it excuses nothing any more.
+    // A backup of the repaired store brings the same mark back, but that mark excuses no second loss.
     assert_eq!(value(&mut a, &mut again), Err(ErrorKind::Regressed));
 }
 
@@ -178,7 +178,7 @@ fn a_repair_shows_what_it_finds_and_only_moves_forward() {
     assert_eq!(value(&mut a, &mut store), Err(ErrorKind::Regressed));
     assert_eq!(repair(&mut store, 7), 8);
     assert_eq!(value(&mut a, &mut store), Ok(9));
-    // One of a later version is never overwritten.
+    // A base of a later version is never overwritten.
     write(
         &mut store,
         Operation::Put(b"/c/base".to_vec(), br#"{"format":2}"#.to_vec()),
@@ -204,7 +204,7 @@ fn nothing_is_written_over_what_another_program_keeps_there() {
         (&["/c/base", "/c/taken"], "/c/base"),
         (&["/c/base", "/c/taken", "/c/taken/00"], "/c/taken/00"),
     ] {
-        // Before any clock, and beside one that had it all.
+        // In an empty store, and in place of the keys of a clock.
         for clock in [false, true] {
             let mut store = Mvcc::default();
             let mut a = process("a", 1);
@@ -222,7 +222,7 @@ fn nothing_is_written_over_what_another_program_keeps_there() {
             let before = store.read(&a.keys().all(), At::Now).unwrap();
             let error = update(&mut process("b", 2), &mut store, 1).unwrap_err();
             let expected = match (clock, named) {
-                // That a base of ours misses its own is the first to be seen.
+                // The base is ours and misses its own `taken`: that is seen first.
                 (true, "/c/taken") => ErrorKind::Regressed,
                 _ => ErrorKind::Corrupt,
             };

@@ -1,4 +1,4 @@
-//! How every client of ours connects.
+//! The connection options that all our etcd clients share.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use super::tls;
 use crate::config::{Address, Config, Credentials, Secret};
 use crate::error::Result;
 
-/// What the clients of all members have in common. Without `Debug`: the etcd client's own shows the
-/// password.
+/// The options that the clients of all members share. It has no `Debug`: that of the etcd client's options
+/// shows the password.
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) tls: Option<TlsOptions>,
-    /// As ourselves.
+    /// How to connect as our own user, if one is configured.
     pub(super) own: ConnectOptions,
     /// How to connect without a user, where the server has no users.
     pub(super) anonymous: ConnectOptions,
@@ -44,9 +44,9 @@ impl Options {
     pub(super) fn endpoint(&self, address: &Address) -> Result<Endpoint, tonic::transport::Error> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?
-            // A bound below ours: an attempt to connect that goes on unseen blocks the next one.
+            // Bound the attempt itself: one that goes on after our own timeout blocks the next attempt.
             .connect_timeout(Duration::from_secs(1))
-            // Not below 5 s: etcd would take it for abuse and close healthy connections.
+            // Not below 5 s: etcd would take such frequent pings for abuse and close healthy connections.
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);

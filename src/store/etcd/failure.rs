@@ -1,4 +1,4 @@
-//! What an error of the etcd client means: for the person, for the transaction, for the member.
+//! What an error of the etcd client means: the message, the transaction's outcome, the member's health.
 
 use std::error::Error as StdError;
 use std::io;
@@ -26,27 +26,27 @@ enum What {
     Silent,
     /// The connection broke, for a reason that is not known.
     Broken,
-    /// Something was said that does not tell what became of the request.
+    /// The answer does not tell whether the request was carried out.
     Obscure,
-    /// More was said than is taken in.
+    /// The answer is larger than we accept.
     TooLarge,
-    /// The server wants TLS, and was spoken to without.
+    /// The server wants TLS, but we connected without it.
     WantsTls,
-    /// This machine could not do its part, and the request never left it.
+    /// This machine could not start a thread, and the request never left it.
     NoThread,
-    /// The request never left this machine, or this member serves none of its kind.
+    /// The request never left this machine, or this member does not serve such requests.
     NotServed,
     /// Server and client do not trust each other; nothing but the handshake was exchanged.
     Untrusted(ErrorKind),
-    /// The member has too much to do.
+    /// The member is overloaded.
     Busy,
-    /// The quota is used up. A member may say so after it has applied the transaction.
+    /// The space quota is used up. A member may say so after it has applied the transaction.
     Full,
-    /// The server was told no user, and wants to know one.
+    /// The server requires a user, and we sent none.
     WantsAUser,
-    /// The history was cleaned away, up to a revision that only a watch is told.
+    /// The history was compacted. Only a watch learns up to which revision.
     Compacted(Option<u64>),
-    /// The server said no.
+    /// The server refused the request.
     Refused(ErrorKind),
 }
 
@@ -58,7 +58,7 @@ impl Cause {
         }
     }
 
-    /// The same from a server that was told this secret, and may have repeated it.
+    /// Removes `secret` from the message: the server knows it and may have repeated it.
     pub(super) fn without(mut self, secret: &str) -> Cause {
         if !secret.is_empty() {
             self.message = self.message.replace(secret, "…");
@@ -70,19 +70,19 @@ impl Cause {
         Cause::of(What::Silent, format!("no answer within {after:?}"))
     }
 
-    /// The same, with what else was found out about the place.
+    /// Appends to the message what else was found out about the server.
     pub(super) fn and(mut self, found: &str) -> Cause {
         self.message = format!("{}; {found}", self.message);
         self
     }
 
-    /// The machine has no thread that could look up a name.
+    /// This machine could not start a thread to look up a name.
     pub(super) fn no_thread(error: &io::Error) -> Cause {
         let message = format!("no thread can be started to look its name up: {error}");
         Cause::of(What::NoThread, message)
     }
 
-    /// An answer that can't be true; this is what gives it away.
+    /// An answer that can't be true; `why` names the contradiction.
     pub(super) fn senseless(why: &str) -> Cause {
         let message = format!("its answer makes no sense: {why}. Is it etcd that answers there?");
         Cause::of(What::Obscure, message)
@@ -96,12 +96,12 @@ impl Cause {
         Cause::of(What::TooLarge, message)
     }
 
-    /// A watch ended without a word, or with one that explains nothing.
+    /// A watch ended without a reason, or with one that explains nothing.
     pub(super) fn broken_watch(why: &str) -> Cause {
         Cause::of(What::Obscure, format!("the watch broke: {why}"))
     }
 
-    /// A watch from a revision that is gone.
+    /// A watch was to begin at a revision that is no longer kept.
     pub(super) fn compacted(kept_from: u64) -> Cause {
         let message = format!("the store was compacted before revision {kept_from}");
         Cause::of(What::Compacted(Some(kept_from)), message)
@@ -117,7 +117,7 @@ impl Cause {
         Cause::of(What::WantsTls, message)
     }
 
-    /// It was asked without a user, and wants one now; a new connection brings ours.
+    /// The server had no users when we connected, and now requires one. A new connection sends ours.
     pub(super) fn users_were_switched_on() -> Cause {
         Cause::of(What::NotServed, "etcd's users were switched on")
     }
@@ -127,8 +127,8 @@ impl Cause {
         Cause::of(What::NotServed, format!("can't connect: {why}"))
     }
 
-    /// What it is for the caller; what is known of the transaction, where only what is certain is said to
-    /// be; and whether it is the member's fault, so that another one may do better.
+    /// The error's kind; the transaction's outcome, `NotApplied` only if that is certain; and whether it is
+    /// the member's fault, so that another member may do better.
     fn means(&self) -> (ErrorKind, Outcome, bool) {
         match self.what {
             What::Silent => (ErrorKind::Timeout, Outcome::Unknown, true),
@@ -185,7 +185,7 @@ impl Cause {
         Failure {
             error: Error::new(kind, format!("etcd at {address}: {}", self.message)),
             outcome,
-            // A busy member may do better itself.
+            // A busy member may serve the next attempt itself.
             retry: members_fault || self.what == What::Busy,
             kept_from: match self.what {
                 What::Compacted(kept_from) => kept_from,
@@ -208,8 +208,8 @@ impl From<ClientError> for Cause {
     }
 }
 
-/// Errors of the transport bear the same text whatever became of the request, so the text decides
-/// nothing but the advice.
+/// Errors of the transport have the same text whether or not the request was carried out. So their text
+/// decides only the advice, save where something is too large.
 fn from_status(status: &tonic::Status) -> Cause {
     let says = status.message();
     if status.code() == Code::OutOfRange && says.contains("message length too large") {
@@ -218,7 +218,7 @@ fn from_status(status: &tonic::Status) -> Cause {
     if says.contains("larger than max") {
         return Cause::of(TOO_LARGE_FOR_IT, format!("{says}{LET_IT_TAKE_MORE}"));
     }
-    // Only the server itself speaks like this; other texts come from the transport on our side.
+    // Only the etcd server uses these prefixes; other texts come from the transport on our side.
     if !says.contains("etcdserver:") && !says.contains("auth:") {
         return match status.code() {
             Code::Unimplemented if !says.contains(NO_STATUS) => Cause::of(
@@ -257,7 +257,7 @@ const REFUSALS: &[(Code, &str, What, &str)] = &[
     (Code::ResourceExhausted, "", What::Busy, ""),
     (Code::OutOfRange, "compacted", What::Compacted(None), ""),
     (Code::OutOfRange, "", What::Refused(ErrorKind::InvalidArgument), ""),
-    // The client authenticates anew for an invalid token, but not for this.
+    // The client authenticates again after an invalid token, but not after this error.
     (Code::InvalidArgument, "revision of auth store is old", What::NotServed, ""),
     (Code::InvalidArgument, "user name is empty", What::WantsAUser,
         ": etcd wants to know who we are; set LAMPORT_USER and LAMPORT_PASSWORD_FILE"),
@@ -278,7 +278,7 @@ const LET_IT_TAKE_MORE: &str = ": start etcd with a larger --max-request-bytes (
 const BE_ALLOWED: &str = " (LAMPORT_USER and LAMPORT_PASSWORD_FILE say who we are, and SECURITY.md which role \
                           that user needs)";
 
-/// The transport's words where a status should be.
+/// The transport's message contains this if an answer has no gRPC status.
 const NO_STATUS: &str = "grpc-status";
 
 fn speaks_no_grpc(says: &str) -> Cause {
@@ -289,14 +289,14 @@ fn speaks_no_grpc(says: &str) -> Cause {
     Cause::of(What::Broken, message)
 }
 
-/// Whether a user was refused because the server has none at all.
+/// Whether an authentication failed because the server has no users at all.
 pub(super) fn says_that_there_are_no_users(error: &ClientError) -> bool {
     matches!(error, ClientError::GRpcStatus(status) if status.message().contains(NO_USERS))
 }
 
 const NO_USERS: &str = "authentication is not enabled";
 
-/// An error on our side of the wire. The innermost cause is the one that says something.
+/// An error on our side of the connection. Of its chain, only the innermost error is specific.
 fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
     let mut chain = successors(Some(error), |&error| error.source());
     let connecting = chain.any(|error| error.is::<ConnectError>());
@@ -308,7 +308,7 @@ fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
     if connecting {
         return Cause::not_connected(&message);
     }
-    // What came is not HTTP/2, or not as it has to be.
+    // The answer is not HTTP/2, or is malformed.
     if message.contains("connection error detected") || message.contains("frame with invalid size")
     {
         return speaks_no_grpc(&message);
@@ -316,7 +316,7 @@ fn from_chain(error: &(dyn StdError + 'static)) -> Cause {
     Cause::of(What::Broken, format!("the connection failed: {message}"))
 }
 
-/// What a watch's reason for ending means.
+/// What the server's reason for cancelling a watch means.
 pub(super) fn of_cancelled_watch(reason: &str) -> Cause {
     if reason.contains("permission denied") || reason.contains("auth token") {
         let message = format!("{reason}{BE_ALLOWED}");

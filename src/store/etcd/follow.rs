@@ -18,24 +18,24 @@ pub(super) struct EtcdChanges {
     member: Arc<Member>,
     stream: WatchStream,
     range: KeyRange,
-    /// What is told next is of this revision or a later one.
+    /// The next event is of this revision or a later one.
     next: u64,
-    /// The newest revision, as long as more of it may come in another message.
+    /// The newest revision, while more of its events may come in another message.
     unfinished: Option<Change>,
-    /// When it last said something, and whether it was asked since: kept here, since a caller may
-    /// drop [`next`](Changes::next) and call it again as often as it likes.
+    /// When the member last sent something, and whether it was asked to since. Not kept in the future of
+    /// [`next`](Changes::next), which a caller may drop and make again at any time.
     heard: Instant,
     asked: bool,
 }
 
-/// After so long without a word the member is asked for one, and given as long again.
+/// After this time without a message the member is asked for one, and has the same time to answer.
 ///
-/// A stopped or unreachable member keeps the stream open and silent for ever.
+/// The stream of a stopped or unreachable member stays open and silent for ever.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// The most that one message may hold; memory is reserved for what it says of itself. etcd cuts what a
-/// watch has missed into messages of two megabytes, or as much as one value has that it was let store
-/// (`--max-request-bytes`; its makers advise against more than ten).
+/// The largest message accepted, in bytes: the client reserves as much memory as a message announces. etcd
+/// splits what a watch has missed into messages of two megabytes. A single larger value makes a larger
+/// message: `--max-request-bytes` bounds values, and etcd's makers advise against more than ten megabytes.
 const LARGEST_MESSAGE: usize = 16 << 20;
 
 impl EtcdChanges {
@@ -49,7 +49,7 @@ impl EtcdChanges {
         if let Some(end) = translate::end(range) {
             options = options.with_range(end);
         }
-        // Else a watch that catches up gets up to a thousand revisions in one message.
+        // Without fragments, a watch that catches up gets up to a thousand revisions in one message.
         options = options.with_fragment();
         let mut client = member.client().await?;
         // etcd answers a watch that has an expired token with "permission denied", and then the client
@@ -91,7 +91,7 @@ impl EtcdChanges {
         Ok(response)
     }
 
-    /// The next response that bears events.
+    /// Waits for the next changes; asks a silent member for a sign of life.
     async fn changes(&mut self) -> Result<Vec<Change>, Cause> {
         loop {
             let patience = if self.asked { SILENCE * 2 } else { SILENCE };
@@ -107,7 +107,7 @@ impl EtcdChanges {
                 Err(_) if self.asked => return Err(Cause::silent(SILENCE * 2)),
                 Err(_) => {
                     self.asked = true;
-                    // Time in which nobody called is not the member's silence.
+                    // Restart the wait: time in which the caller did not poll is not the member's silence.
                     self.heard = Instant::now() - SILENCE;
                     self.stream.request_progress().await?;
                 }
@@ -122,7 +122,7 @@ impl EtcdChanges {
         let moved = !response.events.is_empty();
         for event in response.events {
             let (key, state) = self.told(event)?;
-            // The etcd client knows no range with a gap.
+            // etcd's ranges have no gap, so it also sends the keys that lie in ours.
             if !self.range.contains(&key) {
                 continue;
             }
@@ -149,7 +149,7 @@ impl EtcdChanges {
         Ok(changes)
     }
 
-    /// What an event tells of a key. Its revision is the next one from now on.
+    /// The key of an event, and the key's new state. Sets `next` to the event's revision.
     fn told(&mut self, event: PbEvent) -> Result<(Vec<u8>, Option<Entry>), Cause> {
         let found = event
             .kv

@@ -27,18 +27,18 @@ pub(super) struct Member {
 
 #[derive(Default)]
 struct State {
-    /// Made at first use and after a failure of the connection.
+    /// Made at first use, and again after a failure of the connection.
     client: Option<Client>,
-    /// The client bears no user, though we have one: the server knew of none when it connected.
+    /// Whether the client has no user although we have one: the server had no users when it connected.
     anonymous: bool,
-    /// Under way to the next client, and since when.
+    /// The making of the next client, and when it began.
     connecting: Option<(Connecting, Instant)>,
     set_aside: Option<SetAside>,
-    /// When the oldest of the attempts was made that no answer has followed since.
+    /// When the first attempt after the last answer began, if it went unanswered.
     unanswered_since: Option<Instant>,
-    /// When it was last found well after it had been set aside, and how long the pause was then.
+    /// When the member was last found well after it was set aside, and the pause between probes then.
     found_well: Option<(Instant, Duration)>,
-    /// It has answered at some time.
+    /// Whether the member has ever answered.
     known: bool,
 }
 
@@ -47,24 +47,24 @@ type Connecting = Shared<BoxFuture<'static, Result<(Client, bool), Cause>>>;
 
 struct SetAside {
     why: String,
-    /// It will fail the same way until somebody changes something.
+    /// Whether the member will fail the same way until somebody changes something.
     lasting: bool,
     since: Instant,
     next_probe: Instant,
     pause: Duration,
 }
 
-/// The first probe of a member that was set aside comes after this time, the later ones ever later.
+/// The pause before the first probe of a member that was set aside; it grows with each further probe.
 const FIRST_PROBE: Duration = Duration::from_millis(500);
 const LAST_PROBE: Duration = Duration::from_secs(5);
-/// The longest pause between probes of a member that fails again whenever one finds it well.
+/// The longest pause between probes of a member that fails again each time a probe has found it well.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 /// A probe that takes longer has failed.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
-/// The most that an answer may hold. The keys of a clock are a few hundred bytes each, and none is larger
-/// than what etcd lets one write in one request: one and a half megabytes.
+/// The largest answer accepted, in bytes. The keys of a clock are a few hundred bytes each, and none is
+/// larger than a request that etcd accepts: one and a half megabytes.
 const LARGEST_ANSWER: usize = 4 << 20;
-/// An authentication that takes longer is lost, and begun anew.
+/// An authentication that takes longer counts as lost; the next caller begins a new one.
 const AUTHENTICATION: Duration = Duration::from_secs(5);
 
 impl Member {
@@ -79,7 +79,7 @@ impl Member {
         })
     }
 
-    /// The same member, not connected yet.
+    /// The same member with a fresh state, not connected yet.
     pub(super) fn anew(&self) -> Member {
         Member {
             address: self.address.clone(),
@@ -93,8 +93,8 @@ impl Member {
         &self.address
     }
 
-    /// That this machine has a thread in which to look its name up: the transport panics where it has
-    /// none. An address needs none.
+    /// Checks that this machine can start a thread to look up the member's name: without one the transport
+    /// panics. An IP address needs no lookup.
     pub(super) fn check_lookup(&self) -> Result<(), Cause> {
         let host = self.address.host();
         if host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() {
@@ -104,7 +104,7 @@ impl Member {
         thread.map(drop).map_err(|error| Cause::no_thread(&error))
     }
 
-    /// What transactions and reads go through: a copy of the whole client costs more than they do.
+    /// The client for transactions and reads. It is cheaper to copy than the whole client.
     pub(super) async fn kv(&self) -> Result<KvClient, Cause> {
         let client = self.state().client.as_ref().map(Client::kv_client);
         let client = match client {
@@ -114,12 +114,12 @@ impl Member {
         Ok(client.max_decoding_message_size(LARGEST_ANSWER))
     }
 
-    /// The client of this member. Connecting happens with its first request, save that a user is
+    /// The client of this member. It connects with its first request, except that a user is
     /// authenticated here.
     ///
-    /// An authentication outlives the patience of whoever waits for it, and the next one waits for
-    /// the same: it costs a server most of a tenth of a second of a processor, answered or not. A
-    /// crowd that gave up and began anew would keep the server at it for ever, and be served never.
+    /// An authentication is kept when its caller gives up, and the next caller waits for the same one. It
+    /// costs the server almost a tenth of a second of a processor, answered or not. A crowd of callers that
+    /// gave up and began anew would keep the server busy for ever, and never be served.
     pub(super) async fn client(&self) -> Result<Client, Cause> {
         let connecting = {
             let mut state = self.state();
@@ -149,16 +149,16 @@ impl Member {
         result.map(|(client, _)| client)
     }
 
-    /// Driven by whoever waits for it; it rests while nobody does, and is not dropped.
+    /// The callers that wait for this future drive it. While none waits it pauses, and is not dropped.
     fn connect(&self) -> Connecting {
         let (endpoint, options) = (self.endpoint.clone(), self.options.clone());
         let connecting = async move {
-            // Not the client's own way to connect: it chooses among endpoints at each request. Of one there
-            // is no choice, and it takes 7 % of what a request costs.
+            // Not `Client::connect`: its channel chooses among endpoints at each request. Here there is only
+            // one endpoint, and the choice takes 7 % of what a request costs.
             let channel = Channel::Tonic(endpoint.connect_lazy());
             match Client::from_channel(channel.clone(), Some(options.own)).await {
-                // A password can be set before users are switched on, and clocks need not be
-                // restarted for it, nor if they are switched off.
+                // A password may be configured before etcd's users are switched on. Clocks need no
+                // restart when users are switched on or off.
                 Err(error) if says_that_there_are_no_users(&error) => {
                     let client = Client::from_channel(channel, Some(options.anonymous)).await?;
                     Ok((client, true))
@@ -169,7 +169,8 @@ impl Member {
         connecting.boxed().shared()
     }
 
-    /// What it means that the server wants a user: we may have one that it did not want before.
+    /// If the server wants a user and this client has none, a new connection may send ours. Else the cause
+    /// stays the same, without our password.
     pub(super) fn reconsider(&self, cause: Cause) -> Cause {
         let cause = self.discreet(cause);
         if cause.wants_a_user() && self.state().anonymous {
@@ -178,7 +179,7 @@ impl Member {
         cause
     }
 
-    /// The same without our password, should the server have repeated it.
+    /// Removes our password from the cause: the server may have repeated it.
     pub(super) fn discreet(&self, cause: Cause) -> Cause {
         match &self.options.password {
             Some(password) => cause.without(password.expose()),
@@ -186,7 +187,7 @@ impl Member {
         }
     }
 
-    /// It answered: whatever was held against it is over.
+    /// Records an answer: the member is no longer set aside or silent.
     pub(super) fn answered(&self) {
         let mut state = self.state();
         if let Some(aside) = state.set_aside.take() {
@@ -196,12 +197,12 @@ impl Member {
         state.known = true;
     }
 
-    /// Whether it has answered at some time.
+    /// Whether the member has ever answered.
     pub(super) fn is_known(&self) -> bool {
         self.state().known
     }
 
-    /// It left an attempt unanswered that was made then. For how long it has been silent now.
+    /// Records an unanswered attempt that began at `attempt`. Returns how long the member has been silent.
     pub(super) fn silent_since(&self, attempt: Instant) -> Duration {
         self.state()
             .unanswered_since
@@ -209,15 +210,15 @@ impl Member {
             .elapsed()
     }
 
-    /// It failed, for this reason: others are asked until it is found well.
+    /// Sets the member aside because of `cause`: others are asked until this one is found well.
     pub(super) fn set_aside(&self, cause: &Cause) {
         let why = cause.at(&self.address).error.to_string();
         let now = Instant::now();
         let mut state = self.state();
-        // The next try gets a fresh connection: this one may be a black hole, or its runtime gone.
+        // The next try gets a fresh connection: this one may be dead, or its runtime gone.
         state.client = None;
         state.unanswered_since = None;
-        // One that fails again as soon as it is found well is looked after ever more rarely.
+        // A member that fails again as soon as it is found well is probed ever more rarely.
         let again = state
             .found_well
             .is_some_and(|(at, pause)| now.duration_since(at) < pause.max(FIRST_PROBE));
@@ -238,7 +239,7 @@ impl Member {
         self.state().set_aside.as_ref().map(|aside| aside.since)
     }
 
-    /// Why it is set aside.
+    /// Why the member is set aside; `None` if it is not.
     pub(super) fn failure(&self) -> Option<String> {
         self.state()
             .set_aside
@@ -246,7 +247,7 @@ impl Member {
             .map(|aside| aside.why.clone())
     }
 
-    /// Whether it is set aside for something that lasts.
+    /// Whether the member is set aside because of a lasting failure.
     pub(super) fn fails_lastingly(&self) -> bool {
         self.state()
             .set_aside
@@ -254,8 +255,8 @@ impl Member {
             .is_some_and(|aside| aside.lasting)
     }
 
-    /// Asks in the background whether the member is well again. There is no standing task: a
-    /// member is looked after while somebody wants it.
+    /// Asks in the background whether the member is well again, if a probe is due. No task runs all the
+    /// time: a member is probed only while calls look for one.
     pub(super) fn probe_if_due(member: &Arc<Member>) {
         let now = Instant::now();
         {
@@ -277,7 +278,8 @@ impl Member {
             });
             match status.await {
                 Ok(Ok(status)) if status.leader() != 0 => member.answered(),
-                // Some versions tell it to root alone. One that follows no leader says that first.
+                // Some versions show the status to root alone. A denial still means that the member is well:
+                // one that follows no leader reports that first.
                 Ok(Err(cause)) if !cause.is_the_members_fault() => member.answered(),
                 _ => member.state().client = None,
             }
@@ -289,7 +291,8 @@ impl Member {
     }
 }
 
-/// From one half to three halves of `pause`: all who lost a member together don't come back together.
+/// Draws from one half to three halves of `pause`: clocks that lost a member together must not all come
+/// back together.
 fn spread(pause: Duration) -> Duration {
     let drawn = getrandom::u32().unwrap_or(u32::MAX / 2);
     pause.mul_f64(0.5 + f64::from(drawn) / f64::from(u32::MAX))
@@ -317,7 +320,7 @@ mod tests {
         };
         let member = Member::new(&address, &options).unwrap();
         let moment = Duration::from_millis(100);
-        // It takes connections, and never says a word.
+        // The server takes connections, and never answers.
         let (first, _) = tokio::join!(server.accept(), timeout(moment, member.client()));
         let _kept_open = first.unwrap();
         assert!(timeout(moment, member.client()).await.is_err());

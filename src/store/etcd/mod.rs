@@ -1,9 +1,9 @@
-//! etcd as a store. This folder alone names the etcd client.
+//! etcd as a store. Only this folder uses the crate `etcd_client`.
 //!
-//! One client for each member, and the choice between them is made here: a client over several
-//! endpoints picks at random, keeps picking dead ones, and hangs on one that is stopped. The
-//! preferred member is the first one given (one's own node). A member that fails is set aside until
-//! a status request, sent in the background, finds it with a leader again.
+//! Each member has its own client, and this module chooses the member: a client over several endpoints
+//! picks one at random, keeps picking dead ones, and hangs on a stopped one. The preferred member is
+//! the first one given (the process's own node). A member that fails is set aside until a status
+//! request, sent in the background, finds it with a leader again.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,12 +33,12 @@ mod patience;
 mod tls;
 mod translate;
 
-/// A record in etcd.
+/// A store in etcd.
 pub struct EtcdStore {
-    /// The preferred one first.
+    /// The preferred member first.
     members: Vec<Arc<Member>>,
     plaintext: bool,
-    /// We are a user of etcd.
+    /// Whether we connect as a user of etcd.
     user: bool,
     patience: Mutex<Patience>,
     /// The member used last.
@@ -88,7 +88,7 @@ impl EtcdStore {
                 }
                 Some(since) => {
                     if chosen.is_none() {
-                        // A better one than we will use now: see whether it is back.
+                        // This member is preferred to the one that we will use now: see whether it is back.
                         Member::probe_if_due(member);
                     }
                     if best.is_none_or(|(_, oldest)| since < oldest) {
@@ -107,7 +107,7 @@ impl EtcdStore {
         member.clone()
     }
 
-    /// One attempt at one member, bounded.
+    /// One attempt at one member, within a time limit.
     async fn attempt<T>(
         &self,
         within: Duration,
@@ -127,8 +127,8 @@ impl EtcdStore {
                 if patience < within {
                     lock(&self.patience).ran_out(patience);
                 } else if member.silent_since(began) < lock(&self.patience).length() {
-                    // Cut short by the caller's deadline, it says nothing of the member: neither
-                    // of its pace nor of its health, and its connection may be about to stand.
+                    // The caller's deadline cut the attempt short, which says nothing about the
+                    // member's pace or health. Its connection may be almost established.
                     let failure = Cause::silent(patience).at(member.address());
                     return Err(match member.failure() {
                         Some(why) => Failure {
@@ -153,7 +153,7 @@ impl EtcdStore {
         })
     }
 
-    /// Nobody is helped by asking on where each member has said what won't change by it.
+    /// Forbids a retry once every member has failed with a lasting error.
     fn spare_the_members(&self, failure: Failure) -> Failure {
         let nobody_changes = self.members.iter().all(|member| member.fails_lastingly());
         Failure {
@@ -162,13 +162,13 @@ impl EtcdStore {
         }
     }
 
-    /// What else can be found out about a member that never answered. It may want TLS, or be no etcd.
+    /// Finds out more about a member that never answered: it may want TLS, or may not be etcd.
     async fn look_closer(&self, cause: Cause, member: &Member, within: Duration) -> Cause {
         let broken = cause.is_a_broken_connection();
         if !(broken || cause.is_silence()) {
             return cause;
         }
-        // The connection may have been made anew, and its name looked up again.
+        // A new connection may have looked the name up again, and found no thread for that.
         if let Err(cause) = member.check_lookup() {
             return cause;
         }
@@ -184,7 +184,7 @@ impl EtcdStore {
                 false => cause.and("it never answered before: is it etcd that listens there?"),
             }
         } else if self.members.len() > 1 {
-            // The others are not kept waiting.
+            // A longer look would delay the attempts at the other members.
             cause
         } else {
             match timeout(within, TcpStream::connect(address.to_string())).await {
@@ -214,7 +214,7 @@ async fn read(client: &mut KvClient, range: &KeyRange, at: At) -> Result<Reply, 
     translate::found(response, range, at)
 }
 
-/// Reads the first key, then those behind the gap at the same revision: what lies in the gap is too large.
+/// Reads the first key, then the keys after the gap at the same revision: the keys in the gap are too large.
 async fn read_around_the_gap(
     client: &mut KvClient,
     range: &KeyRange,
@@ -260,7 +260,7 @@ impl Store for EtcdStore {
             let attempt = self.attempt(within, async |member: &Arc<Member>| {
                 let mut client = member.kv().await?;
                 match read(&mut client, range, at).await {
-                    // Neighbours that lie in the gap have so much, or so large a key.
+                    // Foreign keys in the gap are too many or too large for one answer.
                     Err(cause) if cause.is_too_large() && range.rest != range.start => {
                         read_around_the_gap(&mut client, range, at).await
                     }
@@ -314,7 +314,7 @@ impl Store for EtcdStore {
     }
 }
 
-/// Why a user whose role is enough for a clock may not see a version.
+/// Why a user with all the rights that a clock needs may be denied the server's version.
 const TOLD_TO_ROOT: &str = "etcd 3.4.42 and later 3.4, 3.5.28 to 3.5.31 and 3.6.0 to 3.6.11 tell their \
                             version to root alone";
 

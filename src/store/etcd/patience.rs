@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// A healthy member answers far sooner; one that does not in this time is left for another.
+/// A healthy member answers far sooner. After this time without an answer, another member is tried.
 pub(super) const LEAST_PATIENCE: Duration = Duration::from_millis(300);
 
-/// The time for one attempt. It doubles once as many attempts ran out of it as there are members,
-/// and falls back with the first answer: a store that is slow as a whole is still waited for.
+/// The time limit of one attempt. It doubles once as many attempts ran out of it as there are members, so
+/// that a store that is slow as a whole is still waited for. The first answer sets it anew.
 ///
-/// Not with each attempt: while a leader is elected all members are silent, and who then came back
-/// to the dead one with the patience of many attempts sat there for seconds after the election.
+/// It does not double with each attempt: all members are silent while a leader is elected. A clock that
+/// then came back to the dead member with a grown limit would wait for seconds after the election.
 pub(super) struct Patience {
     length: Duration,
     members: usize,
-    /// How many attempts ran out of this length.
+    /// Number of attempts that ran out of the present length.
     ran_out: usize,
 }
 
@@ -30,15 +30,15 @@ impl Patience {
         self.length
     }
 
-    /// An attempt was answered after this time.
+    /// Records an attempt that was answered after this time.
     pub(super) fn answered(&mut self, after: Duration) {
         self.length = (after * 4).max(LEAST_PATIENCE);
         self.ran_out = 0;
     }
 
-    /// An attempt that was given this time was not answered in it.
+    /// Records an attempt that was not answered within the time limit `of`.
     pub(super) fn ran_out(&mut self, of: Duration) {
-        // One that began before the last change says nothing of the present length.
+        // An attempt that began before the last change says nothing about the present length.
         if of != self.length {
             return;
         }
@@ -54,7 +54,7 @@ impl Patience {
 mod tests {
     use super::*;
 
-    /// Milliseconds of each of the next attempts, if none is answered.
+    /// The time limits of the next attempts, in milliseconds, if none is answered.
     fn unanswered(patience: &mut Patience, attempts: usize) -> Vec<u128> {
         let attempt = |_| {
             let length = patience.length();

@@ -1,4 +1,4 @@
-//! TLS: whether what was configured can be used at all, and what a failed handshake means.
+//! TLS: whether the configured certificates and key can be used, and what a failed handshake means.
 
 use std::error::Error as StdError;
 use std::io;
@@ -14,13 +14,13 @@ use super::failure::Cause;
 use crate::config::{Address, Tls};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A handshake that takes longer is lost. Without a bound it lasts as long as a silent peer does: nobody
-/// who gives up a connection that is being made wakes the task that makes it.
+/// A handshake that takes longer fails. Without a bound, a handshake with a silent peer would never end: a
+/// caller that gives up a pending connection does not wake the task that makes it.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// What a connection takes, once it is known to be readable.
+/// The TLS options of a connection, made after a check that certificates and key can be read.
 ///
-/// Left to itself it passes over what is no certificate and then trusts nobody.
+/// Without this check the TLS client would ignore what is not a certificate, and then trust no server.
 pub(super) fn options(tls: &Tls) -> Result<TlsOptions> {
     check_authority(&tls.ca)?;
     let authority = Certificate::from_pem(tls.ca.as_slice());
@@ -45,7 +45,7 @@ fn check_authority(pem: &[u8]) -> Result<()> {
         unreadable = added.err().or(unreadable);
     }
     match unreadable {
-        // Bundles of public authorities hold some that are too old to be read.
+        // Bundles of public authorities hold some certificates that are too old to be read.
         _ if !roots.is_empty() => Ok(()),
         Some(why) => Err(Error::invalid(format!(
             "no certificate in the file of LAMPORT_TLS_CA can be read: {why}"
@@ -54,7 +54,7 @@ fn check_authority(pem: &[u8]) -> Result<()> {
     }
 }
 
-/// Errors of a key are told without what was found: it is a secret, also where it is malformed.
+/// Errors about the key don't show its text: it is a secret even if it is malformed.
 fn check_identity(certificate: &[u8], key: &str) -> Result<()> {
     match CertificateDer::pem_slice_iter(certificate).next() {
         Some(Ok(_)) => {}
@@ -87,7 +87,7 @@ fn no_certificate(variable: &str) -> Error {
     ))
 }
 
-/// What can be read and still not be used.
+/// The error for a certificate or a key that can be read but not used.
 pub(super) fn unusable(error: &(dyn StdError + 'static), endpoint: &Address) -> Error {
     let error = innermost(error);
     Error::invalid(match error.downcast_ref() {
@@ -103,7 +103,7 @@ pub(super) fn unusable(error: &(dyn StdError + 'static), endpoint: &Address) -> 
     })
 }
 
-/// The error that caused all the others. One of I/O keeps what caused it to itself.
+/// The error that caused all the others. An [`io::Error`] doesn't return the error it wraps as its source.
 pub(super) fn innermost<'a>(
     mut error: &'a (dyn StdError + 'static),
 ) -> &'a (dyn StdError + 'static) {
@@ -117,12 +117,12 @@ pub(super) fn innermost<'a>(
     }
 }
 
-/// What a handshake failed of, whose innermost error this is; `None` if it did not fail, or of nothing
-/// that has to do with TLS.
+/// Why a handshake failed, given its innermost error. `None` if no handshake failed, or for a reason that
+/// has nothing to do with TLS.
 pub(super) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Option<Cause> {
     let says = error.to_string();
-    // In TLS 1.3 a client is refused after its own handshake is over, and between that and us lies
-    // HTTP/2, which keeps nothing but the text.
+    // In TLS 1.3 the server refuses a client after the client's own handshake is over. By then the error
+    // passes through HTTP/2, which keeps only its text.
     let refusal = CERTIFICATE_ALERTS
         .into_iter()
         .find(|alert| says == rustls::Error::AlertReceived(*alert).to_string());
@@ -154,7 +154,7 @@ pub(super) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Opt
     Some(Cause::not_connected(&why))
 }
 
-/// A server that is going down hangs up like this, too.
+/// A server that is shutting down also closes connections like this.
 const NO_TLS: &str = "the server does not answer with TLS: start it with TLS (https:// in its \
                       --listen-client-urls), or unset LAMPORT_TLS_CA";
 
@@ -172,7 +172,7 @@ const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
 
 fn of_certificate(error: &CertificateError) -> String {
     match error {
-        // A CA of the same name, but with another key, is the second.
+        // `BadSignature`: a CA of the same name, but with another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "the server's certificate is not signed by the CA in LAMPORT_TLS_CA".to_owned()
         }
@@ -218,9 +218,9 @@ fn bare(name: &str) -> &str {
     inner.trim_end_matches(')').trim_matches('"')
 }
 
-/// Whether the server at `address`, which broke off what we said in the clear, speaks TLS.
+/// Whether the server at `address` speaks TLS. Asked if it broke off an unencrypted connection.
 pub(super) async fn is_spoken_at(address: &Address) -> bool {
-    // Nothing is trusted, and nothing is sent: that a certificate comes back is all we ask.
+    // We trust no certificate and send no request: it is enough that the server sends a certificate.
     let connection = Endpoint::from_shared(format!("https://{address}"))
         .and_then(|endpoint| endpoint.tls_config(TlsOptions::new()));
     let Ok(endpoint) = connection else {

@@ -1,7 +1,7 @@
-//! Our transactions in the etcd client's words, and its answers in ours.
+//! Translates our transactions into the etcd client's types, and its answers into ours.
 //!
-//! Whatever answers may be no etcd, or a broken one: an answer is believed once everything in it fits the
-//! question and itself. One that does not is no answer.
+//! The server may not be etcd, or may be broken. So an answer is accepted only if it fits the request and
+//! does not contradict itself; any other counts as no answer.
 
 use etcd_client::proto::{PbKeyValue, PbRangeResponse, PbResponseHeader, PbTxnOpResponse};
 use etcd_client::{
@@ -74,12 +74,12 @@ fn entries(found: PbRangeResponse, range: &KeyRange, newest: u64) -> Result<Vec<
     if entries.iter().any(|entry| entry.mod_revision > newest) {
         return Err(Cause::senseless("a key was written in the future"));
     }
-    // The etcd client knows no range with a gap.
+    // etcd's ranges have no gap, so it also returns the keys that lie in ours.
     entries.retain(|entry| range.contains(&entry.key));
     Ok(entries)
 }
 
-/// A key as one revision left it.
+/// The state of a key after one revision.
 pub(super) fn entry(found: PbKeyValue, range: &KeyRange) -> Result<Entry, Cause> {
     let entry = Entry {
         create_revision: positive(found.create_revision)?,
@@ -88,7 +88,7 @@ pub(super) fn entry(found: PbKeyValue, range: &KeyRange) -> Result<Entry, Cause>
         key: within(found.key, range)?,
         value: found.value,
     };
-    // One put a revision at most, since the one that created it.
+    // A revision puts a key at most once: a key has at most as many versions as revisions since its creation.
     let puts = entry.mod_revision.checked_sub(entry.create_revision);
     match puts.is_some_and(|puts| entry.version <= puts + 1) {
         true => Ok(entry),
@@ -151,7 +151,7 @@ pub(super) fn options(range: &KeyRange, at: At) -> GetOptions {
     };
     match at {
         At::Now => options,
-        // Revision 0 would mean now.
+        // To etcd, revision 0 means the newest.
         At::Revision(revision) => options.with_revision(signed(revision.max(1))),
         At::Anywhere => options.with_serializable(),
     }
