@@ -48,7 +48,7 @@ impl Header {
     pub const LONGEST: usize = 1024;
     /// The shortest key, in bytes.
     pub const SHORTEST_KEY: usize = 32;
-    /// The most stamps of one value that are read.
+    /// At most this many stamps of one value are read.
     const MOST: usize = 16;
 
     /// A header that signs with the first of these keys and accepts each of them.

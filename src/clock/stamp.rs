@@ -186,8 +186,9 @@ impl ProcessId {
         &self.0
     }
 
-    /// The same name. If it is too long to be kept in place, `keep` may give its text for the life of the
-    /// program; a copy then counts no references. `keep` gives `None` if it has no room for the text.
+    /// The same name. `keep` is asked only about a name that is too long to be kept in place. `keep`
+    /// gives a text that lives as long as the program, or `None` if it has no room. A copy of a name with
+    /// such a text counts no references.
     #[cfg(feature = "shared")]
     pub(crate) fn kept_by(self, keep: impl FnOnce(&str) -> Option<&'static str>) -> ProcessId {
         match self.0.is_heap_allocated() {

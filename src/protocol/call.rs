@@ -261,7 +261,7 @@ impl Protocol {
             return Ok(Stage::Ready);
         }
         let (seen, before, revision) = (&question.seen, &answer.before, answer.after.revision);
-        // The increment of the rule alone does not count as running ahead.
+        // `call.local` includes the 1 that the rule adds. That 1 alone does not count as running ahead.
         let known = seen.clock().ok().flatten().unwrap_or_default();
         let ahead = call.local.ahead_of(known) > 1;
         if let (true, Some(ruled)) = (reply.succeeded, offer.ruled) {
@@ -294,7 +294,8 @@ impl Protocol {
         Ok(Stage::Ready)
     }
 
-    /// Hands out the times from `first` on. `before` shows the update right before them.
+    /// Hands out the times from `first` on. The newest update in the snapshot `before` is the one right
+    /// before these times.
     fn hand_out(
         &mut self,
         call: &Call,

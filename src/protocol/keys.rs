@@ -88,7 +88,7 @@ pub struct Base {
     pub count: u64,
     /// When, by the writer's wall clock: Unix time in seconds. Never compared.
     pub real_timestamp: f64,
-    /// The newest repair. Every writer of a base copies this from the base before.
+    /// The mark of the newest repair by hand. Every writer of a base copies it from the previous base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired: Option<Repaired>,
     /// Fields that a later version of this library added. Every writer copies them from the base before.

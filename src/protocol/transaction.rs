@@ -95,8 +95,8 @@ pub enum At {
 pub struct KeyRange {
     /// The first key.
     pub start: Vec<u8>,
-    /// The keys between the first key and this one do not belong to the range. Mostly equal to `start`:
-    /// then there is no such gap.
+    /// The range leaves out the keys after `start` and before `rest`. Mostly `rest` equals `start`: then the
+    /// range has no gap.
     pub rest: Vec<u8>,
     /// The first key past the range.
     pub end: Vec<u8>,

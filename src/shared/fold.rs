@@ -44,7 +44,8 @@ pub(super) fn when_due(inner: &Arc<Inner>, carrier: &Arc<Carrier>) {
     }
 }
 
-/// The carrier for a fold at rest. Its runtime must go on running after its callers have gone.
+/// The carrier of a fold that waits until the process rests. The carrier's runtime must go on running after
+/// its callers have gone.
 fn keeper(inner: &Inner, taker: &Arc<Carrier>) -> Arc<Carrier> {
     match taker.runtime.runtime_flavor() {
         RuntimeFlavor::CurrentThread => inner.carriers.own().unwrap_or_else(|_| taker.clone()),

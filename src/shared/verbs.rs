@@ -281,7 +281,8 @@ impl SharedClock {
         .await
     }
 
-    /// The default pause between two updates in the background: that of the deployed script.
+    /// The default pause between two updates in the background. The deployed script, `logical_count.py`,
+    /// pauses as long.
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 
     /// Starts updates in the background: the first at once, then one after each pause. It is for programs

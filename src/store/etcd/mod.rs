@@ -168,7 +168,8 @@ impl EtcdStore {
         if !(broken || cause.is_silence()) {
             return cause;
         }
-        // A new connection may have looked the name up again, and found no thread for that.
+        // A new connection may have had to look up the member's name again. That takes a thread, and perhaps
+        // none could be started.
         if let Err(cause) = member.check_lookup() {
             return cause;
         }
