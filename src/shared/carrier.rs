@@ -60,11 +60,16 @@ impl Carriers {
             Ok(runtime) => Ok((self.on(runtime), Instant::now())),
             Err(_) => {
                 fork::look();
-                let carrier = self.own()?;
-                let now = carrier.now();
-                Ok((carrier, now))
+                self.own_now()
             }
         }
+    }
+
+    /// The carrier on the library's own runtime, and the time by its clock.
+    pub(super) fn own_now(&self) -> Result<(Arc<Carrier>, Instant)> {
+        let carrier = self.own()?;
+        let now = carrier.now();
+        Ok((carrier, now))
     }
 
     /// The carrier on the library's own runtime, which does not end with a caller's.

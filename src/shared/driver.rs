@@ -7,7 +7,7 @@
 
 use std::mem;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -22,6 +22,7 @@ use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Holder, Protocol, Reservation, Step};
 use crate::store::{Failure, Outcome};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// One waiting call.
 pub(super) struct Caller {
@@ -260,7 +261,7 @@ fn leads_nowhere() -> Error {
 
 impl Batch {
     fn callers(&self) -> MutexGuard<'_, Vec<Caller>> {
-        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.callers)
     }
 
     fn somebody_waits(&self) -> bool {

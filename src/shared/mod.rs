@@ -90,11 +90,7 @@ impl SharedClock {
     /// The carrier and the deadline of a call that begins now.
     fn begin(&self) -> Result<(Arc<Carrier>, Instant)> {
         let (carrier, now) = match self.on_the_librarys {
-            true => {
-                let carrier = self.inner.carriers.own()?;
-                let now = carrier.now();
-                (carrier, now)
-            }
+            true => self.inner.carriers.own_now()?,
             false => self.inner.carriers.here()?,
         };
         Ok((carrier, now + self.timeout))
