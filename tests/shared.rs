@@ -45,8 +45,20 @@ fn clock_on(store: &Arc<Faulty>, process: &str) -> SharedClock {
 }
 
 async fn write(store: &dyn Store, value: &str) {
+    carry_out(
+        store,
+        Operation::Put(Config::DEFAULT_KEY.into(), value.into()),
+    )
+    .await;
+}
+
+async fn delete_record(store: &dyn Store) {
+    carry_out(store, Operation::Delete(Config::DEFAULT_KEY.into())).await;
+}
+
+async fn carry_out(store: &dyn Store, operation: Operation) {
     let transaction = Transaction {
-        then: vec![Operation::Put(Config::DEFAULT_KEY.into(), value.into())],
+        then: vec![operation],
         ..Transaction::default()
     };
     store
@@ -141,14 +153,7 @@ async fn times_that_were_given_up_leave_no_gap_where_nobody_wrote_since() {
     let store = Faulty::new(&[]);
     let clock = clock_on(&store, "a");
     clock.update().await.unwrap();
-    let delete = Transaction {
-        then: vec![Operation::Delete(Config::DEFAULT_KEY.into())],
-        ..Transaction::default()
-    };
-    store
-        .transact(&delete, Duration::from_secs(1))
-        .await
-        .unwrap();
+    delete_record(&*store).await;
     let times = clock.reserve(10).await.unwrap();
     assert_eq!((times.first.get(), times.last.get()), (4, 13));
     assert_eq!(times.previous.unwrap().value.get(), 2);

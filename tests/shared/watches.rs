@@ -3,12 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lamport_clock::protocol::{Operation, Transaction};
-use lamport_clock::store::Store;
-use lamport_clock::{Config, ErrorKind, SharedClock, Time, WatchEvent};
+use lamport_clock::{ErrorKind, SharedClock, Time, WatchEvent};
 
 use super::faulty::Faulty;
-use super::{clock_on, updated, write};
+use super::{clock_on, delete_record, updated, write};
 
 #[tokio::test]
 async fn closing_ends_a_watch_that_waits() {
@@ -97,14 +95,7 @@ async fn a_watch_says_what_it_missed_and_what_it_could_not_read() {
         watch.next().await.unwrap(),
         WatchEvent::Unreadable { revision: 6, .. }
     ));
-    let delete = Transaction {
-        then: vec![Operation::Delete(Config::DEFAULT_KEY.into())],
-        ..Transaction::default()
-    };
-    store
-        .transact(&delete, Duration::from_secs(1))
-        .await
-        .unwrap();
+    delete_record(&*store).await;
     assert!(matches!(
         watch.next().await.unwrap(),
         WatchEvent::Deleted { revision: 7 }
