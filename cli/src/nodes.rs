@@ -25,7 +25,7 @@ struct Row {
     answers: bool,
     error: Option<String>,
     version: Option<String>,
-    /// What is known against its version; if it answers without a version, why.
+    /// Known faults of its version; or, if it answers without a version, the reason for that.
     advice: Vec<String>,
 }
 

@@ -9,7 +9,7 @@ use super::time::Time;
 /// What arrived with a message: its stamp, or a bare time that does not tell the sender.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
-    /// Who sent the message, and when.
+    /// The stamp of the sending: the sender, and the time at which it sent the message.
     Stamp(&'a Stamp),
     /// When the message was sent. The next [`Line`] can't name the message, and counts it as dropped.
     Time(Time),

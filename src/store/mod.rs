@@ -93,7 +93,8 @@ pub trait Store: Send + Sync + 'static {
         within: Duration,
     ) -> StoreFuture<'_, Box<dyn Changes>>;
 
-    /// What is known of the server in use; `None` if the store has no server. Fails within about `within`.
+    /// The version of the server in use, and whether we have a user there; `None` if the store has no server.
+    /// Fails within about `within`.
     fn server(&self, within: Duration) -> StoreFuture<'_, Option<Server>> {
         let _ = within;
         Box::pin(async { Ok(None) })
@@ -156,7 +157,7 @@ pub struct Failure {
     pub kept_from: Option<u64>,
 }
 
-/// What is known of a transaction that failed.
+/// Whether a transaction that failed may have changed the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was not carried out and never will be.

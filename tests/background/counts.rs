@@ -1,4 +1,4 @@
-//! What is counted, with updates in the background and without.
+//! The counts of `stats()`: what updates in the background add to them, and other calls.
 
 use std::time::Duration;
 

@@ -91,7 +91,7 @@ pub(in super::super) fn observed_line(output: &Output, observed: &Observed) -> S
     )
 }
 
-/// Who held the record before: `after 41@mx-nodel2`.
+/// The holder of the time before, in words: `after 41@mx-nodel2`.
 pub(in super::super) fn after(previous: Option<&Holder>) -> String {
     match previous {
         Some(holder) => format!("after {}@{}", holder.value, escape(&holder.process)),
