@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import grpc
@@ -22,6 +24,17 @@ from shops import (
     sendable,
     silent,
 )
+
+
+@contextlib.asynccontextmanager
+async def calling(here: SharedClock, service: Service) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the service, whose calls bear stamps of `here`."""
+    interceptors = aio_client_interceptors(here, "everybody")
+    async with (
+        aio_serving(service) as address,
+        grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
+    ):
+        yield channel
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -55,11 +68,7 @@ def test_an_aio_call_and_its_answer_are_in_order(kind: str, handlers_are: str) -
         here = SharedClock.memory("here")
         make = AioService if handlers_are == "coroutines" else Service
         service = make(SharedClock.memory("there"))
-        interceptors = aio_client_interceptors(here, "everybody")
-        async with (
-            aio_serving(service) as address,
-            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
-        ):
+        async with calling(here, service) as channel:
             for _ in range(3):
                 for _ in range(10):
                     before = here.tick()
@@ -76,11 +85,7 @@ def test_an_aio_call_and_its_answer_are_in_order(kind: str, handlers_are: str) -
 def test_an_aio_stream_stamps_its_first_message_unless_the_handler_was_first() -> None:
     async def work() -> None:
         here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
-        interceptors = aio_client_interceptors(here, "everybody")
-        async with (
-            aio_serving(service) as address,
-            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
-        ):
+        async with calling(here, service) as channel:
             service.clock.receive(1_000)
             method: Any = channel.unary_stream("/Shop/unary_stream")
             stream = method(b"x")
@@ -98,11 +103,7 @@ def test_an_aio_stream_stamps_its_first_message_unless_the_handler_was_first() -
 def test_an_aio_call_may_be_written_and_read_by_hand() -> None:
     async def work() -> None:
         here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
-        interceptors = aio_client_interceptors(here, "everybody")
-        async with (
-            aio_serving(service) as address,
-            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
-        ):
+        async with calling(here, service) as channel:
             service.clock.receive(1_000)
             to_one: Any = channel.stream_unary("/Shop/stream_unary")()
             await to_one.write(b"x")
@@ -125,11 +126,7 @@ def test_an_aio_call_may_be_written_and_read_by_hand() -> None:
 def test_a_failed_aio_call_brings_its_stamp_too(kind: str) -> None:
     async def work() -> None:
         here, service = SharedClock.memory("here"), AioService(SharedClock.memory("there"))
-        interceptors = aio_client_interceptors(here, "everybody")
-        async with (
-            aio_serving(service) as address,
-            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
-        ):
+        async with calling(here, service) as channel:
             service.clock.receive(1_000)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await aio_call(channel, kind, b"abort")
@@ -164,11 +161,7 @@ def test_an_aio_server_stamps_an_abort_after_what_the_handler_did(
             raise AssertionError("it went on")
 
         service.unary_unary = coroutine if as_coroutine else thread  # type: ignore[assignment, method-assign]
-        interceptors = aio_client_interceptors(here, "everybody")
-        async with (
-            aio_serving(service) as address,
-            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
-        ):
+        async with calling(here, service) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await aio_call(channel, "unary_unary")
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
@@ -195,11 +188,7 @@ def test_an_abort_with_a_status_is_stamped_as_any() -> None:
             raise AssertionError("it went on")
 
         service.unary_unary = refuse  # type: ignore[method-assign]
-        interceptors = aio_client_interceptors(here, "everybody")
-        async with (
-            aio_serving(service) as address,
-            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
-        ):
+        async with calling(here, service) as channel:
             for request in (b"plain", b"x"):
                 with pytest.raises(grpc.aio.AioRpcError, match="no tea") as caught:
                     await aio_call(channel, "unary_unary", request)
@@ -221,11 +210,7 @@ def test_cancelling_an_aio_call_frees_the_caller() -> None:
             return b""
 
         service.unary_unary = never  # type: ignore[assignment, method-assign]
-        interceptors = aio_client_interceptors(here, "everybody")
-        async with (
-            aio_serving(service) as address,
-            grpc.aio.insecure_channel(address, interceptors=interceptors) as channel,
-        ):
+        async with calling(here, service) as channel:
             task = asyncio.ensure_future(aio_call(channel, "unary_unary"))
             await begun.wait()
             task.cancel()
