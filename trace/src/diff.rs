@@ -1,26 +1,26 @@
-//! Two runs of one system: where they part first. What each process says is compared in its own order,
-//! without what differs from run to run: numbers, ids, times.
+//! Where two runs of one system first differ. The texts of each process are compared in its own order,
+//! without the parts that differ from run to run: numbers, ids, times.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::events::Events;
 
-/// Where two runs part: up to there a process said the same in both.
+/// Where two runs part. Before this point the process logged the same in both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divergence {
     /// The process.
     pub process: Box<str>,
-    /// How many of its events are alike before.
+    /// How many of the process's events before this point are alike in both runs.
     pub alike: u64,
-    /// The last of these, in the one run and in the other.
+    /// The last event that is alike: its number in the first run, and in the second.
     pub common: Option<[u32; 2]>,
-    /// What comes next in each; `None`: nothing does.
+    /// The next event in each run; `None` if the run has none.
     pub next: [Option<u32>; 2],
-    /// How many processes part as well, none of which did so first.
+    /// How many other processes part, too, none of them earlier.
     pub others: u64,
 }
 
-/// Masked texts, each once.
+/// Numbers for texts. Texts that differ only in numbers, ids and times get the same number.
 ///
 /// ```
 /// let mut texts = lamport_trace::MaskedTexts::default();
@@ -35,7 +35,7 @@ pub struct MaskedTexts {
 }
 
 impl MaskedTexts {
-    /// A number that this text has, and all that differ from it by numbers, ids and times alone.
+    /// The number of this text, and of all texts that differ from it only in numbers, ids and times.
     pub fn number(&mut self, text: &str) -> u32 {
         self.masked.clear();
         mask(text.trim(), &mut self.masked);
@@ -48,8 +48,8 @@ impl MaskedTexts {
     }
 }
 
-/// Where two runs part first, of each the events and the numbers of their texts; `None`: nowhere. First is
-/// what has the smallest time: no other difference can have caused it.
+/// Where two runs first part; `None` if they do not. Each run is given by its events and the numbers of
+/// their texts. The first difference is the one with the smallest time: no other can have caused it.
 pub fn first_divergence(one: (&Events, &[u32]), other: (&Events, &[u32])) -> Option<Divergence> {
     let runs = [one, other];
     let mut by_process: BTreeMap<&str, [Vec<u32>; 2]> = BTreeMap::new();
@@ -109,7 +109,7 @@ fn mask(text: &str, masked: &mut String) {
             let end = end.map_or(bytes.len(), |end| at + end);
             let mut between = &text[at..end];
             let is_number = bytes.get(end).is_some_and(u8::is_ascii_digit);
-            // A sign is one where nothing stands before it.
+            // A sign belongs to the number only at the start, or behind one of these characters.
             let is_first = |rest: &str| match rest.bytes().next_back() {
                 None => at == 0,
                 Some(byte) => b" =([,:".contains(&byte),
@@ -120,7 +120,7 @@ fn mask(text: &str, masked: &mut String) {
             {
                 between = rest;
             }
-            // A number may go on behind a dot, a comma or what stands in times and dates.
+            // A number may go on behind a dot, a comma, or a separator of dates and times.
             let goes_on = matches!(between, "." | "," | ":" | "-" | "/") && masked.ends_with('#');
             if !(goes_on && is_number) {
                 masked.push_str(between);
@@ -153,7 +153,7 @@ fn is_uuid(text: &[u8]) -> bool {
 fn mask_word(word: &str, masked: &mut String) {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    // Eight of them, if only letters, are no word of English.
+    // No English word consists of eight or more letters from a to f.
     let is_id = digits > 0 && (is_hex || word.len() >= 16) || is_hex && word.len() >= 8;
     let is_digit = |c: char| c.is_ascii_digit();
     if is_id || is_duration(word) {

@@ -1,15 +1,15 @@
-//! What was read: each line with a stamp is an event, and names its causes. Flat arrays, since a
-//! million of them must fit where a person's other programs live.
+//! The events: one for each line with a stamp, with the causes that the line names. They lie in flat
+//! arrays, so that a million of them leave memory for a person's other programs.
 
 use lamport_clock::Instance;
 
-/// A moment of one life: where its local clock stood. There need not be a line that tells of it; the
-/// send of a message that nobody logged is one, too.
+/// A moment of one life: a time at which its local clock stood. It need not have a line in the log. The
+/// send of a message that nobody logged is a moment, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Point {
-    /// Which life, an index of [`Events::lives`].
+    /// The life, an index of [`Events::lives`].
     pub life: u32,
-    /// When, in logical time.
+    /// The logical time.
     pub time: u64,
 }
 
@@ -18,26 +18,26 @@ pub struct Point {
 pub struct Life {
     /// The process.
     pub process: Box<str>,
-    /// Which run of it; [`Instance::UNKNOWN`] where no line says.
+    /// Which run of the process; [`Instance::UNKNOWN`] if no line says so.
     pub instance: Instance,
-    /// The finest step of the wall clock times in its lines, in nanoseconds; 0 where it has none.
+    /// The finest precision of the wall clock times in its lines, in nanoseconds; 0 if they have none.
     pub step: u64,
 }
 
-/// A message, or what else came from another life before an event.
+/// A message, or other information, that came from another life before an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// Where it came from.
+    /// The moment at which it left the other life.
     pub from: Point,
-    /// When it arrived, if that is said; else some time after the line before.
+    /// The receiver's time when it arrived. `None` if no line says so; it is later than the previous line.
     pub arrived: Option<u64>,
 }
 
-/// What an event is, where its line says so.
+/// The kind of an event, if its line names one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EventKind {
-    /// Not said.
+    /// The line names no kind.
     #[default]
     Local,
     /// A message left.
@@ -46,53 +46,53 @@ pub enum EventKind {
     Receive,
     /// A time was taken from the shared clock.
     Update,
-    /// The shared clock was looked at.
+    /// The shared clock was read.
     Read,
 }
 
-/// Where a text stands: in a source as it was fed, decompressed.
+/// Where a text stands in its source. Offsets count the decompressed bytes that the reader was fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// An index of [`Events::sources`].
     pub source: u32,
-    /// The first byte.
+    /// The offset of its first byte.
     pub offset: u64,
-    /// How many bytes, without the last line's end.
+    /// Its length in bytes, without the end of its last line.
     pub length: u32,
 }
 
-/// A line without a stamp that does not stand right behind the line it belongs to.
+/// A line without a stamp that does not directly follow the line to which it belongs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hollow {
-    /// The event before it in its stream; `None`: it has none.
+    /// The event before it in its stream; `None` if there is none.
     pub(crate) behind: Option<u32>,
     pub(crate) place: Place,
 }
 
-/// What was read, and what was not understood.
+/// How much was read, and how much of it was not understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Lines.
     pub lines: u64,
     /// Lines with a stamp.
     pub events: u64,
-    /// Events that name their causes, all of them.
+    /// Events that name all their causes.
     pub complete: u64,
-    /// Lines without a stamp, kept behind the line before.
+    /// Lines without a stamp. Each is kept with the event before it.
     pub unstamped: u64,
-    /// The same event once more, as two handlers write it.
+    /// Events that were read again, since two handlers wrote them.
     pub duplicates: u64,
-    /// Lines where a stamp, a cause or an instance should be and something else is.
+    /// Lines in which a stamp, a cause or an instance is malformed.
     pub malformed: u64,
-    /// Lines that are longer than a mebibyte; what is behind that was not looked at.
+    /// Lines longer than a mebibyte. The part beyond it was not read.
     pub too_long: u64,
-    /// Lines that begin as JSON and are none.
+    /// Lines that begin like JSON and are not valid JSON.
     pub broken_json: u64,
-    /// Events that lie before, or at, the one before them in their life.
+    /// Events whose time is not later than that of the previous event in their life.
     pub went_back: u64,
 }
 
-/// All events, in the order in which they were read, with the order that their stamps give.
+/// All events, numbered as they were read. [`Events::order`] gives the order of their stamps.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
     pub(crate) times: Vec<u64>,
@@ -100,23 +100,23 @@ pub struct Events {
     pub(crate) walls: Vec<i64>,
     pub(crate) offsets: Vec<u64>,
     pub(crate) lengths: Vec<u32>,
-    /// How far back the line before lies; 0: it is the first one.
+    /// How much smaller the time of the previous line is that the event names; 0 if it names none.
     pub(crate) back: Vec<u32>,
     pub(crate) flags: Vec<u8>,
     /// Where the causes of each event end in the three arrays below.
     pub(crate) causes_end: Vec<u32>,
     pub(crate) cause_lives: Vec<u32>,
     pub(crate) cause_times: Vec<u64>,
-    /// How long before the event's own time they arrived; [`UNSAID`].
+    /// The event's time minus the time of arrival; [`UNSAID`] if no line says when the cause arrived.
     pub(crate) cause_ages: Vec<u32>,
-    /// The number of each event's first line in its source, from 1; empty unless asked for.
+    /// The number of each event's first line in its source, from 1; empty unless the reader numbers lines.
     pub(crate) numbers: Vec<u32>,
-    /// By the event that they stand behind.
+    /// Sorted by the event that they stand behind.
     pub(crate) hollow: Vec<Hollow>,
     pub(crate) lives: Vec<Life>,
     pub(crate) sources: Vec<Box<str>>,
     pub(crate) order: Vec<u32>,
-    /// The events of each life in order, one life behind the other, and where each ends.
+    /// The events of all lives, one life after the other, each in order; and where each life ends.
     pub(crate) by_life: Vec<u32>,
     pub(crate) by_life_end: Vec<u32>,
     pub(crate) counts: Counts,
@@ -126,7 +126,7 @@ pub struct Events {
 pub(crate) const UNSAID: u32 = u32::MAX;
 pub(crate) const NO_WALL: i64 = i64::MIN;
 
-/// The source's number in the upper bits of an offset.
+/// Offsets hold the source's number in the bits from this one on.
 const SOURCE_SHIFT: u32 = 44;
 
 pub(crate) const COMPLETE: u8 = 1;
@@ -146,23 +146,23 @@ impl Events {
         self.times.is_empty()
     }
 
-    /// What was read, and what was not understood.
+    /// How much was read, and how much of it was not understood.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// The files, as they were named.
+    /// The names of the sources, as the reader was given them.
     pub fn sources(&self) -> &[Box<str>] {
         &self.sources
     }
 
-    /// The lives, also those that only others tell of.
+    /// All lives, including those that appear only as causes in the lines of others.
     pub fn lives(&self) -> &[Life] {
         &self.lives
     }
 
-    /// The events in one order that never puts an effect before its cause: by time, then process, then
-    /// instance. As long as the stamps are honest, see [`broken`](crate::broken).
+    /// The events by time, then process, then instance. This order never puts an effect before its cause,
+    /// as long as the stamps are honest: see [`broken`](crate::broken).
     pub fn order(&self) -> &[u32] {
         &self.order
     }
@@ -178,7 +178,7 @@ impl Events {
         &self.by_life[start as usize..self.by_life_end[life] as usize]
     }
 
-    /// When and where an event was.
+    /// The life and the time of an event.
     pub fn point(&self, event: u32) -> Point {
         let event = event as usize;
         Point {
@@ -203,14 +203,14 @@ impl Events {
         }
     }
 
-    /// Which line of its source the event is, from 1, where the reader [was asked to
-    /// number](crate::Reader::numbering) them.
+    /// The number of the event's line in its source, from 1. `None` unless the reader [was asked to
+    /// number](crate::Reader::numbering) lines.
     pub fn line_number(&self, event: u32) -> Option<u32> {
         self.numbers.get(event as usize).copied()
     }
 
-    /// The lines without a stamp that stand elsewhere and belong behind an event; `None`: those that
-    /// stand before the first event of their stream.
+    /// The lines without a stamp that belong behind an event but do not directly follow it. For `None`:
+    /// those before the first event of their stream.
     pub fn behind(&self, event: Option<u32>) -> impl Iterator<Item = Place> + '_ {
         let has_some = event.is_none_or(|event| self.has(event, HAS_HOLLOW));
         let start = match has_some {
@@ -223,7 +223,7 @@ impl Events {
             .map(|hollow| hollow.place)
     }
 
-    /// What the event is.
+    /// The kind of the event.
     pub fn kind(&self, event: u32) -> EventKind {
         match self.flags[event as usize] >> KIND_SHIFT {
             1 => EventKind::Send,
@@ -244,8 +244,8 @@ impl Events {
         self.has(event, DUPLICATE)
     }
 
-    /// Whether its wall clock shows less than that of one of its causes did. [`look_at_walls`]
-    /// finds out.
+    /// Whether its wall clock shows an earlier time than that of one of its causes. It is `false` until
+    /// [`look_at_walls`] has compared them.
     ///
     /// [`look_at_walls`]: crate::look_at_walls
     pub fn is_inverted(&self, event: u32) -> bool {
@@ -256,13 +256,13 @@ impl Events {
         self.flags[event as usize] & flag != 0
     }
 
-    /// The time of the line before in its life, where the event names it.
+    /// The time of the previous line in its life, if the event names that line.
     pub fn previous(&self, event: u32) -> Option<u64> {
         let back = u64::from(self.back[event as usize]);
         (back != 0).then(|| self.times[event as usize] - back)
     }
 
-    /// What came from elsewhere since the line before.
+    /// The causes of the event that came from other lives since the previous line.
     pub fn causes(&self, event: u32) -> impl ExactSizeIterator<Item = Cause> + '_ {
         let event = event as usize;
         let start = if event == 0 {
@@ -282,23 +282,23 @@ impl Events {
         })
     }
 
-    /// The newest event of a life at a time or before it.
+    /// The newest event of the point's life that is not later than the point.
     pub fn at(&self, point: Point) -> Option<u32> {
         let events = self.of_life(point.life);
         let after = self.count_until(events, point.time);
         after.checked_sub(1).map(|i| events[i])
     }
 
-    /// The update that took this time. A line may have the same stamp: one that was logged while the
-    /// update was under way. Looks at all events.
+    /// The update that took this time. Another line may have the same stamp, if it was logged while the
+    /// update was under way. Searches all events.
     pub fn update_at(&self, point: Point) -> Option<u32> {
         let is_it =
             |&event: &u32| self.kind(event) == EventKind::Update && self.point(event) == point;
         (0..self.len() as u32).find(is_it)
     }
 
-    /// How many of these, in order, lie at a time or before it. Looks from the end, where causes mostly
-    /// are.
+    /// How many of these events, which are in order, are not later than `time`. Searches from the end,
+    /// where causes mostly are.
     pub(crate) fn count_until(&self, events: &[u32], time: u64) -> usize {
         let (mut end, mut step) = (events.len(), 1);
         while end > 0 {
@@ -312,7 +312,7 @@ impl Events {
         0
     }
 
-    /// The first event of a life at a time or after it.
+    /// The first event of the point's life that is not earlier than the point.
     pub fn from(&self, point: Point) -> Option<u32> {
         let events = self.of_life(point.life);
         let before = events.partition_point(|&event| self.times[event as usize] < point.time);
@@ -323,7 +323,7 @@ impl Events {
         u64::from(source) << SOURCE_SHIFT | offset
     }
 
-    /// Lives that turned out to be others: those of lines, and those that lines name as causes.
+    /// Replaces lives that turned out to be others: `own` for lines, `causes` for the causes that lines name.
     pub(crate) fn rename_lives(&mut self, own: &[u32], causes: &[u32]) {
         let is_same = |renamed: &[u32]| (0..).zip(renamed).all(|(life, &renamed)| life == renamed);
         if !is_same(own) {
@@ -338,7 +338,7 @@ impl Events {
         }
     }
 
-    /// Everything is read: one order, each event once, and each life's events found at once.
+    /// Once everything is read: sorts the events, marks duplicates and indexes the events of each life.
     pub(crate) fn put_in_order(&mut self) {
         let mut ranks: Vec<u32> = (0..self.lives.len() as u32).collect();
         ranks.sort_by_key(|&life| {
@@ -351,15 +351,15 @@ impl Events {
         }
         drop(ranks);
         let (times, lives, flags) = (&self.times, &self.lives_of, &self.flags);
-        // Stable, so what has one stamp stays as it was read; and fast where files are in order. Of what
-        // two handlers wrote, the line that names all its causes counts.
+        // A stable sort keeps equal stamps as they were read, and is fast for sorted files. Of duplicates,
+        // the line that names all its causes comes first, and so is the one that counts.
         self.order = (0..times.len() as u32).collect();
         self.order.sort_by_key(|&event| {
             let event = event as usize;
             let is_less = flags[event] & COMPLETE == 0;
             (times[event], rank[lives[event] as usize], is_less)
         });
-        // Stable, so they stay as they were read.
+        // A stable sort keeps the lines behind one event as they were read.
         self.hollow.sort_by_key(|hollow| hollow.behind);
         for hollow in &self.hollow {
             if let Some(behind) = hollow.behind {

@@ -1,57 +1,57 @@
-//! Lines in causal order while they are still being written (causal delivery: Birman and Joseph,
+//! Puts lines in causal order while they are still being written (causal delivery: Birman and Joseph,
 //! "Reliable Communication in the Presence of Failures", 1987): a line waits until the lines of all its
-//! causes are out.
+//! causes are delivered.
 //!
-//! A cause need not have a line; the send of a message that nobody logged has none. That is known once
-//! its process has written a later line, which names the one before it. Until then the line waits, as
-//! long as its reader has patience. For the line before in its own process it waits a moment only: it
-//! stands in the same stream, if it was not filtered away, and is late by no more than what two threads
-//! need to write a line each.
+//! A cause need not have a line: a send that nobody logged has none. This is known once the sender has
+//! written a later line that names its previous one. Until then the receiver's line waits, as long as the
+//! follower's patience lasts. A line waits only a moment for the previous line of its own process. That
+//! one stands in the same stream, unless it was filtered out. It is late by no more than two threads need
+//! to write a line each.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::read::{Lives, Record, Records};
 
-/// So many lines wait at most; beyond that the oldest goes first, whatever it waits for.
+/// At most this many lines wait. Beyond that the oldest is delivered, whatever it waits for.
 const MOST_WAITING: usize = 100_000;
 
-/// How long a line waits for the one before of its own process.
+/// How long a line waits for the previous line of its own process.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// So many bytes of a source are kept at most for a record that is not whole yet.
+/// At most this many bytes of a source are kept for a record that is not complete yet.
 const MOST_KEPT: u64 = 8 << 20;
 
-/// A message that nobody logged may have been caused by another such one, and so on: so far is looked.
+/// How many messages in a row are followed back through sends that nobody logged.
 const DEEPEST: u32 = 64;
 
-/// Puts lines in order as they come, from any number of sources.
+/// Puts lines from any number of sources into causal order as they come.
 #[derive(Debug)]
 pub struct Follower {
     patience: Duration,
     sources: Vec<Source>,
     lives: Lives,
-    /// By life: the time up to which everything is out.
+    /// By life: the time up to which all its lines are delivered.
     out: Vec<u64>,
-    /// By life: the lines that wait, by time.
+    /// By life: the numbers of its waiting lines, by time.
     waiting_of: Vec<BTreeMap<u64, u64>>,
-    /// All that wait, by the number in which they came.
+    /// All waiting lines, by number. Lines are numbered as they come.
     waiting: BTreeMap<u64, Waiting>,
     next: u64,
-    /// Those to be looked at: new, or what they waited for has changed.
+    /// The lines to check: they are new, or the life that they wait for has changed.
     woken: Vec<u64>,
-    /// Those that wait for something of a life: it, the time until which all must be out, and who. Each
-    /// stands there once.
+    /// A life, the time up to which its lines must be delivered, and the number of the line that waits for
+    /// this. Each waiting line has at most one entry.
     waits_for: BTreeSet<(u32, u64, u64)>,
 }
 
 #[derive(Debug, Default)]
 struct Source {
     records: Records,
-    /// Bytes that are not delivered yet, and where they begin.
+    /// Bytes that are not delivered yet, and the offset at which they begin.
     bytes: Vec<u8>,
     start: u64,
-    /// By stream: the line that came last, if it still waits.
+    /// By stream: the number of its newest line with a stamp, which may still wait.
     last: Vec<Option<u64>>,
 }
 
@@ -60,33 +60,33 @@ struct Waiting {
     source: u32,
     life: u32,
     time: u64,
-    /// The time of the line before in its life, or 0; `None`: it does not say.
+    /// The time of the previous line in its life, or 0 if it is the first; `None` if the line does not say.
     previous: Option<u64>,
-    /// Where each came from, when it was sent there, and when it arrived here, if that is said.
+    /// For each cause: its life, the time of the send, and the time of arrival here, if the line says it.
     causes: Vec<(u32, u64, Option<u64>)>,
-    /// What it waits for, as in [`Follower::waits_for`].
+    /// The life and the time that it waits for, as in [`Follower::waits_for`].
     waits_for: Option<(u32, u64)>,
     text: Vec<u8>,
-    /// When it goes, whatever is missing.
+    /// When it is delivered at the latest, whatever is missing.
     until: Instant,
     since: Instant,
 }
 
-/// A line whose turn it is.
+/// A line that is delivered.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// Which source, in the order in which they were added.
+    /// The number of its source, in the order in which sources were added.
     pub source: u32,
-    /// The life, as a number that tells one from the other; `None`: the line has no stamp.
+    /// The number of its life, different for each life; `None` if the line has no stamp.
     pub life: Option<u32>,
-    /// The line, and those without a stamp that came behind it meanwhile.
+    /// The line, and the lines without a stamp that followed it while it waited.
     pub text: Vec<u8>,
-    /// It was let go before its causes: not all of them were seen in time.
+    /// Whether it is delivered before its causes: not all of them came in time.
     pub is_impatient: bool,
 }
 
 impl Follower {
-    /// Waits no longer than that for a line that may never come.
+    /// A follower that waits no longer than `patience` for a line that may never come.
     pub fn new(sources: usize, patience: Duration) -> Follower {
         Follower {
             patience,
@@ -101,7 +101,7 @@ impl Follower {
         }
     }
 
-    /// The next bytes of a source; what can go now goes to `deliver`.
+    /// Takes the next bytes of a source. Lines that need not wait any longer go to `deliver`.
     pub fn feed(
         &mut self,
         source: u32,
@@ -117,7 +117,7 @@ impl Follower {
         }
     }
 
-    /// The next bytes of a source, or its end.
+    /// Reads the next bytes of a source; `None` is its end.
     fn read(
         &mut self,
         source: u32,
@@ -137,7 +137,7 @@ impl Follower {
             Some(bytes) => own.records.feed(bytes, take),
             None => own.records.end(take),
         }
-        // Of a text that came in parts, and never ends, the beginning is let go.
+        // Drop the beginning of a text that comes in parts and never ends.
         let end = start + text.len() as u64;
         let kept = own
             .records
@@ -149,12 +149,12 @@ impl Follower {
         self.sources[source as usize] = own;
     }
 
-    /// When the next line's patience ends.
+    /// The earliest time at which the patience for a waiting line ends.
     pub fn deadline(&self) -> Option<Instant> {
         self.waiting.values().map(|waiting| waiting.until).min()
     }
 
-    /// Time has passed: who has waited too long goes, the oldest first.
+    /// Delivers the lines that have waited too long, the oldest first.
     pub fn expire(&mut self, now: Instant, deliver: &mut impl FnMut(Delivered)) {
         loop {
             let late = self.waiting.iter().filter(|(_, of)| of.until <= now);
@@ -168,7 +168,7 @@ impl Follower {
         }
     }
 
-    /// Nothing follows: the rest goes in order.
+    /// Ends all sources, and delivers the remaining lines in order.
     pub fn finish(&mut self, deliver: &mut impl FnMut(Delivered)) {
         for source in 0..self.sources.len() as u32 {
             self.read(source, None, Instant::now(), deliver);
@@ -250,8 +250,8 @@ impl Follower {
         self.woken.push(number);
     }
 
-    /// Something has changed for those who wait for this life, as far as it is out now, or silent until
-    /// its next line.
+    /// Wakes the lines that wait for this life: up to the time to which its lines are delivered, or to which
+    /// it is known to have no line before its next one.
     fn wake(&mut self, life: u32) {
         let out = self.out[life as usize];
         let next = self.waiting_of[life as usize].values().next();
@@ -273,7 +273,7 @@ impl Follower {
         }
     }
 
-    /// Lets go whoever can, until nobody can.
+    /// Delivers lines until none can go.
     fn settle(&mut self, deliver: &mut impl FnMut(Delivered)) {
         while let Some(number) = self.woken.pop() {
             let Some(waiting) = self.waiting.get(&number) else {
@@ -294,16 +294,16 @@ impl Follower {
         }
     }
 
-    /// A life of which a line is to come that a cause of this one needs, and the time until then.
+    /// The life whose lines must come before this line can go, and up to which time; `None` if none must.
     fn blocking(&self, waiting: &Waiting) -> Option<(u32, u64)> {
         let mut causes = waiting.causes.iter();
         let mut found_out = HashSet::new();
         causes.find_map(|&(from, time, _)| self.not_out(from, time, DEEPEST, &mut found_out))
     }
 
-    /// `None`: no line of a life is to come, or waits, that lies at this time or before it; nor one of
-    /// what arrived there by then. Else the life that is waited for, and until when. Many ways may lead through one
-    /// moment: `found_out` are those that were looked at.
+    /// Checks that nothing is missing of a life up to a time: neither its own lines, nor lines of causes
+    /// that had arrived there by then. If something is missing, returns the life to wait for, and the time.
+    /// Many paths may lead through one moment: `found_out` holds the moments that were checked.
     fn not_out(
         &self,
         life: u32,
@@ -323,11 +323,11 @@ impl Follower {
         let Some(next) = next.filter(is_silent).filter(|_| depth > 0) else {
             return Some((life, time));
         };
-        // A line that is not printed yet ends the search. So one that was met before is printed.
+        // The search ends at the first missing line. So a moment that was checked before lacks none.
         if !found_out.insert((life, time)) {
             return None;
         }
-        // Between its lines it sent a message; what had arrived before that came before it.
+        // The life sent the message between two of its lines. What had arrived by then came before it.
         let mut arrived = next
             .causes
             .iter()
@@ -338,13 +338,13 @@ impl Follower {
         })
     }
 
-    /// Whether the line before in its own life is out.
+    /// Whether the previous line in its own life is delivered.
     fn follows(&self, waiting: &Waiting) -> bool {
         let out = self.out[waiting.life as usize];
         let is_first = self.waiting_of[waiting.life as usize].keys().next() == Some(&waiting.time);
-        // Of a life that was not seen before, nobody knows where it stood.
+        // The life is new, so nobody knows at which time it stood.
         let is_new = out == 0;
-        // A second handler wrote it, too.
+        // A second handler wrote the same line.
         let is_again = waiting.time <= out;
         is_again || (is_first && (is_new || out >= waiting.previous.unwrap_or(0)))
     }
@@ -370,7 +370,7 @@ impl Follower {
         });
     }
 
-    /// It goes, and whoever waited for it may go, too.
+    /// Delivers a line, and then the lines that waited only for it.
     fn give_up(&mut self, number: Option<u64>, deliver: &mut impl FnMut(Delivered)) {
         if let Some(number) = number {
             let waiting = self.waiting.get(&number);

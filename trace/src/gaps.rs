@@ -1,22 +1,23 @@
-//! What the lines of a life leave open: stretches of which no line says what arrived, and runs that can't
-//! be told apart.
+//! What the lines of a life leave open: stretches in which messages may have arrived that no line names,
+//! and runs that can't be told apart.
 
 use lamport_clock::Instance;
 
 use crate::events::{Events, Point};
 
-/// A stretch of a life of which nobody says what arrived in it: later than `after`, `until` included.
+/// A stretch of a life in which messages may have arrived that no line names: later than `after`, and up to
+/// and including `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unknown {
-    /// A time whose line is there, or 0.
+    /// A time whose line was read, or 0.
     pub after: u64,
     /// The next line's time, or [`u64::MAX`].
     pub until: u64,
 }
 
 impl Events {
-    /// Whether lines that do not say their run are of several: they name a line before that is not the
-    /// one before.
+    /// Whether lines without an instance come from several runs. Then a line names an earlier previous
+    /// line than the one that was read before it.
     pub(crate) fn is_mixed(&self, life: u32) -> bool {
         if self.lives()[life as usize].instance != Instance::UNKNOWN {
             return false;
@@ -33,7 +34,7 @@ impl Events {
             })
     }
 
-    /// The time of the line before, which the event names or which is there.
+    /// The time of the previous line: the one that the event names, else the one that was read.
     pub(crate) fn line_before(&self, event: u32) -> u64 {
         if let Some(previous) = self.previous(event) {
             return previous;
@@ -50,13 +51,13 @@ impl Events {
         before.map_or(0, |before| self.point(before).time)
     }
 
-    /// The stretches of a life of which no line says what arrived in them, in order.
+    /// The stretches of a life in which messages may have arrived that no line names, in order.
     pub fn unknown(&self, life: u32) -> impl Iterator<Item = Unknown> + '_ {
         let mut known_until = 0;
         let events = self.of_life(life).iter().map(Some).chain([None]);
         events.filter_map(move |event| {
             let Some(&event) = event else {
-                // After its last line a process may have done more, without a word of it.
+                // After its last line a process may have gone on without logging.
                 return Some(Unknown {
                     after: known_until,
                     until: u64::MAX,

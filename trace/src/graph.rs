@@ -1,15 +1,16 @@
-//! What came before what. A life is a line of moments, and messages lead from one to another: so whether
-//! a path leads from A to B is one pass over the messages with one number for each life, the first
-//! moment in it that A can have reached.
+//! Which moments came before which. A life is a line of moments, and messages lead from one life to
+//! another. Whether a path leads from A to B takes one pass over the messages. The pass keeps one number
+//! for each life: its first moment that A can have reached.
 //!
-//! An answer has three values. A path proves *before*. That there is none proves *concurrent* only
-//! where all that a path could have led through is there: so a second pass also takes the messages
-//! that could have been, into every stretch of a life of which no line says what arrived in it.
-//! Lines that are missing can thus take an answer away, and never give another one.
+//! An answer has three values. A path proves *before*. The absence of a path proves *concurrent* only if
+//! no line is missing through which a path could have led. So a second pass also allows for messages that
+//! no line names: they may have arrived in any stretch of a life whose lines do not say what arrived.
+//! Missing lines can therefore make an answer unknown, but never wrong.
 //!
-//! All of that is said of messages. The order in which times were taken from the shared clock is real,
-//! too, but of updates alone: while one is under way its process goes on, and a line's time does not say
-//! on which side of the taking it stands. So it is drawn, and no proof leads through it.
+//! All of this is about messages. The order in which times were taken from the shared clock is real, too,
+//! but it orders only the updates. While an update is under way its process goes on, and the time of a
+//! line does not say whether the line came before or after the taking. So this order is drawn, and no
+//! proof leads through it.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -19,49 +20,49 @@ use lamport_clock::Instance;
 use crate::events::{Cause, EventKind, Events, Point};
 use crate::gaps::Unknown;
 
-/// A message that is known of.
+/// A known message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
     /// When it was sent.
     pub from: Point,
-    /// When it was there at the latest.
+    /// When it had arrived at the latest.
     pub to: Point,
-    /// When it can have arrived at the earliest: later than at this time of the receiver.
+    /// The message arrived later than at this time of the receiver.
     after: u64,
-    /// The event that names it; `None`: the shared clock's order.
+    /// The event that names the message; `None` if the edge is the shared clock's order.
     pub told_by: Option<u32>,
 }
 
-/// What leads from event to event.
+/// The events and the messages between them.
 #[derive(Debug)]
 pub struct Graph<'a> {
     pub(crate) events: &'a Events,
-    /// By the time at which they were sent.
+    /// Sorted by the time at which they were sent.
     pub(crate) edges: Vec<Edge>,
-    /// By life: whether it is several runs that can't be told apart, of which nothing is proven.
+    /// By life: whether it is several runs that can't be told apart. Their messages prove nothing.
     mixed: Vec<bool>,
 }
 
-/// How two moments stand to each other.
+/// The order of two moments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// A came before B: the messages on the way, none if both are of one life.
+    /// A came before B, by a path of these messages; empty if both are of one life.
     Before(Vec<Edge>),
-    /// B came before A.
+    /// B came before A, by a path of these messages.
     After(Vec<Edge>),
     /// They are the same moment.
     Same,
     /// Neither can have known of the other.
     Concurrent,
-    /// Lines are missing that would tell.
+    /// Lines are missing that could decide it.
     Unknown(Missing),
 }
 
-/// What is missing to know.
+/// The missing lines that could decide an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
-    /// The lives and the stretches of them that a path may lead through, those nearest to the
-    /// beginning first.
+    /// The lives and the stretches of them that a path may lead through. A path is gone back: the life
+    /// in which it ends comes first.
     pub of: Vec<(u32, Unknown)>,
 }
 
@@ -73,8 +74,8 @@ impl<'a> Graph<'a> {
         Graph::made(events, false)
     }
 
-    /// The same with the order in which times were taken from the shared clock, to be drawn. A path that
-    /// leads through it proves nothing of the lines beside the updates.
+    /// The graph of messages and of the shared clock's updates, whose order is for drawing only. A path
+    /// through that order proves nothing about lines other than the updates.
     pub fn with_shared_clock(events: &'a Events) -> Graph<'a> {
         Graph::made(events, true)
     }
@@ -89,7 +90,7 @@ impl<'a> Graph<'a> {
             let to = events.point(event);
             for Cause { from, arrived } in events.causes(event) {
                 let at = arrived.unwrap_or(to.time).min(to.time);
-                // A lie, told with the broken rules.
+                // The stamp is wrong; the list of broken rules names it.
                 if from.time >= at {
                     continue;
                 }
@@ -126,22 +127,22 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The events that they lead from and to.
+    /// The events that the messages lead from and to.
     pub fn events(&self) -> &'a Events {
         self.events
     }
 
-    /// Whether a message proves an order: not one from or to runs that can't be told apart.
+    /// Whether a message proves an order. A message from or to runs that can't be told apart proves none.
     pub(crate) fn proves(&self, edge: &Edge) -> bool {
         !self.mixed[edge.from.life as usize] && !self.mixed[edge.to.life as usize]
     }
 
-    /// The messages, by the time at which they were sent.
+    /// The messages, sorted by the time at which they were sent.
     pub fn edges(&self) -> &[Edge] {
         &self.edges
     }
 
-    /// How A stands to B, by messages.
+    /// The order of A and B, as far as messages prove it.
     pub fn compare(&self, a: Point, b: Point) -> Answer {
         let is_mixed = |point: &Point| self.mixed[point.life as usize];
         if let Some(of) = [a, b]
@@ -155,7 +156,7 @@ impl<'a> Graph<'a> {
         }
         match a.time.cmp(&b.time) {
             Ordering::Equal if a == b => Answer::Same,
-            // Whatever comes later has the larger time, so none of the two can come first.
+            // A later moment always has a larger time, so neither of the two came first.
             Ordering::Equal => Answer::Concurrent,
             Ordering::Less => self.earlier_first(a, b, Answer::Before),
             Ordering::Greater => self.earlier_first(b, a, Answer::After),
@@ -173,8 +174,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The first moment of each life that certainly came after A, looking no further than `until`, and
-    /// the message that brought it there.
+    /// For each life, its first moment that certainly came after A, and the message that led there.
+    /// Ignores messages that were sent at `until` or later.
     fn reach(&self, a: Point, until: u64) -> (Vec<u64>, Vec<u32>) {
         let mut reached = vec![NEVER; self.events.lives().len()];
         let mut through = vec![u32::MAX; reached.len()];
@@ -211,8 +212,8 @@ impl<'a> Graph<'a> {
         path
     }
 
-    /// The same with the messages that nobody tells of and that could have been: what of them leads
-    /// to B; `None`: nothing does, so B did not come after A.
+    /// Searches again, also through messages that may have been sent but that no line names. Returns the
+    /// stretches through which a path may lead to B; `None` if there is none, so B did not come after A.
     fn missing(&self, a: Point, b: Point) -> Option<Missing> {
         let lives = self.events.lives().len() as u32;
         let first_unknown = |life| {
@@ -226,7 +227,7 @@ impl<'a> Graph<'a> {
         let mut possible: Vec<u64> = (0..lives)
             .map(|life| match first_unknown(life) {
                 _ if life == a.life || self.may_be(life, a.life) => a.time,
-                // What arrived in the one that it is may be told there.
+                // This life may be the same as another one, whose lines may name what arrived.
                 _ if self.is_unsaid(life, &named) || self.mixed[life as usize] => a.time + 1,
                 Some(stretch) => stretch.after.max(a.time) + 1,
                 None => NEVER,
@@ -247,14 +248,14 @@ impl<'a> Graph<'a> {
         if possible[b.life as usize] > b.time {
             return None;
         }
-        // Back to the stretches that made it possible.
+        // Go back from B to the stretches that made the path possible.
         let mut missing = Missing::default();
         let (mut life, mut until) = (b.life, b.time);
         for _ in 0..=lives {
             let Some(edge) = through[life as usize] else {
                 break;
             };
-            // It was there early enough only if it arrived before its line says.
+            // The message was early enough only if it arrived before the time that its line gives.
             if edge.to.time > until {
                 let stretch = Unknown {
                     after: edge.after,
@@ -285,8 +286,8 @@ impl<'a> Graph<'a> {
         Some(missing)
     }
 
-    /// Whether it may be the other one by another name: of one process, and one of the two was named
-    /// without its instance. (Those of whom there are lines are runs, told apart as they began.)
+    /// Whether two lives may be the same one: they are of one process, and at least one was named without
+    /// its instance. (Runs with lines are different ones: the reader told them apart by their beginnings.)
     fn may_be(&self, life: u32, other: u32) -> bool {
         let lives = self.events.lives();
         let is_nameless = |life: u32| lives[life as usize].instance == Instance::UNKNOWN;
@@ -296,7 +297,7 @@ impl<'a> Graph<'a> {
             && !(is_run(life) && is_run(other))
     }
 
-    /// Whether its lines do not say which one of several of its process it is.
+    /// Whether a life is named without its instance while others of its process are named with theirs.
     fn is_unsaid(&self, life: u32, named: &HashSet<&str>) -> bool {
         let life = &self.events.lives()[life as usize];
         life.instance == Instance::UNKNOWN && named.contains(&*life.process)
@@ -311,7 +312,7 @@ impl<'a> Graph<'a> {
             .collect()
     }
 
-    /// The last moment of each life that came before B: the state of all when B happened.
+    /// The last moment of each life that came before B: the state of all lives when B happened.
     pub fn causes(&self, b: Point) -> Vec<Option<u64>> {
         let mut known: Vec<Option<u64>> = vec![None; self.events.lives().len()];
         known[b.life as usize] = Some(b.time);

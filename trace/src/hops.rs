@@ -1,20 +1,20 @@
-//! What lies some messages away. In a busy system nearly everything precedes everything, so this is what
-//! people ask for.
+//! The lives that lie a given number of messages away from a moment. In a busy system nearly everything
+//! precedes everything, so people ask for what is near.
 
 use crate::events::Point;
 use crate::graph::{Edge, Graph};
 
-/// What lies some messages away from a moment.
+/// A life that lies some messages away from a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// The nearest moment of a life there: its last one before, or its first one after.
+    /// The nearest moment of that life: its last one before, or its first one after.
     pub at: Point,
-    /// Over how many messages, at least.
+    /// The least number of messages on a path to it.
     pub messages: u32,
 }
 
 impl Graph<'_> {
-    /// The lives from which at most so many messages lead to B, nearest first; B's own is left out.
+    /// The lives from which at most `most` messages lead to B, nearest first; B's own is left out.
     pub fn causes_by_hops(&self, b: Point, most: u32) -> Vec<Hop> {
         let end = self.edges.partition_point(|edge| edge.from.time < b.time);
         let edges = self.edges[..end].iter().rev();
@@ -27,7 +27,7 @@ impl Graph<'_> {
         )
     }
 
-    /// The lives to which at most so many messages lead from A, nearest first; A's own is left out.
+    /// The lives to which at most `most` messages lead from A, nearest first; A's own is left out.
     pub fn effects_by_hops(&self, a: Point, most: u32) -> Vec<Hop> {
         let start = self.edges.partition_point(|edge| edge.from.time < a.time);
         let edges = self.edges[start..].iter();
@@ -40,7 +40,8 @@ impl Graph<'_> {
         )
     }
 
-    /// `reaches`: whether a message at the second time counts for who is known since the first one.
+    /// `ends` gives the near end of a message and its far end. `reaches(known, at)` tells whether a life
+    /// that is reached at `known` is also reached at `at`.
     fn by_hops<'e>(
         &self,
         start: Point,
@@ -59,7 +60,7 @@ impl Graph<'_> {
                 let is_reached =
                     before[near.life as usize].is_some_and(|time| reaches(time, near.time));
                 let known = &mut known[far.life as usize];
-                // The one that reaches further.
+                // Keep the moment that reaches further.
                 if is_reached && known.is_none_or(|time| !reaches(time, far.time)) {
                     *known = Some(far.time);
                 }

@@ -1,11 +1,11 @@
-//! Wall clocks against the order: which lines show less than one of their causes did, and between which
-//! bounds the clocks then differ.
+//! Compares wall clocks with the causal order: which lines show an earlier time than one of their causes,
+//! and between which bounds the clocks differ.
 //!
 //! A message leaves before it arrives. So the receiver's clock is ahead of the sender's by no more than
-//! the difference of what they showed, and each message bounds that from one side. The bounds of several
-//! clocks are closed as difference constraints are (Bellman 1958, Floyd 1962; for clocks Duda et al.,
-//! "Estimating Global Time in Distributed Systems", 1987). They hold as long as nobody sets a clock in
-//! between; raw times are never moved.
+//! the difference of the two times that they showed. Each message thus gives a bound on one side. The
+//! bounds between several clocks are combined as difference constraints (Bellman 1958, Floyd 1962; for
+//! clocks Duda et al., "Estimating Global Time in Distributed Systems", 1987). They hold as long as nobody
+//! sets a clock in between. The times in the log are never changed.
 
 use std::collections::HashMap;
 
@@ -13,62 +13,62 @@ use serde::Serialize;
 
 use crate::events::{Events, INVERTED};
 
-/// So many are told of one by one.
+/// At most this many inversions are listed.
 const MOST_TOLD: usize = 10;
 
-/// Beyond so many processes the bounds are those of messages between the two alone: closing them takes
-/// the third power of their number.
+/// With more processes than this, only messages between two processes bound their clocks. Combining the
+/// bounds takes time in the third power of the number of processes.
 const MOST_CLOSED: usize = 256;
 
-/// A line whose wall clock shows less than that of one of its causes did.
+/// A line whose wall clock shows an earlier time than that of one of its causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inversion {
     /// The event.
     pub event: u32,
-    /// What came before it.
+    /// The event that came before it.
     pub cause: u32,
-    /// By how much less, in nanoseconds.
+    /// By how much the event's wall clock is earlier, in nanoseconds.
     pub by: i64,
 }
 
-/// How two processes' wall clocks stand to each other, as far as messages prove it.
+/// By how much the wall clocks of two processes differ, as far as messages prove it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClockPair {
     /// One process.
     pub of: Box<str>,
     /// The other one.
     pub ahead_of: Box<str>,
-    /// `of` is ahead of the other by at least so many nanoseconds; below 0: it may be behind.
+    /// `of` is ahead of the other by at least this many nanoseconds. If negative, it may be behind.
     pub at_least: Option<i64>,
-    /// And by at most so many.
+    /// `of` is ahead of the other by at most this many nanoseconds.
     pub at_most: Option<i64>,
-    /// From so many messages between the two.
+    /// The number of messages between the two.
     pub messages: u64,
 }
 
 impl ClockPair {
-    /// Whether no two clocks that nobody sets can be like that: one was set, or they drift apart.
+    /// Whether the bounds contradict each other: then one of the clocks was set, or they drift apart.
     pub fn is_contradictory(&self) -> bool {
         matches!((self.at_least, self.at_most), (Some(least), Some(most)) if least > most)
     }
 }
 
-/// What the wall clocks show.
+/// How the wall clocks compare with the causal order.
 #[derive(Clone, Debug, Default)]
 pub struct Walls {
-    /// How many events lie before one of their causes in another process by wall clock.
+    /// How many events are earlier, by wall clock, than one of their causes in another process.
     pub inverted: u64,
-    /// How many events have a cause in another process with which they can be compared.
+    /// How many events can be compared with a cause in another process.
     pub compared: u64,
-    /// Of the inverted those by the most, first.
+    /// The inverted events with the largest differences, the largest first.
     pub worst: Vec<Inversion>,
-    /// How many events lie before one of their causes in their own process by wall clock. It has one
-    /// clock: that was set back, or two threads took their stamps and their wall clocks in different
-    /// orders.
+    /// How many events are earlier, by wall clock, than one of their causes in their own process. A process
+    /// has one clock. So the clock was set back, or two threads took their stamps and their wall clock times
+    /// in different orders.
     pub stepped_back: u64,
-    /// The one of these by the most.
+    /// The largest step back in one process.
     pub worst_back: Option<Inversion>,
-    /// For each direction between two processes: the bound, and from how many messages.
+    /// For each direction between two lives: the bound, and the number of messages that it comes from.
     bounds: HashMap<(u32, u32), (i64, u64)>,
 }
 
@@ -114,7 +114,7 @@ impl Walls {
             let (wall, before) = (events.wall(event)?, events.wall(cause)?);
             let is_own = process(events.point(cause).life) == process(to.life);
             is_compared |= !is_own;
-            // It was written in whole steps, the rest of the last one is not known.
+            // Times are written in whole steps, so the true time may be up to one step later.
             let ahead = wall.checked_add(step)?.checked_sub(before)?;
             let by = before.checked_sub(wall)?;
             let worst = match is_own {
@@ -129,11 +129,11 @@ impl Walls {
         previous.and_then(&mut compare);
         for cause in events.causes(event) {
             let from = cause.from;
-            // A lie, told with the broken rules.
+            // The stamp is wrong; the list of broken rules names it.
             if from.time >= to.time {
                 continue;
             }
-            // Who sent had shown at least what the newest line before it shows.
+            // At the send, the sender's clock showed at least the time of its newest line before it.
             let seen = &events.of_life(from.life)[..passed[from.life as usize] as usize];
             let Some(last) = events.count_until(seen, from.time).checked_sub(1) else {
                 continue;
@@ -166,8 +166,8 @@ impl Walls {
         true
     }
 
-    /// By how much the clocks of each two processes differ, at least and at most. A process keeps its
-    /// clock when it begins anew.
+    /// By how much the clocks of each two processes differ, at least and at most. All runs of a process
+    /// count as one clock.
     pub fn clocks(&self, events: &Events) -> Vec<ClockPair> {
         let lives = events.lives();
         let mut names: Vec<&str> = Vec::new();
@@ -180,7 +180,7 @@ impl Walls {
             let name = &*lives[life as usize].process;
             names.binary_search(&name).unwrap_or_default()
         };
-        // bounds[(a, b)]: b is ahead of a by less than that.
+        // bounds[(a, b)]: b is ahead of a by less than this.
         let mut bounds: HashMap<(usize, usize), i64> = HashMap::new();
         let mut messages: HashMap<(usize, usize), u64> = HashMap::new();
         for (&(from, to), &(bound, count)) in &self.bounds {
@@ -209,7 +209,7 @@ impl Walls {
     }
 }
 
-/// By way of a third one is a bound, too.
+/// Adds the bounds that follow by way of a third clock.
 fn close(bounds: &mut HashMap<(usize, usize), i64>, count: usize) {
     let mut table = vec![None; count * count];
     for (&(a, b), &bound) in bounds.iter() {

@@ -43,7 +43,7 @@ pub(super) fn write<I: ExportIo>(moments: &Moments<'_>, io: &mut I) -> Result<()
     io.write("}\n")
 }
 
-/// A text in quotes: a backslash begins an escape there, as of `\N`, the node's name.
+/// A text in quotes. An unescaped backslash would begin an escape, such as `\N`, the node's name.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {

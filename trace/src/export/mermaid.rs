@@ -1,5 +1,5 @@
-//! Mermaid: a sequence diagram for a Markdown page. It takes 50,000 characters and no more, and a person
-//! takes in less than that: so this draws the beginning, and says what it leaves out.
+//! Mermaid: a sequence diagram for a Markdown page. Mermaid takes no more than 50,000 characters, and a
+//! person takes in even less. So only the beginning is drawn, and a note says how much is left out.
 
 use std::fmt::Write;
 
@@ -8,13 +8,13 @@ use lamport_clock::excerpt::is_hidden;
 use super::ExportIo;
 use super::moments::Moments;
 
-/// Moments that are drawn.
+/// The most moments that are drawn.
 const MOST: usize = 300;
 
-/// Characters of it, before the last line.
+/// The most bytes of the diagram, before its last line.
 const LONGEST: usize = 45_000;
 
-/// Characters of a text.
+/// The most characters of one text.
 const LONGEST_TEXT: usize = 60;
 
 pub(super) fn write<I: ExportIo>(moments: &Moments<'_>, io: &mut I) -> Result<u64, I::Error> {
@@ -73,7 +73,7 @@ pub(super) fn write<I: ExportIo>(moments: &Moments<'_>, io: &mut I) -> Result<u6
     Ok(left_out)
 }
 
-/// A text as Mermaid shows it: whatever it could take for its own language is the code of a character.
+/// A text for Mermaid. Characters that could be its syntax are written as character codes.
 fn text(text: &str) -> String {
     let mut shown = String::new();
     let mut letters = text.chars();
@@ -89,7 +89,7 @@ fn text(text: &str) -> String {
     if letters.next().is_some() {
         shown.push('…');
     }
-    // The one word that ends a block wherever it stands.
+    // `end` is the one word that ends a block wherever it stands.
     let words = shown.split(' ').map(|word| match word {
         word if word.eq_ignore_ascii_case("end") => {
             format!("#{};{}", u32::from(word.as_bytes()[0]), &word[1..])

@@ -1,5 +1,5 @@
-//! The order in the words of other programs. What all of them draw is the same: the moments of each
-//! life, which are its lines and the sends that no line tells of, and the arrows between them.
+//! Exports the order to the formats of other programs. All of them draw the same: the moments of each
+//! life, which are its lines and the sends that have no line, and the arrows between them.
 
 mod dot;
 mod mermaid;
@@ -24,7 +24,7 @@ pub enum Form {
     Shiviz,
     /// The trace viewers of Perfetto and Chrome, in their JSON form.
     Perfetto,
-    /// What reads OpenTelemetry's traces as JSON.
+    /// Programs that read OpenTelemetry's traces as JSON.
     Otlp,
     /// Mermaid: a picture in a Markdown page. Only the beginning fits.
     Mermaid,
@@ -33,7 +33,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// All of them, with their names.
+    /// All forms, with their names.
     pub const ALL: [(&'static str, Form); 5] = [
         ("shiviz", Form::Shiviz),
         ("perfetto", Form::Perfetto),
@@ -55,9 +55,9 @@ impl FromStr for Form {
     }
 }
 
-/// What an export needs of its caller, who has the texts and knows where the result goes.
+/// What an export needs from its caller: the texts of events, and a place to write the result.
 pub trait ExportIo {
-    /// How either can fail.
+    /// The error of both methods.
     type Error;
 
     /// What the lines of an event say.
@@ -67,9 +67,8 @@ pub trait ExportIo {
     fn write(&mut self, text: &str) -> Result<(), Self::Error>;
 }
 
-/// Writes what happened in one of the forms; how many events it leaves out comes back. Of a graph with
-/// the shared clock its order is drawn as well, apart from messages where the form knows two kinds of
-/// arrows.
+/// Writes the graph in one of the forms. Returns how many events were left out. If the graph has the
+/// shared clock, its order is drawn as well, with an arrow of its own kind where the form knows two kinds.
 ///
 /// ```
 /// use lamport_trace::{Description, ExportIo, Form, Graph, Reader, describe, export};
@@ -108,7 +107,7 @@ pub fn export<I: ExportIo>(form: Form, graph: &Graph<'_>, io: &mut I) -> Result<
     }
 }
 
-/// A text as JSON, in which nothing is hidden.
+/// A text as a JSON string, with invisible characters escaped.
 fn json(text: &str) -> String {
     lamport_clock::excerpt::escape_json(serde_json::Value::from(text).to_string())
 }

@@ -1,4 +1,4 @@
-//! What is drawn.
+//! The moments and arrows that all exports draw.
 
 use std::collections::HashMap;
 
@@ -8,30 +8,30 @@ use super::ExportIo;
 use crate::events::{Events, Life, Point};
 use crate::graph::Graph;
 
-/// A line, or a send that no line tells of.
+/// A line, or a send that has no line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) at: Point,
     pub(super) event: Option<u32>,
 }
 
-/// What leads from one moment, an index of them all, to another.
+/// An arrow between two moments, which are indexes of [`Moments::all`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Arrow {
     pub(super) to: u32,
     pub(super) from: u32,
-    /// The order of the shared clock, and no message.
+    /// Whether it is the order of the shared clock, and no message.
     pub(super) is_order: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Moments<'a> {
     pub(super) events: &'a Events,
-    /// One life behind the other, each in order.
+    /// The moments of all lives, one life after the other, each in order.
     pub(super) all: Vec<Moment>,
     /// Where each life begins, and the end of the last one.
     starts: Vec<u32>,
-    /// By where they lead to.
+    /// Sorted by the moment that they lead to.
     pub(super) arrows: Vec<Arrow>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Moments<'a> {
             starts,
             arrows: Vec::new(),
         };
-        // What arrived between two moments is known from the later one on.
+        // A message that arrived between two moments is drawn to the later one.
         let arrows = graph.edges().iter().map(|edge| Arrow {
             from: moments.first_from(edge.from),
             to: moments.first_from(edge.to),
@@ -83,7 +83,8 @@ impl<'a> Moments<'a> {
         moments
     }
 
-    /// The first moment of a life at a time or after it. There is one: the event that tells of it.
+    /// The first moment of the point's life that is not earlier than the point. There always is one: the
+    /// line that names the message, or the send itself.
     fn first_from(&self, point: Point) -> u32 {
         let start = self.starts[point.life as usize];
         let before = self
@@ -97,7 +98,7 @@ impl<'a> Moments<'a> {
         &self.all[self.starts[life] as usize..self.starts[life + 1] as usize]
     }
 
-    /// The lives that have a moment, with where theirs begin.
+    /// The lives that have moments, each with the index of its first moment.
     pub(super) fn lives(&self) -> impl Iterator<Item = (u32, &'a Life, usize)> + '_ {
         let lives = (0_u32..).zip(self.events.lives());
         lives
@@ -105,22 +106,22 @@ impl<'a> Moments<'a> {
             .map(|(number, life)| (number, life, self.starts[number as usize] as usize))
     }
 
-    /// What leads to a moment.
+    /// The arrows that lead to a moment.
     pub(super) fn arrows_to(&self, moment: u32) -> &[Arrow] {
         let start = self.arrows.partition_point(|arrow| arrow.to < moment);
         let rest = &self.arrows[start..];
         &rest[..rest.partition_point(|arrow| arrow.to == moment)]
     }
 
-    /// All of them in one order that puts no effect before its cause.
+    /// All moments in one order that puts no effect before its cause.
     pub(super) fn in_order(&self) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.all.len() as u32).collect();
         order.sort_by_key(|&moment| self.all[moment as usize].at.time);
         order
     }
 
-    /// A name for each life that no other one has: that of its process, and which of its lives where it
-    /// has several. `is_plain`: what may stand in a name.
+    /// A unique name for each life: that of its process, with a number if the process has several lives.
+    /// Characters that are not `is_plain` are replaced.
     pub(super) fn names(&self, is_plain: fn(char) -> bool) -> Vec<String> {
         let plain = |life: &Life| {
             let plain = |c: char| if is_plain(c) { c } else { '_' };
@@ -153,7 +154,7 @@ impl<'a> Moments<'a> {
         names
     }
 
-    /// The beginning of what a moment's line says, in one line.
+    /// The beginning of the text of a moment's line, on one line.
     pub(super) fn said<I: ExportIo>(&self, moment: u32, io: &mut I) -> Result<String, I::Error> {
         let said = match self.all[moment as usize].event {
             Some(event) => short(io.describe(event)?.message.trim()),

@@ -1,8 +1,8 @@
-//! OpenTelemetry's traces as JSON: one trace, a resource for each life, a span for it and in that one for
-//! each event, since links lead from span to span and viewers draw what happened in a moment only as a
-//! span. A message is a link. The axis is logical time, a microsecond each, from the earliest wall
-//! clock's second on: receivers drop what seems to be of 1970, and by wall clock an effect may be drawn
-//! before its cause.
+//! OpenTelemetry's traces as JSON: one trace, with a resource and a span for each life. Each event is a
+//! span within that of its life, since links lead from span to span, and viewers draw a moment only as a
+//! span. A message is a link. The axis is logical time, one microsecond for each unit. It begins at the
+//! second of the earliest wall clock time, since receivers drop spans that seem to be from 1970. It is not
+//! wall clock time, by which an effect may be drawn before its cause.
 
 use lamport_clock::excerpt::escape_json;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use super::moments::Moments;
 use super::record::{Record, stamp};
 use crate::events::EventKind;
 
-/// The scope by which these are told from spans of others, whose times are a wall clock's.
+/// The scope that marks our spans. The times of other spans are those of a wall clock.
 pub(crate) const SCOPE: &str = "lamport-clock";
 
 pub(super) fn write<I: ExportIo>(moments: &Moments<'_>, io: &mut I) -> Result<(), I::Error> {
@@ -21,7 +21,7 @@ pub(super) fn write<I: ExportIo>(moments: &Moments<'_>, io: &mut I) -> Result<()
     let start = walls.min().unwrap_or(0).max(0) as u64 / 1_000_000_000 * 1_000_000_000;
     let first = moments.all.iter().map(|moment| moment.at.time).min();
     let first = first.unwrap_or(0);
-    // The times of a clock go up to 2^53.
+    // Logical times go up to 2^53.
     let at = |time: u64| start.saturating_add((time - first).saturating_mul(1_000));
     let trace = trace_id(moments);
     io.write("{\"resourceSpans\":[")?;
@@ -97,7 +97,7 @@ fn attributes(record: &Value) -> Value {
     members.map(attribute).collect()
 }
 
-/// Internal, producer or consumer.
+/// The kind of a span: internal, producer or consumer.
 fn kind(kind: Option<EventKind>) -> u8 {
     match kind {
         None | Some(EventKind::Send) => 4,
@@ -106,7 +106,7 @@ fn kind(kind: Option<EventKind>) -> u8 {
     }
 }
 
-/// Sixteen bytes that follow from who took part, so that an export made again is the same.
+/// Sixteen bytes that are computed from the lives, so that a repeated export has the same id.
 fn trace_id(moments: &Moments<'_>) -> String {
     // FNV-1a, 128 bits.
     let mut hash = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;

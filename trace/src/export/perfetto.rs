@@ -1,7 +1,7 @@
 //! The trace viewers of Perfetto and Chrome, in the JSON form that Chrome's document "Trace Event
-//! Format" describes. One track a life; the axis is logical time, a microsecond each. An arrow is drawn
-//! from slice to slice and from nothing else, so an event is a slice of one microsecond and no instant.
-//! What a slice's arguments hold is the whole line, and read back from there.
+//! Format" describes. Each life has a track. The axis is logical time, one microsecond for each unit.
+//! Arrows can only be drawn from slice to slice, so an event is a slice of one microsecond rather than an
+//! instant. A slice's arguments hold the whole line, and the import reads the line from there.
 
 use std::collections::HashMap;
 

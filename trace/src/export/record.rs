@@ -1,4 +1,4 @@
-//! An event as the ordinary line of a JSON logger, which is also what reads it back.
+//! An event as an ordinary line of a JSON logger. This crate's reader can read the line back.
 
 use jiff::Timestamp;
 use lamport_clock::excerpt::is_hidden;
@@ -48,7 +48,7 @@ impl Record {
     }
 }
 
-/// What an event names as its causes; nothing where it says nothing of them.
+/// The causes that an event names; `None` if it names none and may have some.
 fn after(events: &Events, event: u32) -> Option<Vec<String>> {
     let point = events.point(event);
     let previous = events.previous(event).map(|time| Point { time, ..point });
@@ -69,7 +69,7 @@ fn after(events: &Events, event: u32) -> Option<Vec<String>> {
     if after.is_empty() {
         return None;
     }
-    // More that it does not name.
+    // The event has more causes than it names.
     after.push("+1".to_owned());
     Some(after)
 }
@@ -91,7 +91,7 @@ fn long_stamp(events: &Events, point: Point) -> String {
     }
 }
 
-/// A name that a stamp can hold, of one that others may have written otherwise.
+/// Turns a name that other programs may have chosen freely into one that a stamp can hold.
 pub(crate) fn process(name: &str) -> ProcessId {
     let plain = |c: char| match c {
         '"' | '\'' | ';' => '_',
@@ -110,7 +110,7 @@ pub(crate) fn process(name: &str) -> ProcessId {
     })
 }
 
-/// A wall clock's time in steps of so many nanoseconds.
+/// A wall clock time, with as many digits as steps of `step` nanoseconds need.
 fn date(wall: i64, step: u64) -> Option<String> {
     let at = Timestamp::from_nanosecond(wall.into()).ok()?;
     let digits = match step {

@@ -1,6 +1,6 @@
 //! ShiViz: a regular expression, a line for a delimiter, and then the log, each line with a vector
-//! clock (Mattern 1988, Fidge 1988). ShiViz refuses a host whose own values have a gap, so they are
-//! counted anew from 1: a tail of a log, and one that was filtered, open there too.
+//! clock (Mattern 1988, Fidge 1988). ShiViz refuses a host whose own values have a gap, so each host's
+//! values are counted anew from 1. That way the tail of a log, or a filtered log, can be opened, too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -11,10 +11,10 @@ use lamport_clock::excerpt::escape;
 use super::moments::Moments;
 use super::{ExportIo, json};
 
-/// The lines below it. No name of a host has a bracket, so a text may have any.
+/// The regular expression for the lines below. Host names have no brackets, so texts may have them.
 const HEADER: &str = "(?<host>\\S+) (?<clock>\\{[^}]*\\}) (?<event>.*)\n\n";
 
-/// What a name may have: nothing that could end it, or the clock.
+/// Whether a name may have a character: it must not be able to end the name, or the clock.
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '@' | '+' | '/' | '~')
 }
@@ -22,9 +22,9 @@ fn is_plain(c: char) -> bool {
 pub(super) fn write<I: ExportIo>(moments: &Moments<'_>, io: &mut I) -> Result<(), I::Error> {
     let names = moments.names(is_plain);
     let quoted: Vec<String> = names.iter().map(|name| json(name)).collect();
-    // By life, without zeros: most of a thousand short lives know of few others.
+    // By life, without zeros: with a thousand short lives, most know of few others.
     let mut clocks: Vec<BTreeMap<u32, u32>> = vec![BTreeMap::new(); names.len()];
-    // The clocks that arrows still start from, and how many do.
+    // The clocks from which arrows still start, and the number of those arrows.
     let mut sent: HashMap<u32, (Rc<BTreeMap<u32, u32>>, u32)> = HashMap::new();
     let mut starting: HashMap<u32, u32> = HashMap::new();
     for arrow in &moments.arrows {
@@ -59,7 +59,7 @@ pub(super) fn write<I: ExportIo>(moments: &Moments<'_>, io: &mut I) -> Result<()
             let _ = write!(line, "{comma}{}:{value}", quoted[life as usize]);
         }
         let said = match moment.event {
-            // In full: ShiViz shows the beginning, and searches the rest.
+            // The whole text: ShiViz shows the beginning, and searches the rest.
             Some(event) => io.describe(event)?.message,
             None => moments.said(number, io)?,
         };

@@ -1,5 +1,5 @@
-//! What other programs wrote, as the ordinary lines that a [`Reader`](crate::Reader) takes: nothing else
-//! learns of their forms.
+//! Turns files of other programs into the ordinary lines that a [`Reader`](crate::Reader) takes, so that
+//! no other module knows their forms.
 
 mod otlp;
 mod perfetto;
@@ -9,22 +9,22 @@ mod spans;
 use lamport_clock::{Error, ErrorKind};
 use serde::Serialize;
 
-/// A form that is no log.
+/// The form of a file that is no log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {
     /// Vector clocks, for ShiViz or as GoVector writes them.
     Shiviz,
-    /// Perfetto's and Chrome's, as [`export`](crate::export) writes it.
+    /// Traces of Perfetto and Chrome, as [`export`](crate::export) writes them.
     Perfetto,
     /// OpenTelemetry's traces and logs as JSON.
     Otlp,
 }
 
 impl Foreign {
-    /// So many bytes at a file's beginning tell what it is.
+    /// This many bytes at a file's beginning are enough to detect its form.
     pub const HEAD: usize = 4_096;
 
-    /// What a file is that begins like that; `None`: a log, or what else a reader takes.
+    /// The form of a file that begins with `head`; `None` for a log, or anything else that a reader takes.
     ///
     /// ```
     /// use lamport_trace::Foreign;
@@ -53,11 +53,11 @@ impl Foreign {
         }
     }
 
-    /// The lines that say the same.
+    /// Turns a whole file into lines that say the same.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` where the whole is not what its beginning promised.
+    /// `InvalidArgument` if the whole file does not have the form that its beginning promised.
     pub fn lines(self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         match self {
             Foreign::Shiviz => Ok(shiviz::lines(bytes)),
@@ -67,7 +67,7 @@ impl Foreign {
     }
 }
 
-/// A line with the keys that the reader knows.
+/// Appends a line with the keys that the reader knows.
 fn put(lines: &mut Vec<u8>, record: &impl Serialize) {
     let before = lines.len();
     match serde_json::to_writer(&mut *lines, record) {

@@ -1,5 +1,5 @@
-//! OpenTelemetry's traces and logs as JSON. What carries a stamp among its attributes is a line of its
-//! own; in traces without any, the spans' parents and links say what came before what.
+//! OpenTelemetry's traces and logs as JSON. A span or log record with a stamp among its attributes becomes
+//! a line. In traces without any stamp, the spans' parents and links say what came before what.
 
 use lamport_clock::Error;
 use serde::Deserialize;
@@ -79,7 +79,7 @@ struct LogRecord {
     attributes: Vec<Attribute>,
 }
 
-/// 64 bits, which JSON has as a text.
+/// A 64-bit number, which this JSON writes as a string.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
 pub(super) struct Number(pub(super) u64);
@@ -97,7 +97,7 @@ impl From<Value> for Number {
 pub(super) fn lines(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     let mut lines = Vec::new();
     let mut unstamped = Vec::new();
-    // A collector writes one document a line.
+    // A collector writes one document on each line.
     for document in serde_json::Deserializer::from_slice(bytes).into_iter::<Document>() {
         let document =
             document.map_err(|error| super::no_such("OpenTelemetry's traces", &error))?;
@@ -151,7 +151,7 @@ fn timed(record: &mut Map<String, Value>, time: &Number) {
     }
 }
 
-/// Which instance of what service a resource is.
+/// The service of a resource, and its instance.
 fn service(resource: &Attributes) -> spans::Service {
     let text = |key: &str| {
         let found = resource.attributes.iter().find(|it| it.key == key);
@@ -166,7 +166,7 @@ fn record(attributes: Vec<Attribute>) -> Map<String, Value> {
     members.collect()
 }
 
-/// A value without what tells its type.
+/// A value without the wrapper that names its type.
 fn plain(value: Map<String, Value>) -> Value {
     match value.into_iter().next() {
         Some((kind, Value::Object(mut array))) if kind == "arrayValue" => {

@@ -1,4 +1,4 @@
-//! Perfetto's JSON form, as our own export writes it: the arguments of a slice are the line.
+//! Perfetto's JSON form, as our own export writes it: the arguments of a slice hold the line.
 
 use std::fmt;
 

@@ -1,10 +1,10 @@
 //! Logs with vector clocks, as ShiViz takes and GoVector writes them: `host {"host":1,"other":3}`, and a
-//! text before or behind it. A file for ShiViz begins with a regular expression of its writer's; of
-//! that is looked at in which order it has its groups, and the clocks are found by what they are.
+//! text before or behind it. A file for ShiViz begins with a regular expression of its writer's. Only the
+//! order of its groups is used. Clocks are recognised by their own form.
 //!
 //! The sum of a vector clock is a Lamport time: an effect's clock is at least its cause's in each
-//! place and higher in one. A cause without a line lies as far above the newest line before it as
-//! its value does, which is below all that follow.
+//! place and higher in one. For a cause without a line, the time is that of the newest line before it plus
+//! the difference of their own values. This lies below the times of all lines that follow.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -33,7 +33,7 @@ struct Line {
     message: String,
 }
 
-/// Whether a file begins so: with ShiViz's header, or with a clock in its first two lines.
+/// Whether a file begins with ShiViz's header, or has a clock in its first two lines.
 pub(super) fn is_one(head: &[u8]) -> bool {
     let mut lines = head.split(|&byte| byte == b'\n');
     let first = lines.next().unwrap_or_default();
@@ -41,7 +41,7 @@ pub(super) fn is_one(head: &[u8]) -> bool {
         return true;
     }
     let mut first_two = [Some(first), lines.next()].into_iter().flatten();
-    // The first clock of a host names it, and holds nothing but numbers.
+    // The first clock of a host has a value for this host, and holds nothing but numbers.
     first_two.any(|line| {
         let text = String::from_utf8_lossy(line);
         split(&text).is_some_and(|split| split.clock.contains_key(split.host))
@@ -60,7 +60,7 @@ pub(super) fn lines(bytes: &[u8]) -> Vec<u8> {
     }
     let (events, others) = events(&rest, header, delimiter.as_ref());
     let mut lines = Vec::new();
-    // By execution, host and its own value.
+    // The events by execution, host and the host's own value.
     let mut known: HashMap<(u64, &str), BTreeMap<u64, &Event>> = HashMap::new();
     for event in &events {
         let own = event.clock[&event.host];
@@ -98,7 +98,7 @@ fn time(known: &Known<'_>, execution: u64, host: &str, value: u64) -> Option<Tim
     Time::new(time).ok()
 }
 
-/// Nothing where the numbers are larger than a time can be.
+/// The line of an event; `None` if its numbers are larger than a time can be.
 fn line(event: &Event, known: &Known<'_>) -> Option<Line> {
     let (execution, host) = (event.execution, event.host.as_str());
     let own = event.clock[host];
@@ -133,7 +133,7 @@ fn line(event: &Event, known: &Known<'_>) -> Option<Line> {
             causes.push((stamp(other, value)?, other, value));
         }
     }
-    // What one of them knew came by way of it.
+    // Leave out a cause that another cause already knew: it came by way of that one.
     causes.sort_by_key(|(stamp, ..)| std::cmp::Reverse(stamp.time));
     let mut named: Vec<&Clock> = Vec::new();
     for (stamp, other, value) in &causes {
@@ -159,16 +159,16 @@ fn line(event: &Event, known: &Known<'_>) -> Option<Line> {
     })
 }
 
-/// The lines as events, and those that are none.
+/// The events, and the lines that belong to none.
 fn events<'a>(
     lines: &[&'a str],
     header: Option<Header>,
     delimiter: Option<&Delimiter>,
 ) -> (Vec<Event>, Vec<&'a str>) {
     let (mut events, mut others): (Vec<Event>, Vec<&str>) = (Vec::new(), Vec::new());
-    // Without a header it is GoVector's own form, or has all in one line.
+    // A file without a header is in GoVector's own form, or has the clock and the text in one line.
     let header = header.unwrap_or(Header::Behind);
-    // An execution is an instance of its hosts; one alone need not be told apart.
+    // Each execution is a new instance of its hosts. A single one needs no instance.
     let mut execution = u64::from(delimiter.is_some());
     // Whether the newest event still waits for its text.
     let mut is_open = false;
@@ -209,7 +209,7 @@ struct Split<'a> {
     text: &'a str,
 }
 
-/// `host {"host":1} text`, also with more before it. A clock holds a value of its own host.
+/// `host {"host":1} text`, also with more before it. A clock always holds a value of its own host.
 fn split(line: &str) -> Option<Split<'_>> {
     line.match_indices(" {").find_map(|(blank, _)| {
         let open = blank + 1;
@@ -217,7 +217,7 @@ fn split(line: &str) -> Option<Split<'_>> {
         let host = host.rsplit(char::is_whitespace).next()?;
         let mut json = serde_json::Deserializer::from_str(&line[open..]).into_iter::<Clock>();
         let mut clock = json.next()?.ok()?;
-        // Zeros say nothing.
+        // A zero says nothing.
         clock.retain(|_, value| *value > 0);
         let text = line[open + json.byte_offset()..].trim();
         let is_own = clock.contains_key(host);
@@ -225,7 +225,7 @@ fn split(line: &str) -> Option<Split<'_>> {
     })
 }
 
-/// Where ShiViz's regular expression has the text, if it is not in the clock's line.
+/// Whether ShiViz's regular expression has the text before or behind the clock's line, if not in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Header {
     Before,
@@ -247,7 +247,7 @@ impl Header {
     }
 }
 
-/// What stands between two executions: the constant ends of a regular expression.
+/// The line between two executions: it matches the constant ends of a regular expression.
 struct Delimiter {
     begin: String,
     end: String,

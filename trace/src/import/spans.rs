@@ -1,6 +1,6 @@
-//! Spans without stamps: a span is the event of its beginning. What began earlier in one instance of a
-//! service, by its own wall clock, comes before; so do a span's parent and what it links to, wherever
-//! those are. The times are given here, as a Lamport clock would have: one more than the largest before.
+//! Spans without stamps. A span counts as one event, its beginning. Within one instance of a service, the
+//! spans are ordered by its own wall clock. A span's parent and the spans that it links to come before it,
+//! wherever they are. Times are given here, as by a Lamport clock: one more than the largest before.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,19 +10,19 @@ use serde_json::json;
 use super::otlp::Span;
 use crate::export::process;
 
-/// A service, and which instance of it.
+/// The name of a service, and that of its instance.
 pub(super) type Service = (String, String);
 
-/// A span among the others.
+/// A span and its place in the order.
 struct Placed {
     span: Span,
     service: Service,
-    /// The one before it in its instance.
+    /// The span before it in its instance.
     previous: Option<usize>,
     causes: Vec<usize>,
-    /// What follows it, in its own instance and elsewhere.
+    /// The spans that follow it directly, in its own instance and elsewhere.
     next: Vec<usize>,
-    /// Of those before it, how many have no time yet.
+    /// How many of the spans before it have no time yet.
     waits: usize,
     time: Option<u64>,
 }
@@ -32,7 +32,7 @@ pub(super) fn lines(spans: Vec<(Service, Span)>, lines: &mut Vec<u8>) {
     let mut ready: VecDeque<usize> = (0..placed.len())
         .filter(|&i| placed[i].waits == 0)
         .collect();
-    // Where causes go in a circle the wall clocks lie; the earliest begins, and does not name them.
+    // If causes form a cycle, wall clocks are wrong. Then the earliest span begins, without its causes.
     let mut stuck = 0..placed.len();
     while let Some(i) = ready.pop_front().or_else(|| stuck.next()) {
         if placed[i].time.is_some() {
@@ -51,7 +51,7 @@ pub(super) fn lines(spans: Vec<(Service, Span)>, lines: &mut Vec<u8>) {
     }
 }
 
-/// By their own clocks, with what leads to each.
+/// Sorts the spans by their own wall clocks, and finds the spans that come before each.
 fn placed(mut spans: Vec<(Service, Span)>) -> Vec<Placed> {
     spans.sort_by_key(|(_, span)| span.start_time_unix_nano.0);
     let mut by_id: HashMap<(String, String), usize> = HashMap::new();
@@ -83,7 +83,7 @@ fn placed(mut spans: Vec<(Service, Span)>) -> Vec<Placed> {
             .map(|link| (&link.trace_id, &link.span_id));
         let causes = [parent].into_iter().chain(links);
         let causes = causes.filter_map(|(trace, span)| by_id.get(&(trace.clone(), span.clone())));
-        // In one instance its own clock is the order.
+        // Within one instance its own wall clock gives the order.
         let causes = causes
             .copied()
             .filter(|&cause| placed[cause].service != *service);
@@ -130,7 +130,7 @@ fn write(placed: &[Placed], i: usize, lines: &mut Vec<u8>) {
     super::put(lines, &record);
 }
 
-/// Sixteen digits of a name of any form; FNV-1a.
+/// An instance for a name of any form: sixteen digits by FNV-1a.
 fn instance(name: &str) -> Instance {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

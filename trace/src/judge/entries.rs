@@ -1,5 +1,5 @@
-//! What callers were told, held against the store's log: each answer stands there once, and nothing
-//! else does.
+//! Compares what callers were told with the store's log: each answer must stand there once, and nothing
+//! else may.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,17 +10,17 @@ use super::order;
 use super::verdict::{Kind, Verdict};
 use lamport_clock::Instance;
 
-/// The log with the answers that stand in it.
+/// The log, and the answers that were found in it.
 pub(super) struct Entries<'a> {
     pub(super) log: &'a Log,
     /// The entry of each acknowledged update, in the order of [`History::acknowledged`].
     found: Vec<Option<&'a Entry>>,
-    /// For each entry of the log: somebody was answered with times of it.
+    /// For each entry of the log: whether a caller was answered with times of it.
     answered: Vec<bool>,
 }
 
-/// The log by itself: each update has its revision, and the times of those who follow the rule rise,
-/// whatever others write between.
+/// Checks the log by itself. Revisions must rise. So must the times of the writers that follow the rule,
+/// whatever legacy writers write in between.
 pub(super) fn check_order(log: &Log, verdict: &mut Verdict) {
     let mut before: Option<&Entry> = None;
     let mut highest: Option<&Entry> = None;
@@ -53,7 +53,7 @@ pub(super) fn check_order(log: &Log, verdict: &mut Verdict) {
     }
 }
 
-/// No two acknowledged updates have a time in common.
+/// Checks that no two acknowledged updates have a time in common.
 pub(super) fn check_apart(history: &History, verdict: &mut Verdict) {
     let mut by_first: Vec<&Operation> = history.acknowledged().collect();
     by_first.sort_by_key(|op| op.first());
@@ -74,9 +74,9 @@ pub(super) fn check_apart(history: &History, verdict: &mut Verdict) {
 }
 
 impl<'a> Entries<'a> {
-    /// Looks every acknowledged update up.
+    /// Looks up every acknowledged update in the log.
     pub(super) fn matched(history: &History, log: &'a Log, verdict: &mut Verdict) -> Entries<'a> {
-        // Not in the order of the log, which may be wrong.
+        // Sorted here, since the order of the log may be wrong.
         let mut by_first: Vec<usize> = (0..log.entries.len())
             .filter(|&i| log.entries[i].instance.is_some())
             .collect();
@@ -150,8 +150,8 @@ impl<'a> Entries<'a> {
         history.acknowledged().zip(self.found.iter().copied())
     }
 
-    /// An entry that nobody was answered with needs somebody who called: the call may be of unknown
-    /// outcome, and one that succeeded may have written twice, since it repeats what was lost.
+    /// Each entry whose times no caller got must still come from a call. That call may have an unknown
+    /// outcome. It may also have succeeded and written twice, since a call repeats a lost update.
     pub(super) fn check_causes(&self, history: &History, options: &Options, verdict: &mut Verdict) {
         let callers = Callers::of(history);
         let deadlines = order::Deadlines::of(history, self.log);
@@ -193,11 +193,11 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Who called for times, by instance.
+/// The calls for times, by instance.
 struct Callers<'a> {
     /// The first call that may have had an effect.
     earliest: HashMap<Instance, &'a Operation>,
-    /// Any that had none.
+    /// Any call that had no effect.
     failed: HashMap<Instance, &'a Operation>,
 }
 
@@ -224,7 +224,7 @@ impl<'a> Callers<'a> {
     }
 }
 
-/// Legacy writers: what they wrote must have been there, no more.
+/// Checks legacy writers: what they wrote must be in the log. Nothing else is asked of them.
 fn check_legacy_writers(history: &History, log: &Log, verdict: &mut Verdict) {
     let at: HashSet<(u64, u64)> = log
         .old()

@@ -1,4 +1,4 @@
-//! What callers saw: one line for each call, and one before it where the caller may be killed.
+//! What callers saw: one line for each call, and a line before the call if the caller may be killed.
 
 use std::collections::HashMap;
 
@@ -9,24 +9,24 @@ use lamport_clock::{Error, ErrorKind, Instance, Result, Time};
 
 /// One call as its recorder writes it, a line of a history.
 ///
-/// Written before the call it has neither `returned` nor `outcome`; the line that is written after
-/// it, with the same process, instance and moment, takes its place. Where that never comes the call
-/// never returned.
+/// A line that is written before the call has neither `returned` nor `outcome`. The line that is written
+/// after the call, with the same process, instance, operation and moment, replaces it. If that line never
+/// comes, the call never returned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
-    /// Who called.
+    /// The process that called.
     pub process: String,
-    /// Which instance of it; `None` for a legacy writer, of which nothing is promised.
+    /// Its instance; `None` for a legacy writer, for which nothing is promised.
     #[serde(default)]
     pub instance: Option<Instance>,
     /// What was called.
     pub operation: Action,
     /// Just before the call, in nanoseconds of a monotonic clock that all recorders share.
     pub called: u64,
-    /// Just after it returned.
+    /// Just after the call returned, by the same clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub returned: Option<u64>,
-    /// What came of it.
+    /// How the call ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// The first time that it took, if not `value`.
@@ -35,14 +35,14 @@ pub struct Call {
     /// The last time that it took, or what was read: `None` if there was no record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<u64>,
-    /// The value of the record before; `Some(None)`: there was none.
+    /// The value of the record before the call; `Some(None)` if there was no record.
     #[serde(
         default,
         deserialize_with = "known",
         skip_serializing_if = "Option::is_none"
     )]
     pub previous: Option<Option<u64>>,
-    /// As for [`Update::regressed`](lamport_clock::SharedClock): from where it was counted instead.
+    /// The time from which it was counted instead, as [`Update::regressed`](lamport_clock::SharedClock).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regressed: Option<u64>,
     /// The store's revision.
@@ -68,13 +68,13 @@ pub struct Call {
 pub enum Action {
     /// One time was taken.
     Update,
-    /// Several were.
+    /// Several times were taken.
     Reserve,
-    /// The record was looked at.
+    /// The record was read.
     Read,
 }
 
-/// What came of a call.
+/// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -91,7 +91,7 @@ pub enum Outcome {
 pub struct History {
     pub(super) operations: Vec<Operation>,
     pub(super) cut_short: Vec<Line>,
-    /// Calls whose second line is still to come: where they stand in `operations`.
+    /// By the start of a call: where calls that still wait for their second line are in `operations`.
     begun: HashMap<Begun, Vec<usize>>,
 }
 
@@ -130,7 +130,7 @@ impl Call {
         }
     }
 
-    /// What is wrong with it, whatever else there is.
+    /// Checks the call by itself. The error says what is wrong with it.
     fn check_form(&self) -> Result<(), String> {
         let times = [
             self.first,
@@ -170,15 +170,15 @@ impl Call {
 }
 
 impl History {
-    /// Adds the calls of a file; [`ErrorKind::InvalidArgument`] with file and line for what is no
-    /// line of a history. `file` is how the verdict names it.
+    /// Adds the calls of a file, which the verdict calls `file`. If a line is not one of a history, returns
+    /// [`ErrorKind::InvalidArgument`] with file and line.
     pub fn read(&mut self, file: &str, bytes: &[u8]) -> Result<()> {
         let cut_short = lines::read(file, bytes, |call, line| self.add(call, line))?;
         self.cut_short.extend(cut_short);
         Ok(())
     }
 
-    /// Adds a call that was recorded in this process. In a verdict its line is its number, from 1.
+    /// Adds a call that was recorded in this process. The verdict gives its number, from 1, as its line.
     pub fn push(&mut self, call: Call) -> Result<()> {
         let text = serde_json::to_string(&call).expect("texts and numbers always serialise");
         let line = Line {
@@ -219,7 +219,7 @@ impl History {
             .filter(|op| op.writes() && op.is_ok() && op.call.instance.is_some())
     }
 
-    /// Those by legacy writers.
+    /// The updates and reservations that were answered with times, by legacy writers.
     pub(super) fn acknowledged_to_legacy_writers(&self) -> impl Iterator<Item = &Operation> {
         self.operations
             .iter()
@@ -255,13 +255,13 @@ impl Operation {
         self.call.value.unwrap_or(0)
     }
 
-    /// For ever, if it never returned.
+    /// When the call returned; `u64::MAX` if it never did.
     pub(super) fn returned(&self) -> u64 {
         self.call.returned.unwrap_or(u64::MAX)
     }
 }
 
-/// `null` is an answer, too.
+/// Keeps `null`, which is an answer, apart from a missing field.
 fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

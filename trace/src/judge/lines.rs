@@ -1,4 +1,4 @@
-//! JSON Lines, and where each line stands: a verdict quotes what it rests on.
+//! Reads JSON Lines, with the place of each line: a verdict quotes the lines that it is based on.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct Line {
     /// The file.
     #[serde(serialize_with = "text")]
     pub file: Arc<str>,
-    /// Which line of it, from 1.
+    /// The number of the line, from 1.
     pub line: usize,
     /// The text.
     #[serde(serialize_with = "text")]
@@ -60,7 +60,7 @@ pub(super) fn read<T: DeserializeOwned>(
         };
         match serde_json::from_slice(bytes) {
             Ok(parsed) => take(parsed, line).map_err(|why| refused(&why))?,
-            // A recorder that begins anew goes on in a new line, so they may stand anywhere.
+            // A restarted recorder goes on in a new line, so lines that are cut short may stand anywhere.
             Err(error) if error.is_eof() && bytes.trim_ascii_start().starts_with(b"{") => {
                 cut_short.push(line);
             }

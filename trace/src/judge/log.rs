@@ -7,14 +7,14 @@ use super::lines::{self, Line};
 use lamport_clock::excerpt::quote;
 use lamport_clock::{Instance, Result, Time};
 
-/// The updates as the store kept them, in its order, and where it kept them whole.
+/// The updates that the store kept, in its order, and the places where some may be missing.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     pub(super) entries: Vec<Entry>,
     pub(super) cut_short: Vec<Line>,
-    /// Revisions of which nothing is known, the last one excluded.
+    /// Ranges of revisions of which nothing is known. The end of a range is not part of it.
     gaps: Vec<(u64, u64)>,
-    /// Something is missing, and it is not said where.
+    /// Whether updates are missing at places that are not known.
     holes: bool,
     pub(super) deletions: usize,
 }
@@ -31,17 +31,17 @@ pub(super) struct Entry {
     pub(super) line: Line,
 }
 
-/// What the log tells of the clock before an entry. The clock itself may have stood higher: times that
-/// a void take gave up are in no log.
+/// What the log says of the clock right before an entry. The clock itself may have stood higher, since
+/// times that a void take gave up are in no log.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Before {
     /// The highest time by a writer that follows the rule.
     pub(super) ours: Option<u64>,
-    /// Who wrote the entry right before it; `None`: a legacy writer, or nobody.
+    /// The instance that wrote the entry right before; `None` if a legacy writer did, or nobody.
     pub(super) by: Option<Instance>,
-    /// What a legacy writer left right before the entry.
+    /// The time that a legacy writer wrote right before the entry.
     pub(super) old: Option<u64>,
-    /// Keys were deleted right before it, or may have been.
+    /// Whether keys were deleted right before it, or may have been.
     pub(super) deleted: bool,
 }
 
@@ -60,8 +60,8 @@ struct Wire {
 }
 
 impl Log {
-    /// The log in a file; [`InvalidArgument`](lamport_clock::ErrorKind::InvalidArgument) with file and line
-    /// for what is no line of one. `file` is how the verdict names it.
+    /// Reads the log in a file, which the verdict calls `file`. If a line is not one of a log, returns
+    /// [`InvalidArgument`](lamport_clock::ErrorKind::InvalidArgument) with file and line.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Log> {
         let mut log = Log::default();
         let mut reading = Reading {
@@ -72,7 +72,7 @@ impl Log {
         };
         let cut_short = lines::read(file, bytes, |wire, line| reading.take(wire, line))?;
         if reading.told_from.is_none() {
-            // Without a word on where it begins, it is whole from its first entry on.
+            // The log does not say where it begins, so it counts as whole from its first entry on.
             let start = log.entries.first().map_or(0, |entry| entry.revision);
             log.lose(0, start);
         }
@@ -84,7 +84,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Whether an entry of `revision` would stand here; without one, whether any would.
+    /// Whether the log is sure to hold an update at `revision`; without a revision, any update.
     pub(super) fn is_whole_at(&self, revision: Option<u64>) -> bool {
         let known = |revision| {
             let after = self.gaps.partition_point(|&(from, _)| from <= revision);
@@ -93,7 +93,7 @@ impl Log {
         !self.holes && revision.map_or(self.gaps.is_empty(), known)
     }
 
-    /// What came before an entry, as far as the log tells.
+    /// What came before an entry, as far as the log says.
     pub(super) fn before(&self, entry: &Entry) -> Before {
         Before {
             old: entry.before.old.filter(|_| !self.holes),
@@ -119,7 +119,7 @@ impl Log {
         }
     }
 
-    /// Sorted and apart, as they are looked up.
+    /// Sorts and merges the gaps, so that they can be searched.
     fn put_gaps_in_order(&mut self) {
         self.gaps.sort_unstable();
         let mut apart: Vec<(u64, u64)> = Vec::new();
@@ -135,9 +135,9 @@ impl Log {
 
 struct Reading<'a> {
     log: &'a mut Log,
-    /// From which revision on the log says that it is whole.
+    /// The revision from which on the log says that it is whole.
     told_from: Option<u64>,
-    /// The revision after the newest one that was told of.
+    /// The revision after that of the newest entry.
     next: u64,
     before: Before,
 }
@@ -203,7 +203,7 @@ impl Reading<'_> {
             }
             "unreadable" => match wire.revision {
                 Some(revision) => self.lose(revision, revision.saturating_add(1)),
-                // As `lamport history` counts them, without saying where.
+                // `lamport history` counts unreadable records without saying where they are.
                 None => self.log.holes = true,
             },
             "interrupted" => {}

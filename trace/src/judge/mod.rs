@@ -1,18 +1,17 @@
-//! Decides whether a recorded history keeps the promises of the clock: the judge of every test that
-//! attacks them, and of `lamport check`.
+//! Decides whether a recorded history keeps the promises of the clock. All tests that attack these
+//! promises use it, and so does `lamport check`.
 //!
-//! Nothing here knows how an update comes about. What goes in is what callers saw ([`History`]: who
-//! called what, when, and what came back) and, where there is one, the store's own [`Log`] of the
-//! record. Everything is decided by sorting and single passes: O(n log n) in the number of lines.
+//! Nothing here knows how an update works. The input is what callers saw ([`History`]: which process
+//! called what, when, and the answer) and, if there is one, the store's own [`Log`] of the record. All
+//! checks are sorts and single passes: O(n log n) in the number of lines.
 //!
-//! A call of which nobody knows whether it had an effect stays unknown: it may stand in the log or
-//! not, now or later. Entries without an instance are those of legacy writers, which follow
-//! no rule; nothing is promised of them, and a read that shows one may be followed by one that shows
-//! less.
+//! If nobody knows whether a call had an effect, it stays unknown: its update may be in the log or not,
+//! now or later. Entries without an instance are those of legacy writers, which follow no rule. Nothing
+//! is promised of them, and a read that shows one may be followed by one that shows less.
 //!
-//! Times that nobody was given leave a gap, and only a call that took more than one transaction makes
-//! one by giving times up. So the rule holds to the digit for a call that took one, and what its
-//! caller was told of the time before may lie in such a gap.
+//! Times that no caller got leave a gap. Only a call that took more than one transaction leaves one, by
+//! giving times up. So the rule holds exactly for a call that took one transaction. The time before,
+//! which that caller was told, may lie in such a gap.
 //!
 //! ```
 //! use lamport_trace::{History, Kind, Options, check};
@@ -45,20 +44,21 @@ pub use self::verdict::{Kind, Verdict, Violation};
 
 use self::entries::Entries;
 
-/// What else the checker is told.
+/// The settings of the checker.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The history holds every process that wrote: an entry by anybody else is a violation. Else
-    /// such entries are only counted.
+    /// Whether the history holds every process that wrote. Then an entry by another process is a
+    /// violation; else such entries are only counted.
     pub whole: bool,
-    /// Calls that lasted longer are counted.
+    /// Calls that lasted longer than this are counted.
     pub deadline: Option<Duration>,
 }
 
-/// Decides. A `log` must have been read after the last call returned: what it lacks is missing.
+/// Checks a history. A `log` must have been read after the last call returned: updates that it lacks are
+/// missing.
 pub fn check(history: &History, log: Option<&Log>, options: &Options) -> Verdict {
     let mut verdict = Verdict::counting(history, log, options);
-    // From the store outwards: what is wrong there explains what callers saw.
+    // The store comes first: an error there explains what callers saw.
     if let Some(log) = log {
         entries::check_order(log, &mut verdict);
     }

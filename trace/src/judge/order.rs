@@ -1,5 +1,5 @@
-//! The order of values against the order in time: what returned before something was called lies
-//! below it.
+//! Compares the order of values with the order in time: a call that returned before another was called
+//! must have a lower value.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use super::history::{History, Operation, Outcome};
 use super::log::{Entry, Log};
 use super::verdict::{Kind, Verdict};
 
-/// Where a call stands in the one order of all: an update at its time, a read right behind it.
+/// The place of a call in one order of all calls: an update at its time, a read right behind it.
 type Place = (u64, bool);
 
-/// A call with its place in that order; an update takes it from `low` through `high`.
+/// A call with its places in that order. An update takes all from `low` through `high`.
 #[derive(Clone, Copy)]
 struct Point<'a> {
     op: &'a Operation,
@@ -53,14 +53,14 @@ pub(super) fn check(history: &History, log: Option<&Log>, verdict: &mut Verdict)
     }
 }
 
-/// Which reads showed the clock, and which a legacy writer's record above it: that may have been moved
-/// back since.
+/// Tells apart reads that showed the clock from reads that may have shown a legacy writer's record above
+/// it. Such a record may have been moved back since.
 struct Readings {
-    /// Somebody wrote who follows no rule.
+    /// Whether a legacy writer wrote: one that follows no rule.
     legacy_writers: bool,
-    /// Keys were deleted: nobody who did not know of them need see what they held.
+    /// Whether keys were deleted. A process that did not know their values need not see them later.
     were_deleted: bool,
-    /// By revision, where the log tells: whether a legacy writer wrote it.
+    /// By revision, if the log has it: whether a legacy writer wrote it.
     old: HashMap<u64, bool>,
 }
 
@@ -81,7 +81,7 @@ impl Readings {
         }
     }
 
-    /// Whether what was read stays below all that is read or taken later.
+    /// Whether later calls can never show less than this read.
     fn stays(&self, read: &Operation) -> bool {
         if !self.legacy_writers {
             return true;
@@ -92,7 +92,7 @@ impl Readings {
     }
 }
 
-/// Within a process, also two calls of which one began at the moment at which the other ended.
+/// Within a process, a call counts as later even if it began at the moment at which the other ended.
 fn check_each_process(updates: &[Point<'_>], verdict: &mut Verdict) {
     let mut processes: HashMap<&str, Vec<&Operation>> = HashMap::new();
     for point in updates {
@@ -127,7 +127,7 @@ fn check_each_process(updates: &[Point<'_>], verdict: &mut Verdict) {
     }
 }
 
-/// The first of the largest.
+/// The larger one by `key`; the first one if both are equal.
 fn higher<T, K: Ord>(own: Option<T>, other: T, key: impl Fn(&T) -> K) -> Option<T> {
     match own {
         Some(own) if key(&own) >= key(&other) => Some(own),
@@ -135,8 +135,8 @@ fn higher<T, K: Ord>(own: Option<T>, other: T, key: impl Fn(&T) -> K) -> Option<
     }
 }
 
-/// Goes through the calls in the order in which they were called, and remembers the highest update
-/// and, of the reads that count, the highest that had returned by then.
+/// Visits the calls in the order in which they were called. `look` gets each call with the highest update
+/// that had returned by then, and with the highest such read, of those that `counts` accepts.
 fn visit<'a>(
     mut points: Vec<Point<'a>>,
     counts: impl Fn(&Operation) -> bool,
@@ -185,7 +185,7 @@ fn sweep(points: Vec<Point<'_>>, readings: &Readings, verdict: &mut Verdict) {
     );
 }
 
-/// As [`sweep`], without what holds of updates among themselves: for where values tell no order.
+/// Like [`sweep`], but does not compare updates with each other: for logs where values give no order.
 fn sweep_by_revision(points: Vec<Point<'_>>, readings: &Readings, verdict: &mut Verdict) {
     visit(
         points.clone(),
@@ -196,7 +196,7 @@ fn sweep_by_revision(points: Vec<Point<'_>>, readings: &Readings, verdict: &mut 
             }
         },
     );
-    // A legacy writer's record stands above the clock for longer than its revision is the newest.
+    // A legacy writer's record may stay above the clock after its revision is no longer the newest.
     visit(
         points,
         |read| readings.stays(read),
@@ -247,9 +247,9 @@ fn check_update_after_read(point: Point<'_>, read: Option<Point<'_>>, verdict: &
     }
 }
 
-/// By when an entry must have been written: before anybody who saw more than it returned.
+/// When an entry must have been written: before any call returned that saw its time or more.
 pub(super) struct Deadlines<'a> {
-    /// By rising place: the call at or behind it that returned first.
+    /// Sorted by place. For each place: of the calls at it or behind it, the one that returned first.
     earliest: Vec<(Place, &'a Operation)>,
 }
 

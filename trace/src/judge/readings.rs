@@ -1,4 +1,4 @@
-//! What reads showed against what was written: the newest time at some moment.
+//! Compares what reads showed with what was written: a read shows the newest time at some moment.
 
 use std::collections::{HashMap, HashSet};
 
@@ -47,7 +47,7 @@ pub(super) fn check(history: &History, log: Option<&Log>, verdict: &mut Verdict)
     }
 }
 
-/// The entries of those who follow the rule, by revision, and so by time.
+/// The entries of writers that follow the rule, sorted by revision and so by time.
 struct InOrder<'a>(Vec<&'a Entry>);
 
 impl<'a> InOrder<'a> {
@@ -57,8 +57,9 @@ impl<'a> InOrder<'a> {
         InOrder(ours)
     }
 
-    /// Whether the clock may have stood at `value` at a revision of which the log has no update: one
-    /// that took times and gave them up, or a fold. Else also the entry that speaks against it.
+    /// Whether the clock may have stood at `value` at a revision without an update in the log. Such a
+    /// revision comes from a fold, or from an update that took times and gave them up. If it can't have
+    /// stood there, also returns the entry that shows this.
     fn may_stand(&self, revision: u64, value: u64) -> (bool, Option<&'a Entry>) {
         let after = self.0.partition_point(|entry| entry.revision <= revision);
         let below = after.checked_sub(1).map(|at| self.0[at]);
@@ -66,7 +67,7 @@ impl<'a> InOrder<'a> {
         if let Some(below) = below.filter(|below| below.last > value) {
             return (false, Some(below));
         }
-        // The process that gave times up takes the next ones, and may reach back into them.
+        // The process that gave times up takes the next ones, and these may begin among those given up.
         match above.filter(|above| above.last <= value) {
             Some(above) => (false, Some(above)),
             None => (true, None),
@@ -81,7 +82,7 @@ impl<'a> InOrder<'a> {
     }
 }
 
-/// The updates that took one transaction: before them no times were given up within theirs.
+/// The first times of updates that took one transaction: none of their times was given up before.
 struct Whole(HashSet<u64>);
 
 impl Whole {
@@ -101,7 +102,7 @@ impl Whole {
     }
 }
 
-/// Within a range that somebody took at once the clock never stood.
+/// Checks that no read shows a time within a range that was taken at once: the clock never stood there.
 fn check_without_log(history: &History, whole: &Whole, verdict: &mut Verdict) {
     let mut by_first: Vec<&Operation> = history.acknowledged().collect();
     by_first.sort_by_key(|op| op.first());

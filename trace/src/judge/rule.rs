@@ -1,5 +1,5 @@
-//! The rule, where it can be computed: first = max(local + 1, previous) + 1, to the digit where one
-//! transaction was enough. Where a local clock ran ahead while others wrote it may be higher.
+//! Checks the rule, where it can be computed: first = max(local + 1, previous) + 1. It holds exactly if one
+//! transaction was enough. The time may be higher if the local clock ran ahead while others wrote.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +25,7 @@ pub(super) fn check(history: &History, entries: Option<&Entries<'_>>, verdict: &
     }
 }
 
-/// The times of each instance, and when it had them: a local clock that stands at one has not run ahead.
+/// When each instance got its times. A local clock that stands at one of them has not run ahead.
 struct Calm(HashMap<(Option<Instance>, u64), u64>);
 
 impl Calm {
@@ -43,10 +43,10 @@ impl Calm {
     }
 }
 
-/// What came right before the times of a caller.
+/// The times right before those of a caller.
 #[derive(Clone, Copy)]
 enum Came {
-    /// Those of another caller of the same process, in the same transaction.
+    /// The last time of another caller of the same process, in the same transaction.
     Caller(u64),
     InLog(Before),
     Unknown,
@@ -60,8 +60,8 @@ fn came(op: &Operation, entry: &Entry, log: &Log) -> Came {
 }
 
 impl Came {
-    /// Whether somebody may have been told this. What void takes gave up is in no log, so it may be
-    /// more than what is there.
+    /// Whether a caller may have been told this time. It may be higher than what the log holds, since
+    /// times that void takes gave up are in no log.
     fn allows(self, told: Option<u64>) -> bool {
         match self {
             Came::Caller(last) => told == Some(last),
@@ -71,7 +71,7 @@ impl Came {
         }
     }
 
-    /// The least that the clock and the record stood at.
+    /// The least time at which the clock and the record stood.
     fn least(self) -> Option<u64> {
         match self {
             Came::Caller(last) => Some(last),
@@ -80,7 +80,7 @@ impl Came {
         }
     }
 
-    /// The least that the clock stood at, which every time lies above.
+    /// The least that the clock stood at. Every new time lies above it.
     fn counted(self) -> Option<u64> {
         match self {
             Came::InLog(before) => before.ours,
@@ -88,7 +88,7 @@ impl Came {
         }
     }
 
-    /// Whether nobody else took between the caller's own newest time, which it was told, and this.
+    /// Whether no other process took times since the caller's own newest time, which it was told.
     fn is_own(self, told: Option<u64>, op: &Operation) -> bool {
         matches!(self, Came::InLog(before) if before.by == op.call.instance && told == before.ours)
     }
@@ -134,14 +134,14 @@ fn check_one(
         Some(None) if came.was_deleted() => (came.counted(), false),
         // A legacy writer's record, written while the call was under way.
         Some(told) if !one_trip && told >= Some(op.first()) => (came.counted(), false),
-        // Where a local clock ran ahead and others wrote, it may take more than it needs.
+        // If the local clock ran ahead and others wrote, the call may take a higher time than it needs.
         Some(told) => {
             let exact = calm.is(op, local) || came.is_own(told, op);
             (told, one_trip && exact)
         }
         None => (came.counted(), false),
     };
-    // Where the record had been moved back, it was counted from the highest time known instead.
+    // If the record had been moved back, it was counted from the highest known time instead.
     let global = previous.max(op.call.regressed).unwrap_or(0);
     let expected = global.max(local + 1) + 1;
     if op.first() < expected || (exact && op.first() > expected) {
@@ -154,7 +154,7 @@ fn check_one(
     }
 }
 
-/// Who was told of more than he got was told of a legacy writer's record.
+/// A caller that was told of a time at or above its own must have been told of a legacy writer's record.
 fn check_source(op: &Operation, log: &Log, old_values: &HashSet<u64>, verdict: &mut Verdict) {
     let told = op.call.previous.flatten();
     let Some(told) = told.filter(|told| *told >= op.first()) else {

@@ -18,11 +18,11 @@ pub struct Verdict {
     pub acknowledged: usize,
     /// Updates and reservations that certainly had no effect.
     pub failed: usize,
-    /// Updates and reservations of which nobody knows, those that never returned included.
+    /// Updates and reservations whose effect is unknown, including those that never returned.
     pub unknown: usize,
     /// Reads that were answered.
     pub reads: usize,
-    /// What stands in the log; `None` if there was none.
+    /// Counts of what is in the log; `None` if there was no log.
     pub log: Option<LogCounts>,
     /// Lines whose writer was killed while it wrote.
     pub cut_short: usize,
@@ -32,33 +32,33 @@ pub struct Verdict {
     pub overran: Option<usize>,
     /// The first violations, at most [`Verdict::KEPT`].
     pub violations: Vec<Violation>,
-    /// How many there are in all.
+    /// How many violations there are in all.
     pub violated: usize,
 }
 
-/// What stands in the log.
+/// Counts of what is in the log.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct LogCounts {
     /// The updates in it.
     pub entries: usize,
-    /// Those by legacy writers.
+    /// The updates by legacy writers.
     pub by_legacy_writers: usize,
-    /// Those by processes that the history does not hold.
+    /// The updates by processes that the history does not hold.
     pub by_others: usize,
-    /// Whether it holds everything from the first revision on.
+    /// Whether the log holds everything from the first revision on.
     pub complete: bool,
-    /// Answered calls that lie where it does not.
+    /// Answered calls that could not be looked up, since the log is not whole there.
     pub unchecked: usize,
 }
 
 /// A promise that was broken, and the lines that show it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Violation {
-    /// Which promise.
+    /// The promise that was broken.
     pub kind: Kind,
-    /// How, for the person who reads it.
+    /// How it was broken, for the person who reads it.
     pub message: String,
-    /// The two lines that contradict each other; one where the other is missing.
+    /// The two lines that contradict each other; only one if the other is missing.
     pub lines: Vec<Line>,
 }
 
@@ -72,27 +72,28 @@ pub enum Kind {
     Repeated,
     /// An acknowledged update is not in the log.
     Lost,
-    /// An acknowledged update stands in the log as another's, or at another revision.
+    /// An acknowledged update stands in the log under another instance, or at another revision.
     Mismatch,
     /// An update that certainly had no effect is in the log.
     Failed,
-    /// The log holds an update before its process called one.
+    /// The log holds an update from before its process called for one.
     Uncalled,
-    /// The log holds an update of a process that the history, said to be whole, does not know.
+    /// The log holds an update of a process that is not in the history, though that is said to be whole.
     Stranger,
-    /// An update was told of less than stands before it in the log, or of what nobody wrote.
+    /// An update was told of a lower time than stands before it in the log, or of one that nobody wrote.
     Previous,
-    /// The time is not max(local, previous) + 1, or below it where it took more than one transaction.
+    /// The time is not max(local + 1, previous) + 1. If the update took more than one transaction, it is
+    /// below that.
     Rule,
     /// A later update of a process is not larger.
     WentBack,
     /// An update that was called after another had returned, anywhere, is not larger.
     OutOfOrder,
-    /// A read shows less than what had returned before it was called.
+    /// A read shows less than a call that had returned before the read was called.
     StaleRead,
-    /// A read shows what was called only after it had returned.
+    /// A read shows an update that was called only after the read had returned.
     EarlyRead,
-    /// A read shows what the clock never stood at.
+    /// A read shows a time at which the clock never stood.
     PhantomRead,
 }
 
@@ -125,7 +126,7 @@ impl fmt::Display for Kind {
 }
 
 impl Verdict {
-    /// So many violations are kept; the others are counted.
+    /// At most this many violations are kept; the others are only counted.
     pub const KEPT: usize = 100;
 
     /// Whether no promise is broken.
@@ -133,8 +134,8 @@ impl Verdict {
         self.violated == 0
     }
 
-    /// Whether anything was told that could break a promise: without an answered call and an update in
-    /// the log, that none is broken says nothing.
+    /// Whether there was anything that could break a promise. If no call was answered and no update is in
+    /// the log, an unbroken promise says nothing.
     pub fn has_judged(&self) -> bool {
         let logged = self.log.as_ref().map_or(0, |log| log.entries);
         self.acknowledged + self.reads + logged > 0
@@ -199,7 +200,7 @@ impl Verdict {
         }
     }
 
-    /// A call that the log can say nothing of.
+    /// Counts a call that could not be looked up in the log.
     pub(super) fn unchecked(&mut self) {
         if let Some(log) = &mut self.log {
             log.unchecked += 1;

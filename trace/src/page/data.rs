@@ -11,20 +11,20 @@ use super::{flags, walls};
 use crate::events::{Counts, Events};
 use crate::read::Description;
 
-/// So many rows' texts are unpacked together.
+/// The texts of this many rows are packed, and so unpacked, together.
 const CHUNK: usize = 1 << 14;
 
-/// Ends each text: a character that is escaped within one.
+/// Ends each text. Within a text this character is escaped.
 const END: &[u8] = b"\x01";
 
-/// Writes the elements that hold it.
+/// Writes the elements of the page that hold the data.
 pub(super) fn write(
     events: &Events,
     texts: &mut dyn FnMut(u32) -> io::Result<Description>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let rows = Rows::of(events);
-    // The texts first: they say what is a column, too.
+    // Texts come first, since reading them also gives the columns of levels and lanes.
     let said = write_texts(&rows, texts, out)?;
     let edges = write_columns(events, &rows, &said, out)?;
     let mut packed = Packed::begin(out, "head")?;
@@ -32,7 +32,7 @@ pub(super) fn write(
     packed.end()
 }
 
-/// What the texts' lines say besides, by row, as numbers of words.
+/// The level and the lane of each row, as numbers of words.
 struct Said {
     levels: Words,
     lanes: Words,
@@ -68,7 +68,7 @@ fn write_texts(
     Ok(said)
 }
 
-/// A text as it is shown: what can't be seen by its codes, but for the ends of its lines.
+/// Writes a text as it is shown: invisible characters by their codes, except for newlines and tabs.
 pub(super) fn write_shown(text: &str, out: &mut dyn Write) -> io::Result<()> {
     for piece in text.split_inclusive(['\n', '\t']) {
         match piece.strip_suffix(['\n', '\t']) {
@@ -82,7 +82,7 @@ pub(super) fn write_shown(text: &str, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns how many messages there are.
+/// Writes the columns. Returns the number of messages.
 fn write_columns(
     events: &Events,
     rows: &Rows<'_>,
@@ -100,7 +100,7 @@ fn write_columns(
     for row in all() {
         columns.put(rows.point(row).life.into())?;
     }
-    // One more than what it differs by from the line before in its life; 0: none.
+    // The difference from the previous wall clock time in the life, plus one; 0: the row has none.
     let (begin, unit) = walls(events);
     let mut newest = vec![begin; events.lives().len()];
     for row in all() {
@@ -113,7 +113,7 @@ fn write_columns(
         columns.put(zigzag(by).saturating_add(1))?;
         *newest = wall;
     }
-    // The number of its source, from 1, and of its line.
+    // The number of the row's source, from 1, and then of its line.
     let source = |row| {
         let event = rows.event(row);
         event.map_or(0, |event| events.place(event).source + 1)
@@ -138,7 +138,7 @@ fn write_columns(
     for &lane in &said.lane_of {
         columns.put(lane.into())?;
     }
-    // How many messages lead to each row, and over how many rows each of them.
+    // How many messages lead to each row, and then how many rows each message spans.
     for row in all() {
         columns.put(rows.senders(events, row).count() as u64)?;
     }
@@ -153,13 +153,13 @@ fn write_columns(
     Ok(edges)
 }
 
-/// Numbers near 0, below it or above, as small ones.
+/// Maps numbers near 0, negative or positive, to small ones.
 pub(super) fn zigzag(number: i128) -> u64 {
     let folded = match number < 0 {
         true => -2 * number - 1,
         false => 2 * number,
     };
-    // What the viewer counts in holds 53 bits.
+    // The viewer's numbers hold only 53 bits anyway.
     u64::try_from(folded).unwrap_or(u64::MAX)
 }
 
@@ -170,7 +170,7 @@ struct Head<'a> {
     edges: usize,
     /// The earliest wall clock, in nanoseconds since 1970: more digits than a JSON number is sure to keep.
     begin: String,
-    /// What the wall clocks are counted in, in nanoseconds.
+    /// The unit of the wall clock times, in nanoseconds.
     unit: i64,
     chunk: usize,
     processes: Vec<String>,
@@ -185,7 +185,7 @@ struct Head<'a> {
 struct HeadLife {
     process: usize,
     instance: String,
-    /// Which run of its process, from 1, and of how many; 0: nothing is shown of it.
+    /// Which run of its process it is, from 1, and how many there are; 0: the life has no rows.
     run: usize,
     runs: usize,
     step: u64,
@@ -222,8 +222,8 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The processes, numbered as they appear, so that their colours are those of a still picture; and the
-/// lives.
+/// The processes and the lives. Processes are numbered in the order in which they appear, so that they
+/// have the colours of a still picture.
 fn lives(events: &Events, rows: &Rows<'_>) -> (Vec<String>, Vec<HeadLife>) {
     let mut names = Words::default();
     let mut number = |life: u32| {

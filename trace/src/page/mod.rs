@@ -1,9 +1,9 @@
-//! The page of `lamport diagram`: one file that shows the events, and that a person can look into. It
-//! holds the viewer as it stands beside this file, and the data: columns of numbers that differ little
-//! from row to row, and the texts in pieces, all of it gzip in base64. So a million events are a few
-//! megabytes, and the page reads only the texts that it shows or searches.
+//! The page of `lamport diagram`: one file that shows the events, for a person to explore. It holds the
+//! viewer, whose source lies beside this file, and the data: columns of numbers that differ little from
+//! row to row, and the texts in pieces, all of it gzip in base64. So a million events are a few megabytes,
+//! and the page reads only the texts that it shows or searches.
 //!
-//! A log's text is never markup: what stands between tags is the title, escaped, and base64.
+//! A log's text never becomes markup: between tags stand only the escaped title, and base64.
 
 mod data;
 mod pack;
@@ -25,18 +25,18 @@ pub use self::text::{TEXT_LANES, Terminal, TextLook, text};
 use crate::events::{EventKind, Events};
 use crate::read::Description;
 
-/// As the viewer names them.
+/// The flags of a row, named as in the viewer.
 const IMPLIED: u64 = 8;
 const COMPLETE: u64 = 16;
 const INVERTED: u64 = 32;
 const GAP: u64 = 64;
 const FIRST: u64 = 128;
 
-/// Writes a page that shows the events: one HTML file that needs no other and asks no network. `texts`
-/// says what an event's line says, and is asked once for each event, in order.
+/// Writes a page that shows the events: one HTML file that needs no other file and no network. `texts`
+/// gives the text of an event's line. It is called once for each event, in order.
 ///
 /// [Look at the wall clocks](crate::look_at_walls) first, so that the page tells where they are wrong.
-/// A reader that [numbers](crate::Reader::numbering) lets it tell where each line stands.
+/// With a reader that [numbers](crate::Reader::numbering) lines, it also tells where each line stands.
 ///
 /// ```
 /// let mut reader = lamport_trace::Reader::numbering();
@@ -81,7 +81,7 @@ pub fn page(
     out.write_all(left.as_bytes())
 }
 
-/// The viewer is read as it stands here, and ships line for line, without comments and indentation.
+/// The viewer's script: its sources line for line, without comments and indentation.
 fn script() -> String {
     let files = [
         include_str!("viewer/data.js"),

@@ -46,7 +46,7 @@ impl Write for Packed<'_> {
     }
 }
 
-/// Numbers of seven bits a byte, the lowest first.
+/// Numbers, with seven bits in each byte, the lowest bits first.
 pub(super) struct Columns<'a> {
     packed: Packed<'a>,
     bytes: Vec<u8>,
@@ -79,7 +79,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Words that rows share, by number.
+/// Words that rows share, each with a number.
 #[derive(Default)]
 pub(super) struct Words {
     /// As they are shown.
@@ -88,7 +88,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// The number of a word, from 1; 0: none, or one too many.
+    /// The number of a word, from 1; 0 if there is no word, or if there are `most` others already.
     pub(super) fn number(&mut self, word: Option<String>, most: u32) -> u32 {
         let Some(word) = word else { return 0 };
         if let Some(&number) = self.numbers.get(&word) {

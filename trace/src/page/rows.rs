@@ -1,10 +1,10 @@
-//! What the page has a row for: each event, and each moment that only a message tells of.
+//! The rows of the page: one for each event, and one for each moment that is known only from a message.
 
 use std::collections::HashMap;
 
 use crate::events::{Cause, Events, Point};
 
-/// A row that is no event, but the moment of that number in `implied`.
+/// Marks a row that is no event. Its other bits are an index of `implied`.
 const IMPLIED: u32 = 1 << 31;
 
 /// The rows in order.
@@ -12,7 +12,7 @@ pub(super) struct Rows<'a> {
     events: &'a Events,
     rows: Vec<u32>,
     implied: Vec<Point>,
-    /// By event, the row of it.
+    /// The row of each event.
     row_of: Vec<u32>,
     implied_rows: HashMap<Point, u32>,
     lives: Vec<u32>,
@@ -101,7 +101,7 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// The lives that have rows, by the first of them.
+    /// The lives that have rows, in the order of their first rows.
     pub(super) fn lives_by_first(&self) -> &[u32] {
         &self.lives
     }

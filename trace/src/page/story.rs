@@ -1,4 +1,4 @@
-//! What a still picture says above itself, and what it needs of the rows: lanes, and which messages
+//! The heading of a still picture, and what the picture needs of the rows: lanes, and the messages that
 //! arrive before they were sent. The viewer does the same in `trace/src/page/viewer/`.
 
 use std::fmt::Write;
@@ -14,23 +14,23 @@ use crate::read::Description;
 pub(super) struct Message {
     pub(super) from: usize,
     pub(super) to: usize,
-    /// By how much it arrives before it was sent, in nanoseconds; 0: it does not.
+    /// By how much it arrives before it was sent, by wall clock, in nanoseconds; 0 if it does not.
     pub(super) backwards: i64,
 }
 
 /// The lanes and messages of all rows.
 pub(super) struct Story {
-    /// The lives in the order of their lanes: by first appearance, runs of a process beside each other.
+    /// The lives in the order of their lanes: by first appearance, with the runs of a process side by side.
     pub(super) lanes: Vec<u32>,
-    /// By life: the lane, and what stands above it.
+    /// By life: its lane, and the name above that lane.
     pub(super) lane_of: Vec<usize>,
     pub(super) names: Vec<String>,
     /// By life, a number for its process.
     pub(super) process_of: Vec<usize>,
     pub(super) messages: Vec<Message>,
-    /// Who, and how many.
+    /// How many processes, runs, events and messages there are.
     pub(super) summary: String,
-    /// Which wall clock is wrong, and by how much; empty: none is known to be.
+    /// Which wall clock is wrong, and by how much; empty if none is known to be wrong.
     pub(super) alarm: String,
 }
 
@@ -100,7 +100,7 @@ impl Story {
         }
     }
 
-    /// By row, by how much it lies before one of its causes, in nanoseconds.
+    /// By row, how much earlier its wall clock is than that of one of its causes, in nanoseconds.
     pub(super) fn inversions(&self, rows: usize) -> Vec<i64> {
         let mut inversions = vec![0; rows];
         for message in &self.messages {
@@ -111,7 +111,7 @@ impl Story {
 }
 
 fn messages(events: &Events, rows: &Rows<'_>) -> Vec<Message> {
-    // Where a line is missing, at least what the one before it in its life shows.
+    // By row. A row without a line shows at least the wall clock time of the previous line in its life.
     let mut shown = Vec::with_capacity(rows.len());
     let mut newest = vec![None; events.lives().len()];
     let mut messages = Vec::new();
@@ -167,13 +167,13 @@ pub(super) fn duration(ns: i64) -> String {
     format!("{ns} ns")
 }
 
-/// What a line says, with its level where that is worth a word.
+/// What a line says, with its level if that is a warning or an error.
 pub(super) fn said(description: &Description) -> String {
     let severity = severity(description.level.as_deref().unwrap_or_default());
     format!("{severity}{}", description.message)
 }
 
-/// The word for a level that is worth one, with a blank behind it.
+/// The word for a warning or an error, with a blank behind it; empty for other levels.
 fn severity(level: &str) -> &'static str {
     let level = level.to_ascii_lowercase();
     let errors = ["err", "fatal", "crit", "alert", "emerg", "panic"];
@@ -184,7 +184,7 @@ fn severity(level: &str) -> &'static str {
     }
 }
 
-/// As much of a text as one line can show: at most so many characters.
+/// As much of a text as one line can show: at most `most` characters.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut line = lines.next().unwrap_or_default().replace('\t', " ");

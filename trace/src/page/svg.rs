@@ -1,4 +1,4 @@
-//! The page's picture, still: for a README or a slide. In order, a row for each event.
+//! The page's picture as a still one, for a README or a slide: a row for each event, in order.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -9,14 +9,14 @@ use super::{FIRST, GAP, escape_markup, flags, walls};
 use crate::events::{EventKind, Events};
 use crate::read::Description;
 
-/// So many events a still picture shows.
+/// The most events that a still picture shows.
 pub const SVG_EVENTS: usize = 2_000;
 
 const ROW: usize = 26;
 const LETTER: f64 = 7.25;
-/// Characters of a text.
+/// The most characters of a text.
 const LONGEST: usize = 72;
-/// And of the title.
+/// The most characters of the title.
 const TITLE: usize = 100;
 const HUES: usize = 8;
 
@@ -34,8 +34,8 @@ text{font:12px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:var
 .l{stroke:var(--h);stroke-opacity:.6;stroke-width:1.5}.g{stroke:var(--h);stroke-opacity:.3}.p{fill:var(--h);stroke:var(--h);stroke-width:1.5}.n{fill:var(--h)}\
 .o{fill:var(--ground);stroke-dasharray:2 2}.v{fill:var(--red);stroke:var(--red)}";
 
-/// Writes the picture of the events as one SVG file, light or dark as its reader is. `texts` says what
-/// an event's line says.
+/// Writes the picture of the events as one SVG file, which is light or dark as its reader prefers. `texts`
+/// gives the text of an event's line.
 ///
 /// ```
 /// let mut reader = lamport_trace::Reader::default();
@@ -68,7 +68,7 @@ pub fn svg(
     picture.write(title, texts, out)
 }
 
-/// Where things stand.
+/// The layout of the picture.
 struct Picture<'a> {
     events: &'a Events,
     rows: &'a Rows<'a>,
@@ -77,7 +77,7 @@ struct Picture<'a> {
     has_walls: bool,
     inversions: Vec<i64>,
     has_updates: bool,
-    /// Names that are wider than their lane are turned.
+    /// Whether names are turned, since they are wider than their lanes.
     is_turned: bool,
     head: usize,
     lanes_at: usize,
@@ -136,7 +136,7 @@ impl<'a> Picture<'a> {
         (self.pitch as f64 * 0.26).min(5.5)
     }
 
-    /// Where the columns of the text begin: by how much it is late, the name, the message.
+    /// Where the columns of the text begin: how far the wall clock is behind, the name, the message.
     fn columns(&self) -> [f64; 3] {
         let wall = if self.has_walls {
             clock_time(0, self.unit).len() + 1
@@ -180,7 +180,7 @@ impl<'a> Picture<'a> {
         out.write_all(b"</svg>\n")
     }
 
-    /// What stands above the lanes and columns.
+    /// The headings of the lanes and columns.
     fn names(&self) -> String {
         let mut svg = String::new();
         let y = self.head - 14;
@@ -215,7 +215,7 @@ impl<'a> Picture<'a> {
         svg
     }
 
-    /// Each lane from its first row to its last, and the shared clock's.
+    /// The line of each lane, from its first row to its last, and that of the shared clock.
     fn lanes(&self) -> String {
         let mut svg = String::new();
         let mut ends: Vec<Option<(usize, usize)>> = vec![None; self.events.lives().len()];
@@ -252,7 +252,7 @@ impl<'a> Picture<'a> {
         event.map_or(EventKind::Local, |event| self.events.kind(event))
     }
 
-    /// Beside each event its line.
+    /// The text of each event, beside it.
     fn texts(
         &self,
         texts: &mut dyn FnMut(u32) -> io::Result<Description>,

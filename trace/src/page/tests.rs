@@ -40,7 +40,7 @@ fn a_still_picture_shows_lanes_messages_and_which_clock_is_wrong() {
         "By wall clock 1 message arrives before it was sent: billing's clock is at least 5 ms behind api's."
     ));
     assert_eq!(svg.matches("<circle").count(), 4);
-    // One in red, one from a moment whose line is missing.
+    // One message is red, and one comes from a moment whose line is missing.
     assert_eq!(svg.matches("<path class=\"x\"").count(), 1);
     assert_eq!(svg.matches("<path class=\"m\"").count(), 1);
     assert_eq!(svg.matches("(its line is missing)").count(), 1);
@@ -101,7 +101,7 @@ fn a_text_draws_a_message_where_it_arrives() {
        6                             ●      12:00:00.010 ends
 "
     );
-    // In little room names become numbers, and texts are cut.
+    // Without much room, names become numbers, and texts are cut.
     let narrow = draw(false, 40);
     assert!(narrow.contains("   2 billing\n"), "{narrow}");
     assert!(

@@ -1,5 +1,5 @@
-//! The picture for a terminal: one line a row, a column a lane. A message is drawn where it arrives,
-//! from its sender's lane.
+//! The picture for a terminal: a line for each row, a column for each lane. A message is drawn in the row
+//! where it arrives, from its sender's lane.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use super::{GAP, walls};
 use crate::events::{EventKind, Events};
 use crate::read::Description;
 
-/// So many lanes stand beside each other.
+/// The most lanes that a text shows.
 pub const TEXT_LANES: usize = 64;
 
 /// Columns for the time and the blanks behind it.
@@ -23,22 +23,22 @@ const WIDEST: usize = 14;
 /// How a piece of a line should look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextLook {
-    /// As any text.
+    /// Like any text.
     Plain,
-    /// Less than that.
+    /// Less visible than plain text.
     Faint,
-    /// What is wrong.
+    /// Marks what is wrong.
     Red,
-    /// One colour for each process, over and over.
+    /// The colour of the process with this number. Colours may repeat.
     Lane(usize),
 }
 
 /// Where the text is shown.
 #[derive(Clone, Copy)]
 pub struct Terminal<'a> {
-    /// How wide it is; longer lines are cut.
+    /// How many characters fit on a line; longer lines are cut.
     pub columns: usize,
-    /// Whether it shows more than ASCII.
+    /// Whether it can show more than ASCII.
     pub is_utf8: bool,
     /// Colours a piece of a line.
     pub paint: &'a dyn Fn(TextLook, &str) -> String,
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Terminal<'_> {
     }
 }
 
-/// Writes the picture of the events as lines for a terminal. `texts` says what an event's line says.
+/// Writes the picture of the events as lines for a terminal. `texts` gives the text of an event's line.
 ///
 /// ```
 /// use lamport_trace::{Reader, Terminal, describe, text};
@@ -194,7 +194,7 @@ impl<'a> Picture<'a> {
         TextLook::Lane(self.story.process_of[life as usize])
     }
 
-    /// The lanes' names; where they don't fit, numbers, and whose they are.
+    /// Writes the lanes' names. If they don't fit, writes numbers, and above them a list of the names.
     fn write_names(&self, out: &mut dyn Write) -> io::Result<()> {
         let lanes = 0..self.story.lanes.len();
         let fits = |lane: usize| self.name(lane).chars().count() < self.lane;
@@ -227,7 +227,7 @@ impl<'a> Picture<'a> {
     ) -> io::Result<()> {
         let (_, unit) = walls(self.events);
         let inversions = self.story.inversions(self.rows.len());
-        // By lane, for each of its rows whether lines are missing before it; and how many were drawn.
+        // By lane: for each of its rows, whether lines are missing before it. `drawn`: rows drawn so far.
         let mut gaps: Vec<Vec<bool>> = vec![Vec::new(); self.story.lanes.len()];
         for row in 0..self.rows.len() {
             let is_gap = flags(self.events, self.rows, row) & GAP != 0;
@@ -335,7 +335,7 @@ impl<'a> Picture<'a> {
         cells[if a < b { b - 1 } else { b + 1 }] = (head, look);
     }
 
-    /// The characters, those of one look together.
+    /// The characters as text, painted in pieces of one look.
     fn painted(&self, cells: &[Cell]) -> String {
         let mut painted = String::new();
         for piece in cells.chunk_by(|a, b| a.1 == b.1) {

@@ -1,4 +1,4 @@
-//! What one record says: who, when, why. Its buffers are used again for the next one.
+//! The fields of one record: its stamp, its causes, its text. The buffers are reused for the next record.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::peel;
 use super::wall::{self, Wall};
 use crate::events::EventKind;
 
-/// At most so many causes of one event are read.
+/// At most this many causes of one event are read.
 const MOST_CAUSES: usize = 64;
 
 /// A stamp as it stands in a line; the name lies in [`Fields::names`].
@@ -16,13 +16,13 @@ const MOST_CAUSES: usize = 64;
 pub(crate) struct Named {
     pub(crate) time: u64,
     name: (u32, u32),
-    /// 0: not said.
+    /// 0 if the line does not say.
     pub(crate) instance: u64,
-    /// When it arrived, in the time of the process that writes.
+    /// When the message arrived, in the time of the process that wrote the line.
     pub(crate) arrived: Option<u64>,
 }
 
-/// What a record says.
+/// The fields of a record.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     /// Whether texts are kept, too.
@@ -31,19 +31,19 @@ pub(crate) struct Fields {
     pub(crate) stamp: Option<Named>,
     pub(super) instance: Option<u64>,
     pub(crate) causes: Vec<Named>,
-    /// The record says what its causes are, if only that there are none.
+    /// Whether the record names its causes, even if only to say that it has none.
     pub(crate) names_causes: bool,
-    /// And says all of them.
+    /// Whether the record has more causes than the ones read here.
     pub(crate) dropped: bool,
     pub(super) kind: EventKind,
     pub(crate) wall: Option<Wall>,
     pub(super) malformed: bool,
     pub(super) broken_json: bool,
-    /// The text in a container engine's or journald's envelope, the rest of which is read.
+    /// The text inside the envelope of a container engine or of journald. The envelope itself is read.
     pub(super) inner: Option<String>,
-    /// Whether the envelope says that its text goes on in the next one.
+    /// Whether the envelope says that its text goes on in the next envelope.
     pub(super) partial: bool,
-    /// Which stream it is of.
+    /// The name of the stream that the record belongs to.
     pub(super) stream: Vec<u8>,
     pub(crate) lane: Option<String>,
     pub(crate) level: Option<String>,
@@ -63,7 +63,7 @@ pub(super) struct Update {
 }
 
 impl Fields {
-    /// All but which stream it is of.
+    /// Clears everything but the stream.
     fn forget(&mut self) {
         let stream = std::mem::take(&mut self.stream);
         self.clear();
@@ -98,14 +98,14 @@ impl Fields {
         &self.names[named.name.0 as usize..named.name.1 as usize]
     }
 
-    /// Reads a line as it stands in a file. A text comes back that is not read yet: it may be
-    /// [a part](Fields::partial) of one.
+    /// Reads a line of a file. Returns a text that is still to be read, if there is one: it may be only
+    /// [a part](Fields::partial) of a text.
     pub(super) fn read_line<'a>(&mut self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         self.clear();
         let plain = peel::plain(line.strip_suffix(b"\r").unwrap_or(line));
         let peeled = peel::peel(&plain);
         if peeled.text.first() == Some(&b'{') && self.read_json(peeled.text) {
-            // An envelope says which stream it is of.
+            // Only an envelope has a text inside and names its stream. Anything else is the record itself.
             if self.stamp.is_some() || self.inner.is_none() || self.stream.is_empty() {
                 self.wall = self.wall.or(peeled.wall);
                 self.partial = false;
@@ -122,7 +122,7 @@ impl Fields {
         self.clear();
         self.stream.extend_from_slice(peeled.stream);
         (self.wall, self.partial) = (peeled.wall, peeled.partial);
-        // What was put before it is gone; it ends where the line ends.
+        // Only the beginning of the line was taken off, so the text ends where the line ends.
         let start = plain.len() - peeled.text.len();
         Some(match plain {
             Cow::Borrowed(line) => Cow::Borrowed(&line[start..]),
@@ -147,7 +147,7 @@ impl Fields {
         self.read_words(text);
     }
 
-    /// An entry of journald's export form.
+    /// Reads an entry of journald's export form.
     pub(super) fn read_export(&mut self, text: &[u8]) {
         self.clear();
         let mut message = &b""[..];
@@ -173,7 +173,7 @@ impl Fields {
         self.read_text(message);
     }
 
-    /// The stamp is the last word, or stands before those of its causes.
+    /// The stamp is the last word, or the last one before the words that name its causes.
     fn read_words(&mut self, text: &[u8]) {
         if self.wall.is_none() {
             let text = text.strip_prefix(b"[").unwrap_or(text);
@@ -187,13 +187,13 @@ impl Fields {
                 Some("-") => self.names_causes = true,
                 Some(cause) => {
                     self.add_cause(cause);
-                    // Somebody's angle bracket, so no stamp stands before it either.
+                    // The angle bracket belongs to an ordinary text, so no stamp stands before it either.
                     if self.malformed {
                         break self.forget_causes();
                     }
                 }
                 None => {
-                    // Most last words of most lines are none.
+                    // A cheap check first, since the last word of most lines is no stamp.
                     if word.contains('@') && word.starts_with(|c: char| c.is_ascii_digit()) {
                         self.stamp = self.stamp_of(word);
                     }
@@ -216,13 +216,13 @@ impl Fields {
         }
     }
 
-    /// Words that looked like causes, in a line without a stamp.
+    /// Drops words that looked like causes, in a line without a stamp.
     fn forget_causes(&mut self) {
         (self.names_causes, self.dropped, self.malformed) = (false, false, false);
         self.causes.clear();
     }
 
-    /// A stamp in either form, and whether it is one.
+    /// Reads a stamp in either form; `None` if the text is no stamp.
     pub(super) fn stamp_of(&mut self, text: &str) -> Option<Named> {
         let (time, name, instance, arrived) = match plain_parts(text) {
             Some(parts) => parts,
@@ -289,7 +289,7 @@ impl Fields {
         self.wall = self.wall.or(wall);
     }
 
-    /// The record is read: an update is an event, too.
+    /// Ends a record. The output of an update becomes an event, too.
     pub(super) fn settle(&mut self) {
         if let Some(stamp) = &mut self.stamp {
             if stamp.instance == 0 {
@@ -325,7 +325,7 @@ impl Fields {
     }
 }
 
-/// The stamp in its usual form, without a look at the rarer ones.
+/// Reads a stamp in its usual form only, which is faster; `None` for the rarer forms.
 fn plain_parts(text: &str) -> Option<(u64, &str, u64, Option<u64>)> {
     let (number, rest) = text.split_once('@')?;
     let value = time(number)?;
@@ -354,7 +354,7 @@ fn plain_parts(text: &str) -> Option<(u64, &str, u64, Option<u64>)> {
 }
 
 fn time(text: &str) -> Option<u64> {
-    // Time's own parser makes a value of it and, where it fails, an error.
+    // Not by `Time`'s own parser, which builds an error where it fails.
     if text.is_empty() || text.len() > 16 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

@@ -1,5 +1,5 @@
-//! JSON as loggers write it: flat, in inner objects, with dots in its keys; and the envelopes of container
-//! engines and of journald.
+//! JSON as loggers write it: with flat keys, with inner objects, or with dots in its keys. Also the
+//! envelopes of container engines and of journald.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use super::fields::{Fields, instance};
 use super::wall;
 use crate::events::EventKind;
 
-/// Objects in objects are looked into so far.
+/// How deep objects in objects are searched.
 const DEEPEST: u8 = 3;
 
 impl Fields {
-    /// Reads a JSON object; `false`: it is none.
+    /// Reads a JSON object; `false` if the text is none.
     pub(super) fn read_json(&mut self, text: &[u8]) -> bool {
         let mut json = serde_json::Deserializer::from_slice(text);
         let read = Object {
@@ -27,7 +27,7 @@ impl Fields {
     }
 }
 
-/// What a key of an object is to us.
+/// The meaning of an object's key.
 enum Key {
     Stamp,
     Instance,
@@ -39,9 +39,9 @@ enum Key {
     Message,
     /// The text in a container engine's envelope.
     Log,
-    /// The text in journald's.
+    /// The text in journald's envelope.
     Inner,
-    /// Which stream of an envelope.
+    /// A part of the name of an envelope's stream.
     Stream,
     First,
     Value,
@@ -88,7 +88,7 @@ impl Key {
     }
 }
 
-/// The key of a member; inside of an object that is called `lamport` or elsewhere.
+/// Reads the key of a member. `ours`: the member is inside an object that is called `lamport`.
 struct Name {
     ours: bool,
 }
@@ -118,7 +118,7 @@ impl Visitor<'_> for Name {
 }
 
 impl Key {
-    /// The same inside of an object that is called `lamport`.
+    /// The meaning of a key inside an object that is called `lamport`.
     fn of_ours(name: &str) -> Key {
         match name {
             "stamp" => Key::Stamp,
@@ -202,7 +202,7 @@ impl<'de> Visitor<'de> for Member<'_> {
             Key::Wall => fields.set_wall(wall::whole(text)),
             Key::Level => fields.level = Some(text.to_owned()),
             Key::Message => fields.message = Some(text.to_owned()),
-            // A container engine ends each whole line with a line's end.
+            // A container engine ends each complete line with a newline; a part has none.
             Key::Log => {
                 fields.partial = !text.ends_with('\n');
                 fields.set_inner(text);
@@ -235,7 +235,7 @@ impl<'de> Visitor<'de> for Member<'_> {
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<(), E> {
-        // A positive one came as u64.
+        // Positive numbers come to `visit_u64`.
         self.fields.malformed |= matches!(self.key, Key::Stamp) && number < 0;
         Ok(())
     }
@@ -274,7 +274,7 @@ impl<'de> Visitor<'de> for Member<'_> {
                     .is_some()
                 {}
             }
-            // A message of journald that is no text comes as its bytes.
+            // journald writes a message that is no text as an array of its bytes.
             Key::Inner => {
                 let mut bytes = Vec::new();
                 while let Some(byte) = elements.next_element::<u8>()? {

@@ -1,8 +1,8 @@
-//! Who is who: processes and their runs.
+//! Finds the life of each line: processes and their runs.
 //!
-//! A line of plain text does not say of which run of its process it is. It is taken for one run, until a
-//! line says that none came before it: then the process has begun anew. Which run a message came from,
-//! nobody can tell then.
+//! A line of plain text does not name its run of the process. All such lines count as one run, until a
+//! line says that no line came before it: then the process has restarted. From then on nobody can tell
+//! from which of the runs a message came.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,20 +11,21 @@ use lamport_clock::Instance;
 use super::wall::Wall;
 use crate::events::Life;
 
-/// The lives, in the order in which they were named.
+/// The lives, in the order in which lines first named them.
 #[derive(Debug, Default)]
 pub(crate) struct Lives {
     processes: Vec<Box<str>>,
     names: HashMap<Box<str>, u32>,
-    /// By process and instance; of one without an instance the newest run.
+    /// The life of each process and instance; for a process without an instance, its newest run.
     lives: HashMap<(u32, u64), u32>,
-    /// Process and instance by life.
+    /// The process and the instance of each life.
     known: Vec<(u32, u64)>,
     /// The processes that have runs without an instance.
     has_runs: HashSet<u32>,
-    /// Those runs by process and their first lines: its time, and that on the wall.
+    /// Those runs by process and first line, which is given by its logical time and its wall clock time.
     runs: HashMap<(u32, u64, Wall), u32>,
-    /// Those of which one stream has lines of both kinds: a plain log's parent and its forked child.
+    /// Processes whose lines with and without an instance share a stream: in a plain log, a parent and its
+    /// forked child.
     are_several: HashSet<u32>,
 }
 
@@ -57,7 +58,7 @@ impl Lives {
         known == instance && *self.processes[name as usize] == *process
     }
 
-    /// One stream has lines of both lives.
+    /// Notes that one stream has lines of both lives.
     pub(super) fn stand_together(&mut self, one: u32, other: u32) {
         let (one, other) = (self.known[one as usize], self.known[other as usize]);
         if one.0 == other.0 && (one.1 == 0) != (other.1 == 0) {
@@ -65,8 +66,9 @@ impl Lives {
         }
     }
 
-    /// The run that a first line without an instance begins; `goes_on`: the life has lines before it. A
-    /// second handler writes it once more, with the same time on the wall; `is_anew`: this is no such one.
+    /// The run that begins with a first line that names no instance. `goes_on`: the life has lines before
+    /// this one. A second handler may write the same first line again, with the same wall clock time;
+    /// `is_anew`: this line is no such copy.
     pub(super) fn begun(
         &mut self,
         life: u32,
@@ -80,7 +82,7 @@ impl Lives {
         let again = first.and_then(|first| self.runs.get(&first)).copied();
         let life = match again.filter(|_| !is_anew) {
             Some(run) => run,
-            // The first one is the life that was named already, unless that has lines.
+            // The first run takes the life that was named already, unless that life has lines.
             None if self.has_runs.insert(name) && !goes_on => life,
             None => {
                 self.known.push((name, instance));
@@ -94,9 +96,10 @@ impl Lives {
         life
     }
 
-    /// The lives, and which of them causes are of that name one. Where all that names an instance of a
-    /// process names the same one, what names none is of it, too, unless they stand together; where there were several runs, of
-    /// none that is known.
+    /// The lives, and two lists of what each life turned out to be: for lines, and for the causes that lines
+    /// name. If only one instance of a process is ever named, lines and causes without an instance belong to
+    /// it, too, unless both kinds of lines share a stream. If a process had several runs without an instance,
+    /// causes without an instance belong to a life of their own, since the right run is unknown.
     pub(super) fn settle(&mut self) -> (Vec<Life>, Vec<u32>, Vec<u32>) {
         let mut named: Vec<Vec<u32>> = vec![Vec::new(); self.processes.len()];
         let mut nameless = named.clone();

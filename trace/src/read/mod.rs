@@ -1,5 +1,5 @@
-//! From the bytes of any log to events. What a line is, is found out, never asked: the layers that
-//! engines and clusters put before it, then JSON or text.
+//! Reads events from the bytes of any log. The form of a line is detected, never asked for: first the
+//! prefixes that container engines and clusters add, then JSON or text.
 
 mod fields;
 mod json;
@@ -14,7 +14,7 @@ pub(crate) use self::lives::Lives;
 pub(crate) use self::records::{Record, Records};
 use crate::events::{COMPLETE, Events, Hollow, KIND_SHIFT, NO_WALL, Place, UNSAID};
 
-/// How often a source may say that an event went back before it is only counted.
+/// At most this many events that went back are listed; more are only counted.
 const MOST_TOLD: usize = 1_000;
 
 /// Reads sources, one after the other, each in pieces of any size.
@@ -40,20 +40,20 @@ pub struct Reader {
     numbering: bool,
 }
 
-/// What is known of one stream: a container's, in a file that several share.
+/// The state of one stream, such as that of one container in a file that several share.
 #[derive(Clone, Debug, Default)]
 struct Stream {
-    /// The newest event, or the newest line without a stamp that stands apart.
+    /// The newest event; if `hollow`, the newest line without a stamp that stands apart from its event.
     last: Option<u32>,
     hollow: bool,
     /// The life of its newest line.
     life: Option<u32>,
-    /// The end of what belongs to it without a gap.
+    /// Where its newest record ends. A line that begins here follows without a gap.
     end: u64,
 }
 
 impl Reader {
-    /// A reader that also remembers the number of each event's line: four bytes more for each.
+    /// A reader that also remembers each event's line number, which takes four more bytes for each event.
     pub fn numbering() -> Reader {
         Reader {
             numbering: true,
@@ -61,7 +61,7 @@ impl Reader {
         }
     }
 
-    /// Another source begins; `name` is how answers call it.
+    /// Begins another source, which answers call `name`.
     pub fn begin(&mut self, name: &str) {
         self.end();
         self.events.sources.push(name.into());
@@ -69,14 +69,14 @@ impl Reader {
         self.streams.clear();
     }
 
-    /// The next bytes of the source.
+    /// Takes the next bytes of the source.
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut records = std::mem::take(&mut self.records);
         records.feed(bytes, |record| self.record(record));
         self.records = records;
     }
 
-    /// All sources are read.
+    /// Ends the last source, and returns the events of all.
     pub fn finish(mut self) -> Events {
         self.end();
         self.name_lives();
@@ -164,13 +164,13 @@ impl Reader {
         for cause in &fields.causes {
             let from = self.lives.of(fields.name(cause), cause.instance);
             if from == life {
-                // A line before that is not before: told with the other broken rules.
+                // The line that is named as the previous one is not earlier: a broken rule.
                 match stamp.time.checked_sub(cause.time) {
                     Some(0) | None => {
                         complete = false;
                         self.went_back(event, cause.time);
                     }
-                    // A message to itself.
+                    // A message that the life sent to itself.
                     Some(_) if cause.arrived.is_some() => {}
                     Some(far) => match u32::try_from(far) {
                         Ok(far) if back == 0 || far < back => back = far,
@@ -180,8 +180,8 @@ impl Reader {
                 }
                 continue;
             }
-            // The line before, or a message of another run: one of the two does not say of which run it
-            // is.
+            // Either the previous line or a message from another run of the process: nobody can tell, since
+            // one of the two stamps names no instance.
             let is_unsaid = cause.instance == 0 || stamp.instance == 0;
             if is_unsaid && fields.name(cause) == fields.name(stamp) {
                 complete = false;
@@ -196,7 +196,7 @@ impl Reader {
             self.events.cause_times.push(cause.time);
             self.events.cause_ages.push(age);
         }
-        // Who does not name the line before can only be judged by the order of its file.
+        // A line that names no previous line can be judged only by the order of its file.
         let newest = stream
             .last
             .filter(|_| !stream.hollow)
@@ -247,7 +247,7 @@ impl Reader {
         self.events.sources.len().saturating_sub(1) as u32
     }
 
-    /// The life of a line; mostly the same as that of the stream's line before.
+    /// The life of a line; mostly that of the previous line in its stream.
     fn own_life(&mut self, stream: &mut Stream, fields: &Fields, stamp: &Named) -> u32 {
         let process = fields.name(stamp);
         let before = stream
@@ -271,8 +271,8 @@ impl Reader {
         life
     }
 
-    /// Whether a line without an instance is the first one of a run: it says that none came before it,
-    /// or goes back where it would have said so.
+    /// Whether a line without an instance is the first one of a run: it says that no line came before it, or
+    /// it names no causes and its time goes back.
     fn begins(&self, stream: &Stream, before: Option<u32>, fields: &Fields, stamp: &Named) -> bool {
         if fields.names_causes {
             let is_own =
@@ -282,14 +282,14 @@ impl Reader {
         self.goes_back(stream, before, stamp)
     }
 
-    /// Whether the newest line of the stream is of that life, and later.
+    /// Whether the newest line of the stream is of this life and has a later time.
     fn goes_back(&self, stream: &Stream, life: Option<u32>, stamp: &Named) -> bool {
         let newest = stream.last.filter(|_| !stream.hollow);
         let newest = newest.map(|newest| self.events.point(newest));
         newest.is_some_and(|newest| Some(newest.life) == life && newest.time > stamp.time)
     }
 
-    /// All are read, so it can be said who is who.
+    /// Once all sources are read: settles to which life each line and each cause belongs.
     fn name_lives(&mut self) {
         let (lives, own, causes) = self.lives.settle();
         self.events.lives = lives;
@@ -305,21 +305,21 @@ impl Reader {
     }
 }
 
-/// What a person is shown of a record.
+/// The parts of a record that a person is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// Its text, without what is told apart: the stamp and its causes.
+    /// Its text, without the stamp and the causes.
     pub message: String,
-    /// The lines without a stamp behind it, each with a line's end before it: a traceback, say.
+    /// The lines without a stamp behind it, each with a newline before it: a traceback, say.
     pub rest: String,
     /// The level, as the logger calls it.
     pub level: Option<String>,
-    /// The thread or task, if it is said.
+    /// The thread or task, if the line names it.
     pub lane: Option<String>,
 }
 
-/// What the lines of an event, with those without a stamp behind it, say. The message is the first
-/// line's alone.
+/// Describes an event by its lines, including those without a stamp behind it. The message is that of
+/// the first line alone.
 ///
 /// ```
 /// let line = br#"{"lamport":"2@api","level":"info","message":"out of tea"}"#;

@@ -7,16 +7,16 @@ use super::wall::{self, Wall};
 /// A line without what was put before it.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Peeled<'a> {
-    /// Which of several that share a file it belongs to.
+    /// The stream that it belongs to, if several share a file.
     pub(super) stream: &'a [u8],
-    /// When it was written, as whoever put it there says.
+    /// When it was written, by the prefix that was taken away.
     pub(super) wall: Option<Wall>,
-    /// Its text goes on in the stream's next line.
+    /// Whether its text goes on in the stream's next line.
     pub(super) partial: bool,
     pub(super) text: &'a [u8],
 }
 
-/// Without colours and whatever else drives a terminal.
+/// A line without colours and other control sequences for a terminal.
 pub(super) fn plain(line: &[u8]) -> Cow<'_, [u8]> {
     const ESCAPE: u8 = 0x1b;
     if memchr::memchr(ESCAPE, line).is_none() {
@@ -39,7 +39,7 @@ pub(super) fn plain(line: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
-/// Takes away what is known, layer by layer.
+/// Takes the known prefixes away, one after the other.
 pub(super) fn peel(line: &[u8]) -> Peeled<'_> {
     let mut peeled = Peeled {
         text: line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
@@ -56,13 +56,13 @@ pub(super) fn peel(line: &[u8]) -> Peeled<'_> {
 fn peel_one(peeled: &mut Peeled<'_>) -> bool {
     let text = peeled.text;
     if let Some((wall, rest)) = wall::leading(text) {
-        // In front of a text of its own, and not the beginning of a plain line.
+        // The time counts as a prefix only if a text follows it, behind a blank.
         let Some(rest) = rest.strip_prefix(b" ") else {
             return false;
         };
         if let Some((partial, text)) = cri(rest) {
             (peeled.partial, peeled.text) = (partial, text);
-            // Both stand in one file, and each cuts its long lines into parts.
+            // stdout and stderr share a file, and long lines of both are cut into parts.
             if peeled.stream.is_empty() {
                 peeled.stream = &rest[..b"stdout".len()];
             }
@@ -117,8 +117,8 @@ fn pod(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((stream, inside[end + 1..].strip_prefix(b" ")?)).filter(|_| is_path)
 }
 
-/// `Nov 28 12:00:00 host billing[7]: `, `<14>1 2025-11-28T12:00:00Z host billing 7 - - `, and both
-/// without what can be left out there.
+/// `Nov 28 12:00:00 host billing[7]: ` and `<14>1 2025-11-28T12:00:00Z host billing 7 - - `, each also
+/// without its optional parts.
 fn syslog(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if let Some(rest) = text.strip_prefix(b"<") {
         let end = memchr::memchr(b'>', rest).filter(|end| (1..=3).contains(end))?;

@@ -1,18 +1,18 @@
-//! From bytes to records: lines, put together where an engine cut one into parts, each with the stream
-//! that it is of.
+//! Turns bytes into records. A record is a line, joined again if a container engine cut it into parts,
+//! with the stream that it belongs to.
 
 use std::collections::HashMap;
 
 use super::Fields;
 
-/// Of a longer line the rest is not looked at: a mebibyte.
+/// How many bytes of a line are read: a mebibyte. The rest of a longer line is skipped.
 const LONGEST: usize = 1 << 20;
 
 /// The records of one source, which is fed in pieces of any size.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     fields: Fields,
-    /// A line whose end has not come yet, and how long it is, read or not.
+    /// A line whose end has not come yet, and its full length with all that was skipped.
     begun: Vec<u8>,
     begun_length: u64,
     at: u64,
@@ -39,15 +39,15 @@ pub(crate) struct Record<'a> {
     /// Which stream of the source, from 0.
     pub(crate) stream: u32,
     pub(crate) at: u64,
-    /// Without the last line's end.
+    /// The length in bytes, without the end of the last line.
     pub(crate) length: u64,
-    /// Of its first line, from 1.
+    /// The number of its first line, from 1.
     pub(crate) number: u32,
     pub(crate) fields: &'a mut Fields,
 }
 
 impl Records {
-    /// The next bytes; each record that is whole goes to `take`.
+    /// Takes the next bytes. Each complete record goes to `take`.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], mut take: impl FnMut(Record<'_>)) {
         if self.begun_length > 0 {
             let end = memchr::memchr(b'\n', bytes);
@@ -71,7 +71,7 @@ impl Records {
         }
     }
 
-    /// Nothing follows: what has begun is whole, too.
+    /// Ends the source: a record that has begun is complete, too.
     pub(crate) fn end(&mut self, mut take: impl FnMut(Record<'_>)) {
         if self.begun_length > 0 {
             self.end_line(&mut take);
@@ -88,7 +88,7 @@ impl Records {
         }
     }
 
-    /// Where the first byte stands that a record to come can begin with.
+    /// No later record begins before this offset.
     pub(crate) fn unfinished(&self) -> u64 {
         let parts = self.parts.iter().chain(&self.export);
         let begun = parts
@@ -105,7 +105,7 @@ impl Records {
         self.begun.clear();
     }
 
-    /// A whole line, as far as it is looked at, and how long it is.
+    /// Takes a complete line: the part of it that is read, and its full length.
     fn line(&mut self, line: &[u8], length: u64, take: &mut impl FnMut(Record<'_>)) {
         let at = self.at;
         self.at += length + 1;
@@ -158,7 +158,7 @@ impl Records {
         }
         self.fields.read_export(&export.text);
         let stream = self.stream();
-        // To the blank line behind it.
+        // The entry ends at the blank line behind it.
         let length = self.at.saturating_sub(2).saturating_sub(export.at);
         self.record(stream, export.at, length, export.number, take);
     }
@@ -183,7 +183,7 @@ impl Records {
 
     /// The number of the stream that the fields name.
     fn stream(&mut self) -> u32 {
-        // Most files have one, without a name.
+        // Most files have one stream, without a name.
         if self.fields.stream.is_empty() && !self.parts.is_empty() {
             return 0;
         }
@@ -202,7 +202,7 @@ impl Records {
     }
 }
 
-/// As far as there is room.
+/// Appends as much as [`LONGEST`] has room for.
 fn append(text: &mut Vec<u8>, more: &[u8]) {
     let room = LONGEST.saturating_sub(text.len());
     text.extend_from_slice(&more[..more.len().min(room)]);

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::events::NO_WALL;
 
-/// A wall clock's time, and the step that it was written in.
+/// A wall clock time, and the precision with which it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wall {
     /// Nanoseconds since 1970.
@@ -16,8 +16,8 @@ pub(crate) struct Wall {
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The date and time at the beginning of `text`, and what follows it: RFC 3339, also with a blank or a
-/// comma where it has `T` and a dot, and without a zone (UTC then).
+/// The date and time at the beginning of `text`, and what follows it. The form is RFC 3339, also with a
+/// blank instead of `T`, with a comma instead of the dot, or without a zone (UTC then).
 pub(super) fn leading(text: &[u8]) -> Option<(Wall, &[u8])> {
     let digits = |from: usize, until: usize| {
         let mut number = 0_i16;
@@ -69,7 +69,7 @@ pub(super) fn leading(text: &[u8]) -> Option<(Wall, &[u8])> {
         _ => {}
     }
     let byte = |from: usize| digits(from, from + 2)?.try_into().ok();
-    // A leap second is the last one of its minute.
+    // A leap second counts as the last second of its minute.
     let second = byte(17).map(|second: i8| second.min(59))?;
     let civil = DateTime::new(
         digits(0, 4)?,
@@ -88,7 +88,7 @@ pub(super) fn leading(text: &[u8]) -> Option<(Wall, &[u8])> {
     Some((Wall { at, step }, rest))
 }
 
-/// The time in a text of its own: as [`leading`], or a number.
+/// The time that a whole text gives: in a form that [`leading`] reads, or as a number.
 pub(super) fn whole(text: &str) -> Option<Wall> {
     if let Some((wall, rest)) = leading(text.as_bytes()) {
         return rest.trim_ascii().is_empty().then_some(wall);
@@ -99,8 +99,8 @@ pub(super) fn whole(text: &str) -> Option<Wall> {
     }
 }
 
-/// A number since 1970, of seconds, milliseconds, microseconds or nanoseconds: whichever lies nearest to
-/// our days.
+/// A number of seconds, milliseconds, microseconds or nanoseconds since 1970. The unit is the one that
+/// gives the date nearest to today.
 pub(super) fn of_number(number: u64) -> Option<Wall> {
     let step = match number {
         0..100_000_000_000 => SECOND,
@@ -112,8 +112,8 @@ pub(super) fn of_number(number: u64) -> Option<Wall> {
     (at != NO_WALL).then_some(Wall { at, step })
 }
 
-/// The same with a fraction: such a number is of seconds, or of milliseconds. A 64-bit float of today's
-/// seconds tells microseconds, and no more.
+/// A number with a fraction, of seconds or milliseconds since 1970. A 64-bit float of today's seconds is
+/// exact to a microsecond, and no more.
 pub(super) fn of_float(number: f64) -> Option<Wall> {
     let seconds = if number < 1e11 { number } else { number / 1e3 };
     if !(0.0..9e9).contains(&seconds) {
@@ -172,7 +172,7 @@ mod tests {
             }
         }
         assert_eq!(whole("99999999999999999999"), None);
-        // The years that nanoseconds in 64 bits can't count.
+        // A year that 64 bits of nanoseconds can't count.
         assert_eq!(whole("2300-01-01T00:00:00Z"), None);
     }
 }
