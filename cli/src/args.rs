@@ -42,11 +42,11 @@ pub(super) struct Cli {
     pub(super) connection: Connection,
 }
 
-/// `lamport` as it is parsed: each command has its examples in its help, and of the flags for settings
-/// only the first to know, where they count. `lamport --help` lists them all.
+/// The parser of `lamport`. The help of each command has examples. Of the flags for settings it shows only
+/// the most important ones, and only where they apply. `lamport --help` lists them all.
 pub(super) fn command() -> clap::Command {
     let mut command = Cli::command();
-    // From here on each command has the flags of all.
+    // Copies the global flags into each command, so that they can be hidden there.
     command.build();
     command.mut_subcommands(|command| {
         let name = command.get_name().to_owned();
@@ -222,7 +222,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
-// Values may begin with a hyphen so that "-1" is told to be a wrong number, not an unknown flag.
+// Values may begin with a hyphen, so that "-1" is reported as a wrong number and not as an unknown flag.
 fn positive() -> RangedU64ValueParser<u64> {
     up_to(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! `lamport completions`: what lets a shell complete the command's words.
+//! `lamport completions`: the script with which a shell completes the command's words.
 
 use super::args::{self, Completions};
 use super::output::Output;
@@ -11,7 +11,7 @@ pub(super) fn completions(
     output: &Output,
 ) -> Result<(), Ending> {
     refuse_connection_settings(settings, "completions", "it connects to nothing")?;
-    // Not at once to standard output: it panics where that can't be written.
+    // Not directly to standard output, because `generate` panics if it can't write.
     let mut script = Vec::new();
     let mut command = args::command();
     clap_complete::generate(args.shell, &mut command, "lamport", &mut script);

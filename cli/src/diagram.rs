@@ -35,7 +35,7 @@ pub(super) fn diagram(
     if args.text {
         return draw_text(files, output, stop);
     }
-    // Without --text it is there.
+    // Without --text, clap requires --output.
     let to = args.output.as_deref().unwrap_or(Path::new("diagram.html"));
     let picture = if args.svg { svg } else { page };
     let events = draw(&title, files, picture, to, output, stop)?;
@@ -48,11 +48,11 @@ pub(super) fn diagram(
     Ok(())
 }
 
-/// One of the pictures that are files.
+/// A function that draws a picture for a file: the page or the SVG.
 type Picture = fn(&str, &Events, Describe<'_>, &mut dyn Write) -> io::Result<()>;
 type Describe<'a> = &'a mut dyn FnMut(u32) -> io::Result<Description>;
 
-/// Draws what these files tell into another one.
+/// Draws the events of `files` into the file `to`.
 pub(super) fn draw(
     title: &str,
     files: &[String],
@@ -105,8 +105,8 @@ fn read(files: &[String], output: &Output, stop: &Stop) -> Result<(Events, Texts
     Ok((events, texts))
 }
 
-/// Lets it draw with what the lines say. What went wrong with a line comes first: a picture knows no
-/// errors but those of I/O.
+/// Calls `draw` with a function that describes an event from its line. An error of that function takes
+/// precedence over the result of `draw`, which can only be an I/O error.
 fn told(
     events: &Events,
     texts: &mut Texts,

@@ -27,7 +27,7 @@ struct DiffObject<'a> {
     common: Option<[MomentObject; 2]>,
     first: Option<NextObject>,
     second: Option<NextObject>,
-    /// Processes that part as well.
+    /// The number of other processes whose lines differ too.
     others: u64,
 }
 
@@ -149,7 +149,7 @@ impl Told<'_> {
         self.moment(self.events.point(event))
     }
 
-    /// What an event names as its causes.
+    /// The causes that an event names: the line before it in its process, and points in other processes.
     fn causes(&self, event: u32) -> Vec<Point> {
         let point = self.events.point(event);
         let previous = self.events.previous(event);

@@ -1,5 +1,5 @@
-//! What surrounds the command: the terminal, the locale, programs on the PATH. Settings of the
-//! clock are not among it; `config` reads those.
+//! The surroundings of the command: the terminal, the locale, programs on the PATH. The clock's settings
+//! are read elsewhere, by the library's `config`.
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use lamport_clock::excerpt::escape;
 
-/// Whether colours are welcome where `stream` goes. See <https://no-color.org>.
+/// Whether text for `stream` may have colours. See <https://no-color.org>.
 pub(super) fn takes_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal()
         && variable("NO_COLOR").is_none()
         && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Whether a person sits there who can be asked: at both ends of a terminal.
+/// Whether a person can be asked: standard input and standard output are both a terminal.
 pub(super) fn is_attended() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
@@ -47,7 +47,7 @@ pub(super) fn is_utf8() -> bool {
     })
 }
 
-/// The etcd that `LAMPORT_ETCD` names, whether it is there or not.
+/// The etcd binary that `LAMPORT_ETCD` names, whether the file exists or not.
 pub(super) fn named_etcd() -> Option<PathBuf> {
     variable("LAMPORT_ETCD").map(PathBuf::from)
 }
@@ -59,8 +59,8 @@ pub(super) fn on_path(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// How a person types this command in another terminal: by its name, or by the path by which it was
-/// started where that is not on the PATH.
+/// The word that starts this command in another terminal: its name if that is on the PATH, and else the
+/// path with which it was started here.
 pub(super) fn typed(program: &OsStr) -> String {
     if on_path("lamport").is_some() {
         return "lamport".to_owned();
@@ -73,7 +73,8 @@ pub(super) fn typed(program: &OsStr) -> String {
     shell_word(&path.to_string_lossy())
 }
 
-/// A path as a shell takes it. One with what can't be seen can't be pasted either way: it is shown.
+/// A path as one word for a shell. A path with invisible characters can't be pasted in any case, so these
+/// are shown as escapes.
 fn shell_word(path: &str) -> String {
     let path = escape(path);
     match path.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_./+".contains(c)) {
@@ -82,7 +83,7 @@ fn shell_word(path: &str) -> String {
     }
 }
 
-/// A variable; one that is empty counts as not set.
+/// An environment variable. An empty one counts as not set.
 #[allow(
     clippy::disallowed_methods,
     reason = "what is read here belongs to the terminal and the machine, not to the clock"

@@ -1,4 +1,4 @@
-//! What is known against versions of etcd, for people to act on. SECURITY.md names the sources.
+//! The known faults of etcd's versions, as advice for people. SECURITY.md names the sources.
 
 use lamport_clock::Server;
 
@@ -8,7 +8,7 @@ struct Fault {
     /// The first minor version that has it.
     since: u32,
     fixed: &'static [(u32, u32)],
-    /// It concerns those alone who use etcd's users.
+    /// Whether it only matters if the clock logs in as one of etcd's users.
     users: bool,
     what: &'static str,
 }
@@ -50,8 +50,8 @@ const FAULTS: [Fault; 5] = [
 
 const OLDEST_MENDED_MINOR: u32 = 5;
 
-/// The known faults of a server's version, and last the version to move to. A text that is no version
-/// of etcd 3 has none.
+/// The known faults of a server's version. If there are any, the last item names the version to move to.
+/// A text that is no version of etcd 3 has no known faults.
 pub(crate) fn known(server: &Server) -> Vec<String> {
     faults_of(&server.version, server.as_user)
 }
@@ -92,7 +92,7 @@ fn mended(minor: u32) -> (u32, u32) {
     (minor, patches.copied().max().unwrap_or(0))
 }
 
-/// Minor version and patch of etcd 3. What comes before a release has what the release before has.
+/// Minor version and patch of etcd 3. A pre-release counts as the previous patch, and has its faults.
 fn parse(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.strip_prefix("3.")?.splitn(2, '.');
     let minor = numbers.next()?.parse().ok()?;
@@ -108,7 +108,7 @@ fn parse(version: &str) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    /// The faults of a version by a word of each.
+    /// The faults of a version, each given by one word of its text.
     fn faults(version: &str, users: bool) -> Vec<&'static str> {
         let words = ["13766", "14370", "14110", "20418", "GHSA", "22015"];
         let known = faults_of(version, users).join("; ");

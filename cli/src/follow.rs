@@ -17,13 +17,13 @@ use super::stop::Stop;
 use lamport_clock::excerpt::escape;
 use lamport_trace::{Delivered, Follower};
 
-/// How often a file is looked at that has not grown, and a signal is looked for.
+/// How often to check for a signal, and whether a file has grown.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// The size of the buffer for one read, in bytes.
 const GULP: usize = 1 << 16;
 
-/// What a source's thread has to say.
+/// A report from the thread that reads a source.
 enum News {
     Bytes(u32, Vec<u8>),
     Failed(u32, io::Error),
@@ -34,7 +34,7 @@ enum News {
 struct LineObject<'a> {
     file: &'a str,
     text: &'a str,
-    /// Its causes were not all seen in time.
+    /// The line is printed before its causes: not all of them were seen in time.
     impatient: bool,
 }
 
@@ -48,13 +48,13 @@ pub(super) fn follow(args: &Order, output: &Output, stop: &'static Stop) -> Resu
             path => Some(File::open(path).map_err(|error| unreadable(path, error))?),
         };
         let path = path.clone();
-        // It ends with the process: nobody can interrupt a read.
+        // The thread ends with the process, since a blocked read can't be interrupted.
         thread::spawn(move || {
             let ended = match file {
                 None => pass_on(source, &mut io::stdin().lock(), &news),
                 Some(file) => tail(source, &path, file, &news, stop),
             };
-            // If the command has ended meanwhile, nobody listens.
+            // The send fails if the command has ended meanwhile, which is no error.
             let _ =
                 news.send(ended.map_or_else(|error| News::Failed(source, error), |()| News::Ended));
         });
@@ -158,8 +158,8 @@ fn pass_on(source: u32, from: &mut dyn Read, news: &SyncSender<News>) -> io::Res
     }
 }
 
-/// Goes on with what is appended, with the file of that name when it was rotated, and at the beginning
-/// when it was emptied.
+/// Passes on what is appended to the file. After a rotation it goes on with the new file at `path`. A file
+/// that was emptied is read from its beginning.
 fn tail(
     source: u32,
     path: &str,
@@ -179,7 +179,7 @@ fn tail(
         if open.len() < file.stream_position()? {
             file.seek(SeekFrom::Start(0))?;
         }
-        // Between its two names there is none.
+        // During a rotation there may be no file at `path`.
         let is_another = fs::metadata(path).is_ok_and(|named| named.ino() != open.ino());
         if is_another && let Ok(named) = File::open(path) {
             pass_on(source, &mut file, news)?;

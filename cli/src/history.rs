@@ -23,7 +23,7 @@ pub(super) fn history(
     stop: &Stop,
 ) -> Result<(), Ending> {
     let clock = connect(settings, stop)?;
-    // The argument's range keeps it small.
+    // The argument's range keeps the limit small.
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let from = args.from;
     let history = stop.outcome(clock.begin(move |clock| async move {

@@ -1,7 +1,7 @@
-//! Logs as input: files, what comes on standard input, gzip of either. They are read twice, once for
-//! their stamps and once for their texts, so that a million lines need little memory; what can't be read
-//! twice is put into a temporary file first. So are the lines of what is no log, such as a trace for
-//! Perfetto: from there on it is one.
+//! Logs as input: files and standard input, also gzipped. Each log is read twice, once for its stamps and
+//! once for its texts, so that a million lines need little memory. Input that can't be read twice is copied
+//! to a temporary file. Other formats, such as a trace for Perfetto, are converted to lines of a log, which
+//! also go into a temporary file.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -23,22 +23,23 @@ use lamport_trace::{Events, Foreign, Place, Reader};
 /// The size of the buffer for one read, in bytes.
 const GULP: usize = 1 << 18;
 
-/// How often a wait for more looks up for a signal.
+/// How often a wait for more input checks for a signal.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// A piece of a file that is kept, where several streams share it.
+/// The size in bytes of a cached piece of a file. The cache is for files that several streams share: their
+/// lines are not read in the order of the file.
 const PIECE: usize = 1 << 16;
 
-/// So many pieces are.
+/// The number of pieces in the cache.
 const KEPT: usize = 32;
 
-/// What is no log is held in memory, up to a gibibyte.
+/// The most bytes of a format that must be converted: such input is held in memory.
 const LARGEST: u64 = 1 << 30;
 
-/// A source's texts, as they were fed.
+/// The texts of all sources, as they were fed to the reader.
 pub(super) struct Texts {
     files: Vec<(String, File)>,
-    /// The pieces that were read last, each in the place that its number gives it.
+    /// The cache of the pieces that were read last. [`slot`] says where in it a piece belongs.
     pieces: Vec<Piece>,
     joined: Vec<u8>,
 }
@@ -49,7 +50,7 @@ struct Piece {
     bytes: Vec<u8>,
 }
 
-/// Reads all of them. `reader` may have been told to number lines.
+/// Reads the logs at `paths`. `reader` may be one that numbers lines.
 pub(super) fn read(
     paths: &[String],
     mut reader: Reader,
@@ -85,7 +86,7 @@ pub(super) fn read(
     Ok((reader.finish(), texts))
 }
 
-/// The same for what can do nothing without a stamp.
+/// As [`read`], with an error if no line has a stamp.
 pub(super) fn read_stamped(
     paths: &[String],
     reader: Reader,
@@ -146,7 +147,7 @@ fn read_one(
     Ok(fed.map(|()| kept))
 }
 
-/// What may keep its reader waiting, read by a thread of its own, so that a signal ends the wait.
+/// Input that may block its reader. A thread of its own reads it, so that a signal ends the wait.
 struct Aside<'a> {
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: io::Cursor<Vec<u8>>,
@@ -156,7 +157,7 @@ struct Aside<'a> {
 impl<'a> Aside<'a> {
     fn start(mut from: impl Read + Send + 'static, stop: &'a Stop) -> io::Result<Aside<'a>> {
         let (sender, pieces) = sync_channel(4);
-        // It ends with the process: nobody can interrupt a read.
+        // The thread ends with the process, since a blocked read can't be interrupted.
         thread::Builder::new().spawn(move || {
             loop {
                 let mut piece = vec![0; GULP];
@@ -190,21 +191,21 @@ impl Read for Aside<'_> {
                 Ok(piece) => self.piece = io::Cursor::new(piece?),
                 Err(RecvTimeoutError::Timeout) if !self.stop.requested() => continue,
                 Err(RecvTimeoutError::Timeout) => return Err(io::Error::other("interrupted")),
-                // All was read.
+                // The thread has read everything.
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }
         }
     }
 }
 
-/// As much of it as tells what it is.
+/// The beginning of the input, long enough to detect its format.
 fn beginning(from: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     from.take(Foreign::HEAD as u64).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// The lines of what is no log. It is one text, so all of it is needed.
+/// Converts another format to lines of a log. Such input is a single document, so all of it is needed.
 fn converted(foreign: Foreign, from: Box<dyn Read + '_>) -> io::Result<Result<Vec<u8>, Error>> {
     let mut bytes = Vec::new();
     from.take(LARGEST + 1).read_to_end(&mut bytes)?;
@@ -244,7 +245,7 @@ fn feed(
 }
 
 impl Texts {
-    /// The bytes that stand there.
+    /// The bytes at `place`.
     pub(super) fn get(&mut self, place: Place) -> Result<&[u8], Ending> {
         let read = self.try_get(place);
         match read {
@@ -264,7 +265,7 @@ impl Texts {
         Ok(&piece.bytes[start..start + place.length as usize])
     }
 
-    /// Which line begins there, from 1: the ends of those before it are counted.
+    /// The number of the line that begins at `place`, from 1. It counts the line ends before that.
     pub(super) fn line_number(&mut self, place: Place) -> Result<u64, Ending> {
         let (last, end) = split(place.offset);
         let mut line = 1;
@@ -283,7 +284,7 @@ impl Texts {
         Ok(line)
     }
 
-    /// Sees to it that the place's piece is there, or its pieces joined. `false`: the file is shorter.
+    /// Loads the piece that holds `place`, or joins several such pieces. `false` if the file is shorter.
     fn try_get(&mut self, place: Place) -> io::Result<bool> {
         self.joined.clear();
         let (first, start) = split(place.offset);
@@ -337,7 +338,7 @@ impl Texts {
     }
 }
 
-/// The number of a piece, and where in it.
+/// The number of the piece that holds `offset`, and the position in that piece.
 fn split(offset: u64) -> (u64, usize) {
     (offset / PIECE as u64, (offset % PIECE as u64) as usize)
 }

@@ -1,10 +1,10 @@
 //! The `lamport` command: `run`, `update`, `read`, `watch`, `history`, `nodes`, `repair`, `demo`,
 //! `check`, `order`, `explain`, `diagram`, `export`, `diff`, `top`, `ready`, `completions`, `man`.
 //!
-//! A library, because the Python wheel carries the same command. One file for each
-//! thing it does; `args` defines the arguments and nothing else, `output` is the only one that
-//! prints, `environment` the only one that looks at what surrounds the process. How a command
-//! ended becomes a message and an exit code here, in one place.
+//! It is a library, because the Python wheel carries the same command. Each command has its own file.
+//! `args` only defines the arguments. Only `output` prints. Only `environment` reads the surroundings of
+//! the process, such as the terminal and the PATH. This file alone turns the end of a command into a
+//! message and an exit code.
 
 use std::ffi::OsString;
 
@@ -110,14 +110,14 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
     code
 }
 
-/// How a command ends that does not simply get done.
+/// How a command ends if it does not finish its work.
 enum Ending {
     /// An argument, a variable or a file is wrong.
     Usage(Error),
     Failed(Error),
-    /// By a signal, before the work was done.
+    /// A signal ended the command before its work was done.
     Interrupted,
-    /// Whoever read the output has gone, as `head` does: nobody is left to tell.
+    /// The reader of the output has gone, as `head` does. Nobody is left to report to.
     ReaderGone,
 }
 
@@ -146,12 +146,13 @@ fn report(output: &Output, ending: Ending) -> u8 {
     }
 }
 
-/// The configuration; what is wrong with it is wrong usage.
+/// The configuration. An error in it counts as wrong usage.
 fn configuration(settings: &Settings) -> Result<Config, Ending> {
     Config::load(settings).map_err(Ending::Usage)
 }
 
-/// What connects to nothing of the user's takes no flag that says how; `why` says so of `who`.
+/// Refuses the flags for the connection, for commands that connect to no store of the user's. The error
+/// names the command, `who`, and the reason, `why`.
 fn refuse_connection_settings(settings: &Settings, who: &str, why: &str) -> Result<(), Ending> {
     match settings.iter().next() {
         Some((name, _)) => Err(Ending::Usage(Error::new(
@@ -162,7 +163,7 @@ fn refuse_connection_settings(settings: &Settings, who: &str, why: &str) -> Resu
     }
 }
 
-/// A clock whose store has answered. A store that refuses is not waited for.
+/// A clock whose store has answered. Does not wait for a store that refuses connections.
 fn connect(settings: &Settings, stop: &Stop) -> Result<SharedClock, Ending> {
     let config = configuration(settings)?;
     match stop.connect(&config) {
@@ -179,7 +180,7 @@ fn connect(settings: &Settings, stop: &Stop) -> Result<SharedClock, Ending> {
     }
 }
 
-/// A configuration that no store can be made of is wrong usage, too.
+/// A configuration from which no store can be made counts as wrong usage too.
 fn usage(error: Error) -> Ending {
     match error.kind() {
         ErrorKind::InvalidArgument => Ending::Usage(error),

@@ -1,4 +1,4 @@
-//! What a run has come to, for those who operate it: Prometheus' text, and whether updates go on.
+//! What a run reports to its operators: metrics in Prometheus' text format, and whether updates succeed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -25,27 +25,27 @@ pub(super) struct Metrics {
     round_trips: IntCounter,
     folds: IntCounter,
     refused: IntCounter,
-    /// What counts the last two.
+    /// The clock, which counts `folds` and `refused`.
     clock: OnceLock<SharedClock>,
     shared_time: IntGauge,
     distance: IntGauge,
     since_update: Gauge,
     member: IntGaugeVec,
     progress: Mutex<Progress>,
-    /// Longest silence of a run that is ready.
+    /// A run is ready only if its newest success is at most this long ago.
     patience: Duration,
 }
 
 struct Progress {
-    /// The newest success, or the beginning.
+    /// When the newest update succeeded, or when the run began if none has.
     since: Instant,
     succeeded: bool,
-    /// Why updates have failed since then.
+    /// The newest error since then.
     error: Option<Error>,
 }
 
 impl Metrics {
-    /// For the run of `process`, which updates once an interval.
+    /// The metrics for the run of `process`, which updates once in each `interval`.
     pub(super) fn new(
         process: &str,
         interval: Duration,
@@ -135,14 +135,14 @@ impl Metrics {
         for one in all {
             metrics.registry.register(one)?;
         }
-        // Each is there from the start, so that its first failure is a rise.
+        // Each kind is exported from the start, so that Prometheus sees its first failure as an increase.
         for kind in ErrorKind::all() {
             metrics.failures.with_label_values(&[kind.name()]);
         }
         Ok(metrics)
     }
 
-    /// The run's clock.
+    /// Sets the run's clock, whose counts are exported from now on.
     pub(super) fn count(&self, clock: &SharedClock) {
         let _ = self.clock.set(clock.clone());
     }
@@ -170,21 +170,21 @@ impl Metrics {
         self.progress().error = Some(error.clone());
     }
 
-    /// Updates go there from now on.
+    /// Sets the member that updates go to from now on.
     pub(super) fn connect(&self, member: &str) {
         self.member.reset();
         self.member.with_label_values(&[member]).set(1);
     }
 
-    /// All of it in Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     pub(super) fn text(&self) -> prometheus::Result<String> {
-        // Held to the end, so that two scrapes at once add nothing twice.
+        // The lock is held to the end, so that two simultaneous scrapes add no count twice.
         let progress = self.progress();
         self.since_update
             .set(progress.since.elapsed().as_secs_f64());
         if let Some(clock) = self.clock.get() {
             let stats = clock.stats();
-            // A clock that is made anew counts from 0.
+            // A clock that is made anew counts from 0, so its counts may be below the exported ones.
             let [folds, refused] = [(stats.folds, &self.folds), (stats.refused, &self.refused)]
                 .map(|(now, told)| now.saturating_sub(told.get()));
             self.folds.inc_by(folds);
@@ -193,7 +193,7 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    /// Whether updates go on, in a line; an error says since when they don't, and why.
+    /// `Ok` with a line of text if updates succeed. The text of `Err` says since when they don't, and why.
     pub(super) fn readiness(&self) -> Result<String, String> {
         let progress = self.progress();
         let silence = progress.since.elapsed();
@@ -218,7 +218,7 @@ impl Metrics {
     }
 }
 
-/// Times end at 2^53 - 1.
+/// Changes no time, since times end at 2^53 - 1.
 fn signed(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
@@ -244,7 +244,7 @@ mod tests {
         assert!(none.starts_with("no update has succeeded in 0."), "{none}");
         let (update, local) = update();
         metrics.succeed(&update, local, Duration::ZERO);
-        // A failure alone, before it is due, is no reason.
+        // A failure does not end readiness before the time for a success is over.
         metrics.fail(&Error::new(ErrorKind::Timeout, "etcd is away"));
         let ready = metrics.readiness().unwrap();
         assert!(

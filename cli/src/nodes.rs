@@ -1,4 +1,4 @@
-//! `lamport nodes`: the members of etcd, and who answers.
+//! `lamport nodes`: the members of etcd, and whether each answers.
 
 use std::time::Duration;
 
@@ -12,8 +12,7 @@ use lamport_clock::blocking::{Call, SharedClock};
 use lamport_clock::excerpt::escape;
 use lamport_clock::{Address, Config, Error, ErrorKind, Server, Settings, StoreUri};
 
-/// A node that has not answered by then does not count as answering, whatever the deadline of
-/// other calls is.
+/// A node that takes longer than this counts as not answering, even if the deadline of calls is longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
@@ -40,7 +39,7 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
     for (node, own, address, call) in asked {
         let outcome = match call {
             Ok(call) => stop.outcome(call),
-            // This node is not asked at all, such as one that the password may not travel to.
+            // This node is not asked at all, for instance because the password must not be sent to it.
             Err(error) => Err(Ending::Failed(error)),
         };
         let (error, version, advice) = match outcome {
@@ -76,7 +75,7 @@ pub(super) fn nodes(settings: &Settings, output: &Output, stop: &Stop) -> Result
     Ok(())
 }
 
-/// What it tells of itself, or why it does not; a node that only answers has answered.
+/// What the server says of itself, or why it does not. A node with such an error still counts as answering.
 fn about(clock: &SharedClock, stop: &Stop) -> Result<Result<Server, Error>, Ending> {
     match stop.outcome(clock.begin(|clock| async move { clock.server().await })?) {
         Ok(server) => Ok(Ok(server.unwrap_or_default())),
@@ -85,9 +84,9 @@ fn about(clock: &SharedClock, stop: &Stop) -> Result<Result<Server, Error>, Endi
     }
 }
 
-/// The configuration; and, where a map does not say which node this is, the one without that, since
-/// the map can be shown all the same, and what is wrong. The built-in map is shown to no stranger: its
-/// addresses are somebody else's there.
+/// The configuration. If the node map does not name this node, a configuration that needs no own node, and
+/// the error: the nodes of the map can be shown all the same. The built-in map is not shown on a machine
+/// that it does not name, because its addresses belong to somebody else there.
 fn configuration(settings: &Settings) -> Result<(Config, Option<Error>), Ending> {
     let error = match Config::load(settings) {
         Ok(config) => return Ok((config, None)),
@@ -98,7 +97,7 @@ fn configuration(settings: &Settings) -> Result<(Config, Option<Error>), Ending>
         settings.set(name, value);
         settings
     };
-    // If a node that is not in the map is all that is wrong, no store was named.
+    // If a node outside the map is the only error, no store was named, and the map decides.
     let only_the_node = Config::load(&with("node", NOBODY))
         .is_err_and(|error| error.kind() == ErrorKind::UnknownNode);
     if !only_the_node {
@@ -114,10 +113,10 @@ fn configuration(settings: &Settings) -> Result<(Config, Option<Error>), Ending>
     ))
 }
 
-/// No node's name.
+/// A name that no node has.
 const NOBODY: &str = "(nobody)";
 
-/// The nodes of the map, if there is one, and endpoints of the store that are none of them.
+/// The nodes of the map, if there is one, and the endpoints of the store that are not in the map.
 fn listed(config: &Config) -> Result<Vec<(Option<String>, Address)>, Ending> {
     let named = config.nodes().iter();
     let mut listed: Vec<_> = named
@@ -139,7 +138,7 @@ fn listed(config: &Config) -> Result<Vec<(Option<String>, Address)>, Ending> {
     Ok(listed)
 }
 
-/// Begins to ask this node alone; all nodes are asked at once.
+/// Begins to ask only this node. It does not wait for the answer, so that all nodes are asked at once.
 fn ask(config: &Config, address: Address) -> Result<Call<SharedClock>, Error> {
     let one = StoreUri::Etcd {
         endpoints: vec![address],
@@ -184,7 +183,7 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Ending> {
             row.address,
         ))?;
     }
-    // Members of one version share their faults.
+    // Members of the same version share their faults, so these are printed once.
     let mut told = Vec::new();
     for row in rows {
         let about = match &row.version {

@@ -1,4 +1,4 @@
-//! `lamport order`: any logs in one order, and what their wall clocks say of it.
+//! `lamport order`: the lines of any logs in one order, and where their wall clocks contradict it.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use lamport_clock::excerpt::{escape, quote};
 use lamport_clock::{Error, ErrorKind, Settings};
 use lamport_trace::{Broken, Events, Point, Reader, Walls, broken, look_at_walls};
 
-/// Of what is wrong, so many are shown.
+/// At most this many findings of each kind are shown.
 const SHOWN: usize = 3;
 
 pub(super) fn order(
@@ -64,7 +64,7 @@ struct EventObject<'a> {
 
 fn lines(events: &Events, texts: &mut Texts, output: &Output, stop: &Stop) -> Result<(), Ending> {
     let mut lines = output.lines();
-    // What a terminal shows is escaped; what goes into a file or a program stays as it was.
+    // Lines are escaped on a terminal, and unchanged in a file or a pipe.
     let is_shown = output.is_terminal();
     for (i, event) in [None]
         .into_iter()
@@ -135,7 +135,7 @@ fn object<'a>(events: &'a Events, event: u32, text: &'a str) -> EventObject<'a> 
     }
 }
 
-/// A moment as a stamp, in the long form where its instance is known.
+/// The stamp of a point, in the long form if the instance is known.
 pub(super) fn stamp(events: &Events, point: Point) -> String {
     let life = &events.lives()[point.life as usize];
     match life.instance.get() {
@@ -144,7 +144,7 @@ pub(super) fn stamp(events: &Events, point: Point) -> String {
     }
 }
 
-/// The same for people, who see the instance elsewhere.
+/// The stamp of a point for people: escaped, and without the instance, which they see elsewhere.
 pub(super) fn short_stamp(events: &Events, point: Point) -> String {
     let process = &events.lives()[point.life as usize].process;
     format!("{}@{}", point.time, escape(process))
@@ -204,7 +204,7 @@ fn ahead(least: i64, most: Option<i64>, which: &str, other: &str) -> String {
     }
 }
 
-/// What was found, beside the lines themselves.
+/// Prints on standard error what was found, besides the lines themselves.
 fn tell(events: &Events, walls: &Walls, texts: &mut Texts, output: &Output) -> Result<(), Ending> {
     let counts = events.counts();
     output.aside(format_args!(
@@ -287,7 +287,7 @@ fn tell(events: &Events, walls: &Walls, texts: &mut Texts, output: &Output) -> R
     Ok(())
 }
 
-/// The first stamps that stand there more than once.
+/// The first stamps that occur more than once in the logs.
 fn duplicates(events: &Events) -> String {
     let all = events.order().iter();
     let twice = all.filter(|&&event| events.is_duplicate(event));

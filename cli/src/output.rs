@@ -17,7 +17,7 @@ use super::{Ending, environment};
 use lamport_clock::excerpt::{escape, escape_json, quote};
 use lamport_clock::{Error, ErrorKind};
 
-/// Where a command's words go.
+/// Prints what a command has to say.
 pub(super) struct Output {
     pub(super) json: bool,
     colour: bool,
@@ -32,7 +32,7 @@ pub(super) enum Look {
     Red,
     Green,
     Yellow,
-    /// One colour for each lane, over and over.
+    /// The colour of a lane. The colours repeat after six lanes.
     Lane(usize),
 }
 
@@ -66,10 +66,10 @@ impl Output {
         self.line(json(object)?)
     }
 
-    /// Something beside the results: among them for people, apart from them for programs.
+    /// A message that is no result. People see it among the results; with `--json` it is on standard error.
     pub(super) fn remark(&self, text: impl Display) -> Result<(), Ending> {
         if self.json {
-            // Nobody need read it, so that nobody does is no reason to end.
+            // Nobody has to read standard error, so a failed write there does not end the command.
             let _ = writeln!(io::stderr(), "{text}");
             return Ok(());
         }
@@ -121,7 +121,7 @@ impl Output {
         Lines::to(io::stdout().lock())
     }
 
-    /// Tells of long work where somebody watches.
+    /// Shows the progress of long work if standard error is a terminal.
     pub(super) fn progress(&self, verb: &'static str) -> Progress {
         Progress {
             verb,
@@ -138,13 +138,13 @@ impl Output {
     }
 }
 
-/// Before that nobody wonders.
+/// Work shows no progress before this time has passed.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// How often it is told anew.
+/// The pause between two updates of the progress.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// Bytes that are done, on standard error.
+/// Shows on standard error how many bytes are done.
 pub(super) struct Progress {
     verb: &'static str,
     is_watched: bool,
@@ -173,7 +173,7 @@ impl Drop for Progress {
     }
 }
 
-/// Lines of others, many of them.
+/// A buffered writer for many lines, such as those of logs.
 pub(super) struct Lines(BufWriter<Box<dyn Write>>);
 
 impl Write for Lines {
@@ -191,12 +191,12 @@ impl Lines {
         Lines(BufWriter::with_capacity(1 << 17, Box::new(writer)))
     }
 
-    /// A text that has its own ends of lines.
+    /// Writes a text that has its own line ends.
     pub(super) fn text(&mut self, text: &str) -> Result<(), Ending> {
         written(self.0.write_all(text.as_bytes()))
     }
 
-    /// As they are: for programs.
+    /// Writes lines unchanged, for programs.
     pub(super) fn verbatim(&mut self, lines: &[u8]) -> Result<(), Ending> {
         written(
             self.0
@@ -205,7 +205,7 @@ impl Lines {
         )
     }
 
-    /// A line of ours.
+    /// Writes a line that this command has made.
     pub(super) fn line(&mut self, text: impl Display) -> Result<(), Ending> {
         written(writeln!(self.0, "{text}"))
     }
@@ -219,7 +219,7 @@ impl Lines {
     }
 }
 
-/// A line of JSON for a file.
+/// Appends an object as a line of JSON.
 pub(super) fn append_json(to: &mut Vec<u8>, object: &impl Serialize) -> Result<(), Ending> {
     to.extend_from_slice(json(object)?.as_bytes());
     to.push(b'\n');
@@ -275,7 +275,8 @@ impl From<&Error> for Failure {
     }
 }
 
-/// The file for the result, which is none of those that are read: they are read again meanwhile.
+/// Creates the file for the result. It must not be one of the inputs: these are read again while the
+/// result is written.
 pub(super) fn created(path: &Path, inputs: &[String]) -> Result<File, Ending> {
     let refused = |why: String| {
         let name = quote(&path.to_string_lossy());
@@ -307,7 +308,7 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
-/// The number of things, and what they are.
+/// The number of things, and the word for them.
 pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }

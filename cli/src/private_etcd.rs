@@ -1,10 +1,10 @@
-//! A private etcd of three members on loopback addresses, for the demo. It is gone afterwards,
+//! A private etcd of three members on loopback addresses, for the demo. Nothing of it is left afterwards,
 //! however the demo ends.
 //!
-//! Dropping it stops it, and signals and panics both lead there. Only SIGKILL leaves a process no
-//! last word: for that a guardian stands by, a shell that waits for its input to end. The system
-//! ends it when the demo is no more, and the guardian then kills the members and removes their
-//! folder. What remains is a SIGKILL to both at once.
+//! Dropping [`PrivateEtcd`] stops the members, and signals and panics both lead to the drop. Only after a
+//! SIGKILL nothing is dropped. For that case there is a guardian: a shell that waits for the end of its
+//! standard input. The system closes that input when the demo has ended. The guardian then kills the
+//! members and removes their folder. The members survive only if SIGKILL ends demo and guardian at once.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
@@ -40,12 +40,12 @@ struct Member {
 const HOSTS: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
 /// Far longer than a healthy etcd takes to begin to serve.
 const START: Duration = Duration::from_secs(60);
-/// How often the wait for it looks up for signals and for members that have ended.
+/// How often the wait for the start checks for signals and for members that have ended.
 const GLANCE: Duration = Duration::from_millis(50);
-/// Between choosing a free port and listening on it somebody else may take it.
+/// How often to try to start: another process may take a free port before the member listens on it.
 const ATTEMPTS: usize = 3;
 
-/// `$1` is the folder; the input has a process id a line.
+/// The guardian's script. `$1` is the members' folder. Each line of the input is a member's process id.
 const GUARDIAN: &str = r#"
 while read -r pid; do pids="$pids $pid"; done
 kill -9 $pids
@@ -53,7 +53,7 @@ rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 "#;
 
 impl PrivateEtcd {
-    /// Starts it and waits until each member serves.
+    /// Starts the cluster and waits until each member serves.
     pub(super) fn start(program: &Path, stop: &Stop) -> Result<PrivateEtcd, Ending> {
         let mut attempt = 1;
         loop {
@@ -82,8 +82,8 @@ impl PrivateEtcd {
         ids.collect()
     }
 
-    /// Whether this member has ended. It is not taken note of, so that its id stays nobody else's as
-    /// long as it may still be killed.
+    /// Whether this member has ended. Its process is not reaped here, so that no other process gets its id
+    /// while that id may still be killed.
     pub(super) fn has_ended(&self, member: usize) -> bool {
         let id = WaitId::Pid(Pid::from_child(&self.members[member].process));
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -130,7 +130,7 @@ impl PrivateEtcd {
         let output = File::create(&log).map_err(|error| failed("no log can be made", &error))?;
         let process = Command::new(program)
             .args(arguments)
-            // Variables of an etcd on this machine would contradict the arguments.
+            // Environment variables for another etcd on this machine would contradict the arguments.
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -174,7 +174,7 @@ impl PrivateEtcd {
         Ok(())
     }
 
-    /// An error with the last words of each member.
+    /// An error with the last line of each member's log.
     fn explained(&self, what: &str) -> Ending {
         let mut message = format!("the private etcd does not start: {what}");
         for member in &self.members {
@@ -198,7 +198,8 @@ impl Drop for PrivateEtcd {
         for member in &mut self.members {
             let _ = member.process.kill();
         }
-        // Before the members are waited for: as long as they are not, their ids are nobody else's.
+        // The guardian must end before the members are reaped. Until then no other process can get one of
+        // their ids, which the guardian would kill.
         if let Some(guardian) = &mut self.guardian {
             let _ = guardian.kill();
             let _ = guardian.wait();
@@ -209,7 +210,7 @@ impl Drop for PrivateEtcd {
     }
 }
 
-/// The etcd binary, or how to get one.
+/// The path of the etcd binary, or an error that says how to get one.
 pub(super) fn program() -> Result<PathBuf, Ending> {
     if let Some(program) = environment::named_etcd() {
         if program.is_file() {
@@ -236,7 +237,7 @@ pub(super) fn program() -> Result<PathBuf, Ending> {
 
 /// For each member an address for clients and one for its peers, on ports that are free now.
 fn free_places() -> Result<Vec<(Address, Address)>, Ending> {
-    // All are held until all are chosen, so that none is chosen twice.
+    // All ports are held until all are chosen, so that none is chosen twice.
     let mut held = Vec::new();
     let mut place = |host: &str| -> Result<Address, Ending> {
         let listener = TcpListener::bind((host, 0))
@@ -253,7 +254,7 @@ fn free_places() -> Result<Vec<(Address, Address)>, Ending> {
         .collect()
 }
 
-/// Its own process group keeps a Ctrl-C away from it.
+/// Starts the guardian. Its own process group keeps a Ctrl-C away from it.
 fn guardian(folder: &Path) -> Option<Child> {
     Command::new("sh")
         .args(["-c", GUARDIAN, "lamport-demo-guardian"])
@@ -271,7 +272,7 @@ fn ask(member: Address) -> Result<Call<Option<Observed>>, Error> {
     SharedClock::open(&config)?.begin(|clock| async move { clock.read().await })
 }
 
-/// A clock of `process` on these members; none of the environment's settings apply to them.
+/// The configuration of a clock of `process` on these members. It ignores settings in the environment.
 pub(super) fn config(process: &str, endpoints: Vec<Address>) -> Result<Config, Error> {
     let store = StoreUri::Etcd {
         endpoints,
@@ -280,7 +281,7 @@ pub(super) fn config(process: &str, endpoints: Vec<Address>) -> Result<Config, E
     Ok(Config::memory(process)?.with_store(store))
 }
 
-/// The members' data, which nobody else may look at or change.
+/// A folder for the members' data, which other users can neither read nor change.
 fn folder() -> std::io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix("lamport-demo-")

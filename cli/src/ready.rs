@@ -1,4 +1,5 @@
-//! `lamport ready`: asks a run whether its updates go on, for health checks where no other program is.
+//! `lamport ready`: asks a run whether its updates succeed. It is for health checks in containers that
+//! hold no other program.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,10 +12,10 @@ use super::{Ending, args, refuse_connection_settings};
 use lamport_clock::excerpt::escape;
 use lamport_clock::{Error, ErrorKind, Settings};
 
-/// A run that has not answered by then is not well.
+/// A run that takes longer than this to answer is not healthy.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// Far more than a run says.
+/// The most bytes of an answer that are read: far more than a run sends.
 const LARGEST: usize = 64 * 1024;
 
 #[derive(Serialize)]
@@ -75,7 +76,7 @@ fn ask(address: SocketAddr) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Whether it is ready, and what it says; `None` if that is no answer of a run.
+/// Whether the run is ready, and its text; `None` if `answer` does not come from a run.
 fn read(answer: &str) -> Option<(bool, &str)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?;

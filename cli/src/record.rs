@@ -1,4 +1,4 @@
-//! `lamport run --record`: what a caller saw, one line a call, for `lamport check`.
+//! `lamport run --record`: the calls as their caller saw them, for `lamport check`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,10 +11,11 @@ use lamport_clock::blocking::SharedClock;
 use lamport_clock::{Error, ErrorKind, Time, Update};
 use lamport_trace::{Action, Call, Outcome};
 
-/// Writes a line before each call and one after it, each in one piece: it may be killed at any time.
+/// Writes a line before each call and one after it. Each line is written in one piece, since the process
+/// may be killed at any time.
 pub(super) struct Recorder {
     file: File,
-    /// The call before this one ended well, so that nothing of it touches the clock any more.
+    /// The previous call succeeded, so it can't change the local clock any more.
     settled: bool,
 }
 
@@ -33,7 +34,7 @@ impl Recorder {
         })
     }
 
-    /// An update is about to be called.
+    /// Records that an update is about to be called.
     pub(super) fn begin(&mut self, clock: &SharedClock) -> Result<Call, Ending> {
         let process = clock.process().as_str();
         let mut call = Call::begun(process, Some(clock.instance()), Action::Update, now());
@@ -42,7 +43,7 @@ impl Recorder {
         Ok(call)
     }
 
-    /// It has returned.
+    /// Records that the update has returned.
     pub(super) fn end(
         &mut self,
         mut call: Call,
@@ -74,7 +75,7 @@ impl Recorder {
     }
 }
 
-/// What the caller was told.
+/// Adds to `call` the answer that the caller got.
 pub(super) fn answer(call: &mut Call, update: &Update) {
     call.outcome = Some(Outcome::Ok);
     call.first = Some(update.value.get());
@@ -86,8 +87,8 @@ pub(super) fn answer(call: &mut Call, update: &Update) {
     call.round_trips = Some(update.round_trips);
 }
 
-/// A kind of failure says why the last attempt failed; an attempt before it may have had its effect.
-/// Only of what was refused before anything was sent it is certain that it had none.
+/// The kind of an error says why the last attempt failed, but an earlier attempt may have had its effect.
+/// Only a call that was refused before anything was sent has certainly had none.
 fn outcome(kind: ErrorKind) -> Outcome {
     match kind {
         ErrorKind::InvalidArgument | ErrorKind::Overloaded => Outcome::Failed,
@@ -95,8 +96,8 @@ fn outcome(kind: ErrorKind) -> Outcome {
     }
 }
 
-/// At its end, and there at the beginning of a line: whoever wrote before may have been killed in
-/// the middle of one.
+/// Opens the file for appending, at the beginning of a line. An earlier writer may have been killed in the
+/// middle of one.
 fn open(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new()
         .read(true)
@@ -114,7 +115,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Nanoseconds of the clock that all processes of a machine share and that nobody sets.
+/// Nanoseconds of the machine's monotonic clock, which all its processes share and nobody can set.
 pub(super) fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64

@@ -1,4 +1,4 @@
-//! `lamport repair`: moves the clock forward by hand, after a look and a question.
+//! `lamport repair`: shows the state of the clock, asks the person, and moves the clock forward.
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -52,7 +52,7 @@ pub(super) fn repair(
     Ok(())
 }
 
-/// What was found, for people.
+/// Prints what was found, for people.
 fn show(plan: &RepairPlan, location: &str, output: &Output) -> Result<(), Ending> {
     let found = &plan.found;
     let cluster = match found.cluster {
@@ -90,7 +90,7 @@ fn show(plan: &RepairPlan, location: &str, output: &Output) -> Result<(), Ending
     Ok(())
 }
 
-/// What to say of a clock that no counting has brought so far.
+/// A warning if the clock is further ahead than counting can have brought it.
 fn pulled_ahead(clock: Time) -> Option<String> {
     let used = clock.get() / (Time::MAX.get() / 100);
     (used > 0).then(|| {
@@ -104,7 +104,7 @@ fn pulled_ahead(clock: Time) -> Option<String> {
     })
 }
 
-/// Whether to go on: said on the command line, or asked for.
+/// Whether to change the clock. If the command line does not say so, the person is asked.
 fn agreed(
     args: &args::Repair,
     plan: &RepairPlan,
@@ -135,13 +135,13 @@ fn agreed(
     Ok(yes)
 }
 
-/// A line from the terminal. It is read aside, so that a signal ends the wait.
+/// A line from the terminal. Another thread reads it, so that a signal ends the wait.
 fn answer(stop: &Stop) -> Result<String, Ending> {
     const GLANCE: Duration = Duration::from_millis(20);
     let (sender, line) = mpsc::channel();
     let reading = thread::Builder::new().spawn(move || {
         let mut text = String::new();
-        // Whatever goes wrong is no "yes".
+        // A failed read does not count as a "yes".
         let _ = io::stdin().read_line(&mut text);
         let _ = sender.send(text);
     });

@@ -16,7 +16,8 @@ use lamport_clock::blocking::SharedClock;
 use lamport_clock::excerpt::escape;
 use lamport_clock::{ErrorKind, Result, Settings, Time, Update};
 
-/// The least rest after failures, since some of them come at once.
+/// The least rest after a first failure; each further failure doubles it. Some updates fail at once, so
+/// without a rest the loop would be busy.
 const FIRST_REST: Duration = Duration::from_millis(250);
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
@@ -33,7 +34,7 @@ pub(super) fn run(
     };
     let metrics = Metrics::new(config.process().as_str(), args.interval, config.timeout())?;
     let metrics = Arc::new(metrics);
-    // Before there is anything to tell: who asks hears that it is not ready, and why.
+    // The server starts before the clock connects, so that it can answer that the run is not ready, and why.
     let server = match args.metrics {
         Some(address) => Some(Server::start(address, metrics.clone())?),
         None => None,
@@ -48,7 +49,7 @@ pub(super) fn run(
             clock
         }
         Err(Ending::Failed(error)) => {
-            // A configuration that no store can be made of fails here again, and for good.
+            // A configuration from which no store can be made fails here again, and ends the run.
             let clock = SharedClock::open(&config).map_err(usage)?;
             output.failure(&error)?;
             clock
@@ -90,7 +91,7 @@ pub(super) fn run(
     output.remark(&tally)
 }
 
-/// One update. What interrupts it is not recorded: it is as if this process was killed.
+/// Makes one update. An interrupted one is recorded without an end, as if this process had been killed.
 fn update(
     clock: &SharedClock,
     recorder: Option<&mut Recorder>,
@@ -110,7 +111,7 @@ fn update(
     Ok(result?)
 }
 
-/// Says where updates go whenever that has changed.
+/// Prints which endpoint updates go to, if that has changed.
 fn tell_endpoint(
     clock: &SharedClock,
     told: &mut Option<String>,
@@ -135,16 +136,16 @@ fn tell_endpoint(
     }
 }
 
-/// What is known against the server's version is said once, and keeps nobody from using it.
+/// Prints the known faults of the server's version. They do not end the run.
 fn warn_of_the_server(clock: &SharedClock, output: &Output, stop: &Stop) -> Result<(), Ending> {
     let server = match stop.outcome(clock.begin(|clock| async move { clock.server().await })?) {
         Ok(Some(server)) => server,
-        // By versions that tell it to root alone.
+        // Some versions of etcd tell their version to root alone.
         Err(Ending::Failed(error)) if error.kind() == ErrorKind::Denied => {
             output.complain(format_args!("no version to look up faults of: {error}"));
             return Ok(());
         }
-        // An interruption is noticed where the run rests.
+        // The run itself notices an interruption at its next rest.
         Ok(None) | Err(Ending::Failed(_) | Ending::Interrupted) => return Ok(()),
         Err(ending) => return Err(ending),
     };
@@ -180,7 +181,7 @@ fn tell_update(update: &Update, output: &Output) -> Result<(), Ending> {
     ))
 }
 
-/// What a run came to.
+/// The totals of a run.
 #[derive(Default)]
 struct Tally {
     updates: u64,

@@ -1,6 +1,7 @@
-//! `run --metrics`: answers HTTP beside the run, and never holds it up.
+//! `run --metrics`: answers HTTP beside the run, and never delays it.
 //!
-//! One thread of its own. Each connection carries one request, has a deadline, and is one of few.
+//! The server has a thread of its own. Each connection carries one request and has a deadline. The number
+//! of connections is bounded.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -23,23 +24,23 @@ use super::Ending;
 use super::metrics::Metrics;
 use lamport_clock::{Error, ErrorKind};
 
-/// As many connections are open at once; others wait in the system's queue.
+/// At most this many connections are open at once; others wait in the system's queue.
 const CONNECTIONS: usize = 16;
 
 /// How long a connection may stay, whatever its client does.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// The pause after a connection could not be accepted, for instance for want of descriptors.
+/// The pause after a failed accept, for instance if no file descriptor is free.
 const REST: Duration = Duration::from_millis(100);
 
-/// The most that a request's head may hold: the least that hyper offers.
+/// The limit for a request's head, in bytes: the lowest that hyper allows.
 const LARGEST_HEAD: usize = 8192;
 
-/// Answers until it is dropped.
+/// The HTTP server. It answers until it is dropped.
 pub(super) struct Server {
-    /// Where it listens.
+    /// The address that the server listens on.
     pub(super) address: SocketAddr,
-    /// Its thread ends when this does.
+    /// The thread ends when this sender is dropped.
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -100,7 +101,7 @@ async fn accept(listener: tokio::net::TcpListener, metrics: Arc<Metrics>) {
             Ok((stream, _)) => {
                 let metrics = metrics.clone();
                 tokio::spawn(async move {
-                    // A client that is too slow, or gone, has no answer.
+                    // A client that is too slow, or gone, gets no answer.
                     let _ = timeout(DEADLINE, converse(stream, metrics)).await;
                     drop(place);
                 });
@@ -118,7 +119,7 @@ async fn converse(stream: TcpStream, metrics: Arc<Metrics>) -> hyper::Result<()>
     http1::Builder::new()
         .keep_alive(false)
         .half_close(true)
-        // `DEADLINE` is for all of it.
+        // `DEADLINE` bounds the whole connection, and so the reading of the head.
         .header_read_timeout(None)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), answers)

@@ -13,15 +13,15 @@ pub(super) struct Stop {
     changed: Condvar,
 }
 
-/// How often a wait for a call looks up for a signal.
+/// How often a wait for a call checks for a signal.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// How long it may take to end once it was asked again: as long as a call by default.
+/// How long the command may take to end after a second signal: as long as a call may take by default.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 impl Stop {
-    /// Listens from now on. The handler is the process's own and there is one: inside Python it
-    /// takes the place of the interpreter's, which could act only after the command.
+    /// Listens for signals from now on. A process has only one handler for a signal. Inside Python, this
+    /// one replaces the interpreter's handler, which could act only after the command.
     pub(super) fn listen() -> Result<&'static Stop, Ending> {
         static STOP: Stop = Stop {
             requested: Mutex::new(false),
@@ -44,7 +44,7 @@ impl Stop {
         *self.lock()
     }
 
-    /// Rests for `duration`, or less: true if it was asked to end.
+    /// Rests for `duration`, or until a signal asks the command to end, and returns whether one has.
     pub(super) fn rest(&self, duration: Duration) -> bool {
         let waited = self
             .changed
@@ -52,7 +52,7 @@ impl Stop {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits for a call, which is bounded itself, or for a signal.
+    /// Waits for the end of a call or for a signal. The call itself is bounded.
     pub(super) fn outcome<T: Send + 'static>(&self, mut call: Call<T>) -> Result<T, Ending> {
         loop {
             if self.requested() {
@@ -64,7 +64,7 @@ impl Stop {
         }
     }
 
-    /// The command has ended, and nobody need end it any more.
+    /// The command has ended. A second signal need not end the process any more.
     pub(super) fn ended(&self) {
         *self.lock() = false;
         self.changed.notify_all();
@@ -84,7 +84,7 @@ impl Stop {
             self.changed.notify_all();
             return;
         }
-        // Asked again: it is about to end, unless something keeps it from it, for instance output
+        // A second signal. The command is about to end, unless something blocks it, for instance output
         // that nobody reads.
         let waited = self
             .changed

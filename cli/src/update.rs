@@ -30,12 +30,12 @@ pub(super) fn update(
             output.line(update.value)?;
         }
     }
-    // Told first: the record follows within the deadline.
+    // The times are printed first. Then closing brings the record up to date, within the deadline.
     clock.close();
     Ok(())
 }
 
-/// Each time as an update of its own, behind the one before it.
+/// Each reserved time as an update of its own, whose `previous` is the time before it.
 fn one_by_one(reservation: Reservation) -> impl Iterator<Item = Update> {
     let mut previous = reservation.previous.clone();
     let mut regressed = reservation.regressed;

@@ -10,10 +10,10 @@ use super::stop::Stop;
 use super::{Ending, connect};
 use lamport_clock::{Error, Settings, WatchEvent, blocking};
 
-/// How often it looks up for a signal. An event is printed at once, whatever this is.
+/// How often to check for a signal. This does not delay events, which are printed at once.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// What is no update.
+/// An event that is no update.
 #[derive(Serialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 enum Notice<'a> {

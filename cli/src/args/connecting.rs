@@ -1,4 +1,5 @@
-//! The commands that connect to a clock, and the flags that say how; and what asks such a run.
+//! The arguments of the commands that connect to a clock, the flags for the connection, and the arguments
+//! of `lamport ready`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use lamport_clock::{Error, Kind, Setting, Settings, Time};
 
 use super::{duration, positive, up_to};
 
-/// The commands that connect to a clock; the others refuse the flags that say how.
+/// The commands that connect to a clock. All others refuse the flags for the connection.
 pub(super) const CONNECTING: [&str; 8] = [
     "run", "update", "read", "watch", "history", "nodes", "repair", "top",
 ];
@@ -195,7 +196,7 @@ fn flag(setting: &'static Setting) -> Arg {
         .allow_hyphen_values(!matches!(setting.kind, Kind::Text(_)))
 }
 
-/// A port alone is one of this machine's, for itself.
+/// An address and port. A port alone means 127.0.0.1, which only this machine can reach.
 fn listener(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.parse() {
         return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), port).into());

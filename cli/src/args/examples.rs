@@ -1,4 +1,4 @@
-//! What the help of each command shows as examples. A test holds each to be understood.
+//! The examples in the help of each command. A test checks that each example parses.
 
 /// The commands, each with an example or two.
 #[rustfmt::skip]

@@ -1,4 +1,4 @@
-//! What the demo checks of the updates that it saw, and how it tells.
+//! The demo's check of its own updates, and the text of the result.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use lamport_clock::Result;
 use lamport_trace::{Call, History, Kind, Options, Violation};
 
-/// What was found.
+/// The result of the check.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Verdict {
     pub(super) ok: bool,
@@ -16,7 +16,7 @@ pub(super) struct Verdict {
     repeated: Vec<u64>,
     /// An update of a node, and a later one of the same node that is not larger.
     went_back: Vec<[u64; 2]>,
-    /// An update that had returned before another was called, and that one, which is not larger.
+    /// An update that had returned, and one that was called after that and is not larger.
     out_of_order: Vec<[u64; 2]>,
 }
 
@@ -52,7 +52,7 @@ impl Verdict {
             Kind::Repeated => self.repeated.push(after),
             Kind::WentBack => self.went_back.push([before, after]),
             Kind::OutOfOrder => self.out_of_order.push([before, after]),
-            // Needs a log or more than updates; `ok` tells of it all the same.
+            // The other kinds need a log, or calls other than updates. `ok` covers them all the same.
             _ => {}
         }
     }
@@ -103,7 +103,7 @@ mod tests {
         assert!(!found.ok);
         assert_eq!(found.repeated, [2]);
         assert!(found.to_string().contains("REPEATED [2]"));
-        // Whatever the order in which they are told.
+        // The calls are listed in another order than they were made.
         let found = verdict(&[(1, 4, 2, 3), (2, 9, 0, 10), (1, 5, 0, 1)]);
         assert!(!found.ok);
         assert_eq!(found.went_back, [[5, 4]]);

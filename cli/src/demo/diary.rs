@@ -1,5 +1,5 @@
-//! What the nodes write down when the demo is recorded: their updates, and messages that they send each
-//! other in between, so that there is an order to be seen. `lamport order`, `explain` and `diagram` read it.
+//! The log of a recorded demo. It holds the nodes' updates, and messages that they send each other in
+//! between, so that the lines have a causal order. `lamport order`, `explain` and `diagram` read it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,14 +9,15 @@ use super::super::Ending;
 use lamport_clock::blocking::SharedClock;
 use lamport_clock::{Line, Stamp, Update};
 
-/// By how much the second node's wall clock is behind, as happens: it answers before it is asked.
+/// The second node's wall clock is behind by this much, as happens in practice. By its own wall clock the
+/// node answers before it is asked.
 const BEHIND: Duration = Duration::from_millis(300);
 
 /// The lines of all nodes, as JSON.
 #[derive(Default)]
 pub(super) struct Diary {
     pub(super) lines: Vec<u8>,
-    /// By node: its newest line.
+    /// The stamp of each node's newest line.
     last: Vec<Option<Stamp>>,
     round: usize,
 }
@@ -31,7 +32,7 @@ struct Entry<'a> {
     message: String,
 }
 
-/// The time of an update is its own, so it is no line that the clock ticks for.
+/// The line of an update. An update has its own time, so the clock does not tick for the line.
 #[derive(Serialize)]
 struct Taken {
     lamport: String,
@@ -44,7 +45,7 @@ struct Taken {
 }
 
 impl Diary {
-    /// A node took a time from the shared clock.
+    /// Writes the line of an update, with which a node took a time from the shared clock.
     pub(super) fn update(&mut self, node: usize, update: &Update) -> Result<(), Ending> {
         let stamp = update.stamp();
         let before = self.last_of(node).take();
@@ -62,7 +63,7 @@ impl Diary {
         Ok(())
     }
 
-    /// Each node asks another one, another in each round, and is answered.
+    /// Each node asks another node and gets an answer. The next round pairs the nodes differently.
     pub(super) fn messages(&mut self, clocks: &[SharedClock]) -> Result<(), Ending> {
         let count = clocks.len();
         if count < 2 {

@@ -1,4 +1,5 @@
-//! The picture of the demo: one lane a node, one line an update, from top to bottom in order.
+//! The picture of the demo: a lane for each node and a line for each update, in logical order from top to
+//! bottom.
 
 use std::fmt::Write;
 use std::io::{IsTerminal, stdout};
@@ -12,7 +13,7 @@ pub(super) struct Lanes<'a> {
     names: &'a [String],
     /// Columns of one lane.
     lane: usize,
-    /// Columns of the screen, where there is one that would wrap.
+    /// Columns of the terminal, which wraps longer lines; `None` if the output is no terminal.
     columns: Option<usize>,
     mark: char,
     line: char,
@@ -20,7 +21,7 @@ pub(super) struct Lanes<'a> {
 
 /// Columns for the value and the space behind it.
 const VALUE: usize = 10;
-/// Columns that the note to the right should have.
+/// Columns to leave for the note on the right.
 const NOTE: usize = 24;
 const NARROWEST: usize = 3;
 const WIDEST: usize = 14;
@@ -43,7 +44,7 @@ impl<'a> Lanes<'a> {
         }
     }
 
-    /// The lanes' names; where they don't fit, numbers and whose they are.
+    /// The lanes' names. If they don't fit, numbers, and a legend that gives the name of each number.
     pub(super) fn header(&self) -> Vec<String> {
         let fit = self.names.iter().all(|name| name.len() < self.lane);
         let mut lines = Vec::new();
@@ -65,7 +66,7 @@ impl<'a> Lanes<'a> {
         lines
     }
 
-    /// One update.
+    /// The line of one update.
     pub(super) fn row(&self, node: usize, value: &str, note: &str) -> String {
         let value = self.output.paint(Look::Bold, format_args!("{value:>8}"));
         let lanes = self.lanes(Some(node));
@@ -76,7 +77,7 @@ impl<'a> Lanes<'a> {
         format!("{value}  {lanes} {note}").trim_end().to_owned()
     }
 
-    /// The lanes with nobody in them, between two rounds.
+    /// The line between two rounds: lanes without an update.
     pub(super) fn gap(&self) -> String {
         format!("{:VALUE$}{}", "", self.lanes(None).trim_end())
     }
@@ -95,7 +96,7 @@ impl<'a> Lanes<'a> {
         lanes
     }
 
-    /// `1 mx-nodel  2 mx-nodel2  ...`, as many a line as fit.
+    /// `1 mx-nodel  2 mx-nodel2  ...`, with as many names in a line as fit.
     fn legend(&self) -> Vec<String> {
         let mut lines = vec![String::new()];
         for (lane, name) in self.names.iter().enumerate() {
@@ -120,7 +121,7 @@ fn lane_width(columns: usize, lanes: usize) -> usize {
     (room / lanes.max(1)).clamp(NARROWEST, WIDEST)
 }
 
-/// The text in so many columns; nothing where even a part says nothing.
+/// The text, shortened to `room` columns; empty if so few columns would show nothing useful.
 fn shortened(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         return text.to_owned();

@@ -30,7 +30,7 @@ mod diary;
 mod lanes;
 mod stay;
 
-/// More lanes than that no screen shows.
+/// No screen has room for more lanes.
 const MOST_NODES: usize = 32;
 
 pub(super) fn demo(
@@ -42,7 +42,7 @@ pub(super) fn demo(
 ) -> Result<(), Ending> {
     let count = node_count(args.nodes.as_deref().unwrap_or_default())?;
     let private = wants_etcd(args.store.as_deref().unwrap_or_default())?;
-    // Its own flags bear the names of two of them.
+    // Two of the settings have the same names as flags of the demo's own.
     let mut others = settings.clone();
     others.remove("nodes");
     others.remove("store");
@@ -54,13 +54,13 @@ pub(super) fn demo(
         ));
     }
 
-    // Before the work, not after it.
+    // A file that can't be written fails the demo before its work, not after it.
     let wished = args.record.iter().chain(&args.diagram);
     for path in wished.clone() {
         File::create(path).map_err(|error| unwritable(path, error))?;
     }
 
-    // It outlives the clocks, and whichever way this function is left, it is stopped.
+    // The etcd outlives the clocks below. Its drop stops it, however this function returns.
     let etcd = if private {
         let program = private_etcd::program()?;
         say(output, "starting a private etcd of three members")?;
@@ -92,7 +92,7 @@ pub(super) fn demo(
         diary: wished.clone().next().map(|_| Diary::default()),
     };
     let ended = show.rounds(args, &clocks, stop);
-    // An interrupted demo has something to say too.
+    // An interrupted demo still writes its files and prints its check.
     if let Err(Ending::Failed(_) | Ending::ReaderGone | Ending::Usage(_)) = ended {
         return ended;
     }
@@ -102,21 +102,21 @@ pub(super) fn demo(
     show.verdict(count)?;
     ended?;
     if let (Some(etcd), true) = (&etcd, args.stay) {
-        // The record is brought up to date, for those who come now.
+        // Brings the record up to date, for the commands that a person tries next.
         clocks.iter().for_each(SharedClock::close);
         stay(etcd, &environment::typed(program), output, stop)?;
     }
     Ok(())
 }
 
-/// The demo as it goes.
+/// The state of the running demo.
 struct Show<'a> {
     output: &'a Output,
     lanes: Lanes<'a>,
-    /// Those that were answered.
+    /// The calls that succeeded.
     calls: Vec<Call>,
     failures: usize,
-    /// What the nodes write down, where somebody wants to see it.
+    /// The nodes' log; `None` unless `--record` or `--diagram` asks for it.
     diary: Option<Diary>,
 }
 
@@ -145,8 +145,8 @@ impl Show<'_> {
         Ok(())
     }
 
-    /// Shows one round. Its updates were all called after those before it had returned, so that
-    /// putting each round in order puts everything in order.
+    /// Shows one round. All its updates were called after those of the round before had returned, so
+    /// sorting each round sorts the whole output.
     fn tell(&mut self, mut round: Vec<Attempt>) -> Result<(), Ending> {
         round.sort_by_key(|attempt| attempt.update.as_ref().ok().map(|update| update.value));
         for Attempt {
@@ -218,7 +218,7 @@ impl Show<'_> {
     }
 }
 
-/// One node's try in one round; when it was called and when it returned, in nanoseconds.
+/// One node's update in one round. `span` is when it was called and when it returned, in nanoseconds.
 struct Attempt {
     node: usize,
     span: (u64, u64),
@@ -227,7 +227,8 @@ struct Attempt {
 
 /// Every node updates once, all at the same time.
 fn round_of(clocks: &[SharedClock], stop: &Stop) -> Result<Vec<Attempt>, Ending> {
-    // Held while the threads start: all of them then go at once, also if one of them can't start.
+    // The write lock is held while the threads start, so that all of them update at once. If a thread
+    // can't start, the panic releases the lock, and the others go on.
     let gate = RwLock::new(());
     let attempts = thread::scope(|scope| {
         let closed = gate.write();
@@ -270,7 +271,7 @@ fn say(output: &Output, text: &str) -> Result<(), Ending> {
     output.line(output.paint(Look::Faint, text))
 }
 
-/// Writes the lines where they are wished for, and draws them.
+/// Writes the lines to the file of `--record`, and draws them into the file of `--diagram`.
 fn keep(lines: &[u8], args: &Demo, output: &Output, stop: &Stop) -> Result<(), Ending> {
     if let Some(path) = &args.record {
         fs::write(path, lines).map_err(|error| unwritable(path, error))?;
@@ -334,7 +335,7 @@ fn usage(message: String) -> Ending {
     Ending::Usage(Error::new(ErrorKind::InvalidArgument, message))
 }
 
-/// The deployed nodes' names, and more of the kind.
+/// The names of the deployed nodes, and further names of the same form.
 fn node_name(number: usize) -> String {
     match number {
         1 => "mx-nodel".to_owned(),
@@ -342,9 +343,9 @@ fn node_name(number: usize) -> String {
     }
 }
 
-/// Every node on a member of its own as far as there are enough, the others behind it.
+/// Each node asks a member of its own first, as far as there are enough members, and then the others.
 fn configs(names: &[String], members: Option<&[Address]>) -> Result<Vec<Config>, Error> {
-    // Two demos of one process, as in tests, share nothing.
+    // The number keeps two demos in one process, as in tests, from sharing a store.
     static DEMOS: AtomicU64 = AtomicU64::new(1);
     let demo = DEMOS.fetch_add(1, Ordering::Relaxed);
     let config = |(i, name): (usize, &String)| match members {

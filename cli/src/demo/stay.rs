@@ -1,4 +1,4 @@
-//! `lamport demo --stay`: its members of etcd stay up, for whoever wants to try more on them.
+//! `lamport demo --stay`: the demo's etcd members stay up, so that a person can try more commands on them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::private_etcd::PrivateEtcd;
 use crate::stop::Stop;
 use lamport_clock::StoreUri;
 
-/// How often it looks up for a member that has ended.
+/// How often to check for members that have ended.
 const GLANCE: Duration = Duration::from_millis(50);
 
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ struct Member {
     pid: u32,
 }
 
-/// Says what can be tried, and which member has ended, until it is asked to end itself.
+/// Prints commands to try, and reports each member that ends, until a signal asks the demo to end.
 pub(super) fn stay(
     etcd: &PrivateEtcd,
     lamport: &str,
@@ -48,7 +48,7 @@ pub(super) fn stay(
     let commands = [
         format!("{lamport} watch --store {store}"),
         format!("{lamport} update --store {store}"),
-        // The one that clients ask first.
+        // The member that clients ask first.
         format!("kill {}", members[0].pid),
     ];
     if output.json {

@@ -1,4 +1,4 @@
-//! How two events stand to each other, with the proof.
+//! Which of two events came first, with the proof.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use lamport_trace::{Answer, Edge, EventKind, Missing, Point, Unknown};
 struct StepObject {
     sent: MomentObject,
     arrived: MomentObject,
-    /// The line that names the message; none for the order of the shared clock.
+    /// The line that names the message; `None` if the shared clock gives the order instead.
     told_by: Option<MomentObject>,
 }
 
@@ -32,7 +32,7 @@ struct AnswerObject {
     b: MomentObject,
     path: Vec<StepObject>,
     missing: Vec<MissingObject>,
-    /// What the order of the shared clock proves where no message does.
+    /// The order by the shared clock, if messages prove no order.
     shared_clock: Option<ClockObject>,
 }
 
@@ -91,8 +91,8 @@ impl Told<'_> {
         })
     }
 
-    /// How the first of two updates stands to the second, and both as they came: values rise as they are
-    /// taken.
+    /// Whether the first of two updates came before or after the second, and both in that order. The
+    /// shared clock's values rise, so the update with the smaller one came first.
     fn in_order(&self, [a, b]: [u32; 2]) -> (&'static str, [u32; 2]) {
         match self.events.point(a).time < self.events.point(b).time {
             true => ("before", [a, b]),

@@ -1,4 +1,4 @@
-//! The moment that a person names.
+//! Finds the event that a person names.
 
 use super::Told;
 use crate::Ending;
@@ -7,7 +7,7 @@ use lamport_clock::Stamp;
 use lamport_trace::{EventKind, Point};
 
 impl Told<'_> {
-    /// The moment that a person names, by its stamp or its line.
+    /// The point that a person names, by its stamp or its line.
     pub(super) fn find(&self, name: &str) -> Result<Point, Ending> {
         if let Ok(stamp) = name.parse::<Stamp>() {
             return self.find_stamp(name, &stamp);
@@ -15,7 +15,7 @@ impl Told<'_> {
         self.find_line(name).map(|event| self.events.point(event))
     }
 
-    /// The update that a person names. A line that tells of one is an event of its own.
+    /// The update that a person names. A line that reports an update is not the update, but another event.
     pub(super) fn find_update(&self, name: &str) -> Result<Option<u32>, Ending> {
         if let Ok(stamp) = name.parse::<Stamp>() {
             return Ok(self.events.update_at(self.find_stamp(name, &stamp)?));
@@ -58,7 +58,7 @@ impl Told<'_> {
             return Err(no_such_event(name, "no line tells of that process"));
         }
         if points.len() > 1 {
-            // Those of whom a line tells just that.
+            // Instances with an event at exactly this time are preferred.
             let is_told = |point: &Point| {
                 self.events.at(*point).map(|event| self.events.point(event)) == Some(*point)
             };

@@ -1,4 +1,4 @@
-//! `lamport explain`: what came before what, with the proof.
+//! `lamport explain`: which event came before which, with the proof.
 
 mod answer;
 mod find;
@@ -67,7 +67,7 @@ pub(super) fn explain(
     told.trace(args.trace.as_deref().unwrap_or_default(), stop)
 }
 
-/// An event, or a moment of which no line tells.
+/// A point in the time of a process, with the line of the event there if the logs have one.
 #[derive(Serialize)]
 pub(super) struct MomentObject {
     stamp: String,
@@ -120,7 +120,7 @@ impl Told<'_> {
         })
     }
 
-    /// The moment for people: `7@billing (billing.log:12): charged`.
+    /// The point as a text for people: `7@billing (billing.log:12): charged`.
     pub(super) fn shown(&mut self, point: Point) -> Result<String, Ending> {
         match self
             .events
@@ -176,7 +176,7 @@ impl Told<'_> {
         Ok(())
     }
 
-    /// The line nearest to a moment, on the far side.
+    /// The newest event at the point or before it if `before`, or else the first one at it or after it.
     fn near(&self, point: Point, before: bool) -> Option<u32> {
         match before {
             true => self.events.at(point),

@@ -46,7 +46,7 @@ impl<'a> From<&'a Update> for UpdateObject<'a> {
 #[derive(Serialize, Default)]
 pub(in super::super) struct ObservedObject<'a> {
     value: Option<u64>,
-    /// Below `value` if the update took several times.
+    /// The first time that the update took; below `value` if it took several.
     first: Option<u64>,
     process: Option<&'a str>,
     instance: Option<String>,
@@ -101,7 +101,7 @@ pub(in super::super) fn after(previous: Option<&Holder>) -> String {
 
 /// Unix seconds as `2025-06-16 23:15:44.920 UTC`.
 fn wall_time(seconds: f64) -> String {
-    // Of years that the calendar below can count; a writer may have put anything there.
+    // Only the years 1970 to 9999 are shown as dates. A writer may have put any number into the record.
     if !(0.0..253_402_300_800.0).contains(&seconds) {
         return format!("{seconds} s");
     }
@@ -117,9 +117,9 @@ fn wall_time(seconds: f64) -> String {
     )
 }
 
-/// The Gregorian date so many days after 1970-01-01.
+/// The Gregorian date that is `days` days after 1970-01-01.
 ///
-/// Counted from 1 March of the year 0, so that a leap day is the last day of its year; 400 such
+/// Days are counted from 1 March of the year 0, so that a leap day is the last day of its year. 400 such
 /// years always have 146,097 days.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;

@@ -1,4 +1,4 @@
-//! What is known of each process. It reads no clock: the times are arguments.
+//! The rates and the newest update of each process. This module reads no clock: times are arguments.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::RangeInclusive;
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// Rates are of so many seconds.
+/// Rates are averages over this many seconds.
 const WINDOW: u64 = 10;
 
-/// Of more processes than that, those that are silent for the longest are forgotten.
+/// The most processes that are kept. Beyond that, those that are silent for the longest are forgotten.
 const MOST: usize = 10_000;
 
-/// What one second brought.
+/// The updates of one process in one second.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     second: u64,
@@ -26,7 +26,7 @@ struct Process {
     value: u64,
     seen: Instant,
     buckets: VecDeque<Bucket>,
-    /// The newest that is known of its wall clock.
+    /// The newest estimate of how far its wall clock is ahead of ours, in seconds.
     ahead: Option<f64>,
 }
 
@@ -43,9 +43,9 @@ pub(super) struct Row<'a> {
     pub(super) value: u64,
     pub(super) per_second: f64,
     pub(super) updates_per_second: f64,
-    /// Seconds since its last update was seen; since the beginning for one that was there before.
+    /// Seconds since its last update was seen. If that update was made before the start: since the start.
     pub(super) silent: f64,
-    /// Seconds by which its wall clock is ahead of ours, less what the news took.
+    /// Seconds by which its wall clock is ahead of ours, less the time that the news took to reach us.
     pub(super) clock_ahead: Option<f64>,
 }
 
@@ -57,14 +57,14 @@ impl Rows {
         }
     }
 
-    /// A value that was there before.
+    /// Adds a process whose value was in the record at the start.
     pub(super) fn found(&mut self, process: &str, value: u64) {
         let started = self.started;
         self.process(process, started).value = value;
     }
 
-    /// An update as it happens: when it was seen, also by our wall clock, and when it was written by the
-    /// process's own, both in seconds since 1970.
+    /// Adds an update as it happens. It was seen at `seen`, which is `wall` by our wall clock. The process
+    /// wrote it at `written` by its own wall clock. Both wall times are in seconds since 1970.
     pub(super) fn update(
         &mut self,
         process: &str,
@@ -91,7 +91,7 @@ impl Rows {
             });
             process.forget(second);
         }
-        // The largest is that of the news that took the least.
+        // The news that took the least time gives the largest difference, and the best estimate.
         let ahead = written.map(|written| written - wall);
         if let Some(bucket) = process.buckets.back_mut() {
             bucket.values += value.saturating_sub(first) + 1;
@@ -126,7 +126,7 @@ impl Rows {
         at.saturating_duration_since(self.started).as_secs()
     }
 
-    /// For how long rates are counted by then.
+    /// The seconds over which rates are counted at `now`.
     fn counted(&self, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.started);
         // The oldest second that counts is whole, the newest is not.
@@ -135,7 +135,7 @@ impl Rows {
         passed.min(window).as_secs_f64().max(1.0)
     }
 
-    /// Values a second, by all.
+    /// Values per second, of all processes together.
     pub(super) fn per_second(&self, now: Instant) -> f64 {
         let second = self.second(now);
         let values = self
@@ -145,7 +145,7 @@ impl Rows {
         values.sum::<u64>() as f64 / self.counted(now)
     }
 
-    /// All of them, those with the newest values first.
+    /// All processes, those with the newest values first.
     pub(super) fn newest(&self, now: Instant) -> Vec<Row<'_>> {
         let (second, counted) = (self.second(now), self.counted(now));
         let rows = self.processes.iter().map(|(name, process)| {
@@ -176,7 +176,7 @@ impl Process {
         }
     }
 
-    /// Values and updates that the window holds.
+    /// The numbers of values and of updates in the window.
     fn sums(&self, second: u64) -> (u64, u64) {
         let counted = self
             .buckets
@@ -222,7 +222,7 @@ mod tests {
     fn the_news_that_took_the_least_tells_of_the_clock() {
         let started = Instant::now();
         let mut rows = Rows::new(started);
-        // It is 5 s ahead; what it wrote took up to 3 s.
+        // The process's wall clock is 5 s ahead. News of its updates took up to 3 s.
         for (second, delay) in [(1, 3.0), (2, 0.5), (3, 2.0)] {
             let seen = started + Duration::from_secs(second);
             let (wall, value) = (100.0 + second as f64, second);
@@ -230,7 +230,7 @@ mod tests {
         }
         let told = |rows: &Rows| rows.newest(started)[0].clock_ahead.unwrap();
         assert!((told(&rows) - 4.5).abs() < 1e-9);
-        // And later on it was set.
+        // Later the wall clock was set right.
         let seen = started + Duration::from_secs(30);
         rows.update("api", 9..=9, seen, 130.0, Some(130.0));
         assert!(told(&rows).abs() < 1e-9);

@@ -1,4 +1,4 @@
-//! A screen of the terminal's own, and the keys that are pressed meanwhile.
+//! The terminal's alternate screen, and the keys that are pressed while it is shown.
 
 use std::io::{self, Write};
 
@@ -9,9 +9,9 @@ use rustix::termios::{
 use super::super::output::written;
 use super::Ending;
 
-/// The terminal's second screen, without a cursor; the first one comes back when this is dropped.
+/// The terminal's alternate screen, without a cursor. Dropping it brings back the normal screen.
 pub(super) struct Screen {
-    /// How the keyboard was; `None`: keys are not ours to read.
+    /// The terminal's earlier settings for keys; `None` if keys can't be read.
     keyboard: Option<Termios>,
 }
 
@@ -24,7 +24,7 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Draws over what was there, so that nothing flickers.
+    /// Draws over the old text without clearing the screen first, so that nothing flickers.
     pub(super) fn draw(&self, lines: &[String]) -> Result<(), Ending> {
         write(&format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n")))
     }
@@ -51,8 +51,8 @@ impl Drop for Screen {
     }
 }
 
-/// Keys come at once and are not shown. Ctrl-C stays a signal; Ctrl-Z, which would leave the screen as
-/// it is, does nothing.
+/// Makes keys arrive at once and without echo, and returns the earlier settings. Ctrl-C stays a signal.
+/// Ctrl-Z does nothing, because it would leave the alternate screen in place.
 fn own_keyboard() -> Option<Termios> {
     let stdin = io::stdin();
     if !isatty(&stdin) {
