@@ -31,17 +31,12 @@ pub(super) fn check_histories(
     if output.json {
         output.object(&verdict)?;
     } else {
-        let look = match (verdict.is_good(), verdict.has_judged()) {
-            (false, _) => Look::Red,
-            (true, true) => Look::Green,
-            (true, false) => Look::Yellow,
-        };
         let text = verdict.to_string();
-        // The counts are there either way; what they come to catches the eye.
+        // The counts stay plain, and the violations are coloured.
         match text.rsplit_once("\nVIOLATIONS") {
             Some((counts, found)) => {
                 output.line(counts)?;
-                output.line(output.paint(look, format_args!("VIOLATIONS{found}")))?;
+                output.line(output.paint(Look::Red, format_args!("VIOLATIONS{found}")))?;
             }
             None => output.line(text)?,
         }

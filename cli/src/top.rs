@@ -1,7 +1,7 @@
-//! `lamport top`: who moves the clock, as it happens.
+//! `lamport top`: which processes move the clock, as it happens.
 //!
-//! A screen is some rows of text, drawn over those before. That and a key are a hundred lines; a library
-//! for terminals would bring fifty crates into the wheel for them.
+//! The screen is rows of text, drawn over the previous ones. Drawing them and reading a key takes a hundred
+//! lines of code. A library for terminals would bring fifty crates into the wheel instead.
 
 mod rows;
 mod screen;
@@ -19,18 +19,18 @@ use super::{Ending, connect, environment};
 use lamport_clock::excerpt::escape;
 use lamport_clock::{Settings, WatchEvent, blocking};
 
-/// How often it looks up for a signal or a key.
+/// How often to check for a signal or a key.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// A screen is drawn at most so often.
+/// The least time between two drawings of the screen.
 const REDRAW: Duration = Duration::from_millis(250);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Who is silent for longer is pointed out.
+/// A process that is silent for more than this many seconds is marked.
 const SILENT: f64 = 10.0;
 
-/// In a line there is room for so many.
+/// At most this many processes are shown in one line.
 const IN_A_LINE: usize = 8;
 
 #[derive(Serialize)]
@@ -43,7 +43,7 @@ struct TopObject<'a> {
     processes: Vec<Row<'a>>,
 }
 
-/// What is shown.
+/// The state that is shown.
 struct Shown {
     rows: Rows,
     endpoint: String,
@@ -77,15 +77,16 @@ pub(super) fn top(
     };
     let (mut drawn, mut is_new) = (None, true);
     let mut seconds = 0;
-    while args.count != Some(seconds) && !stop.requested() {
+    while args.count.is_none_or(|count| seconds < count) && !stop.requested() {
         if let Some(event) = watch.next_within(GLANCE) {
             is_new = true;
             shown.take(event?);
         }
         let now = Instant::now();
-        // As many as passed, so that a pause of the machine is not made good in a burst.
-        let is_second = now >= started + SECOND * (seconds + 1).try_into().unwrap_or(u32::MAX);
-        seconds += u64::from(is_second);
+        // All that passed, so that a machine that paused gets one line for the pause, and no burst.
+        let passed = (now - started).as_secs();
+        let is_second = passed > seconds;
+        seconds = passed;
         match &screen {
             Some(screen) => {
                 let waits_since = drawn.map_or(REDRAW, |drawn| now - drawn);
@@ -178,7 +179,7 @@ impl Shown {
         line
     }
 
-    /// As many lines as there is room for.
+    /// The text of the screen, at most `lines` lines of `columns` columns.
     fn lines(&self, now: Instant, columns: usize, lines: usize, output: &Output) -> Vec<String> {
         let TopObject {
             per_second,
@@ -216,7 +217,7 @@ impl Shown {
                 ),
             ),
         ];
-        // One is for the last line.
+        // One line is left for the last, which `last` holds.
         let room = lines.saturating_sub(text.len() + 1);
         for (i, row) in processes.iter().enumerate().take(room) {
             let ahead = row.clock_ahead.map_or("?".to_owned(), |ahead| {
@@ -260,7 +261,7 @@ fn seconds(seconds: f64) -> String {
     }
 }
 
-/// As much as fits into so many columns.
+/// The beginning of the text that fits into `columns` columns.
 fn cut(text: &str, columns: usize) -> String {
     match text.char_indices().nth(columns) {
         Some((end, _)) => text[..end].to_owned(),
