@@ -10,8 +10,9 @@
 #     DIRECTORY/lib/cmake/lamport_clock/lamport_clock-config.cmake, ...-config-version.cmake
 #     DIRECTORY/share/licenses/lamport_clock/LICENSE-...
 #
-# Nothing in it names DIRECTORY, so it may be used where it is, copied or moved; `make install` copies
-# it to a prefix. docs/C.md says how programs link with it. By scripts/for-target it is for a target.
+# No file in DIRECTORY names it, so it may be used where it is, copied or moved; `make install` copies
+# it to a prefix. docs/C.md says how programs link with the library. Run this script through
+# scripts/for-target to build the library for another target.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -29,14 +30,14 @@ set --
 if [ -n "${CARGO_BUILD_TARGET:-}" ]; then
     set -- -C "linker=$root/scripts/zig-cc" -C strip=symbols
 fi
-# nodelete: the library's thread would run on in code that a dlclose() had unmapped.
+# nodelete: after a dlclose() the library's thread would go on to run code that is no longer mapped.
 cargo rustc --quiet --locked --release --package lamport-clock-c --lib \
     --crate-type cdylib,staticlib -- \
     -C "link-arg=-Wl,-soname,$soname" -C link-arg=-Wl,-z,nodelete "$@"
 
 mkdir -p "$out/include" "$out/lib/pkgconfig" "$out/lib/cmake/lamport_clock" \
     "$out/share/licenses/lamport_clock"
-# To a new file each, then renamed: a program that has the old one loaded keeps it.
+# Copies to a new file, then renames it: a program that has the old file loaded keeps the old one.
 put() {
     cp "$1" "$2.new"
     mv -f "$2.new" "$2"

@@ -1,9 +1,9 @@
-//! What the targets share. Each target feeds one reader, or one machine, with bytes, and asserts what
-//! it promises: that it does not crash is the least of it.
+//! Helpers of the targets. Each target feeds one parser, or one state machine, with bytes, and asserts all of
+//! its promises, not only that it does not crash.
 
 use lamport_clock::{Error, ErrorKind};
 
-/// Stands where a password may stand; no message may show it.
+/// Takes the place of a password: no message may show it.
 pub const SECRET: &str = "swordfish9041";
 
 /// A refusal names the kind that is promised, fits on a screen, and shows no secret.

@@ -1,9 +1,9 @@
-//! Sequences of calls of the C library, as a careless program makes them: in any order, with NULL where
-//! something is required, buffers that are too small, handles that are closed.
+//! Sequences of calls of the C library, as a careless program makes them: in any order, with NULL where an
+//! object is required, with buffers that are too small, with handles that are closed.
 //!
-//! Beside the library runs a model of what the header promises, and after each call the two agree on
-//! the status, the outputs and the clock. The buffers lie in memory of their own, exactly as long as
-//! they claim to be, with AddressSanitizer behind them; what is not freed LeakSanitizer reports.
+//! A model of the header's promises runs beside the library. After each call the two must agree on the
+//! status, the outputs and the clock. Each buffer is an allocation of exactly the size that the call is told,
+//! so AddressSanitizer reports a write past its end. LeakSanitizer reports objects that are not freed.
 #![no_main]
 
 use std::ffi::{CStr, CString, c_char};
@@ -42,7 +42,7 @@ use careless::nothing_but_null;
 use stamps::{order, parse_anything};
 use times::{time_of, value_of_update};
 
-/// Stands in an output that a call must not touch.
+/// The initial value of an output that a call must not touch.
 const UNTOUCHED: u64 = 0xdead_beef_dead_beef;
 const MOST_CALLS: usize = 100;
 
@@ -56,7 +56,7 @@ fuzz_target!(|bytes: &[u8]| {
             })
             .for_each(|(name, _)| unsafe { std::env::remove_var(name) });
     });
-    // It learns the secret from the comparisons, and may give it away itself.
+    // The fuzzer can learn the secret from the comparisons; an input that contains it proves nothing.
     if String::from_utf8_lossy(bytes).contains(SECRET) {
         return;
     }
@@ -69,14 +69,15 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The program that calls, and what it knows by the header.
+/// The calling program, with the state that the header promises.
 struct Host {
-    /// The names of the stores that clocks share, no other run's.
+    /// The names of the stores that clocks share. No other run uses them.
     names: [String; SHARED],
-    /// They live as long as somebody holds them: here to the end, whichever clocks are freed.
+    /// A store in memory lives as long as somebody holds it. These are held to the end, whichever clocks are
+    /// freed.
     _held: [MemoryStore; SHARED],
     clocks: Vec<Handle>,
-    /// The stores that clocks share, then one for each private one.
+    /// The stores that clocks share, then one for each clock with a private store.
     stores: Vec<Store>,
 }
 
@@ -85,7 +86,7 @@ struct Handle {
     name: String,
     store: usize,
     local: u64,
-    /// Where the shared clock stood when this one was given its last times.
+    /// The time of the shared clock when this clock took its last times.
     knows: u64,
     closed: bool,
 }
@@ -105,7 +106,7 @@ struct Newest {
 }
 
 const SHARED: usize = 2;
-/// More than all times that are nobody's, which takes leave where they count for nothing.
+/// More than all times without an owner, which takes leave behind when their times are void.
 const GAPS: u64 = 1 << 24;
 
 impl Host {
@@ -166,7 +167,7 @@ impl Host {
         };
         let (uri, process) = (CString::new(uri).unwrap(), CString::new(&*name).unwrap());
         let mut clock = ptr::null_mut();
-        // SAFETY: the texts end with a NUL, the outputs are places of this function.
+        // SAFETY: the texts end with a NUL, the outputs are local variables.
         let status = call(bytes, |error| unsafe {
             lamport_clock_connect(uri.as_ptr(), process.as_ptr(), 60_000, &mut clock, error)
         })?;
@@ -180,7 +181,7 @@ impl Host {
             closed: false,
         };
         assert_ne!(handle.instance(), 0);
-        // SAFETY: the clock is opened and not freed, and the text lives as long.
+        // SAFETY: the clock is opened and not freed, and the text lives as long as the clock.
         assert_eq!(
             unsafe { text(lamport_clock_process(clock.as_ref())) },
             handle.name
@@ -224,7 +225,7 @@ impl Handle {
         unsafe { lamport_clock_instance(self.clock.as_ref()) }
     }
 
-    /// The stamp is one of this clock.
+    /// Asserts that this clock made the stamp.
     fn assert_made(&self, stamp: Option<&Stamp>) {
         // SAFETY: the text lives as long as the stamp.
         let process = unsafe { text(lamport_stamp_process(stamp)) };
@@ -248,7 +249,7 @@ impl Drop for Handle {
 fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
     let events: [(u32, u8, bool); 8] = bytes.arbitrary()?;
     let mut clock = ptr::null_mut();
-    // SAFETY: the text ends with a NUL, the output is a place of this function.
+    // SAFETY: the text ends with a NUL, the output is a local variable.
     let status = unsafe { lamport_local_open(c"local".as_ptr(), &mut clock, ptr::null_mut()) };
     assert_eq!(status, LAMPORT_STATUS_OK);
     let mut now = 0;
@@ -260,7 +261,7 @@ fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
             ahead if ahead > LocalClock::MAX_JUMP => Err(LAMPORT_STATUS_TOO_FAR_AHEAD),
             _ => after(now.max(message), 1),
         };
-        // SAFETY: the clock is freed below, the outputs are places of `time_of`.
+        // SAFETY: the clock is freed below, the outputs are local variables of `time_of`.
         let time = time_of(bytes, expected, |time, error| unsafe {
             match ticks {
                 true => lamport_local_advance(clock.as_ref(), time, error),
@@ -289,8 +290,7 @@ fn local(bytes: &mut Unstructured<'_>) -> Result<()> {
     lived
 }
 
-/// Makes a call, with a place for the error or without, and checks that it is written on failure and
-/// on nothing else.
+/// Makes a call, with or without an output for the error. Checks that this output is written on failure only.
 fn call(
     bytes: &mut Unstructured<'_>,
     function: impl FnOnce(*mut *mut ErrorObject) -> Status,

@@ -1,5 +1,5 @@
-//! The configuration: arguments, variables and a TOML file, each of them bytes. What wins is found out
-//! a second time, the dumb way.
+//! The configuration from arguments, variables and a TOML file, all made of bytes. A second, naive
+//! computation tells which source wins.
 #![no_main]
 
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ const NODE: usize = 0;
 const TIMEOUT: usize = 4;
 const MAX_JUMP: usize = 5;
 const CONFIG: usize = 6;
-/// Those that name a file. The fuzzer picks among files of its own: it has no business with others.
+/// The settings that name a file. The fuzzer chooses among files of its own: it must not touch others.
 const FILES: [usize; 6] = [CONFIG, 7, 8, 9, 11, 13];
 
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
@@ -33,11 +33,11 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// What one source says of each setting, in the order of [`Setting::ALL`].
+/// The text that one source gives each setting, in the order of [`Setting::ALL`].
 type Said = [Option<String>; Setting::ALL.len()];
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
-    // It learns the secret from the comparisons, and may give it away itself.
+    // The fuzzer can learn the secret from the comparisons; an input that contains it proves nothing.
     if String::from_utf8_lossy(bytes).contains(SECRET) {
         return Corpus::Reject;
     }
@@ -50,7 +50,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
 fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
     let arguments = said(bytes)?;
     let variables = said(bytes)?;
-    // Either a file that is well formed, or any bytes.
+    // The file is well formed, or any bytes.
     let in_file = if bytes.arbitrary()? {
         let mut said = said(bytes)?;
         said[CONFIG] = None;
@@ -82,7 +82,7 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
         Err(error) => {
             let kinds = [ErrorKind::InvalidArgument, ErrorKind::UnknownNode];
             assert!(kinds.contains(&error.kind()), "{error}");
-            // The nodes that are known are listed whole, each with its port.
+            // The message lists all known nodes, each with its port.
             assert_message(&error.to_string(), 2_000 + 5 * longest_map.unwrap_or(0));
             return Ok(());
         }
@@ -95,7 +95,7 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
     let wins = |at: usize| {
         let variable = variables[at].as_ref().filter(|text| !text.is_empty());
         let named = |said: &'_ Said| said[CONFIG].clone().filter(|text| !text.is_empty());
-        // An argument counts also where it is empty: only a variable may be set to nothing.
+        // An empty argument counts as given. Only an empty variable counts as not set.
         let file = arguments[CONFIG].clone().or_else(|| named(&variables));
         let read = file.is_some_and(|file| file == path("file").to_str().unwrap());
         let in_file = in_file.as_ref().filter(|_| read);
@@ -121,7 +121,7 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Some of the settings, each with a text that may be right.
+/// Some of the settings, each with a text that may be valid.
 fn said(bytes: &mut Unstructured<'_>) -> Result<Said> {
     let mut said = Said::default();
     let which: u16 = bytes.arbitrary()?;
@@ -162,7 +162,7 @@ fn settings(said: &Said) -> Settings {
     settings
 }
 
-/// A file that says so, under the names of the file or of the environment.
+/// A TOML file that gives these texts, under the names of the file or of the environment.
 fn toml(said: &Said, as_variables: bool) -> String {
     let mut file = String::new();
     for (setting, text) in Setting::ALL.iter().zip(said) {
@@ -171,7 +171,7 @@ fn toml(said: &Said, as_variables: bool) -> String {
             true => setting.variable,
             false => setting.name,
         };
-        // What stands between quotes in JSON does so in TOML too, but for DEL.
+        // A JSON string is a TOML string too, except for DEL.
         let text = serde_json::to_string(text)
             .unwrap()
             .replace('\u{7f}', "\\u007F");

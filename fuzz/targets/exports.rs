@@ -1,5 +1,5 @@
-//! Any log, written in every form: nothing panics, what should be JSON is, what should be bounded is, and
-//! what is read back has as many events.
+//! Exports any log in every form: nothing panics, the JSON forms are JSON, the bounded form is bounded, and a
+//! form that can be read back has at least as many events.
 #![no_main]
 
 use std::convert::Infallible;
@@ -66,7 +66,7 @@ fuzz_target!(|log: &[u8]| {
             let foreign = Foreign::detect(written.as_bytes()).expect(name);
             let back = read(&foreign.lines(written.as_bytes()).expect(name));
             assert_eq!(back.counts().malformed, 0, "{name}\n{written}");
-            // Sends that no line tells of have become events there.
+            // The export may have more events: sends that no line of the log describes are events there.
             assert!(
                 back.counts().events >= told,
                 "{name}: {} of {told}\n{written}",

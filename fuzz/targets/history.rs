@@ -1,5 +1,5 @@
-//! Recorded histories and logs, in the words of their files: read or refused, and judged. What the
-//! promises forbid between two calls is looked for a second time, pair by pair.
+//! Recorded histories and logs, in the format of their files: each is read or refused, then judged. A second,
+//! naive check tests every pair of calls for what the promises forbid.
 #![no_main]
 
 use std::time::Duration;
@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     if verdict.is_good() {
         assert_apart_and_in_order(&calls);
     }
-    // A history is the same in one file and in a recorder's hands.
+    // The verdict is the same for a history from a file and for one from a recorder.
     let mut pushed = History::default();
     for call in calls {
         pushed.push(call).expect("it was read");
@@ -49,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again.acknowledged, verdict.acknowledged);
 });
 
-/// The calls, each of which comes back from its text as it was.
+/// The calls. Checks that the text of each call parses to the same call.
 fn parsed(bytes: &[u8]) -> Vec<Call> {
     let calls: Vec<Call> = bytes
         .split(|byte| *byte == b'\n')

@@ -1,4 +1,5 @@
-//! Any file as what other programs write: read or refused in one line, and what comes of it is a log.
+//! Any file, read as the output of other programs: it is refused in a message of one line, or becomes the
+//! lines of a log.
 #![no_main]
 
 use lamport_clock::ErrorKind;

@@ -1,5 +1,5 @@
-//! Logs of any kind, as anybody may have written them: read, however they are fed; put in order, compared,
-//! followed. What the graph proves is looked for a second time, edge by edge.
+//! Logs of any kind. Each is read in pieces of any size, put in order, compared and followed. A second, naive
+//! search checks edge by edge what the graph proves.
 #![no_main]
 
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use lamport_trace::{
 };
 use libfuzzer_sys::fuzz_target;
 
-/// Between two files.
+/// The separator between two files.
 const NEXT: &[u8] = b"\n--\n";
 
 fuzz_target!(|bytes: &[u8]| {
@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_answers(&graph, &events);
     }
     assert_followed(&files);
-    // It costs more than all the rest.
+    // Drawing costs more than all the rest, so few inputs are drawn.
     if bytes.len() % 16 == 0 {
         assert_drawn(&events, &files);
     }
@@ -60,7 +60,7 @@ fn read(files: &[&[u8]], size: usize) -> Events {
     reader.finish()
 }
 
-/// Every line stands in one place, and each event's can be told of.
+/// Asserts that every line stands in one place, and that each event's line can be described.
 fn assert_places(events: &Events, files: &[&[u8]]) {
     let own = events.order().iter().map(|&event| events.place(event));
     let all = [None]
@@ -73,11 +73,11 @@ fn assert_places(events: &Events, files: &[&[u8]]) {
         lines += text.split(|&byte| byte == b'\n').count();
         describe(text);
     }
-    // A record that came in parts may enclose lines of others.
+    // A record that was written in parts may enclose lines of others.
     assert!(lines as u64 + 1 >= events.len() as u64);
 }
 
-/// Each picture can be drawn, and no text in it is markup.
+/// Asserts that each picture can be drawn, and that no text in it is markup.
 fn assert_drawn(events: &Events, files: &[&[u8]]) {
     let mut texts = |event| {
         let place = events.place(event);
@@ -133,7 +133,7 @@ fn assert_answers(graph: &Graph<'_>, events: &Events) {
                 Answer::After(_) => assert!(reaches(graph, b, a)),
                 Answer::Same => assert_eq!(a, b),
                 Answer::Concurrent => assert!(!reached),
-                // Of runs that can't be told apart nothing is proven.
+                // Nothing is proven about runs that can't be told apart.
                 Answer::Unknown(_) => {}
             }
             let other = graph.compare(b, a);
@@ -153,7 +153,7 @@ fn assert_answers(graph: &Graph<'_>, events: &Events) {
     }
 }
 
-/// As slowly as possible: every message, again and again.
+/// A naive search: from each point that is reached, it tries every message.
 fn reaches(graph: &Graph<'_>, a: Point, b: Point) -> bool {
     let mut known = vec![a];
     let mut done = 0;
@@ -173,7 +173,7 @@ fn reaches(graph: &Graph<'_>, a: Point, b: Point) -> bool {
     false
 }
 
-/// Each line comes out once, whatever it waits for.
+/// Asserts that a follower delivers each line once, whatever the line waits for.
 fn assert_followed(files: &[&[u8]]) {
     let mut follower = Follower::new(files.len(), Duration::from_secs(1));
     let now = Instant::now();
@@ -190,7 +190,7 @@ fn assert_followed(files: &[&[u8]]) {
     follower.finish(&mut deliver);
     assert_eq!(follower.deadline(), None);
     assert_eq!(out, read(files, usize::MAX).len());
-    // What stands between the parts of a text comes out with it, too.
+    // Lines that stand between the parts of a text are delivered with that text.
     let whole: usize = files
         .iter()
         .map(|file| file.iter().filter(|&&byte| byte != b'\n').count())

@@ -1,4 +1,4 @@
-//! The node map: text and back, one's own node first, no node lost.
+//! The node map: the text of a map parses to the same map, the own node comes first, and no node is lost.
 #![no_main]
 
 use std::collections::HashSet;
@@ -8,12 +8,12 @@ use lamport_clock_fuzz::{SECRET, assert_refusal};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    // It learns the secret from the comparisons, and may give it away itself.
+    // The fuzzer can learn the secret from the comparisons; an input that contains it proves nothing.
     if text.contains(SECRET) {
         return;
     }
     check(text);
-    // Where a line ends, somebody wrote a password.
+    // A password in the place of the first line end.
     check(&text.replacen('\n', &format!(":{SECRET}@"), 1));
     match text.parse::<Address>() {
         Ok(address) => {

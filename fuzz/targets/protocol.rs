@@ -1,11 +1,11 @@
-//! The update protocol under a schedule made of bytes: which process goes on with which of its calls,
-//! what becomes of its transactions and folds, who crashes, what legacy writers put into the record,
-//! and what an operator deletes, restores, exchanges and repairs.
+//! The update protocol under a schedule made of bytes. The bytes decide which process goes on with which of
+//! its calls, what becomes of its transactions and folds, which process crashes, what legacy writers put into
+//! the record, and what an operator deletes, restores, exchanges and repairs.
 //!
-//! It asserts what `tests/model.rs` asserts, further from the beginning than a model checker comes:
-//! no time has two owners, none is given after a later one was, a watcher sees what the caller gets,
-//! and a call takes two transactions and one for each lost reply. A loss takes away what it must and no
-//! more; after a repair all of it holds again. When the faults end, every call does.
+//! It asserts what `tests/model.rs` asserts, on longer schedules than a model checker can reach: no time has
+//! two owners, no time is given after a later one, a watcher sees the times that the caller gets, and a call
+//! takes two transactions and one more for each lost reply. A loss breaks only the promises that it must;
+//! after a repair all of them hold again. When the faults end, every call ends.
 #![no_main]
 
 use std::collections::{HashMap, HashSet};
@@ -28,15 +28,15 @@ mod losses;
 mod promises;
 
 const RECORD: &str = "/c";
-/// How many calls one process may have under way.
+/// The most calls that one process may have under way.
 const MOST_CALLS: usize = 3;
-/// Far more than the calls of one process take once nothing is in their way.
+/// Far more steps than the calls of one process need when nothing is in their way.
 const MOST_STEPS: usize = 100;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut bytes = Unstructured::new(bytes);
     let mut world = World::new();
-    // It ends with the bytes.
+    // The schedule ends with the bytes.
     while !bytes.is_empty() && world.step(&mut bytes).is_ok() {}
     world.quiesce();
 });
@@ -44,31 +44,31 @@ fuzz_target!(|bytes: &[u8]| {
 struct World {
     keys: Arc<Keys>,
     store: Mvcc,
-    /// Another cluster, which the address may lead to.
+    /// Another cluster, which the address of the store may lead to.
     other: Mvcc,
     saved: Option<Mvcc>,
     processes: Vec<Process>,
     instances: u64,
-    /// Given up by their senders, and perhaps still under way.
+    /// Transactions that their senders have given up, and that may still be under way.
     late: Vec<(Kind, Arc<Transaction>)>,
-    /// A wall clock: no two transactions are the same to the byte.
+    /// A wall clock. It makes every transaction differ from every other in its bytes.
     wall: f64,
 
     owners: HashMap<u64, u64>,
     highest: u64,
     /// The highest clock that any state of any store has shown.
     topmost: u64,
-    /// How often the store lost something. Nothing holds for all until it is repaired.
+    /// How often the store lost something. Until a repair, no promise holds for all processes.
     losses: u32,
-    /// What the store has lost was made good: times above this one have one owner.
+    /// Set unless a loss is yet to be repaired: times above this one have one owner.
     sound_above: Option<u64>,
-    /// Somebody put something into the record, or into the weights, that may stop the clock.
+    /// Whether somebody put a value into the record, or into the weights, that may stop the clock.
     spoilt: bool,
     /// How often the record was written by others.
     blind_writes: u32,
-    /// What a watcher makes of each revision, until the first loss.
+    /// The snapshot of a watcher that follows each revision, until the first loss.
     watcher: Snapshot,
-    /// The state of the store after so many losses, at a revision.
+    /// The last result of `state`, with the number of losses and the revision at that moment.
     looked: Option<((u32, u64), State)>,
     told: HashMap<u64, Observed>,
 }
@@ -79,11 +79,11 @@ struct Process {
     local: u64,
     calls: Vec<Caller>,
     fold: Option<(Question, Option<Reply>)>,
-    /// All that it was ever given.
+    /// All times that the process was ever given.
     given: HashSet<u64>,
-    /// The highest clock it has seen, and after how many repairs.
+    /// The highest clock that the process has seen, and after how many repairs.
     knew: (u64, u64),
-    /// An answer of a state that was lost since was under way: it may yet be heard.
+    /// Whether an answer from a state that the store has lost since was under way: it may yet be heard.
     tangled: bool,
 }
 
@@ -93,24 +93,24 @@ struct Caller {
     flight: Flight,
     local: u64,
     count: u64,
-    /// The highest time that anybody had before it.
+    /// The highest time that anybody had before this call.
     floor: u64,
-    /// The record as it lay there, and whether nothing lies above the clock that it would have to see.
+    /// The record when the call began; and whether neither it nor the local clock lay above the clock.
     record: u64,
     calm: bool,
-    /// How many losses and blind writes there had been, and whether the store was whole.
+    /// When the call began: the numbers of losses and of blind writes, and whether the store was whole.
     losses: u32,
     blind_writes: u32,
     sound: bool,
     repairs: u64,
     lost: u32,
     created: u32,
-    /// What the process knew when the last transaction was sent, and whether that found a whole clock.
+    /// What the process knew when the call's last transaction was sent.
     knew: (u64, u64),
-    /// The same of the first one.
+    /// What the process knew when the first one was sent; and whether the last one found a whole clock.
     knew_first: Option<(u64, u64)>,
     found_whole: bool,
-    /// How many repairs had been noticed when its last reply was heard.
+    /// Number of repairs that the process had noticed when the call's last reply was heard.
     heard_after: u64,
 }
 
@@ -133,7 +133,7 @@ enum Kind {
 struct State {
     clock: std::result::Result<Option<u64>, ErrorKind>,
     record: Option<u64>,
-    /// What the base counts from.
+    /// The value of the base, from which takes are counted.
     based: Option<u64>,
 }
 
@@ -192,7 +192,7 @@ impl World {
         Ok(())
     }
 
-    /// Process `who`, made when it is first asked for.
+    /// Returns process `who`, which is made when it is first asked for.
     fn process(&mut self, who: usize) -> &mut Process {
         while self.processes.len() <= who {
             let process = self.new_process();
@@ -207,7 +207,7 @@ impl World {
         let instance = Instance::new(self.instances);
         let keys = Keys::new(RECORD);
         Process {
-            // So few take part that one other is a crowd.
+            // So few processes take part that one other makes a crowd.
             protocol: Protocol::new(keys, name, instance, LocalClock::MAX_JUMP).with_crowd(1),
             instance: self.instances,
             local: 0,
@@ -219,8 +219,8 @@ impl World {
         }
     }
 
-    /// The faults end, somebody mends the record and repairs what was lost, and every call comes to its
-    /// end; then one more of each process does, as the rule says, and what was taken is folded.
+    /// The faults end. Somebody mends the record and repairs what was lost, and every call comes to its end.
+    /// Then each process makes more updates, exactly by the rule, and the takes are folded.
     fn quiesce(&mut self) {
         self.drain();
         if self.spoilt || self.losses > 0 {
@@ -229,7 +229,7 @@ impl World {
             self.write(vec![Operation::Put(self.keys.record.clone(), mended)]);
             self.process(0);
             if !self.repair(0, true) {
-                // The last times are near, or those of before too far away.
+                // The last times are near, or the times from before the loss lie too far ahead.
                 return;
             }
             for process in &mut self.processes {
@@ -261,7 +261,7 @@ impl World {
         self.late.clear();
     }
 
-    /// With nobody else about: at once, and exact.
+    /// An update while nobody else is active: it ends at once, with exactly the times of the rule.
     fn update_alone(&mut self, who: usize) {
         let state = self.state();
         let Ok(clock) = state.clock else {
@@ -290,7 +290,7 @@ impl World {
         }
     }
 
-    /// All are at rest: three keys are left, and the record shows the newest time.
+    /// Once all processes are at rest, three keys are left, and the record shows the newest time.
     fn rest(&mut self) {
         for who in 0..self.processes.len() {
             if self.processes[who].protocol.fold_due().is_none() {
@@ -313,7 +313,7 @@ impl World {
 }
 
 impl Process {
-    /// What its snapshot tells it.
+    /// Notes the clock that the process's snapshot shows.
     fn learn(&mut self) {
         let repairs = self.protocol.repairs();
         if self.knew.1 != repairs {

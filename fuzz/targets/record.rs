@@ -1,4 +1,4 @@
-//! The shared record: whatever another program wrote is read as the deployed format says, or refused.
+//! The shared record: the text of another program is read by the rules of the deployed format, or refused.
 #![no_main]
 
 use lamport_clock::{ErrorKind, Record, Time};
@@ -16,8 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(error) => assert_refusal(error, ErrorKind::Corrupt),
     }
-    // The plainest reader there is says the same, as far as it goes: it takes no number of ours that
-    // is not one, and of two fields with one name the last.
+    // A plain JSON parser agrees with ours, with one exception: of two fields with the same name it takes the
+    // last, and ours refuses both.
     let Ok(plain) = serde_json::from_slice::<Value>(bytes) else {
         return;
     };

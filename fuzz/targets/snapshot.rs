@@ -1,9 +1,9 @@
-//! Whatever others put under the clock's keys: it is read, told of and gone on from, or refused; and
-//! what is sent then does what it says.
+//! Any values that others may put under the clock's keys. A process reads them and goes on, or refuses them
+//! with a message. The transactions that it then sends do what they promise.
 //!
-//! Each line of the input is a put, of the bytes behind its first: `r` the record, `b` the base, `t`
-//! taken, a digit the weight of that power of two; `-` and one of these deletes. `&` before a line
-//! makes it part of the transaction of the line before.
+//! Each line of the input is a put. Its first byte names the key: `r` the record, `b` the base, `t` taken, a
+//! digit the weight of that power of two. The other bytes are the value. `-` before that name makes the line
+//! a delete. `&` before the line makes it part of the transaction of the line before.
 #![no_main]
 
 use std::sync::Arc;
@@ -46,7 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
     look_at(&snapshot, &keys, &reply);
     assert_eq!(snapshot.newest(), watcher.newest());
 
-    // From one and the same state.
+    // All of these start from the same state.
     go_on(&keys, store.clone(), &reply);
     fold(&keys, store.clone(), &reply);
     for at_least in [0, 7, Time::MAX.get() - 1] {
@@ -54,7 +54,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// What the lines put and delete; no key twice in one transaction.
+/// The transactions that the lines describe. No transaction writes a key twice.
 fn transactions(bytes: &[u8], keys: &Keys) -> Vec<Vec<Operation>> {
     let mut transactions: Vec<Vec<Operation>> = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n').take(60) {
@@ -74,7 +74,7 @@ fn transactions(bytes: &[u8], keys: &Keys) -> Vec<Vec<Operation>> {
             b'b' => keys.base.clone(),
             b't' => keys.taken.clone(),
             b'0'..=b'9' => keys.weight(u32::from(which - b'0')),
-            // The highest one, and a key that is nobody's.
+            // The highest weight; any other byte is a key that nobody uses.
             b'h' => keys.weight(Keys::WEIGHTS - 1),
             _ => [&keys.taken[..], b"/", value].concat(),
         };
@@ -104,7 +104,8 @@ fn assert_refused(error: &Error) {
     assert_message(&error.to_string(), 1_500);
 }
 
-/// What can be read comes back from its text, and what can't is told of in one line.
+/// Asserts that each value that can be read is the same after it is written and read again, and that an error
+/// is one line.
 fn look_at(snapshot: &Snapshot, keys: &Keys, reply: &Reply) {
     for error in [
         snapshot.clock().err(),
@@ -136,8 +137,8 @@ fn clock(store: &Mvcc, keys: &Arc<Keys>) -> Option<Time> {
     Snapshot::of(keys, &reply).clock().ok().flatten()
 }
 
-/// A process that comes to it is given times above all that is counted there, or says what is wrong;
-/// and so is one that finds it in the answer to its own transaction.
+/// A process that first reads this state is given times above all that is counted there, or says what is
+/// wrong. So is one that first sees the state in the answer to its own transaction.
 fn go_on(keys: &Arc<Keys>, mut store: Mvcc, reply: &Reply) {
     let before = clock(&store, keys);
     let mut process = protocol(keys, 1);
@@ -165,13 +166,13 @@ fn go_on(keys: &Arc<Keys>, mut store: Mvcc, reply: &Reply) {
     panic!("a call never ends");
 }
 
-/// A fold of something leaves the clock where it is, or where a record has moved it.
+/// A fold leaves the clock where it is, or where a record has moved it.
 fn fold(keys: &Arc<Keys>, mut store: Mvcc, reply: &Reply) {
     let mut process = protocol(keys, 1);
     if process.handle_look(process.known(), reply, true).is_err() {
         return;
     }
-    // Somebody writes the record, so that the call takes.
+    // Another write of the record lets the comparison of the call fail, so that the call takes.
     let mut call = process.begin(Time::new(1).unwrap(), 1);
     if let Step::Send(transaction) = process.poll(&mut call, 1.5) {
         let found = reply.entries.iter().find(|entry| entry.key == keys.record);
@@ -204,7 +205,7 @@ fn fold(keys: &Arc<Keys>, mut store: Mvcc, reply: &Reply) {
     }
 }
 
-/// A repair makes whole whatever it does not refuse, and goes past all that it is told.
+/// A repair mends every state that it does not refuse, and moves the clock past all times that it is told of.
 fn repair(keys: &Arc<Keys>, mut store: Mvcc, reply: &Reply, at_least: Time) {
     let mut process = protocol(keys, 2);
     let plan = match process.plan_repair(process.known(), reply, at_least) {

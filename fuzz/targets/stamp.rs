@@ -1,4 +1,4 @@
-//! Stamps, one a line: text and back, and the total order of them all.
+//! Stamps, one per line: their texts parse to the same stamps, and all of them are in one total order.
 #![no_main]
 
 use lamport_clock::{ErrorKind, Instance, ProcessId, Stamp, Time};
@@ -34,7 +34,7 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// Each part of a stamp has exactly the text that it prints, a time up to its leading zeros.
+/// Each part of a stamp is parsed only from the text that it prints; a time may have leading zeros.
 fn parts(text: &str) {
     match text.parse::<ProcessId>() {
         Ok(process) => assert_eq!(process.to_string(), text),

@@ -1,10 +1,11 @@
-//! The parts of the library that threads share, with [loom](https://docs.rs/loom) in place of the
-//! standard library's atomics and locks: it runs a model once for every order in which its threads can
-//! meet, and for every value that a load may see.
+//! The parts of the library that threads share, with [loom](https://docs.rs/loom) in place of the standard
+//! library's atomics and locks. Loom runs a model once for every order in which its threads can meet, and for
+//! every value that a load may see.
 //!
-//! The sources are the library's own; `sync` alone is another. `cargo test --release models` in here.
+//! The sources are the library's own; only `sync` is replaced. Run `cargo test --release models` in this
+//! folder.
 
-// Only what the models use of them is used.
+// The models use only a part of these sources.
 #![allow(dead_code, unused_imports)]
 
 #[path = "../../src/error.rs"]

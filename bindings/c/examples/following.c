@@ -1,10 +1,10 @@
 /*
- * Hears of every update of the record, by whatever process.
+ * Prints every update of the record, by any process.
  *
  *     ./following                                   the record in this program's memory
  *     ./following etcd://127.0.0.1:2379/example     the record in etcd
  *
- * The updates are this program's own, to keep it short; yours would hear of those of others too.
+ * To keep it short, the updates are this program's own. Yours would get those of other processes too.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -12,14 +12,14 @@
 
 #include <lamport_clock.h>
 
-/* What the callback tells the main thread. */
+/* The state that the callback shares with the main thread. */
 struct heard {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int updates, ended;
 };
 
-/* Called on a thread of the follower's, one event at a time. The event is only lent. */
+/* Called on the follower's own thread, one event at a time. The event lives as long as the call. */
 static void hear(const lamport_event_t *event, void *context) {
     struct heard *heard = context;
     const lamport_observed_t *update = lamport_event_update(event);
@@ -42,7 +42,7 @@ static void hear(const lamport_event_t *event, void *context) {
         heard->ended = 1;
         break;
     default:
-        /* The connection broke and is being mended, for instance: nothing is lost by that. */
+        /* For instance, the connection broke and is being mended: no event is lost. */
         fprintf(stderr, "%s: %s\n", lamport_event_kind_name(lamport_event_kind(event)),
                 lamport_event_message(event));
     }
@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
         lamport_error_free(error);
     }
 
-    /* After this the callback is not called any more, so `heard` may go. */
+    /* From here on the callback is not called any more, so `heard` may end. */
     lamport_follower_free(follower);
     lamport_update_free(times);
     lamport_clock_free(clock);

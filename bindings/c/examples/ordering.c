@@ -13,7 +13,7 @@
 
 #include <lamport_clock.h>
 
-/* Says why a call failed and frees the error. Returns whether it did fail. */
+/* Prints why a call failed and frees the error. Returns whether the call failed. */
 static int failed(lamport_status_t status, const char *what, lamport_error_t **error) {
     if (status == LAMPORT_STATUS_OK)
         return 0;
@@ -24,7 +24,7 @@ static int failed(lamport_status_t status, const char *what, lamport_error_t **e
     return 1;
 }
 
-/* The local clock needs no store and does no I/O: it orders a message after its sending. */
+/* The local clock needs no store and does no I/O. It orders the arrival of a message after its sending. */
 static int send_and_receive(const lamport_clock_t *api, const lamport_clock_t *worker) {
     lamport_error_t *error = NULL;
     lamport_stamp_t *sent = NULL, *received = NULL;
@@ -34,8 +34,8 @@ static int send_and_receive(const lamport_clock_t *api, const lamport_clock_t *w
         return 0;
     printf("api sends a message at %" PRIu64 "\n", lamport_stamp_time(sent));
 
-    /* Whoever sent the message chose that number: one too far ahead is refused, and the clock stays
-     * where it was. */
+    /* The sender of the message chose that number. If it is too far ahead it is refused, and the clock
+     * stays where it was. */
     done = !failed(lamport_clock_receive(worker, lamport_stamp_time(sent), &received, &error),
                    "receive", &error);
     if (done)
@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
 
     printf("lamport-clock %s on %s\n", lamport_clock_version(), store);
 
-    /* 10000 ms: the deadline of each call, these included. 0 would mean the default, 5 seconds. */
+    /* 10000 ms is the deadline of each call, these included. 0 would mean the default, 5 seconds. */
     done = !failed(lamport_clock_connect(store, "api", 10000, &api, &error), "open", &error) &&
            !failed(lamport_clock_connect(store, "worker", 10000, &worker, &error), "open", &error) &&
            send_and_receive(api, worker) && take_turns(api, worker) && show_record(api);

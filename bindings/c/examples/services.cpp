@@ -1,8 +1,8 @@
 // Three services pass an order on, and their logs are put in order afterwards. No store is needed.
 //
 // Each service has a clock of its own, and sends its stamp along with each message, as the value of
-// the header `lamport`. Whoever receives a message moves its clock past that stamp; so what caused
-// something always comes before it, whatever the wall clocks of the machines say.
+// the header `lamport`. The receiver of a message moves its clock past that stamp. So a cause
+// always comes before its effect, whatever the wall clocks of the machines say.
 #include <algorithm>
 #include <iomanip>
 #include <iostream>
@@ -20,7 +20,7 @@ class service {
   public:
     explicit service(const std::string &name) : clock_(name) {}
 
-    // Does something, and sends on when it was: the header of a message.
+    // Does something. Returns the header for a message that tells of it.
     std::string does(const std::string &text) {
         log_.push_back({clock_.tick(), text});
         return log_.back().stamp.long_text();
@@ -56,7 +56,8 @@ int main() {
         for (const line &one : lines)
             std::cout << std::left << std::setw(11) << one.stamp.text() << one.text << '\n';
     } catch (const lamport::error &error) {
-        // Also what a broken header is refused with: say so, and go on without it.
+        // A broken header is refused with this exception too: a service reports it, and goes on
+        // without the header.
         std::cerr << error.name() << ": " << error.what() << '\n';
         return 1;
     }

@@ -14,70 +14,78 @@
  *     lamport_update_free(update);
  *     lamport_clock_free(clock);
  *
- * Link with -llamport_clock; docs/C.md is the guide. What holds for every function here:
+ * Link with -llamport_clock; docs/C.md is the guide. These rules hold for every function here:
  *
- * Results. A function that can fail returns a status, 0 (LAMPORT_STATUS_OK) for success. Its outputs
- * are written on success only; after a failure they are what they were.
+ * Results. A function that can fail returns a status, 0 (LAMPORT_STATUS_OK) for success. It writes
+ * its outputs on success only; a failure leaves them as they were.
  *
- * Errors. The last parameter of such a function, `error`, gets an object that says more. It is
- * written on failure only, so let it start as NULL. It is yours: free it with lamport_error_free()
- * before you pass the same variable again. Pass NULL for `error` if the status alone is enough.
+ * Errors. The last parameter of such a function, `error`, gets an object that describes the failure.
+ * It is written on failure only, so let your variable start as NULL. The object is yours: free it
+ * with lamport_error_free() before you pass the same variable again. Pass NULL for `error` if the
+ * status alone is enough.
  *
- * Pointers. A pointer is NULL or points to a live, properly aligned thing of its type for as long as
- * the call lasts. NULL where something is required gives LAMPORT_STATUS_NULL_POINTER; where NULL is
- * allowed, the function says so. A handle that was freed is no longer live.
+ * Pointers. A pointer that you pass is NULL, or points to a live, properly aligned object of its type
+ * for as long as the call lasts. Each function says where NULL is allowed; elsewhere it gives
+ * LAMPORT_STATUS_NULL_POINTER. A handle that was freed is no longer live.
  *
- * Texts. UTF-8 that ends at the first NUL, in and out. The library copies what it keeps.
+ * Texts. Every text, passed or returned, is UTF-8 and ends at its first NUL. The library copies the
+ * texts that it keeps.
  *
- * Getters. What an object has is returned by a function that takes the object: a number, a text or
- * another object. A text or an object belongs to the object that was asked, and lives until that is
- * freed; a text that belongs to none is static. NULL in the object's place gives what stands for
- * nothing: 0, NAN for the time of a wall clock, "" for a text, NULL for an object. The same stands for
- * what an object does not have.
+ * Getters. A getter takes an object and returns one of its properties: a number, a text or another
+ * object. This text or object belongs to the object that you passed, and lives until that is freed; a
+ * text that belongs to no object is static. If you pass NULL, or the object lacks the property, the
+ * getter returns the value for "none": 0, NAN for the time of a wall clock, "" for a text, NULL for
+ * an object.
  *
- * Buffers. A text that has to be composed is written into `size` bytes at `buffer`, whole with its NUL
- * or not at all. `*needed`, unless `needed` is NULL, gets the bytes that it takes, NUL included, also
- * with BUFFER_TOO_SMALL; `buffer` may be NULL to ask for that.
+ * Buffers. A function that composes a text writes it into the `size` bytes at `buffer`: the whole
+ * text with its NUL, or nothing. `*needed`, unless `needed` is NULL, gets the number of bytes that
+ * the text takes, its NUL included; also if the function fails with BUFFER_TOO_SMALL. To ask for this
+ * number alone, pass NULL for `buffer`.
  *
- * Freeing. An object that is written to your pointer is yours, until you give it to the function of
- * its type that ends in _free. That takes NULL too, and cannot fail. No other call on the object may be
- * under way, and none may follow. What tells of something (errors, stamps, updates, histories, events,
- * statistics) never changes, and may outlive the clock or the watch that it came from.
+ * Freeing. An object that a function writes to your pointer is yours, until you pass it to the
+ * function of its type that ends in _free. That function takes NULL too, and cannot fail. While it
+ * runs, no other call on the object may be under way, and none may follow. Objects that report
+ * something (errors, stamps, updates, histories, events, statistics) never change, and may outlive
+ * the clock or the watch that they came from.
  *
  * Times. Logical times are integers from 0 to LAMPORT_TIME_MAX; a clock starts at 0.
  *
- * Threads. Every function may be called from any thread, and with one object from many at once. The
- * library runs one thread of its own, from the first call on that needs it, and one for each follower,
- * with all signals blocked, SIGPIPE included; it installs no signal handler, so never call it from one
- * of yours. Do not dlclose() the library.
+ * Threads. Every function may be called from any thread, and by many threads at once with the same
+ * object. The library runs one thread of its own, from the first call on that needs it, and one
+ * thread for each follower. All signals are blocked in these threads, SIGPIPE included. The library
+ * installs no signal handler. Never call it from a signal handler of yours. Do not dlclose() the
+ * library.
  *
- * Blocking. A function that blocks says so ("Blocks ..."). No other blocks or does I/O, except to read
- * the files that settings name. None blocks longer than the deadline of its clock, or the timeout that
- * it is given; stopping a follower waits for its callback.
+ * Blocking. A function that blocks says so ("Blocks ..."). No other function blocks or does I/O,
+ * except to read the files that settings name. No function blocks longer than the deadline of its
+ * clock, or the timeout that it is given, with one exception: stopping a follower waits for its
+ * callback.
  *
- * Cancellation. pthread_cancel() ends a thread outside of the library: one that is inside of a call
- * returns from it first, by its deadline, and what the call gave is then to be freed by a cleanup
- * handler of yours. A callback of a follower must not end its thread.
+ * Cancellation. pthread_cancel() ends a thread only outside of the library: a thread inside a call
+ * first returns from it, by the call's deadline. A cleanup handler of yours must then free the
+ * objects that the call gave. A callback of a follower must not end its thread.
  *
- * Descriptors. The library owns those that it opens. A process that closes all that it does not know,
- * as daemons do, should make its clocks afterwards. If it closes the library's, calls under way fail
- * with CLOSED within a second, watches and followers end so, and every clock goes on with its next
- * call: as a new instance, from where its local clock stood, on the same store, its updates in the
- * background ended.
+ * Descriptors. The library owns the file descriptors that it opens. A process that closes all
+ * descriptors that it does not know, as daemons do, should make its clocks afterwards. If it closes
+ * the library's, calls under way fail with CLOSED within a second, and watches and followers end with
+ * CLOSED too. Every clock goes on with its next call: on the same store, as a new instance, its local
+ * clock from where it stood. Its updates in the background have ended.
  *
- * Fork. A child of fork() may go on with every clock that it inherits, and free it: the handle then
- * stands for a clock of the child's own, a new instance with its own connection, made at its first
- * use (not yet in a handler of pthread_atfork()); its local clock begins where the parent's stood at
- * the fork. A closed clock stays closed. The parent's clock is neither touched nor repeated, and goes
- * on. Watches and followers stay with the parent: a child frees those that it inherits and begins its
- * own. Other objects, and the texts of all, are plain memory: the child has them as well. Stores in
- * memory are private to a process: the child's begins empty. As long as the child lives it holds the
- * parent's connections open, so a server may notice only then that the parent has ended.
+ * Fork. A child of fork() may use every clock that it inherits, and free it. The handle then stands
+ * for a clock of the child's own: a new instance with its own connection, made at its first use. (A
+ * handler of pthread_atfork() must not use it yet.) Its local clock begins where the parent's stood
+ * at the fork. A closed clock stays closed. The parent's clock goes on: the child neither touches it
+ * nor repeats its stamps. Watches and followers stay with the parent: a child frees those that it
+ * inherits and begins its own. All other objects, and the texts of all objects, are plain memory, so
+ * the child has them as well. Stores in memory are private to a process: the child's begins empty. As
+ * long as the child lives, it holds the parent's connections open, so a server may notice only after
+ * the child's end that the parent has ended.
  *
- * Panics. A defect of the library is caught and returned as LAMPORT_STATUS_PANIC; a getter then gives
- * what it gives for NULL.
+ * Panics. A defect of the library is caught and returned as LAMPORT_STATUS_PANIC; a getter then
+ * returns what it returns for NULL.
  *
- * Numbers of statuses and the functions' signatures never change their meaning within one soname.
+ * The numbers of statuses and the signatures of functions never change their meaning within one
+ * soname.
  */
 
 
@@ -113,14 +121,15 @@
 #define LAMPORT_HEADER_SIZE 878
 
 /*
- A form of lamport_clock_log(), for people: the stamp and a word for each cause,
- "42@api <41@api <40@billing;at=41", with "<-" for none and "<+3" for three that are not named. It goes
- to the end of a line.
+ A form of lamport_clock_log(), for people: the stamp and a word for each cause, such as "42@api <41@api
+ <40@billing;at=41". "<-" means that there is no cause, "<+3" that three causes are not named. Write it at
+ the end of a line.
  */
 #define LAMPORT_LOG_TEXT 0
 
 /*
- The same with long texts of the stamps, for processes that share a name, such as forked children.
+ Like LAMPORT_LOG_TEXT, but with the long texts of the stamps: for processes that share a name, such as
+ forked children.
  */
 #define LAMPORT_LOG_LONG_TEXT 1
 
@@ -136,10 +145,10 @@
 #define LAMPORT_LOG_SIZE 4096
 
 /*
- What a function returns: 0 if it did what it was asked, otherwise why not.
+ The result of a function: 0 for success, otherwise the kind of failure.
 
- A number keeps its meaning for ever and is never given to another. Later versions may add some:
- treat a number you do not know as a failure.
+ A number keeps its meaning for ever and is never given to another status. Later versions may add statuses:
+ treat a number that you do not know as a failure.
  */
 enum lamport_status_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -183,7 +192,7 @@ enum lamport_status_t
    */
   LAMPORT_STATUS_TIMEOUT = 19,
   /*
-   What lies under a key of the clock can't be read. Nothing was overwritten.
+   The value of one of the clock's keys can't be read. Nothing was overwritten.
    */
   LAMPORT_STATUS_CORRUPT = 20,
   /*
@@ -199,7 +208,7 @@ enum lamport_status_t
    */
   LAMPORT_STATUS_COMPACTED = 23,
   /*
-   The store refused for lack of permission or of a valid user.
+   The store refused because a permission or a valid user is missing.
    */
   LAMPORT_STATUS_DENIED = 24,
   /*
@@ -224,7 +233,7 @@ enum lamport_status_t
    */
   LAMPORT_STATUS_REGRESSED = 29,
   /*
-   A stamp in a message is not signed by who has the key of this process; the clock is unchanged.
+   A stamp in a message is not signed with a key of this process; the clock is unchanged.
    */
   LAMPORT_STATUS_UNTRUSTED = 30,
 };
@@ -239,8 +248,8 @@ typedef int32_t lamport_status_t;
 /*
  What an event is about.
 
- A number keeps its meaning for ever. Later versions may add some: pass over those that you do
- not know, none of them is an update.
+ A number keeps its meaning for ever. Later versions may add kinds: ignore those that you do not know,
+ since none of them is an update.
  */
 enum lamport_event_kind_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -248,36 +257,36 @@ enum lamport_event_kind_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /*
-   No event, or one that this version has no word for.
+   No event, or an event of a kind that this version does not know.
    */
   LAMPORT_EVENT_NONE = 0,
   /*
-   An update by anyone: lamport_event_update() is it.
+   An update by any process: lamport_event_update() returns it.
    */
   LAMPORT_EVENT_UPDATED = 1,
   /*
-   The record was deleted, which no clock does, at lamport_event_revision().
+   The record was deleted, at lamport_event_revision(). No clock does that.
    */
   LAMPORT_EVENT_DELETED = 2,
   /*
-   A record was written, at lamport_event_revision(), that can't be read;
-   lamport_event_message() says what was found.
+   A record that can't be read was written, at lamport_event_revision(). lamport_event_message() says
+   what was found.
    */
   LAMPORT_EVENT_UNREADABLE = 3,
   /*
-   The store compacted its history faster than the watch followed: what happened from
-   lamport_event_revision() up to and without lamport_event_until() is not known. Revisions count
-   all keys of the store, so there may have been no update among them.
+   The store compacted its history faster than the watch followed: changes from lamport_event_revision()
+   up to but not including lamport_event_until() are not known. Revisions count all keys of the store, so
+   there may have been no update among them.
    */
   LAMPORT_EVENT_MISSED = 4,
   /*
-   The connection broke, for the reason in lamport_event_message(). The watch goes on trying, and
-   nothing is missed by that.
+   The connection broke, for the reason in lamport_event_message(). The watch goes on trying, and misses
+   nothing because of the break.
    */
   LAMPORT_EVENT_INTERRUPTED = 5,
   /*
-   To a callback alone, and the last one it gets: the watch has ended by itself, for the reason in
-   lamport_event_message(). (lamport_watch_next() returns that reason as its error.)
+   The watch has ended by itself, for the reason in lamport_event_message(). Only a callback gets this
+   event, as its last one. (lamport_watch_next() returns the reason as its error.)
    */
   LAMPORT_EVENT_ENDED = 6,
 };
@@ -304,13 +313,14 @@ typedef struct lamport_clock_t lamport_clock_t;
 typedef struct lamport_error_t lamport_error_t;
 
 /*
- Something that a watch saw. What lamport_watch_next() gave is yours: free it with
- lamport_event_free(). What a callback is called with lives as long as that call.
+ Something that a watch saw. An event from lamport_watch_next() is yours: free it with
+ lamport_event_free(). An event that a callback is called with lives as long as that call.
  */
 typedef struct lamport_event_t lamport_event_t;
 
 /*
- A watch that calls you. lamport_clock_follow() gives it, and lamport_follower_free() takes it back.
+ A watch that calls a function of yours. lamport_clock_follow() gives it, and lamport_follower_free() takes
+ it back.
  */
 typedef struct lamport_follower_t lamport_follower_t;
 
@@ -320,8 +330,8 @@ typedef struct lamport_follower_t lamport_follower_t;
 typedef struct lamport_history_t lamport_history_t;
 
 /*
- A local clock alone: Lamport's clock in memory, for programs that order their events by the
- messages between them and share no record.
+ A local clock without a store: Lamport's clock in memory. It is for programs that order their events by
+ the messages between them and share no record.
 
  Any number of threads may use one at once. lamport_local_open() gives it, and
  lamport_local_free() takes it back.
@@ -329,17 +339,17 @@ typedef struct lamport_history_t lamport_history_t;
 typedef struct lamport_local_t lamport_local_t;
 
 /*
- An update by anyone, as it was found in the store. Free what lamport_clock_read() gave you with
- lamport_observed_free(); one that belongs to an event or to a history is freed with that.
+ An update by any process, as it was found in the store. Free an update that lamport_clock_read() gave with
+ lamport_observed_free(). An update that belongs to an event or to a history is freed with its owner.
  */
 typedef struct lamport_observed_t lamport_observed_t;
 
 /*
- Settings of a clock: the library's table, by name.
+ Settings of a clock, by their names in the library's table.
 
- "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key",
- "user", "password_file", "allow_plaintext", "header_key_file": docs/CONFIGURATION.md says what each
- is. What is not given comes from the environment.
+ "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key", "user",
+ "password_file", "allow_plaintext", "header_key_file": docs/CONFIGURATION.md describes each. Settings that
+ are not given come from the environment.
  */
 typedef struct lamport_config_t lamport_config_t;
 
@@ -347,46 +357,45 @@ typedef struct lamport_config_t lamport_config_t;
  A point in the total order of all events: time, then process, then instance. The order never
  contradicts causality, but two stamps in order need not be cause and effect.
 
- A clock gives one for each event (lamport_clock_tick(), lamport_clock_receive() and those of
- lamport_local_t): free it with lamport_stamp_free(). One that belongs to an update is freed with
- that.
+ A clock gives one for each event (lamport_clock_tick(), lamport_clock_receive() and the same functions of
+ lamport_local_t): free it with lamport_stamp_free(). A stamp that belongs to an update is freed with that
+ update.
  */
 typedef struct lamport_stamp_t lamport_stamp_t;
 
 /*
- What the updates in the background have come to, and what the clock has counted beside them, at one
- moment.
+ The counts of the updates in the background, and the other counts of the clock, at one moment.
  Yours: free it with lamport_stats_free().
  */
 typedef struct lamport_stats_t lamport_stats_t;
 
 /*
- Times that one of your updates took, and what it found. lamport_clock_update() and
- lamport_clock_reserve() give it; yours: free it with lamport_update_free().
+ The times that one of your updates took, and what it found in the store. lamport_clock_update() and
+ lamport_clock_reserve() give it. Yours: free it with lamport_update_free().
  */
 typedef struct lamport_update_t lamport_update_t;
 
 /*
- Every update by anyone, in order, for a program that asks for the next one. A program that would
- rather be called takes lamport_clock_follow().
+ Every update by any process, in order, for a program that asks for the next one. A program that wants a
+ callback uses lamport_clock_follow().
 
- It resumes by itself where the connection broke, without losing or repeating an update, for as
- long as the store keeps what happened meanwhile.
+ After the connection breaks, a watch resumes by itself, without losing or repeating an update, for as long
+ as the store keeps the updates of the meantime.
 
- Any number of threads may use one at once; each event goes to one of them. A forked child gets
- CLOSED from a watch that it inherits, frees it, and begins one of its own. lamport_clock_watch()
- gives it, and lamport_watch_free() takes it back.
+ Any number of threads may use one watch at once; each event goes to one of them. A forked child gets
+ CLOSED from a watch that it inherits, frees it, and begins one of its own. lamport_clock_watch() gives a
+ watch, and lamport_watch_free() takes it back.
  */
 typedef struct lamport_watch_t lamport_watch_t;
 
 /*
- What a follower calls for each event. `event` lives as long as the call; `context` is what
- lamport_clock_follow() was given.
+ The function that a follower calls for each event. `event` lives as long as the call; `context` is the
+ pointer that lamport_clock_follow() was given.
 
- It is called on a thread of the follower's own, one event at a time and in order. It may block (the
- events wait meanwhile), and it may call every function of this library, lamport_follower_stop()
- and lamport_follower_free() of its own follower included. It must return: no longjmp() and no
- exception out of it.
+ It is called on a thread of the follower's own, one event at a time and in order. It may block (the events
+ wait meanwhile), and it may call every function of this library, lamport_follower_stop() and
+ lamport_follower_free() of its own follower included. It must return: no longjmp() and no exception may
+ leave it.
  */
 typedef void (*lamport_follow_callback_t)(const struct lamport_event_t *event,
                                           void *context);
@@ -396,8 +405,8 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- The name of a status in a log, for instance "timeout"; the same word as in the JSON output of
- the `lamport` command. "unknown" for a number that this version does not know.
+ The name of a status for logs, for instance "timeout"; the same word as in the JSON output of the
+ `lamport` command. "unknown" for a number that this version does not know.
 
  A static text.
  */
@@ -417,7 +426,7 @@ const char *lamport_status_text(int32_t status);
 lamport_status_t lamport_error_status(const struct lamport_error_t *error);
 
 /*
- What was tried, where, what came back and what to change.
+ A message for people: what was tried, where, what came back and what to change.
  */
 const char *lamport_error_message(const struct lamport_error_t *error);
 
@@ -427,13 +436,13 @@ const char *lamport_error_message(const struct lamport_error_t *error);
 void lamport_error_free(struct lamport_error_t *error);
 
 /*
- Settings of which none is given yet: give them back with lamport_config_free(). Never NULL.
+ Makes settings, of which none is given yet: free them with lamport_config_free(). Never NULL.
  */
 struct lamport_config_t *lamport_config_new(void);
 
 /*
- Gives the setting `name` the text `value`, in place of what it was given before; NULL: as if it had
- not been given. A name that is no setting, and a value that it does not take, are told of where a
+ Gives the setting `name` the text `value`, in place of any earlier text. If `value` is NULL, the setting
+ counts as not given. An unknown name, or a value that the setting does not accept, is reported only when a
  clock is made.
 
  Errors: INVALID_UTF8.
@@ -444,28 +453,28 @@ lamport_status_t lamport_config_set(const struct lamport_config_t *config,
                                     struct lamport_error_t **error);
 
 /*
- Takes settings back. Clocks that were made from them go on.
+ Frees settings. Clocks that were made from them go on.
  */
 void lamport_config_free(struct lamport_config_t *config);
 
 /*
  Makes a clock on a store, once that store has answered.
 
- `store` says where the record lives: "memory:" (in this process, for this clock alone),
- "memory:name" (in this process, shared by the clocks that use the name) or
- "etcd://host:port,host:port/key" (in etcd; port 2379 and key /lamport_clock if not given). NULL:
- LAMPORT_STORE says it, or else the node map with NODE_NAME.
+ `store` says where the record lives: "memory:" (in this process, for this clock alone), "memory:name" (in
+ this process, shared by the clocks that use the name) or "etcd://host:port,host:port/key" (in etcd; port
+ 2379 and key /lamport_clock if not given). If it is NULL, LAMPORT_STORE says where, or else the node map
+ with NODE_NAME.
 
- `process` names this process: 1 to 255 bytes of UTF-8 without white space, control characters
- and ';'. NULL: NODE_NAME, or else the name of the host if a store is given. Each open is a new
- instance of that process, so that two of them never make the same stamp.
+ `process` is the name of this process: 1 to 255 bytes of UTF-8 without white space, control characters and
+ ';'. If it is NULL, the name is NODE_NAME, or else, if a store is given, the name of the host. Each call
+ makes a new instance of that process, so that no two clocks ever make the same stamp.
 
- `timeout_ms` is the deadline of each call on this clock, this one included: milliseconds, from 1
- to 86400000 (a day). 0: LAMPORT_TIMEOUT, or else 5 seconds.
+ `timeout_ms` is the deadline of each call on this clock, this one included: milliseconds, from 1 to
+ 86400000 (a day). 0 means LAMPORT_TIMEOUT, or else 5 seconds.
 
- The other settings (LAMPORT_KEY, LAMPORT_MAX_JUMP, LAMPORT_TLS_CA, LAMPORT_CONFIG, ...) come from
- the environment, so no other thread may change the environment meanwhile. To give them here, make
- a lamport_config_t and use lamport_clock_connect_with().
+ The other settings (LAMPORT_KEY, LAMPORT_MAX_JUMP, LAMPORT_TLS_CA, LAMPORT_CONFIG, ...) come from the
+ environment, so no other thread may change the environment during the call. To give these settings in the
+ program, make a lamport_config_t and use lamport_clock_connect_with().
 
  On success `*clock` is yours: give it back with lamport_clock_free().
 
@@ -479,10 +488,10 @@ lamport_status_t lamport_clock_connect(const char *store,
                                        struct lamport_error_t **error);
 
 /*
- Makes a clock as lamport_clock_connect() does, without asking whether its store is there: for
+ Makes a clock as lamport_clock_connect() does, but does not ask whether the store can be reached: for
  programs that start before their store. The first call that needs the store finds out.
 
- The parameters and what is yours are those of lamport_clock_connect().
+ The parameters, and the ownership of `*clock`, are those of lamport_clock_connect().
 
  Errors: INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
  */
@@ -493,8 +502,8 @@ lamport_status_t lamport_clock_open(const char *store,
                                     struct lamport_error_t **error);
 
 /*
- Makes a clock from settings, once its store has answered. What they do not give comes from the
- environment, as for lamport_clock_connect().
+ Makes a clock from settings, once its store has answered. Settings that `config` does not give come from
+ the environment, as for lamport_clock_connect().
 
  `config` stays yours, and may be freed at once. On success `*clock` is yours: give it back with
  lamport_clock_free().
@@ -507,8 +516,8 @@ lamport_status_t lamport_clock_connect_with(const struct lamport_config_t *confi
                                             struct lamport_error_t **error);
 
 /*
- Makes a clock from settings as lamport_clock_connect_with() does, without asking whether its store
- is there.
+ Makes a clock from settings as lamport_clock_connect_with() does, but does not ask whether the store can
+ be reached.
 
  Errors: INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
  */
@@ -517,8 +526,8 @@ lamport_status_t lamport_clock_open_with(const struct lamport_config_t *config,
                                          struct lamport_error_t **error);
 
 /*
- A local event, or a message that is sent: moves the local clock on by one and gives the stamp of
- that event. On success `*stamp` is yours.
+ For a local event, or a message that is sent: advances the local clock by one and gives the stamp of that
+ event. On success `*stamp` is yours.
 
  Errors: EXHAUSTED, INTERNAL (in a forked child whose clock can't be made).
  */
@@ -527,13 +536,14 @@ lamport_status_t lamport_clock_tick(const struct lamport_clock_t *clock,
                                     struct lamport_error_t **error);
 
 /*
- A message arrived that was sent at logical time `message`: moves the local clock past it, to
- max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours. A line of a
- log can't name it, for want of its sender: see lamport_clock_receive_stamp().
+ For a message that arrived and was sent at logical time `message`: moves the local clock past that time,
+ to max(local, message) + 1, and gives the stamp of the arrival. On success `*stamp` is yours. A line of a
+ log can't name this message, since its sender is not known: see lamport_clock_receive_stamp().
 
- Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies ahead
- of the local clock, and more than the jump bound, 2^32 unless LAMPORT_MAX_JUMP says otherwise, above
- the newest shared time that this clock knows), EXHAUSTED, INTERNAL (in a forked child whose clock can't be made). After an error the clock is unchanged.
+ Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (`message` lies ahead of the
+ local clock, and further above the newest shared time that this clock knows than the jump bound, which is
+ 2^32 unless LAMPORT_MAX_JUMP says otherwise), EXHAUSTED, INTERNAL (in a forked child whose clock can't be
+ made). After an error the clock is unchanged.
  */
 lamport_status_t lamport_clock_receive(const struct lamport_clock_t *clock,
                                        uint64_t message,
@@ -541,7 +551,7 @@ lamport_status_t lamport_clock_receive(const struct lamport_clock_t *clock,
                                        struct lamport_error_t **error);
 
 /*
- As lamport_clock_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
+ Like lamport_clock_tick(), but gives only the time: allocates nothing, and takes some nanoseconds.
 
  Errors as for lamport_clock_tick().
  */
@@ -550,7 +560,7 @@ lamport_status_t lamport_clock_advance(const struct lamport_clock_t *clock,
                                        struct lamport_error_t **error);
 
 /*
- As lamport_clock_receive(), for the time alone.
+ Like lamport_clock_receive(), but gives only the time.
 
  Errors as for lamport_clock_receive().
  */
@@ -560,25 +570,25 @@ lamport_status_t lamport_clock_advance_past(const struct lamport_clock_t *clock,
                                             struct lamport_error_t **error);
 
 /*
- Where the local clock stands. Changes nothing, and names no event.
+ The current time of the local clock. Does not change it, and is no event.
  */
 uint64_t lamport_clock_now(const struct lamport_clock_t *clock);
 
 /*
- The name of the process that the clock belongs to; a forked child's is its parent's.
+ The name of the process that the clock belongs to. A forked child keeps the name of its parent.
  */
 const char *lamport_clock_process(const struct lamport_clock_t *clock);
 
 /*
- The instance of the process that the clock belongs to: 64 random bits, drawn when it was opened and
- never 0. They tell apart two instances under one name. A forked child has others than its parent, and
- 0 only if its clock can't be made, which the other calls then say.
+ The instance of the process that the clock belongs to: 64 random bits, never 0, which are drawn when the
+ clock is opened. They tell apart two instances of the same name. A forked child has another instance than
+ its parent. The result is 0 only if the child's clock can't be made; the other calls then say why.
  */
 uint64_t lamport_clock_instance(const struct lamport_clock_t *clock);
 
 /*
- Where updates go at present, for people to read: "memory:" or the endpoint in use. Of any length;
- its form may change, and between two calls it may need more.
+ The place where updates go at present, for people to read: "memory:" or the endpoint in use. The text may
+ be of any length, and its form may change. It may grow between two calls, and then needs a larger buffer.
 
  Errors: BUFFER_TOO_SMALL.
  */
@@ -589,16 +599,16 @@ lamport_status_t lamport_clock_location(const struct lamport_clock_t *clock,
                                         struct lamport_error_t **error);
 
 /*
- Takes the next time of the shared clock. Nobody else has it or will ever get it, and it is larger
- than the value of every update, anywhere, that returned before this one was called.
+ Takes the next time of the shared clock. No other caller has this time or will ever get it. It is larger
+ than the value of every update, anywhere, that returned before this call began.
 
- On success `*update` is yours, with the time and what the update found. `update` may be NULL, for
- programs that only move the clocks on.
+ On success `*update` is yours: it holds the time, and what the update found in the store. `update` may be
+ NULL, for programs that only advance the clocks.
 
- Blocks for a round trip to the store, two in rare cases, and no longer than the deadline; threads
- that call at once share a round trip. Errors: UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED,
- TOO_FAR_AHEAD (of the record), DENIED, NO_SPACE, REGRESSED, OVERLOADED, CLOSED, INTERNAL. After an
- error no time was handed out; whether the record moved is unknown. Calling again is safe.
+ Blocks for a round trip to the store, two in rare cases, and no longer than the deadline. Threads that
+ call at the same time share a round trip. Errors: UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED, TOO_FAR_AHEAD
+ (the record lies too far ahead), DENIED, NO_SPACE, REGRESSED, OVERLOADED, CLOSED, INTERNAL. After an error
+ no time was handed out; whether the record moved is unknown. Calling again is safe.
  */
 lamport_status_t lamport_clock_update(const struct lamport_clock_t *clock,
                                       struct lamport_update_t **update,
@@ -608,11 +618,12 @@ lamport_status_t lamport_clock_update(const struct lamport_clock_t *clock,
  Takes `count` consecutive times of the shared clock, from 1 to 2^32, in one update. On success
  `*update` is yours: the times go from lamport_update_first() through lamport_update_value().
 
- They are ordered as one event at the moment of the call: handed out later they are still unique,
- but no longer in real-time order with other updates. They are plain numbers, which the library
- can't take away: fork, and either the parent or the child may hand out what is left, not both.
+ The times are ordered as one event at the moment of the call. If you hand them out later, they are still
+ unique, but no longer in real-time order with other updates. They are plain numbers, which the library
+ can't take back: after a fork, either the parent or the child may hand out the rest, not both.
 
- Blocks as lamport_clock_update() does. Its errors, and INVALID_ARGUMENT (count).
+ Blocks as lamport_clock_update() does. Errors: those of lamport_clock_update(), and INVALID_ARGUMENT
+ (`count`).
  */
 lamport_status_t lamport_clock_reserve(const struct lamport_clock_t *clock,
                                        uint64_t count,
@@ -620,8 +631,8 @@ lamport_status_t lamport_clock_reserve(const struct lamport_clock_t *clock,
                                        struct lamport_error_t **error);
 
 /*
- Looks at the newest update of the record by anyone. `*observed` is yours, and NULL, with status
- OK, if there is no record yet.
+ Reads the newest update of the record, by any process. On success `*observed` is yours. If there is no
+ record yet, it is NULL, and the status is OK.
 
  Blocks for a round trip to the store, no longer than the deadline. Errors: UNAVAILABLE, TIMEOUT,
  CORRUPT, EXHAUSTED, DENIED, REGRESSED, CLOSED, INTERNAL.
@@ -631,22 +642,23 @@ lamport_status_t lamport_clock_read(const struct lamport_clock_t *clock,
                                     struct lamport_error_t **error);
 
 /*
- Ends the clock: later calls that need the store (update, reserve, read) return CLOSED, and so, at
- once, do threads that wait in one. The local clock (tick, receive, now) goes on. To close again
+ Closes the clock: later calls that need the store (update, reserve, read) return CLOSED, and threads that
+ wait in such a call return CLOSED at once. The local clock (tick, receive, now) goes on. A second close
  does nothing.
 
- The handle stays valid until it is freed: to end a clock that other threads use, close it, join
- them, then free it.
+ The handle stays valid until it is freed. To end a clock that other threads use, close it, join these
+ threads, then free it.
 
- Blocks until the record shows what this clock took last, so that legacy writers see it, and no
+ Blocks until the record shows the last time that this clock took, so that legacy writers see it, but no
  longer than the deadline.
  */
 lamport_status_t lamport_clock_close(const struct lamport_clock_t *clock,
                                      struct lamport_error_t **error);
 
 /*
- Frees a clock, closed or not. What lamport_clock_close() waits for is left to the library's thread.
- A forked child frees its own handles; that leaves the parent's clock alone.
+ Frees a clock, closed or not. Does not wait as lamport_clock_close() does: the library's thread brings the
+ record up to date. A forked child frees its own copies of the handles, which does not affect the parent's
+ clock.
  */
 void lamport_clock_free(struct lamport_clock_t *clock);
 
@@ -656,7 +668,7 @@ void lamport_clock_free(struct lamport_clock_t *clock);
 const char *lamport_clock_version(void);
 
 /*
- The last time that the update took, the one in the record.
+ The last time that the update took, which is the one in the record.
  */
 uint64_t lamport_observed_value(const struct lamport_observed_t *observed);
 
@@ -666,29 +678,29 @@ uint64_t lamport_observed_value(const struct lamport_observed_t *observed);
 uint64_t lamport_observed_first(const struct lamport_observed_t *observed);
 
 /*
- Who took it, as its writer wrote it: UTF-8, of any length, for programs of other makes write
- this too.
+ The name of the process that made the update, as it was written: UTF-8, of any length, since other
+ programs write records too.
  */
 const char *lamport_observed_process(const struct lamport_observed_t *observed);
 
 /*
- Which instance of that process it was; 0 if its writer does not say.
+ The instance of that process; 0 if the writer did not say.
  */
 uint64_t lamport_observed_instance(const struct lamport_observed_t *observed);
 
 /*
- When, by the wall clock of its writer: Unix time in seconds, to look at and never to compare.
- Not a number if its writer does not say.
+ The time by the wall clock of the writer: Unix time in seconds, to look at and never to compare. NAN if
+ the writer did not say.
  */
 double lamport_observed_real_timestamp(const struct lamport_observed_t *observed);
 
 /*
- The store's revision of the update; updates that were served together share it.
+ The store's revision of the update. Updates that were served by one transaction share a revision.
  */
 uint64_t lamport_observed_revision(const struct lamport_observed_t *observed);
 
 /*
- Frees what lamport_clock_read() gave.
+ Frees an update that lamport_clock_read() gave.
  */
 void lamport_observed_free(struct lamport_observed_t *observed);
 
@@ -698,45 +710,46 @@ void lamport_observed_free(struct lamport_observed_t *observed);
 uint64_t lamport_update_first(const struct lamport_update_t *update);
 
 /*
- The last time that was taken, which the record then held: the only one where one was taken.
+ The last time that was taken, which the record then held. If only one time was taken, it is that one.
  */
 uint64_t lamport_update_value(const struct lamport_update_t *update);
 
 /*
- The update as a point in the total order, at lamport_update_value(). It belongs to `update`.
+ The stamp of the update, its point in the total order: the time in it is lamport_update_value(). It
+ belongs to `update`.
  */
 const struct lamport_stamp_t *lamport_update_stamp(const struct lamport_update_t *update);
 
 /*
- Who held the record before, as its writer wrote it: UTF-8, of any length. NULL if there was no
- record.
+ The name of the process that held the record before, as it was written: UTF-8, of any length. NULL if
+ there was no record, and for NULL.
  */
 const char *lamport_update_previous_process(const struct lamport_update_t *update);
 
 /*
- At what value; 0 if there was no record.
+ The value that the record held before; 0 if there was no record.
  */
 uint64_t lamport_update_previous_value(const struct lamport_update_t *update);
 
 /*
- The store's revision of the update; updates that were served together share it.
+ The store's revision of the update. Updates that were served by one transaction share a revision.
  */
 uint64_t lamport_update_revision(const struct lamport_update_t *update);
 
 /*
- How many transactions it took.
+ Number of transactions that the update needed.
  */
 uint32_t lamport_update_round_trips(const struct lamport_update_t *update);
 
 /*
- The highest time known, if the record stood below it: a writer that does not follow the rule had
- moved it back, and the update started above it all the same. 0 if nobody had.
+ The highest time known, if a writer that does not follow the rule had moved the record below it. The
+ update started above this time all the same. 0 if the record was not moved back.
  */
 uint64_t lamport_update_regressed(const struct lamport_update_t *update);
 
 /*
- When, by the wall clock of the process that wrote the record: Unix time in seconds, to look at
- and never to compare.
+ The time by the wall clock of the process that wrote the record: Unix time in seconds, to look at and
+ never to compare.
  */
 double lamport_update_real_timestamp(const struct lamport_update_t *update);
 
@@ -746,13 +759,13 @@ double lamport_update_real_timestamp(const struct lamport_update_t *update);
 void lamport_update_free(struct lamport_update_t *update);
 
 /*
- Follows every update by anyone: with `from` 0 those that are committed after this call returned,
- otherwise those from revision `from` on which the store still keeps.
+ Follows every update by any process. If `from` is 0, it gives those that are committed after this call has
+ returned; otherwise those from revision `from` on that the store still keeps.
 
  The watch may outlive the clock's handle, but ends when the clock is closed or freed. On success
  `*watch` is yours.
 
- Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Errors:
+ Blocks for a round trip to the store (for none if `from` is not 0), no longer than the deadline. Errors:
  UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED, INTERNAL.
  */
 lamport_status_t lamport_clock_watch(const struct lamport_clock_t *clock,
@@ -761,13 +774,13 @@ lamport_status_t lamport_clock_watch(const struct lamport_clock_t *clock,
                                      struct lamport_error_t **error);
 
 /*
- Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours, and NULL, with
- status OK, if none came in that time; nothing is lost by giving up and asking again.
+ Waits at most `timeout_ms` milliseconds for the next event. On success `*event` is yours. If no event came
+ in that time, it is NULL, and the status is OK; nothing is lost, and you may ask again.
 
- Blocks for the timeout, whatever the deadline of the clock; 0 only looks. Errors: CLOSED (the watch
- or its clock was closed, or belongs to the process that this one was forked from); where going on
- is pointless until somebody mends the store, DENIED, REGRESSED (also after a repair: begin a new
- watch then) and the like; INTERNAL.
+ Blocks for the timeout, whatever the deadline of the clock; with 0 it only looks whether an event is
+ ready. Errors: CLOSED (the watch or its clock was closed, or the watch belongs to the process that this
+ one was forked from); INTERNAL; and DENIED, REGRESSED and the like, where going on is pointless until
+ somebody mends the store. A watch returns REGRESSED also after a repair: begin a new watch then.
  */
 lamport_status_t lamport_watch_next(const struct lamport_watch_t *watch,
                                     uint32_t timeout_ms,
@@ -775,21 +788,21 @@ lamport_status_t lamport_watch_next(const struct lamport_watch_t *watch,
                                     struct lamport_error_t **error);
 
 /*
- The revision from which a new watch would go on where this one stands, for programs that note how
- far they came: nothing is missed. Updates that were served together share a revision, so after some
- of them it tells those again.
+ The revision from which a new watch would go on where this one stands. A program that saves it misses
+ nothing. Updates that were served by one transaction share a revision: if this watch has given only some
+ of them, the new one gives those again.
  */
 uint64_t lamport_watch_next_revision(const struct lamport_watch_t *watch);
 
 /*
- Ends the watch: later calls of lamport_watch_next() return CLOSED, and so, at once, do threads that
- wait in one. To close again does nothing. The handle stays valid until it is freed.
+ Closes the watch: later calls of lamport_watch_next() return CLOSED, and threads that wait in one return
+ CLOSED at once. A second close does nothing. The handle stays valid until it is freed.
  */
 lamport_status_t lamport_watch_close(const struct lamport_watch_t *watch,
                                      struct lamport_error_t **error);
 
 /*
- Frees a watch, closed or not. A forked child frees those that it inherits.
+ Frees a watch, closed or not. A forked child frees the watches that it inherits.
  */
 void lamport_watch_free(struct lamport_watch_t *watch);
 
@@ -799,8 +812,8 @@ void lamport_watch_free(struct lamport_watch_t *watch);
 lamport_event_kind_t lamport_event_kind(const struct lamport_event_t *event);
 
 /*
- The name of a kind of events in a log, for instance "updated"; the same word as in the JSON output
- of `lamport watch`. "unknown" for a number that this version does not know.
+ The name of a kind of event for logs, for instance "updated"; the same word as in the JSON output of
+ `lamport watch`. "unknown" for a number that this version does not know.
 
  A static text.
  */
@@ -812,45 +825,45 @@ const char *lamport_event_kind_name(int32_t kind);
 const struct lamport_observed_t *lamport_event_update(const struct lamport_event_t *event);
 
 /*
- The store's revision of an update, a deletion or a record that can't be read, and the first one
- that was missed. 0 for the other kinds.
+ The store's revision of an update, a deletion or a record that can't be read; for LAMPORT_EVENT_MISSED,
+ the first revision that was missed. 0 for the other kinds.
  */
 uint64_t lamport_event_revision(const struct lamport_event_t *event);
 
 /*
- Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds.
+ The revision at which the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds.
  */
 uint64_t lamport_event_until(const struct lamport_event_t *event);
 
 /*
- Why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
+ The reason why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
  other kinds.
  */
 lamport_status_t lamport_event_status(const struct lamport_event_t *event);
 
 /*
- The same for people. "" for the other kinds.
+ The message of that reason, for people. "" for the other kinds.
  */
 const char *lamport_event_message(const struct lamport_event_t *event);
 
 /*
- Frees what lamport_watch_next() gave.
+ Frees an event that lamport_watch_next() gave.
  */
 void lamport_event_free(struct lamport_event_t *event);
 
 /*
- Calls `callback` with `context` for each event of a watch that begins as lamport_clock_watch()
- with `from` does, on a thread of its own that has all signals blocked.
+ Follows the record as lamport_clock_watch() with this `from` does, and calls `callback` with `context` for
+ each event. The calls come from a thread of the follower's own that has all signals blocked.
 
- The first call may come before this function has returned. If the watch ends by itself (the clock
- is closed or freed, the store refuses), the last one tells LAMPORT_EVENT_ENDED. What `context`
- points to must live until the follower is stopped; the library does nothing with it. On success
- `*follower` is yours.
+ The first call may come before this function has returned. If the watch ends by itself (the clock is
+ closed or freed, the store refuses), the last call gets LAMPORT_EVENT_ENDED. The object behind `context`
+ must live until the follower is stopped; the library does nothing with it. On success `*follower` is
+ yours.
 
- A follower stays with its process: in a forked child it calls nobody, and is to be freed. Stop it
- before the program's end destroys what `callback` uses.
+ A follower stays with its process: in a forked child it calls no function, and the child must free it.
+ Stop a follower before the end of the program destroys what `callback` uses.
 
- Blocks as lamport_clock_watch() does, with its errors.
+ Blocks as lamport_clock_watch() does. Errors: those of lamport_clock_watch().
  */
 lamport_status_t lamport_clock_follow(const struct lamport_clock_t *clock,
                                       uint64_t from,
@@ -860,19 +873,19 @@ lamport_status_t lamport_clock_follow(const struct lamport_clock_t *clock,
                                       struct lamport_error_t **error);
 
 /*
- Stops a follower: once this has returned, its callback is not under way and is not called again.
- Called from that callback itself it returns at once, and that call is the last. To stop again does
- nothing.
+ Stops a follower: once this has returned, its callback is not under way and is not called again. If the
+ callback itself stops its follower, this returns at once, and that call of the callback is the last. A
+ second stop does nothing.
 
- Blocks until a call under way has returned, so hold no lock that the callback waits for, and let no
- two callbacks stop each other.
+ Blocks until a callback that is under way has returned. So hold no lock that the callback waits for, and
+ let no two callbacks stop each other.
  */
 lamport_status_t lamport_follower_stop(const struct lamport_follower_t *follower,
                                        struct lamport_error_t **error);
 
 /*
- Stops a follower as lamport_follower_stop() does, which blocks, and frees it. Its own callback may
- do that, and a forked child does it with those that it inherits.
+ Stops a follower as lamport_follower_stop() does, which blocks, and frees it. The follower's own callback
+ may call this. A forked child calls this for the followers that it inherits.
  */
 void lamport_follower_free(struct lamport_follower_t *follower);
 
@@ -880,8 +893,8 @@ void lamport_follower_free(struct lamport_follower_t *follower);
  The newest updates that the store still keeps, at most `limit` of them. On success `*history` is
  yours.
 
- Blocks for a round trip for each transaction in the history, all of them together no longer than
- the deadline. Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
+ Blocks for one round trip for each transaction in the history, in total no longer than the deadline.
+ Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
  */
 lamport_status_t lamport_clock_history(const struct lamport_clock_t *clock,
                                        size_t limit,
@@ -889,30 +902,30 @@ lamport_status_t lamport_clock_history(const struct lamport_clock_t *clock,
                                        struct lamport_error_t **error);
 
 /*
- How many updates there are.
+ Number of updates in the history.
  */
 size_t lamport_history_count(const struct lamport_history_t *history);
 
 /*
- The update at `index`, from 0, the oldest, up; NULL past the end. It belongs to `history`.
+ The update at `index`: the oldest one is at 0. NULL past the end. It belongs to `history`.
  */
 const struct lamport_observed_t *lamport_history_at(const struct lamport_history_t *history,
                                                     size_t index);
 
 /*
- The store no longer keeps what came before this revision: the history was cut there. 0 if it was
- not, but ends at `limit` or at the first update.
+ The revision before which the store no longer keeps any update: the history was cut there. 0 if it was not
+ cut, so that it ends at `limit` or at the first update.
  */
 uint64_t lamport_history_compacted_before(const struct lamport_history_t *history);
 
 /*
- How many revisions held a record that can't be read; they are left out.
+ Number of revisions whose record can't be read. The history leaves them out.
  */
 size_t lamport_history_unreadable(const struct lamport_history_t *history);
 
 /*
- The deadline came before `limit`: what was written at this revision and before it was not read. 0 if
- all was.
+ If the deadline passed before `limit` was reached: updates at this revision and before it were not read. 0
+ if all were read.
  */
 uint64_t lamport_history_unread_from(const struct lamport_history_t *history);
 
@@ -922,14 +935,14 @@ uint64_t lamport_history_unread_from(const struct lamport_history_t *history);
 void lamport_history_free(struct lamport_history_t *history);
 
 /*
- Starts to update the clock every `interval_ms` milliseconds in the background, a little sooner or
- later, the first time at once: so that its local clock stays near the others', and they learn of
- it. 10 to 86400000 (a day); 0: 2000, as the deployed script does.
+ Starts updates in the background: the first one at once, then one every `interval_ms` milliseconds, a
+ little sooner or later. They keep the local clock near the others', and let the other processes learn of
+ it. `interval_ms` is 10 to 86400000 (a day); 0 means 2000, as in the deployed script.
 
- An update that fails is counted, and the next one comes later, until one succeeds. To start again
- with the same interval does nothing, with another one it begins anew. It ends with
- lamport_clock_stop(), and when the clock is closed or freed. In a forked child nothing runs until
- the child starts it.
+ An update that fails is counted, and the next ones come later until one succeeds. A second call with the
+ same interval does nothing; with another interval the updates begin anew. They end with
+ lamport_clock_stop(), and when the clock is closed or freed. In a forked child none run until the child
+ starts them.
 
  The library's thread does the work. Errors: INVALID_ARGUMENT (interval_ms), CLOSED, INTERNAL.
  */
@@ -938,91 +951,91 @@ lamport_status_t lamport_clock_start(const struct lamport_clock_t *clock,
                                      struct lamport_error_t **error);
 
 /*
- Stops the updates in the background: once this has returned none begins, and one that is under way
- is given up. To stop again does nothing; to start again goes on.
+ Stops the updates in the background: no update begins after this has returned, and one that is under way
+ is abandoned. A second call does nothing. lamport_clock_start() resumes the updates.
  */
 lamport_status_t lamport_clock_stop(const struct lamport_clock_t *clock,
                                     struct lamport_error_t **error);
 
 /*
- What the updates in the background have come to, over the whole life of the clock, however often
- they were started and stopped, and what it has counted beside them (a forked child counts its own).
- On success `*stats` is yours.
+ Gives the counts of the updates in the background, and the other counts of the clock. They cover the whole
+ life of the clock, however often the updates were started and stopped. A forked child counts its own. On
+ success `*stats` is yours.
  */
 lamport_status_t lamport_clock_stats(const struct lamport_clock_t *clock,
                                      struct lamport_stats_t **stats,
                                      struct lamport_error_t **error);
 
 /*
- Whether updates go on: 1 if they do, else 0.
+ Whether updates run in the background: 1 if they do, else 0.
  */
 int32_t lamport_stats_running(const struct lamport_stats_t *stats);
 
 /*
- For how long they have gone on, in milliseconds; 0 if they don't.
+ How long the updates in the background have been running, in milliseconds; 0 if none run.
  */
 uint64_t lamport_stats_running_for_ms(const struct lamport_stats_t *stats);
 
 /*
- The interval that was asked for last, in milliseconds; 0 if none was.
+ The interval that was requested last, in milliseconds; 0 if updates were never started.
  */
 uint64_t lamport_stats_interval_ms(const struct lamport_stats_t *stats);
 
 /*
- How many updates succeeded.
+ Number of updates in the background that succeeded.
  */
 uint64_t lamport_stats_updates(const struct lamport_stats_t *stats);
 
 /*
- How many failed.
+ Number of updates in the background that failed.
  */
 uint64_t lamport_stats_failures(const struct lamport_stats_t *stats);
 
 /*
- How many failed with this status; 0 for one that no update fails with.
+ Number of updates that failed with this status; 0 for a status that no update fails with.
  */
 uint64_t lamport_stats_failures_with(const struct lamport_stats_t *stats,
                                      int32_t status);
 
 /*
- How many failed since one succeeded last: 0 while all is well.
+ Number of failures since the last success: 0 while all is well.
  */
 uint64_t lamport_stats_failing(const struct lamport_stats_t *stats);
 
 /*
- The newest time that an update of the background took; 0 before the first.
+ The newest logical time that an update in the background took; 0 before the first.
  */
 uint64_t lamport_stats_last_value(const struct lamport_stats_t *stats);
 
 /*
- How long ago that was, in milliseconds; 0 before the first.
+ How long ago the newest update in the background succeeded, in milliseconds; 0 before the first.
  */
 uint64_t lamport_stats_since_update_ms(const struct lamport_stats_t *stats);
 
 /*
- Why the newest one that failed did; it stays when all is well again. LAMPORT_STATUS_OK if none
- did.
+ The status of the newest update that failed. It stays after later updates succeed. LAMPORT_STATUS_OK if
+ none failed.
  */
 lamport_status_t lamport_stats_last_status(const struct lamport_stats_t *stats);
 
 /*
- The same for people; "" if none failed.
+ The error message of the newest update that failed; "" if none failed.
  */
 const char *lamport_stats_last_message(const struct lamport_stats_t *stats);
 
 /*
- How many messages the clock refused since they lay further ahead than its max_jump allows
+ Number of messages that the clock refused because they lay further ahead than its max_jump allows
  (TOO_FAR_AHEAD), whether or not anything runs in the background.
  */
 uint64_t lamport_stats_refused(const struct lamport_stats_t *stats);
 
 /*
- How many folds the clock carried out (docs/PROTOCOL.md), after whichever updates of its.
+ Number of folds that the clock carried out (see docs/PROTOCOL.md), after any of its updates.
  */
 uint64_t lamport_stats_folds(const struct lamport_stats_t *stats);
 
 /*
- How many transactions the updates took that succeeded.
+ Number of transactions that the successful updates needed.
  */
 uint64_t lamport_stats_round_trips(const struct lamport_stats_t *stats);
 
@@ -1033,26 +1046,26 @@ uint64_t lamport_stats_round_trips(const struct lamport_stats_t *stats);
 uint64_t lamport_stats_distance(const struct lamport_stats_t *stats);
 
 /*
- How long all updates that succeeded took together, in microseconds.
+ Total duration of the successful updates, in microseconds.
  */
 uint64_t lamport_stats_update_time_us(const struct lamport_stats_t *stats);
 
 /*
- How many updates succeeded and took no longer than so many microseconds; counted by 500, 1000, 2500,
- 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000 and 5000000, the last of these that `us`
- reaches; 0 below all of them.
+ Number of successful updates that took no longer than the longest of these bounds up to `us`, in
+ microseconds: 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000 and 5000000. 0
+ if `us` is below all of them.
  */
 uint64_t lamport_stats_updates_within_us(const struct lamport_stats_t *stats,
                                          uint64_t us);
 
 /*
- Frees what lamport_clock_stats() gave.
+ Frees the statistics that lamport_clock_stats() gave.
  */
 void lamport_stats_free(struct lamport_stats_t *stats);
 
 /*
- A stamp of anybody's, from its parts. `instance` is 0 where it is not known. On success
- `*stamp` is yours.
+ Makes a stamp of any process from its parts. `instance` is 0 if it is not known. On success `*stamp` is
+ yours.
 
  Errors: INVALID_UTF8, INVALID_ARGUMENT (`time` is past LAMPORT_TIME_MAX, or `process` can't be the
  name of a process).
@@ -1064,7 +1077,7 @@ lamport_status_t lamport_stamp_new(uint64_t time,
                                    struct lamport_error_t **error);
 
 /*
- The stamp that a text stands for: "42@mx-nodel", which leaves the instance at 0, or
+ Makes a stamp from its text: "42@mx-nodel", which leaves the instance at 0, or
  "42@mx-nodel;instance=00000000000000ff".
 
  On success `*stamp` is yours. Errors: INVALID_UTF8, INVALID_ARGUMENT.
@@ -1074,17 +1087,17 @@ lamport_status_t lamport_stamp_parse(const char *text,
                                      struct lamport_error_t **error);
 
 /*
- When, in logical time.
+ The logical time of the stamp.
  */
 uint64_t lamport_stamp_time(const struct lamport_stamp_t *stamp);
 
 /*
- Which process.
+ The name of its process.
  */
 const char *lamport_stamp_process(const struct lamport_stamp_t *stamp);
 
 /*
- Which instance of that process; 0 if it is not known.
+ The instance of that process; 0 if it is not known.
  */
 uint64_t lamport_stamp_instance(const struct lamport_stamp_t *stamp);
 
@@ -1101,8 +1114,8 @@ lamport_status_t lamport_stamp_text(const struct lamport_stamp_t *stamp,
                                     struct lamport_error_t **error);
 
 /*
- The long text of a stamp, "42@mx-nodel;instance=00000000000000ff", which says all of it: for
- messages (the value of the header `lamport`). LAMPORT_STAMP_SIZE bytes are always enough.
+ The long text of a stamp, "42@mx-nodel;instance=00000000000000ff", which contains all of its parts. It is
+ for messages (the value of the header `lamport`). LAMPORT_STAMP_SIZE bytes are always enough.
 
  Errors: BUFFER_TOO_SMALL.
  */
@@ -1113,23 +1126,23 @@ lamport_status_t lamport_stamp_long_text(const struct lamport_stamp_t *stamp,
                                          struct lamport_error_t **error);
 
 /*
- Compares two stamps by the total order: -1 if `a` comes before `b`, 0 if they are the same, 1 if
- it comes after. NULL comes before every stamp.
+ Compares two stamps by the total order: -1 if `a` comes before `b`, 0 if they are the same, 1 if `a` comes
+ after `b`. NULL comes before every stamp.
  */
 int32_t lamport_stamp_compare(const struct lamport_stamp_t *a,
                               const struct lamport_stamp_t *b);
 
 /*
- Frees a stamp that is yours, and none that an update lends.
+ Frees a stamp that is yours. Never free a stamp that an update lends.
  */
 void lamport_stamp_free(struct lamport_stamp_t *stamp);
 
 /*
  Makes a local clock, which starts at 0. It needs no store, no connection and no thread.
 
- `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else the name of
- the host. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is a new instance
- of that process. No other thread may change the environment meanwhile.
+ `process` is the name of this process, by the rules of lamport_clock_connect(). If it is NULL, the name is
+ NODE_NAME, or else the name of the host. LAMPORT_MAX_JUMP limits how far ahead a message may lie. Each
+ call makes a new instance of that process. No other thread may change the environment during the call.
 
  On success `*local` is yours: give it back with lamport_local_free().
 
@@ -1140,20 +1153,20 @@ lamport_status_t lamport_local_open(const char *process,
                                     struct lamport_error_t **error);
 
 /*
- A local event, or a message that is sent: moves the clock on by one and gives the stamp of that
- event. On success `*stamp` is yours.
+ For a local event, or a message that is sent: advances the clock by one and gives the stamp of that event.
+ On success `*stamp` is yours.
 
- Errors: EXHAUSTED, INTERNAL (in a forked child that gets no random number).
+ Errors: EXHAUSTED, INTERNAL (in a forked child that gets no random number for its instance).
  */
 lamport_status_t lamport_local_tick(const struct lamport_local_t *local,
                                     struct lamport_stamp_t **stamp,
                                     struct lamport_error_t **error);
 
 /*
- A message arrived that was sent at logical time `message`: as lamport_clock_receive().
+ For a message that arrived and was sent at logical time `message`: works like lamport_clock_receive().
 
- Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED, INTERNAL (in a forked child that gets no random
- number). After an error the clock is unchanged.
+ Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED, INTERNAL (in a forked child that gets no random number
+ for its instance). After an error the clock is unchanged.
  */
 lamport_status_t lamport_local_receive(const struct lamport_local_t *local,
                                        uint64_t message,
@@ -1161,7 +1174,7 @@ lamport_status_t lamport_local_receive(const struct lamport_local_t *local,
                                        struct lamport_error_t **error);
 
 /*
- As lamport_local_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
+ Like lamport_local_tick(), but gives only the time: allocates nothing, and takes some nanoseconds.
 
  Errors: EXHAUSTED.
  */
@@ -1170,7 +1183,7 @@ lamport_status_t lamport_local_advance(const struct lamport_local_t *local,
                                        struct lamport_error_t **error);
 
 /*
- As lamport_local_receive(), for the time alone.
+ Like lamport_local_receive(), but gives only the time.
 
  Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED. After an error the clock is unchanged.
  */
@@ -1180,33 +1193,33 @@ lamport_status_t lamport_local_advance_past(const struct lamport_local_t *local,
                                             struct lamport_error_t **error);
 
 /*
- Where the clock stands. Changes nothing, and names no event.
+ The current time of the clock. Does not change it, and is no event.
  */
 uint64_t lamport_local_now(const struct lamport_local_t *local);
 
 /*
- The name of the process that the clock belongs to; a forked child's is its parent's.
+ The name of the process that the clock belongs to. A forked child keeps the name of its parent.
  */
 const char *lamport_local_process(const struct lamport_local_t *local);
 
 /*
- The instance of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
+ The instance of that process, as for lamport_clock_instance(). It is 0 only in a forked child that gets no
  random number.
  */
 uint64_t lamport_local_instance(const struct lamport_local_t *local);
 
 /*
- Frees a local clock. A forked child frees its own handles.
+ Frees a local clock. A forked child frees its own copies of the handles.
  */
 void lamport_local_free(struct lamport_local_t *local);
 
 /*
- A message is about to leave: ticks, and writes the value of its header `lamport` into `size` bytes at
- `buffer`: the stamp's long text, signed where LAMPORT_HEADER_KEY_FILE names a key. It is visible ASCII.
- For a child process it is the value of the variable LAMPORT_STAMP.
+ For a message that is about to leave: ticks, and writes the value of its header `lamport` into the `size`
+ bytes at `buffer`. The value is the stamp's long text, signed if LAMPORT_HEADER_KEY_FILE names a key. It
+ is visible ASCII. To pass the stamp to a child process, make it the value of the variable LAMPORT_STAMP.
 
- LAMPORT_HEADER_SIZE bytes are always enough; a buffer that is too small costs a tick. Errors:
- BUFFER_TOO_SMALL, and those of lamport_clock_tick().
+ LAMPORT_HEADER_SIZE bytes are always enough. A call with a buffer that is too small ticks all the same.
+ Errors: BUFFER_TOO_SMALL, and those of lamport_clock_tick().
  */
 lamport_status_t lamport_clock_inject(const struct lamport_clock_t *clock,
                                       char *buffer,
@@ -1215,13 +1228,13 @@ lamport_status_t lamport_clock_inject(const struct lamport_clock_t *clock,
                                       struct lamport_error_t **error);
 
 /*
- A message arrived with this value of the header `lamport`: moves the local clock past its stamp, and
- gives the stamp of that event. Where several stand in it, with commas between them, each that counts
- moves it, the newest last. On success `*stamp` is yours.
+ For a message that arrived with this value of the header `lamport`: moves the local clock past the stamp
+ in it, and gives the stamp of the arrival. If the value holds several stamps, separated by commas, each
+ one that the clock accepts moves it, the newest last. On success `*stamp` is yours.
 
- A header comes from outside: an error is worth counting, and no reason to refuse the message. Errors:
- INVALID_UTF8, INVALID_ARGUMENT (it is no stamp), UNTRUSTED (the clock has a key, and it is not signed
- with that), and those of lamport_clock_receive(). After an error the clock is unchanged.
+ A header comes from outside: an error is worth counting, but no reason to refuse the message. Errors:
+ INVALID_UTF8, INVALID_ARGUMENT (the value is no stamp), UNTRUSTED (the clock has a key, and the value is
+ not signed with it), and those of lamport_clock_receive(). After an error the clock is unchanged.
  */
 lamport_status_t lamport_clock_extract(const struct lamport_clock_t *clock,
                                        const char *header,
@@ -1229,7 +1242,7 @@ lamport_status_t lamport_clock_extract(const struct lamport_clock_t *clock,
                                        struct lamport_error_t **error);
 
 /*
- As lamport_clock_inject(), of a clock without a store.
+ Like lamport_clock_inject(), for a clock without a store.
  */
 lamport_status_t lamport_local_inject(const struct lamport_local_t *local,
                                       char *buffer,
@@ -1238,7 +1251,7 @@ lamport_status_t lamport_local_inject(const struct lamport_local_t *local,
                                       struct lamport_error_t **error);
 
 /*
- As lamport_clock_extract(), of a clock without a store.
+ Like lamport_clock_extract(), for a clock without a store.
  */
 lamport_status_t lamport_local_extract(const struct lamport_local_t *local,
                                        const char *header,
@@ -1246,14 +1259,15 @@ lamport_status_t lamport_local_extract(const struct lamport_local_t *local,
                                        struct lamport_error_t **error);
 
 /*
- An event that is written down: ticks, and writes its stamp with its causes into `size` bytes at
- `buffer`, in the form LAMPORT_LOG_TEXT, LAMPORT_LOG_LONG_TEXT or LAMPORT_LOG_JSON. The causes are the
- clock's line before and the messages that arrived since, with the local time at which each arrived: of
- those with a stamp (lamport_clock_extract(), lamport_clock_receive_stamp()) the newest 16, and how
- many there were besides. The first line of a forked child comes after where its parent's clock stood.
+ For an event that is written to a log: ticks, and writes the event's stamp and its causes into the `size`
+ bytes at `buffer`, in the form LAMPORT_LOG_TEXT, LAMPORT_LOG_LONG_TEXT or LAMPORT_LOG_JSON. The causes are
+ the clock's line before and the messages that arrived since. Of the messages with a stamp
+ (lamport_clock_extract(), lamport_clock_receive_stamp()) the newest 16 are named, with the local time at
+ which each arrived; all others are counted. The first line of a forked child names the stamp at which its
+ parent's clock stood at the fork.
 
- Call it for each line, and write that line. Where the buffer is small the oldest messages are only
- counted; LAMPORT_LOG_SIZE bytes are always enough. A buffer that is too small even then costs the line.
+ Call it once for each line, and write that line. If the buffer is small, the oldest messages are only
+ counted; LAMPORT_LOG_SIZE bytes are always enough. If the buffer is too small even then, the line is lost.
  Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT (there is no such form), and those of lamport_clock_tick().
  */
 lamport_status_t lamport_clock_log(const struct lamport_clock_t *clock,
@@ -1264,8 +1278,8 @@ lamport_status_t lamport_clock_log(const struct lamport_clock_t *clock,
                                    struct lamport_error_t **error);
 
 /*
- A message arrived that carried this stamp: as lamport_clock_receive(), and the next line names it. On
- success `*stamp` is yours.
+ For a message that arrived and carried the stamp `message`: works like lamport_clock_receive(), and the
+ next line of lamport_clock_log() names the message. On success `*stamp` is yours.
 
  Errors as for lamport_clock_receive().
  */
@@ -1275,7 +1289,7 @@ lamport_status_t lamport_clock_receive_stamp(const struct lamport_clock_t *clock
                                              struct lamport_error_t **error);
 
 /*
- As lamport_clock_log(), of a clock without a store.
+ Like lamport_clock_log(), for a clock without a store.
  */
 lamport_status_t lamport_local_log(const struct lamport_local_t *local,
                                    int32_t form,
@@ -1285,7 +1299,7 @@ lamport_status_t lamport_local_log(const struct lamport_local_t *local,
                                    struct lamport_error_t **error);
 
 /*
- As lamport_clock_receive_stamp(), of a clock without a store.
+ Like lamport_clock_receive_stamp(), for a clock without a store.
  */
 lamport_status_t lamport_local_receive_stamp(const struct lamport_local_t *local,
                                              const struct lamport_stamp_t *message,

@@ -7,11 +7,12 @@
 //     std::uint64_t value = clock.update().value;            // nobody else has it
 //     std::cout << clock.tick() << '\n';                     // 7@api
 //
-// What lamport_clock.h says of threads, blocking, texts and forks holds here. What it says of
-// ownership is done for you: a handle (clock, local, watch, follower) can be moved and not copied, and
-// frees what it holds; all other types are values. A function that can fail throws lamport::error,
-// with the status and the message of the C function of the same name. A handle that was moved from is
-// NULL to it: that throws NULL_POINTER, and getters give 0 and "". Link as for C: this file holds all of the C++.
+// The rules of lamport_clock.h for threads, blocking, texts and forks hold here. Ownership is
+// handled for you: a handle (clock, local, watch, follower) can be moved but not copied, and frees
+// its C object; all other types are values. A function that can fail throws lamport::error, with
+// the status and the message of the C function of the same name. A handle that was moved from is
+// NULL to C: functions that can fail throw NULL_POINTER, and getters give 0 and "". Link as for C:
+// this file holds all of the C++.
 
 #ifndef LAMPORT_CLOCK_HPP
 #define LAMPORT_CLOCK_HPP
@@ -40,10 +41,10 @@ class error : public std::runtime_error {
     error(lamport_status_t status, const std::string &message)
         : std::runtime_error(message), status_(status) {}
 
-    // What to decide by.
+    // The status: decide by this one.
     lamport_status_t status() const noexcept { return status_; }
 
-    // The same as a word, for instance "timeout".
+    // The status as a word, for instance "timeout".
     const char *name() const noexcept { return lamport_status_name(status_); }
 
   private:
@@ -56,13 +57,14 @@ template <auto Free> struct freer {
     template <typename T> void operator()(T *object) const noexcept { Free(object); }
 };
 
-// What a function of C frees; a type to ask for, never called.
+// Deduces the type that a C function frees. Only the result type is used: this is never called.
 template <typename T> T freed_by(void (*free)(T *));
 
-// An object of C that its function frees.
+// Owns a C object, and frees it with its C function.
 template <auto Free> using handle = std::unique_ptr<decltype(freed_by(Free)), freer<Free>>;
 
-// Calls a function of the library with these arguments and a place for the error, which it throws.
+// Calls a C function with these arguments and an output for the error. Throws that error on
+// failure.
 template <typename Function, typename... Arguments>
 void call(Function function, Arguments... arguments) {
     lamport_error_t *failure = nullptr;
@@ -73,19 +75,19 @@ void call(Function function, Arguments... arguments) {
     throw error(status, lamport_error_message(failure));
 }
 
-// What a function writes to a place for these arguments.
+// Calls a C function with these arguments and an output. Returns the output.
 template <typename Value, typename... Arguments> Value given(Arguments... arguments) {
     Value value{};
     call(arguments..., &value);
     return value;
 }
 
-// The object that a function makes from these arguments, which may be NULL.
+// Calls a C function that makes an object from these arguments. The object may be NULL.
 template <auto Free, typename... Arguments> handle<Free> made(Arguments... arguments) {
     return handle<Free>(given<typename handle<Free>::pointer>(arguments...));
 }
 
-// Texts of C end at the first NUL: what stands behind it would be lost unseen.
+// A C text ends at its first NUL: the rest of a text with a NUL inside would be lost silently.
 inline const char *text(const std::string &given) {
     if (given.find('\0') != std::string::npos)
         throw error(LAMPORT_STATUS_INVALID_ARGUMENT, "a text must not contain a NUL");
@@ -99,12 +101,12 @@ inline const char *text(const std::optional<std::string> &given) {
 inline std::uint32_t count(std::chrono::milliseconds length) {
     if (length.count() < 0)
         throw error(LAMPORT_STATUS_INVALID_ARGUMENT, "a length of time must not be negative");
-    // About 50 days: who waits so long may as well ask again.
+    // About 50 days: a caller that waits longer can ask again.
     const auto most = static_cast<std::chrono::milliseconds::rep>(UINT32_MAX);
     return static_cast<std::uint32_t>(length.count() < most ? length.count() : most);
 }
 
-// The text that a function writes for these arguments, which takes at most so many bytes.
+// Calls a C function that writes a text of at most `Size` bytes. Returns the text.
 template <std::size_t Size, typename... Arguments> std::string written(Arguments... arguments) {
     char text[Size];
     call(arguments..., text, sizeof text, nullptr);
@@ -116,7 +118,7 @@ inline std::optional<std::uint64_t> unless_zero(std::uint64_t number) {
     return number == 0 ? std::nullopt : std::optional<std::uint64_t>(number);
 }
 
-// And NULL among its objects.
+// NULL stands for "none" among the objects of C.
 template <typename Value, typename Object> std::optional<Value> unless_null(const Object *object) {
     return object == nullptr ? std::nullopt : std::optional<Value>(Value::of(object));
 }
@@ -129,17 +131,17 @@ inline const char *version() noexcept { return lamport_clock_version(); }
 // A point in the total order of all events: time, then process, then instance.
 class stamp {
   public:
-    // A stamp of anybody's.
+    // Makes a stamp of any process from its parts.
     stamp(std::uint64_t time, const std::string &process, std::uint64_t instance = 0)
         : stamp(made(lamport_stamp_new, time, detail::text(process), instance)) {}
 
-    // A copy of one of C's, which is not NULL.
+    // Copies a C stamp, which must not be NULL.
     static stamp of(const lamport_stamp_t *given) {
         return stamp(lamport_stamp_time(given), lamport_stamp_process(given),
                      lamport_stamp_instance(given));
     }
 
-    // From "42@mx-nodel" or "42@mx-nodel;instance=00000000000000ff".
+    // Parses "42@mx-nodel" or "42@mx-nodel;instance=00000000000000ff".
     static stamp parse(const std::string &text) {
         return made(lamport_stamp_parse, detail::text(text));
     }
@@ -171,7 +173,7 @@ class stamp {
 
     explicit stamp(detail::handle<lamport_stamp_free> made) : stamp_(std::move(made)) {}
 
-    // What a function of C makes from these arguments.
+    // Makes a stamp with this C function and these arguments.
     template <typename... Arguments> static stamp made(Arguments... arguments) {
         return stamp(detail::made<lamport_stamp_free>(arguments...));
     }
@@ -184,22 +186,23 @@ class stamp {
         return lamport_stamp_compare(a.stamp_.get(), b.stamp_.get());
     }
 
-    // It never changes, so copies share it.
+    // A stamp never changes, so copies share one C object.
     std::shared_ptr<const lamport_stamp_t> stamp_;
 };
 
-// An update by anyone, as it was found in the store.
+// An update by any process, as it was found in the store.
 struct observed {
-    // The first and the last time that it took; the last one stands in the record.
+    // The first and the last time that the update took; the last one stands in the record.
     std::uint64_t first;
     std::uint64_t value;
-    // Who took it, as its writer wrote it.
+    // The name of the process that made the update, as it was written.
     std::string process;
-    // Which instance of that process, if its writer says.
+    // The instance of that process, if the writer says.
     std::optional<std::uint64_t> instance;
-    // When, by the wall clock of its writer, in seconds of Unix time: to look at, never to compare.
+    // The time by the wall clock of the writer, in seconds of Unix time: to look at, never to
+    // compare.
     std::optional<double> real_timestamp;
-    // The store's revision; updates that were served together share it.
+    // The store's revision. Updates that were served by one transaction share a revision.
     std::uint64_t revision;
 
     static observed of(const lamport_observed_t *seen) {
@@ -213,28 +216,28 @@ struct observed {
     }
 };
 
-// Who held the record, and at what value.
+// The process that held the record, and the value of the record.
 struct holder {
     std::string process;
     std::uint64_t value;
 };
 
-// Times that one of your updates took, and what it found.
+// The times that one of your updates took, and what it found in the store.
 struct update {
-    // The first and the last time that it took; the last one then stood in the record.
+    // The first and the last time that the update took; the last one then stood in the record.
     std::uint64_t first;
     std::uint64_t value;
-    // The update as a point in the total order, at its value.
+    // The stamp of the update, its point in the total order: the time in it is `value`.
     lamport::stamp stamp;
-    // Nobody, if there was no record.
+    // The holder of the record before; none if there was no record.
     std::optional<holder> previous;
-    // The store's revision; updates that were served together share it.
+    // The store's revision. Updates that were served by one transaction share a revision.
     std::uint64_t revision;
-    // How many transactions it took.
+    // Number of transactions that the update needed.
     std::uint32_t round_trips;
     // The highest time known, if a writer that does not follow the rule had moved the record below it.
     std::optional<std::uint64_t> regressed;
-    // When, by the wall clock of the process that wrote the record, in seconds of Unix time.
+    // The time by the wall clock of the process that wrote the record, in seconds of Unix time.
     double real_timestamp;
 
     static update of(const lamport_update_t *taken) {
@@ -254,42 +257,42 @@ struct update {
 // The newest updates that the store still keeps, oldest first.
 struct history {
     std::vector<observed> updates;
-    // The store no longer keeps what came before this revision.
+    // The revision before which the store no longer keeps any update, if the history was cut there.
     std::optional<std::uint64_t> compacted_before;
-    // So many revisions held a record that can't be read.
+    // Number of revisions whose record can't be read.
     std::size_t unreadable;
-    // The deadline came first: what was written at this revision and before it was not read.
+    // If the deadline passed first: updates at this revision and before it were not read.
     std::optional<std::uint64_t> unread_from;
 };
 
-// What the updates in the background have come to, and what the clock has counted beside them.
+// The counts of the updates in the background, and the other counts of the clock.
 struct stats {
     bool running;
     std::chrono::milliseconds running_for;
     std::chrono::milliseconds interval;
     std::uint64_t updates;
     std::uint64_t failures;
-    // Since one succeeded last: 0 while all is well.
+    // Number of failures since the last success: 0 while all is well.
     std::uint64_t failing;
-    // The newest time that one took, and how long ago.
+    // The newest logical time that an update took, and how long ago the newest update succeeded.
     std::optional<std::uint64_t> last_value;
     std::chrono::milliseconds since_update;
-    // Why the newest one that failed did; OK and "" if none did.
+    // The error of the newest update that failed; OK and "" if none failed.
     lamport_status_t last_status;
     std::string last_message;
-    // Messages that the clock refused since they lay too far ahead.
+    // Number of messages that the clock refused because they lay too far ahead.
     std::uint64_t refused;
-    // Folds that the clock carried out (docs/PROTOCOL.md).
+    // Number of folds that the clock carried out (docs/PROTOCOL.md).
     std::uint64_t folds;
-    // Transactions of the updates that succeeded.
+    // Number of transactions that the successful updates needed.
     std::uint64_t round_trips;
     // How far the shared clock was ahead when the newest update reached it; 0 before the first.
     std::uint64_t distance;
-    // How long the updates that succeeded took together.
+    // Total duration of the successful updates.
     std::chrono::microseconds update_time;
 };
 
-// Something that a watch saw; see lamport_event_kind_t for what each kind has.
+// Something that a watch saw; see lamport_event_kind_t for the meaning of each kind.
 struct event {
     lamport_event_kind_t kind;
     // The update, for LAMPORT_EVENT_UPDATED and no other kind.
@@ -309,8 +312,8 @@ struct event {
     }
 };
 
-// Every update by anyone, for a program that asks for the next one. As a range it gives events until
-// the watch or its clock is closed:
+// Every update by any process, for a program that asks for the next one. As a range it gives events
+// until the watch or its clock is closed:
 //
 //     for (const lamport::event &event : watch)
 //         if (event.update) std::cout << event.update->value << '\n';
@@ -330,7 +333,7 @@ class watch {
                 return *std::move(found);
     }
 
-    // Ends it: threads that wait in next() get CLOSED at once.
+    // Closes the watch: threads that wait in next() get CLOSED at once.
     void close() { detail::call(lamport_watch_close, get()); }
 
     // The revision from which a new watch would go on where this one stands.
@@ -379,7 +382,7 @@ class watch {
     iterator begin() { return iterator(this); }
     iterator end() { return iterator(); }
 
-    // The handle of C, which stays this object's.
+    // The C handle. This object still owns it.
     lamport_watch_t *get() const noexcept { return watch_.get(); }
 
   private:
@@ -393,15 +396,15 @@ class watch {
 };
 
 // A watch that calls a function for each event, on a thread of its own. Once it is stopped or
-// destroyed the function is not under way and is not called again; done from the function itself,
-// that call is the last. An exception that leaves the function ends the program, as one that leaves a
-// std::thread does.
+// destroyed, the function is not under way and is not called again. If the function itself stops or
+// destroys the follower, that call is the last. An exception that leaves the function ends the
+// program, as one that leaves a std::thread does.
 class follower {
   public:
     using function = std::function<void(const event &)>;
 
     follower(follower &&) noexcept = default;
-    // One after the other: what is called must outlive what calls it.
+    // Not the default: it would free the old function while the old follower may still call it.
     follower &operator=(follower &&other) noexcept {
         const follower old(std::move(*this));
         context_ = std::move(other.context_);
@@ -411,7 +414,7 @@ class follower {
 
     void stop() { detail::call(lamport_follower_stop, get()); }
 
-    // The handle of C, which stays this object's.
+    // The C handle. This object still owns it.
     lamport_follower_t *get() const noexcept { return follower_.get(); }
 
   private:
@@ -425,12 +428,12 @@ class follower {
                                                         context_.get())) {}
 
     static void pass_on(const lamport_event_t *seen, void *given) noexcept {
-        // Kept for the length of the call, in which it may destroy its own follower.
+        // Keeps the function alive during the call, which may destroy its own follower.
         const context called = *static_cast<const context *>(given);
         (*called)(event::of(seen));
     }
 
-    // Freed second: until then it may be called.
+    // Declared before the follower, so it is freed after it: until then the function may be called.
     std::unique_ptr<context> context_;
     detail::handle<lamport_follower_free> follower_;
 };
@@ -445,7 +448,7 @@ class config {
         return *this;
     }
 
-    // The handle of C, which stays this object's.
+    // The C handle. This object still owns it.
     lamport_config_t *get() const noexcept { return config_.get(); }
 
   private:
@@ -455,8 +458,8 @@ class config {
 // A local clock, and one record that many processes share. Any number of threads may use one at once.
 class clock {
   public:
-    // Opens a clock on a store that has answered. What is not given comes from the environment; a
-    // timeout of 0 too.
+    // Makes a clock, once its store has answered. Arguments that are not given, and a timeout of 0,
+    // are taken from the environment.
     explicit clock(const std::optional<std::string> &store = std::nullopt,
                    const std::optional<std::string> &process = std::nullopt,
                    std::chrono::milliseconds timeout = std::chrono::milliseconds::zero())
@@ -464,7 +467,7 @@ class clock {
               lamport_clock_connect, detail::text(store), detail::text(process),
               detail::count(timeout))) {}
 
-    // The same without asking whether the store is there.
+    // Makes a clock without asking whether its store can be reached.
     static clock open(const std::optional<std::string> &store = std::nullopt,
                       const std::optional<std::string> &process = std::nullopt,
                       std::chrono::milliseconds timeout = std::chrono::milliseconds::zero()) {
@@ -473,17 +476,17 @@ class clock {
             detail::count(timeout)));
     }
 
-    // Both from settings.
+    // The same two, from settings.
     explicit clock(const config &settings)
         : clock(detail::made<lamport_clock_free>(lamport_clock_connect_with, settings.get())) {}
     static clock open(const config &settings) {
         return clock(detail::made<lamport_clock_free>(lamport_clock_open_with, settings.get()));
     }
 
-    // A local event, or a message that is sent.
+    // For a local event, or a message that is sent.
     stamp tick() { return stamp::made(lamport_clock_tick, get()); }
 
-    // A message arrived that was sent at this time, or with this stamp.
+    // For a message that arrived and was sent at this time, or with this stamp.
     stamp receive(std::uint64_t message) {
         return stamp::made(lamport_clock_receive, get(), message);
     }
@@ -491,12 +494,13 @@ class clock {
         return stamp::made(lamport_clock_receive_stamp, get(), message.stamp_.get());
     }
 
-    // An event that is written down: its stamp and its causes, in one of the forms LAMPORT_LOG_...
+    // For an event that is written to a log: its stamp and its causes, in one of the forms
+    // LAMPORT_LOG_...
     std::string log(std::int32_t form = LAMPORT_LOG_TEXT) {
         return detail::written<LAMPORT_LOG_SIZE>(lamport_clock_log, get(), form);
     }
 
-    // A message leaves, or arrived, with this value of the header `lamport`.
+    // For a message that leaves, and for one that arrived with this value of the header `lamport`.
     std::string inject() {
         return detail::written<LAMPORT_HEADER_SIZE>(lamport_clock_inject, get());
     }
@@ -504,22 +508,22 @@ class clock {
         return stamp::made(lamport_clock_extract, get(), detail::text(header));
     }
 
-    // Both for the time alone, which allocates nothing.
+    // tick() and receive() for the time alone, which allocate nothing.
     std::uint64_t advance() { return detail::given<std::uint64_t>(lamport_clock_advance, get()); }
     std::uint64_t advance_past(std::uint64_t message) {
         return detail::given<std::uint64_t>(lamport_clock_advance_past, get(), message);
     }
 
-    // Where the local clock stands. Changes nothing.
+    // The current time of the local clock. Does not change it.
     std::uint64_t now() const noexcept { return lamport_clock_now(get()); }
 
-    // Takes the next time of the shared clock, which nobody else has. Blocks.
+    // Takes the next time of the shared clock, which no other caller has. Blocks.
     lamport::update update() { return taken(lamport_clock_update); }
 
     // Takes consecutive times, `first` through `value`. Blocks.
     lamport::update reserve(std::uint64_t count) { return taken(lamport_clock_reserve, count); }
 
-    // The newest update by anyone; nothing if there is no record yet. Blocks.
+    // The newest update by any process; nothing if there is no record yet. Blocks.
     std::optional<observed> read() const {
         const auto seen = detail::made<lamport_observed_free>(lamport_clock_read, get());
         return detail::unless_null<observed>(seen.get());
@@ -543,18 +547,20 @@ class clock {
         return lamport::watch(detail::made<lamport_watch_free>(lamport_clock_watch, get(), from));
     }
 
-    // The same, by calls of `called`. The first may come before this has returned. Blocks.
+    // Follows as watch() does, and calls `called` for each event. The first call may come before
+    // this has returned. Blocks.
     [[nodiscard]] lamport::follower follow(follower::function called, std::uint64_t from = 0) const {
         return lamport::follower(get(), std::move(called), from);
     }
 
-    // Updates in the background, until stop(), close() or the end of this object. 0: every 2 s.
+    // Starts updates in the background, which run until stop(), close() or the end of this object.
+    // An interval of 0 means 2 s.
     void start(std::chrono::milliseconds interval = std::chrono::milliseconds::zero()) {
         detail::call(lamport_clock_start, get(), detail::count(interval));
     }
     void stop() { detail::call(lamport_clock_stop, get()); }
 
-    // What that has come to.
+    // The counts of the updates in the background, and the other counts of the clock.
     lamport::stats stats() const {
         const auto owned = detail::made<lamport_stats_free>(lamport_clock_stats, get());
         const lamport_stats_t *found = owned.get();
@@ -585,18 +591,18 @@ class clock {
                 text.resize(needed - 1);
                 return text;
             } catch (const error &failed) {
-                // Between two calls it may change and need more.
+                // Between two calls the location may change and need a larger buffer.
                 if (failed.status() != LAMPORT_STATUS_BUFFER_TOO_SMALL)
                     throw;
             }
         }
     }
 
-    // Ends it: threads that wait in a call of the store get CLOSED at once. The local clock goes on.
-    // Blocks until the record is up to date.
+    // Closes the clock: threads that wait for the store get CLOSED at once. The local clock goes
+    // on. Blocks until the record is up to date.
     void close() { detail::call(lamport_clock_close, get()); }
 
-    // The handle of C, which stays this object's.
+    // The C handle. This object still owns it.
     lamport_clock_t *get() const noexcept { return clock_.get(); }
 
   private:
@@ -613,14 +619,14 @@ class clock {
     handle clock_;
 };
 
-// A local clock alone, without any store. Any number of threads may use one at once.
+// A local clock without a store. Any number of threads may use one at once.
 class local {
   public:
-    // For this process, or for the one that the environment names.
+    // Makes a clock for the process of this name, or for the one that the environment names.
     explicit local(const std::optional<std::string> &process = std::nullopt)
         : local_(detail::made<lamport_local_free>(lamport_local_open, detail::text(process))) {}
 
-    // As those of clock.
+    // These work like the functions of clock.
     stamp tick() { return stamp::made(lamport_local_tick, get()); }
     stamp receive(std::uint64_t message) {
         return stamp::made(lamport_local_receive, get(), message);
@@ -645,7 +651,7 @@ class local {
     std::string process() const { return lamport_local_process(get()); }
     std::uint64_t instance() const noexcept { return lamport_local_instance(get()); }
 
-    // The handle of C, which stays this object's.
+    // The C handle. This object still owns it.
     lamport_local_t *get() const noexcept { return local_.get(); }
 
   private:

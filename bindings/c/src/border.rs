@@ -1,10 +1,10 @@
-//! The border: every pointer that C hands in is checked here, no panic gets past, and no thread is
-//! cancelled inside of it.
+//! The border between C and Rust. It checks every pointer that C hands in, lets no panic through, and lets no
+//! thread be cancelled inside.
 //!
-//! The contract behind each `unsafe` here is the one at the top of the header: a pointer is NULL, or
-//! it points to a live and aligned thing of its type for as long as the call lasts. That is what an
-//! `Option<&T>` is to C, so every function takes the objects that it is lent as one; texts, and places
-//! for outputs, which may hold anything, are raw pointers.
+//! The contract behind each `unsafe` here is the one at the top of the header: a pointer is NULL, or it
+//! points to a live and aligned thing of its type for as long as the call lasts. `Option<&T>` has exactly
+//! this meaning, so every function takes borrowed objects in that form. Texts and outputs are raw pointers:
+//! the memory behind an output may hold anything.
 
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,8 @@ use lamport_clock_host::uncancelled;
 use crate::error::ErrorObject;
 use crate::status::Status;
 
-/// Runs the body of a fallible function. `error` gets an object if it fails, unless it is NULL.
+/// Runs the body of a fallible function. If the body fails, writes an error object to `error`, unless that is
+/// NULL.
 ///
 /// # Safety
 /// `error` follows the header's contract.
@@ -27,7 +28,7 @@ pub(crate) unsafe fn guarded(
     uncancelled(|| unsafe { caught(error, body) })
 }
 
-/// The same for what holds no point of cancellation.
+/// Like [`guarded`], for a body that contains no cancellation point.
 ///
 /// # Safety
 /// As for [`guarded`].
@@ -44,7 +45,7 @@ unsafe fn caught(
     }
 }
 
-/// Kept out of the way of the calls that succeed, of which a tick takes two nanoseconds.
+/// Kept apart so that it does not slow down successful calls: a tick takes two nanoseconds.
 ///
 /// # Safety
 /// `error` follows the header's contract.
@@ -58,7 +59,7 @@ unsafe fn report(error: *mut *mut ErrorObject, failure: ErrorObject) -> Status {
     status
 }
 
-/// Runs the body of a function that has nothing to fail with; a panic gives `otherwise`.
+/// Runs the body of a function that cannot report an error. Returns `otherwise` if the body panics.
 pub(crate) fn value_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         std::mem::forget(payload);
@@ -66,13 +67,13 @@ pub(crate) fn value_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     })
 }
 
-/// What C holds by a pointer.
+/// An object that C holds by a pointer.
 pub(crate) trait Object {
-    /// Of every parameter that is one.
+    /// The name, in messages, of every parameter of this type.
     const NAME: &'static str;
 }
 
-/// A name for each.
+/// Gives each type its name.
 macro_rules! objects {
     ($($object:ty: $name:literal,)*) => {
         $(impl Object for $object {
@@ -95,14 +96,15 @@ objects! {
     crate::watch::Watch: "watch",
 }
 
-/// An object of ours that the caller lends.
+/// The object that the caller lends; an error if it is NULL.
 #[inline]
 pub(crate) fn lent<T: Object>(object: Option<&T>) -> Result<&T, ErrorObject> {
     object.ok_or_else(|| ErrorObject::null(T::NAME))
 }
 
-/// Runs the body of a function that gives a value: `output`, which `name` is for messages, is checked
-/// before the body runs, and written only if it succeeds. It holds no point of cancellation.
+/// Runs the body of a function that writes a value to `output`. `name` is the name of `output` in messages.
+/// `output` is checked before the body runs, and written only if the body succeeds. The body must contain no
+/// cancellation point.
 ///
 /// # Safety
 /// `output` and `error` follow the header's contract; what `output` points to need not be initialised.
@@ -124,7 +126,8 @@ pub(crate) unsafe fn given<T>(
     unsafe { caught(error, body) }
 }
 
-/// The same for an object that the caller is going to own, with any body. `None` gives NULL.
+/// Like [`given`], for an object that the caller will own. `None` gives NULL. The body may contain
+/// cancellation points.
 ///
 /// # Safety
 /// As for [`given`].
@@ -138,7 +141,7 @@ pub(crate) unsafe fn made<T: Object, M: Into<Option<T>>>(
     uncancelled(|| unsafe { given(output, T::NAME, error, body) })
 }
 
-/// The same for an object that another one gives.
+/// Like [`made`], for an object that is made from another one.
 ///
 /// # Safety
 /// As for [`given`].
@@ -152,8 +155,8 @@ pub(crate) unsafe fn made_by<O: Object, T: Object, M: Into<Option<T>>>(
     unsafe { made(output, error, || lent(object).and_then(body)) }
 }
 
-/// The same for a text of an object's that has to be composed: into `size` bytes at `buffer`, the whole
-/// of it with its NUL or nothing. `needed`, unless it is NULL, gets the bytes that the text takes.
+/// Composes a text from an object, and writes it into the `size` bytes at `buffer`: the whole text with its
+/// NUL, or nothing. `needed`, unless it is NULL, gets the number of bytes that the text takes.
 ///
 /// # Safety
 /// All pointers follow the header's contract.
@@ -176,8 +179,8 @@ pub(crate) unsafe fn composed<O: Object>(
         if has < bytes.len() {
             return Err(ErrorObject::too_small(bytes.len(), has));
         }
-        // SAFETY: `size` bytes are there by the contract of this function, and the text, which is
-        // ours and so no part of them, has at most that many.
+        // SAFETY: by the contract of this function `size` bytes are there, and the text has at most that
+        // many. The text lies in memory of our own, so the two do not overlap.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), bytes.len()) };
         Ok(())
     };
@@ -185,7 +188,8 @@ pub(crate) unsafe fn composed<O: Object>(
     unsafe { guarded(error, body) }
 }
 
-/// What an object of ours answers; `otherwise` if it is NULL. It holds no point of cancellation.
+/// Runs a getter on an object. Returns `otherwise` if the object is NULL. The getter must contain no
+/// cancellation point.
 pub(crate) fn look<'a, T, A: Copy>(
     object: Option<&'a T>,
     otherwise: A,
@@ -194,12 +198,12 @@ pub(crate) fn look<'a, T, A: Copy>(
     value_or(otherwise, || object.map_or(otherwise, answer))
 }
 
-/// An object of ours that the caller is going to own.
+/// Moves an object to the heap, for the caller to own.
 fn handed_over<T>(object: T) -> *mut T {
     Box::into_raw(Box::new(object))
 }
 
-/// An object of ours that the caller gives back, if it is one: `end` has the last word on it.
+/// Takes an object back from the caller and passes it to `end`. Does nothing if the pointer is NULL.
 ///
 /// # Safety
 /// `pointer` is NULL, or it came from `handed_over` and is given back for the first time.
@@ -213,7 +217,7 @@ pub(crate) unsafe fn given_back<T>(pointer: *mut T, end: impl FnOnce(Box<T>)) {
     });
 }
 
-/// A text that is required.
+/// A required text: NULL is an error.
 ///
 /// # Safety
 /// `pointer` follows the header's contract: a text ends with a NUL.
@@ -222,7 +226,7 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a 
     unsafe { optional_text(pointer, name)? }.ok_or_else(|| ErrorObject::null(name))
 }
 
-/// A text that may be absent.
+/// An optional text: NULL gives `None`.
 ///
 /// # Safety
 /// `pointer` follows the header's contract: a text ends with a NUL.
@@ -236,13 +240,14 @@ pub(crate) unsafe fn optional_text<'a>(
     // SAFETY: not NULL, so by the contract of this function it ends with a NUL.
     let text = unsafe { CStr::from_ptr(pointer) };
     text.to_str().map(Some).map_err(|error| {
-        // Not the text: it may be of any length, and a password may stand in it.
+        // The message does not quote the text, which may be of any length and may contain a password.
         let message = format!("byte {} of '{name}' is not UTF-8", error.valid_up_to());
         ErrorObject::new(Status::LAMPORT_STATUS_INVALID_UTF8, &message)
     })
 }
 
-/// A text for C. A NUL inside, which a foreign writer's record may hold, would cut it short.
+/// A text for C. Replaces each NUL inside, which would cut the text short for C: another program's record may
+/// contain one.
 pub(crate) fn owned_text(text: &str) -> CString {
     CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
 }
@@ -257,7 +262,7 @@ mod tests {
     #[test]
     fn a_panic_becomes_a_status_with_its_message() {
         let mut error = ptr::null_mut();
-        // SAFETY: `error` is a place of this function.
+        // SAFETY: `error` is a local variable.
         let status = unsafe { guarded(&mut error, || panic!("boom {}", 7)) };
         assert_eq!(status, Status::LAMPORT_STATUS_PANIC);
         // SAFETY: `error` was filled by the call and is freed once.
@@ -294,7 +299,7 @@ mod tests {
             let (buffer, mut needed) = (bytes.as_mut_ptr().cast(), 0);
             let (text, none) = (Some("abc".to_owned()), ptr::null_mut());
             let copy = |text: &String| Ok(text.clone());
-            // SAFETY: `size` bytes are there, and `needed` is a place of this function.
+            // SAFETY: `size` bytes are there, and `needed` is a local variable.
             let status = unsafe { composed(text.as_ref(), buffer, size, &mut needed, none, copy) };
             let written = status == Status::LAMPORT_STATUS_OK;
             assert_eq!((written, needed), (size >= 4, 4));
@@ -312,7 +317,7 @@ mod tests {
     fn what_is_made_is_the_callers_until_it_is_given_back() {
         let mut object = ptr::null_mut();
         let mut back = None;
-        // SAFETY: `object` is a place of this function, NULL or live until it is given back, once.
+        // SAFETY: `object` is a local variable. It is NULL, or live until it is given back, once.
         unsafe {
             let status = made(&mut object, ptr::null_mut(), || Ok(String::from("a")));
             assert_eq!(status, Status::LAMPORT_STATUS_OK);
@@ -333,7 +338,7 @@ mod tests {
     #[test]
     fn an_output_is_looked_at_before_the_work() {
         let mut place = std::mem::MaybeUninit::uninit();
-        // SAFETY: a place of this function, which need not be initialised, and is afterwards.
+        // SAFETY: `place` is a local variable. It need not be initialised before the call, and is afterwards.
         let written = unsafe {
             given(place.as_mut_ptr(), "place", ptr::null_mut(), || Ok(7));
             place.assume_init()

@@ -1,5 +1,5 @@
-//! The clock: a handle, and a function for each verb that has no file of its own (history,
-//! watch, follower, sync, header).
+//! The clock: its handle, and the functions that have no file of their own (history, watch, follower, sync,
+//! header and log do).
 
 use std::ffi::{CStr, c_char};
 use std::sync::Arc;
@@ -31,21 +31,21 @@ pub struct Clock {
 
 /// Makes a clock on a store, once that store has answered.
 ///
-/// `store` says where the record lives: "memory:" (in this process, for this clock alone),
-/// "memory:name" (in this process, shared by the clocks that use the name) or
-/// "etcd://host:port,host:port/key" (in etcd; port 2379 and key /lamport_clock if not given). NULL:
-/// LAMPORT_STORE says it, or else the node map with NODE_NAME.
+/// `store` says where the record lives: "memory:" (in this process, for this clock alone), "memory:name" (in
+/// this process, shared by the clocks that use the name) or "etcd://host:port,host:port/key" (in etcd; port
+/// 2379 and key /lamport_clock if not given). If it is NULL, LAMPORT_STORE says where, or else the node map
+/// with NODE_NAME.
 ///
-/// `process` names this process: 1 to 255 bytes of UTF-8 without white space, control characters
-/// and ';'. NULL: NODE_NAME, or else the name of the host if a store is given. Each open is a new
-/// instance of that process, so that two of them never make the same stamp.
+/// `process` is the name of this process: 1 to 255 bytes of UTF-8 without white space, control characters and
+/// ';'. If it is NULL, the name is NODE_NAME, or else, if a store is given, the name of the host. Each call
+/// makes a new instance of that process, so that no two clocks ever make the same stamp.
 ///
-/// `timeout_ms` is the deadline of each call on this clock, this one included: milliseconds, from 1
-/// to 86400000 (a day). 0: LAMPORT_TIMEOUT, or else 5 seconds.
+/// `timeout_ms` is the deadline of each call on this clock, this one included: milliseconds, from 1 to
+/// 86400000 (a day). 0 means LAMPORT_TIMEOUT, or else 5 seconds.
 ///
-/// The other settings (LAMPORT_KEY, LAMPORT_MAX_JUMP, LAMPORT_TLS_CA, LAMPORT_CONFIG, ...) come from
-/// the environment, so no other thread may change the environment meanwhile. To give them here, make
-/// a lamport_config_t and use lamport_clock_connect_with().
+/// The other settings (LAMPORT_KEY, LAMPORT_MAX_JUMP, LAMPORT_TLS_CA, LAMPORT_CONFIG, ...) come from the
+/// environment, so no other thread may change the environment during the call. To give these settings in the
+/// program, make a lamport_config_t and use lamport_clock_connect_with().
 ///
 /// On success `*clock` is yours: give it back with lamport_clock_free().
 ///
@@ -65,10 +65,10 @@ pub unsafe extern "C" fn lamport_clock_connect(
     unsafe { border::made(clock, error, || Clock::connect(config()?)) }
 }
 
-/// Makes a clock as lamport_clock_connect() does, without asking whether its store is there: for
+/// Makes a clock as lamport_clock_connect() does, but does not ask whether the store can be reached: for
 /// programs that start before their store. The first call that needs the store finds out.
 ///
-/// The parameters and what is yours are those of lamport_clock_connect().
+/// The parameters, and the ownership of `*clock`, are those of lamport_clock_connect().
 ///
 /// Errors: INVALID_UTF8, INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
 #[unsafe(no_mangle)]
@@ -85,8 +85,8 @@ pub unsafe extern "C" fn lamport_clock_open(
     unsafe { border::made(clock, error, || Clock::open(config()?)) }
 }
 
-/// Makes a clock from settings, once its store has answered. What they do not give comes from the
-/// environment, as for lamport_clock_connect().
+/// Makes a clock from settings, once its store has answered. Settings that `config` does not give come from
+/// the environment, as for lamport_clock_connect().
 ///
 /// `config` stays yours, and may be freed at once. On success `*clock` is yours: give it back with
 /// lamport_clock_free().
@@ -103,8 +103,8 @@ pub unsafe extern "C" fn lamport_clock_connect_with(
     unsafe { border::made_by(config, clock, error, |this| Clock::connect(this.load()?)) }
 }
 
-/// Makes a clock from settings as lamport_clock_connect_with() does, without asking whether its store
-/// is there.
+/// Makes a clock from settings as lamport_clock_connect_with() does, but does not ask whether the store can
+/// be reached.
 ///
 /// Errors: INVALID_ARGUMENT, UNKNOWN_NODE, INTERNAL.
 #[unsafe(no_mangle)]
@@ -117,8 +117,8 @@ pub unsafe extern "C" fn lamport_clock_open_with(
     unsafe { border::made_by(config, clock, error, |this| Clock::open(this.load()?)) }
 }
 
-/// A local event, or a message that is sent: moves the local clock on by one and gives the stamp of
-/// that event. On success `*stamp` is yours.
+/// For a local event, or a message that is sent: advances the local clock by one and gives the stamp of that
+/// event. On success `*stamp` is yours.
 ///
 /// Errors: EXHAUSTED, INTERNAL (in a forked child whose clock can't be made).
 #[unsafe(no_mangle)]
@@ -131,13 +131,14 @@ pub unsafe extern "C" fn lamport_clock_tick(
     unsafe { border::made_by(clock, stamp, error, |this| this.stamp(this.shared.tick())) }
 }
 
-/// A message arrived that was sent at logical time `message`: moves the local clock past it, to
-/// max(local, message) + 1, and gives the stamp of that event. On success `*stamp` is yours. A line of a
-/// log can't name it, for want of its sender: see lamport_clock_receive_stamp().
+/// For a message that arrived and was sent at logical time `message`: moves the local clock past that time,
+/// to max(local, message) + 1, and gives the stamp of the arrival. On success `*stamp` is yours. A line of a
+/// log can't name this message, since its sender is not known: see lamport_clock_receive_stamp().
 ///
-/// Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (it lies ahead
-/// of the local clock, and more than the jump bound, 2^32 unless LAMPORT_MAX_JUMP says otherwise, above
-/// the newest shared time that this clock knows), EXHAUSTED, INTERNAL (in a forked child whose clock can't be made). After an error the clock is unchanged.
+/// Errors: INVALID_ARGUMENT (`message` is past LAMPORT_TIME_MAX), TOO_FAR_AHEAD (`message` lies ahead of the
+/// local clock, and further above the newest shared time that this clock knows than the jump bound, which is
+/// 2^32 unless LAMPORT_MAX_JUMP says otherwise), EXHAUSTED, INTERNAL (in a forked child whose clock can't be
+/// made). After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_receive(
     clock: Option<&Clock>,
@@ -150,7 +151,7 @@ pub unsafe extern "C" fn lamport_clock_receive(
     unsafe { border::made_by(clock, stamp, error, arrived) }
 }
 
-/// As lamport_clock_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
+/// Like lamport_clock_tick(), but gives only the time: allocates nothing, and takes some nanoseconds.
 ///
 /// Errors as for lamport_clock_tick().
 #[unsafe(no_mangle)]
@@ -164,7 +165,7 @@ pub unsafe extern "C" fn lamport_clock_advance(
     unsafe { border::given(time, "time", error, advanced) }
 }
 
-/// As lamport_clock_receive(), for the time alone.
+/// Like lamport_clock_receive(), but gives only the time.
 ///
 /// Errors as for lamport_clock_receive().
 #[unsafe(no_mangle)]
@@ -182,28 +183,28 @@ pub unsafe extern "C" fn lamport_clock_advance_past(
     unsafe { border::given(time, "time", error, advanced) }
 }
 
-/// Where the local clock stands. Changes nothing, and names no event.
+/// The current time of the local clock. Does not change it, and is no event.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_clock_now(clock: Option<&Clock>) -> u64 {
     border::look(clock, 0, |this| this.made().now().get())
 }
 
-/// The name of the process that the clock belongs to; a forked child's is its parent's.
+/// The name of the process that the clock belongs to. A forked child keeps the name of its parent.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_clock_process(clock: Option<&Clock>) -> *const c_char {
     border::look(clock, c"".as_ptr(), |this| this.process.as_ptr())
 }
 
-/// The instance of the process that the clock belongs to: 64 random bits, drawn when it was opened and
-/// never 0. They tell apart two instances under one name. A forked child has others than its parent, and
-/// 0 only if its clock can't be made, which the other calls then say.
+/// The instance of the process that the clock belongs to: 64 random bits, never 0, which are drawn when the
+/// clock is opened. They tell apart two instances of the same name. A forked child has another instance than
+/// its parent. The result is 0 only if the child's clock can't be made; the other calls then say why.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_clock_instance(clock: Option<&Clock>) -> u64 {
     border::look(clock, 0, |this| this.made().instance().get())
 }
 
-/// Where updates go at present, for people to read: "memory:" or the endpoint in use. Of any length;
-/// its form may change, and between two calls it may need more.
+/// The place where updates go at present, for people to read: "memory:" or the endpoint in use. The text may
+/// be of any length, and its form may change. It may grow between two calls, and then needs a larger buffer.
 ///
 /// Errors: BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
@@ -219,16 +220,16 @@ pub unsafe extern "C" fn lamport_clock_location(
     unsafe { border::composed(clock, buffer, size, needed, error, location) }
 }
 
-/// Takes the next time of the shared clock. Nobody else has it or will ever get it, and it is larger
-/// than the value of every update, anywhere, that returned before this one was called.
+/// Takes the next time of the shared clock. No other caller has this time or will ever get it. It is larger
+/// than the value of every update, anywhere, that returned before this call began.
 ///
-/// On success `*update` is yours, with the time and what the update found. `update` may be NULL, for
-/// programs that only move the clocks on.
+/// On success `*update` is yours: it holds the time, and what the update found in the store. `update` may be
+/// NULL, for programs that only advance the clocks.
 ///
-/// Blocks for a round trip to the store, two in rare cases, and no longer than the deadline; threads
-/// that call at once share a round trip. Errors: UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED,
-/// TOO_FAR_AHEAD (of the record), DENIED, NO_SPACE, REGRESSED, OVERLOADED, CLOSED, INTERNAL. After an
-/// error no time was handed out; whether the record moved is unknown. Calling again is safe.
+/// Blocks for a round trip to the store, two in rare cases, and no longer than the deadline. Threads that
+/// call at the same time share a round trip. Errors: UNAVAILABLE, TIMEOUT, CORRUPT, EXHAUSTED, TOO_FAR_AHEAD
+/// (the record lies too far ahead), DENIED, NO_SPACE, REGRESSED, OVERLOADED, CLOSED, INTERNAL. After an error
+/// no time was handed out; whether the record moved is unknown. Calling again is safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_update(
     clock: Option<&Clock>,
@@ -247,11 +248,12 @@ pub unsafe extern "C" fn lamport_clock_update(
 /// Takes `count` consecutive times of the shared clock, from 1 to 2^32, in one update. On success
 /// `*update` is yours: the times go from lamport_update_first() through lamport_update_value().
 ///
-/// They are ordered as one event at the moment of the call: handed out later they are still unique,
-/// but no longer in real-time order with other updates. They are plain numbers, which the library
-/// can't take away: fork, and either the parent or the child may hand out what is left, not both.
+/// The times are ordered as one event at the moment of the call. If you hand them out later, they are still
+/// unique, but no longer in real-time order with other updates. They are plain numbers, which the library
+/// can't take back: after a fork, either the parent or the child may hand out the rest, not both.
 ///
-/// Blocks as lamport_clock_update() does. Its errors, and INVALID_ARGUMENT (count).
+/// Blocks as lamport_clock_update() does. Errors: those of lamport_clock_update(), and INVALID_ARGUMENT
+/// (`count`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_reserve(
     clock: Option<&Clock>,
@@ -264,8 +266,8 @@ pub unsafe extern "C" fn lamport_clock_reserve(
     unsafe { border::made_by(clock, update, error, taken) }
 }
 
-/// Looks at the newest update of the record by anyone. `*observed` is yours, and NULL, with status
-/// OK, if there is no record yet.
+/// Reads the newest update of the record, by any process. On success `*observed` is yours. If there is no
+/// record yet, it is NULL, and the status is OK.
 ///
 /// Blocks for a round trip to the store, no longer than the deadline. Errors: UNAVAILABLE, TIMEOUT,
 /// CORRUPT, EXHAUSTED, DENIED, REGRESSED, CLOSED, INTERNAL.
@@ -280,14 +282,14 @@ pub unsafe extern "C" fn lamport_clock_read(
     unsafe { border::made_by(clock, observed, error, newest) }
 }
 
-/// Ends the clock: later calls that need the store (update, reserve, read) return CLOSED, and so, at
-/// once, do threads that wait in one. The local clock (tick, receive, now) goes on. To close again
+/// Closes the clock: later calls that need the store (update, reserve, read) return CLOSED, and threads that
+/// wait in such a call return CLOSED at once. The local clock (tick, receive, now) goes on. A second close
 /// does nothing.
 ///
-/// The handle stays valid until it is freed: to end a clock that other threads use, close it, join
-/// them, then free it.
+/// The handle stays valid until it is freed. To end a clock that other threads use, close it, join these
+/// threads, then free it.
 ///
-/// Blocks until the record shows what this clock took last, so that legacy writers see it, and no
+/// Blocks until the record shows the last time that this clock took, so that legacy writers see it, but no
 /// longer than the deadline.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_close(
@@ -302,8 +304,9 @@ pub unsafe extern "C" fn lamport_clock_close(
     }
 }
 
-/// Frees a clock, closed or not. What lamport_clock_close() waits for is left to the library's thread.
-/// A forked child frees its own handles; that leaves the parent's clock alone.
+/// Frees a clock, closed or not. Does not wait as lamport_clock_close() does: the library's thread brings the
+/// record up to date. A forked child frees its own copies of the handles, which does not affect the parent's
+/// clock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_free(clock: *mut Clock) {
     // SAFETY: the header's contract: it came from us and is freed once.
@@ -332,18 +335,18 @@ impl Clock {
         }
     }
 
-    /// The clock, made if this is a child that has not used it: what comes next holds no point of
-    /// cancellation.
+    /// The clock. In a forked child that has not used it yet, makes it first, so that the call that follows
+    /// contains no cancellation point.
     #[inline]
     fn made(&self) -> &SharedClock {
         if self.shared.is_untouched() {
-            // If it can't be made, the call itself says so.
+            // If the clock can't be made, the call that follows says so.
             uncancelled(|| drop(self.shared.stats()));
         }
         &self.shared
     }
 
-    /// A stamp of this clock's, with whose name it is.
+    /// Makes the object for a stamp of this clock, with the process name that the clock keeps.
     pub(crate) fn stamp(&self, stamp: Result<CoreStamp, Error>) -> Result<Stamp, ErrorObject> {
         Ok(Stamp::of(stamp?, &self.process))
     }

@@ -11,17 +11,17 @@ use crate::border;
 use crate::error::ErrorObject;
 use crate::status::Status;
 
-/// Settings of a clock: the library's table, by name.
+/// Settings of a clock, by their names in the library's table.
 ///
-/// "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key",
-/// "user", "password_file", "allow_plaintext", "header_key_file": docs/CONFIGURATION.md says what each
-/// is. What is not given comes from the environment.
+/// "node", "nodes", "store", "key", "timeout", "max_jump", "config", "tls_ca", "tls_cert", "tls_key", "user",
+/// "password_file", "allow_plaintext", "header_key_file": docs/CONFIGURATION.md describes each. Settings that
+/// are not given come from the environment.
 #[derive(Debug, Default)]
 pub struct Settings(Mutex<lamport_clock::Settings>);
 
 impl Settings {
     pub(crate) fn load(&self) -> Result<Config, ErrorObject> {
-        // Not under the lock: files are read, and a child of a fork would find it held.
+        // The lock is not held while files are read: a child that is forked meanwhile would find it locked.
         let given = self.given().clone();
         load(&given)
     }
@@ -31,13 +31,13 @@ impl Settings {
     }
 }
 
-/// What settings come to. From here on the process's forks are known of.
+/// Loads a configuration from settings. From the first call on, the core counts the forks of this process.
 pub(crate) fn load(settings: &lamport_clock::Settings) -> Result<Config, ErrorObject> {
     host::settle()?;
     Ok(Config::load(settings)?)
 }
 
-/// What the arguments of an open come to.
+/// Loads a configuration from the arguments of a function that makes a clock.
 ///
 /// # Safety
 /// `store` and `process` follow the header's contract.
@@ -59,14 +59,14 @@ pub(crate) unsafe fn of(
     load(&settings)
 }
 
-/// Settings of which none is given yet: give them back with lamport_config_free(). Never NULL.
+/// Makes settings, of which none is given yet: free them with lamport_config_free(). Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_config_new() -> *mut Settings {
     Box::into_raw(Box::default())
 }
 
-/// Gives the setting `name` the text `value`, in place of what it was given before; NULL: as if it had
-/// not been given. A name that is no setting, and a value that it does not take, are told of where a
+/// Gives the setting `name` the text `value`, in place of any earlier text. If `value` is NULL, the setting
+/// counts as not given. An unknown name, or a value that the setting does not accept, is reported only when a
 /// clock is made.
 ///
 /// Errors: INVALID_UTF8.
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn lamport_config_set(
     }
 }
 
-/// Takes settings back. Clocks that were made from them go on.
+/// Frees settings. Clocks that were made from them go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_config_free(config: *mut Settings) {
     // SAFETY: the header's contract: it came from us and is freed once.

@@ -1,4 +1,4 @@
-//! The error object: owned by whoever got it.
+//! The error object, which belongs to the caller that got it.
 
 use std::any::Any;
 use std::ffi::{CString, c_char};
@@ -20,7 +20,7 @@ pub extern "C" fn lamport_error_status(error: Option<&ErrorObject>) -> Status {
     border::look(error, Status::LAMPORT_STATUS_OK, |this| this.status)
 }
 
-/// What was tried, where, what came back and what to change.
+/// A message for people: what was tried, where, what came back and what to change.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_error_message(error: Option<&ErrorObject>) -> *const c_char {
     border::look(error, c"".as_ptr(), |this| this.message.as_ptr())
@@ -59,7 +59,7 @@ impl ErrorObject {
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("no message");
         let message = format!("a defect of lamport-clock, please report it: {what}");
-        // Dropped, a payload that panics in turn would end the host's process.
+        // A payload that panics when it is dropped would end the host's process, so it is never dropped.
         std::mem::forget(payload);
         ErrorObject::new(Status::LAMPORT_STATUS_PANIC, &message)
     }

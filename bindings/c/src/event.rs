@@ -1,4 +1,4 @@
-//! What a watch tells.
+//! The events of a watch.
 
 use std::ffi::{CStr, c_char};
 
@@ -12,34 +12,34 @@ use crate::status::Status;
 
 /// What an event is about.
 ///
-/// A number keeps its meaning for ever. Later versions may add some: pass over those that you do
-/// not know, none of them is an update.
+/// A number keeps its meaning for ever. Later versions may add kinds: ignore those that you do not know,
+/// since none of them is an update.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// No event, or one that this version has no word for.
+    /// No event, or an event of a kind that this version does not know.
     LAMPORT_EVENT_NONE = 0,
-    /// An update by anyone: lamport_event_update() is it.
+    /// An update by any process: lamport_event_update() returns it.
     LAMPORT_EVENT_UPDATED = 1,
-    /// The record was deleted, which no clock does, at lamport_event_revision().
+    /// The record was deleted, at lamport_event_revision(). No clock does that.
     LAMPORT_EVENT_DELETED = 2,
-    /// A record was written, at lamport_event_revision(), that can't be read;
-    /// lamport_event_message() says what was found.
+    /// A record that can't be read was written, at lamport_event_revision(). lamport_event_message() says
+    /// what was found.
     LAMPORT_EVENT_UNREADABLE = 3,
-    /// The store compacted its history faster than the watch followed: what happened from
-    /// lamport_event_revision() up to and without lamport_event_until() is not known. Revisions count
-    /// all keys of the store, so there may have been no update among them.
+    /// The store compacted its history faster than the watch followed: changes from lamport_event_revision()
+    /// up to but not including lamport_event_until() are not known. Revisions count all keys of the store, so
+    /// there may have been no update among them.
     LAMPORT_EVENT_MISSED = 4,
-    /// The connection broke, for the reason in lamport_event_message(). The watch goes on trying, and
-    /// nothing is missed by that.
+    /// The connection broke, for the reason in lamport_event_message(). The watch goes on trying, and misses
+    /// nothing because of the break.
     LAMPORT_EVENT_INTERRUPTED = 5,
-    /// To a callback alone, and the last one it gets: the watch has ended by itself, for the reason in
-    /// lamport_event_message(). (lamport_watch_next() returns that reason as its error.)
+    /// The watch has ended by itself, for the reason in lamport_event_message(). Only a callback gets this
+    /// event, as its last one. (lamport_watch_next() returns the reason as its error.)
     LAMPORT_EVENT_ENDED = 6,
 }
 
-/// Something that a watch saw. What lamport_watch_next() gave is yours: free it with
-/// lamport_event_free(). What a callback is called with lives as long as that call.
+/// Something that a watch saw. An event from lamport_watch_next() is yours: free it with
+/// lamport_event_free(). An event that a callback is called with lives as long as that call.
 #[derive(Debug)]
 pub struct Event {
     kind: EventKind,
@@ -55,8 +55,8 @@ pub extern "C" fn lamport_event_kind(event: Option<&Event>) -> EventKind {
     border::look(event, LAMPORT_EVENT_NONE, |this| this.kind)
 }
 
-/// The name of a kind of events in a log, for instance "updated"; the same word as in the JSON output
-/// of `lamport watch`. "unknown" for a number that this version does not know.
+/// The name of a kind of event for logs, for instance "updated"; the same word as in the JSON output of
+/// `lamport watch`. "unknown" for a number that this version does not know.
 ///
 /// A static text.
 #[unsafe(no_mangle)]
@@ -73,33 +73,33 @@ pub extern "C" fn lamport_event_update(event: Option<&Event>) -> Option<&Observe
     border::look(event, None, |this| this.observed.as_ref())
 }
 
-/// The store's revision of an update, a deletion or a record that can't be read, and the first one
-/// that was missed. 0 for the other kinds.
+/// The store's revision of an update, a deletion or a record that can't be read; for LAMPORT_EVENT_MISSED,
+/// the first revision that was missed. 0 for the other kinds.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_event_revision(event: Option<&Event>) -> u64 {
     border::look(event, 0, |this| this.revision)
 }
 
-/// Where the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds.
+/// The revision at which the watch goes on after LAMPORT_EVENT_MISSED. 0 for the other kinds.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_event_until(event: Option<&Event>) -> u64 {
     border::look(event, 0, |this| this.until)
 }
 
-/// Why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
+/// The reason why a record can't be read, the connection broke or the watch ended. LAMPORT_STATUS_OK for the
 /// other kinds.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_event_status(event: Option<&Event>) -> Status {
     lamport_error_status(border::look(event, None, |this| this.error.as_ref()))
 }
 
-/// The same for people. "" for the other kinds.
+/// The message of that reason, for people. "" for the other kinds.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_event_message(event: Option<&Event>) -> *const c_char {
     lamport_error_message(border::look(event, None, |this| this.error.as_ref()))
 }
 
-/// Frees what lamport_watch_next() gave.
+/// Frees an event that lamport_watch_next() gave.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_event_free(event: *mut Event) {
     // SAFETY: the header's contract: it came from us and is freed once.
@@ -165,14 +165,14 @@ mod tests {
 
     use super::*;
 
-    /// Those that no store in a test's reach tells.
+    /// Covers the events that the stores in these tests never give.
     #[test]
     fn each_event_says_what_it_is_about_and_why() {
         let error = || Error::new(ErrorKind::Corrupt, "not JSON");
         let parts = |event: WatchEvent| {
             let event = Event::of(event);
             let status = lamport_event_status(Some(&event));
-            // SAFETY: a text of the event's, which lives as long.
+            // SAFETY: the text lives as long as the event.
             let message = unsafe { CStr::from_ptr(lamport_event_message(Some(&event))) };
             let message = message.to_str().unwrap().to_owned();
             (event.kind, event.revision, event.until, status, message)

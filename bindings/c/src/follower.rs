@@ -1,4 +1,4 @@
-//! Following the record, by being called.
+//! Following the record by a callback.
 
 use std::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
@@ -15,36 +15,37 @@ use crate::event::Event;
 use crate::status::Status;
 use crate::watch;
 
-/// What a follower calls for each event. `event` lives as long as the call; `context` is what
-/// lamport_clock_follow() was given.
+/// The function that a follower calls for each event. `event` lives as long as the call; `context` is the
+/// pointer that lamport_clock_follow() was given.
 ///
-/// It is called on a thread of the follower's own, one event at a time and in order. It may block (the
-/// events wait meanwhile), and it may call every function of this library, lamport_follower_stop()
-/// and lamport_follower_free() of its own follower included. It must return: no longjmp() and no
-/// exception out of it.
+/// It is called on a thread of the follower's own, one event at a time and in order. It may block (the events
+/// wait meanwhile), and it may call every function of this library, lamport_follower_stop() and
+/// lamport_follower_free() of its own follower included. It must return: no longjmp() and no exception may
+/// leave it.
 pub type FollowCallback = Option<unsafe extern "C" fn(event: *const Event, context: *mut c_void)>;
 
-/// A watch that calls you. lamport_clock_follow() gives it, and lamport_follower_free() takes it back.
+/// A watch that calls a function of yours. lamport_clock_follow() gives it, and lamport_follower_free() takes
+/// it back.
 pub struct Follower {
     closer: Closer,
     thread: Mutex<Option<JoinHandle<()>>>,
     id: ThreadId,
-    /// Of the process that has its thread.
+    /// The fork generation of the process in which the thread runs.
     generation: Generation,
 }
 
-/// Calls `callback` with `context` for each event of a watch that begins as lamport_clock_watch()
-/// with `from` does, on a thread of its own that has all signals blocked.
+/// Follows the record as lamport_clock_watch() with this `from` does, and calls `callback` with `context` for
+/// each event. The calls come from a thread of the follower's own that has all signals blocked.
 ///
-/// The first call may come before this function has returned. If the watch ends by itself (the clock
-/// is closed or freed, the store refuses), the last one tells LAMPORT_EVENT_ENDED. What `context`
-/// points to must live until the follower is stopped; the library does nothing with it. On success
-/// `*follower` is yours.
+/// The first call may come before this function has returned. If the watch ends by itself (the clock is
+/// closed or freed, the store refuses), the last call gets LAMPORT_EVENT_ENDED. The object behind `context`
+/// must live until the follower is stopped; the library does nothing with it. On success `*follower` is
+/// yours.
 ///
-/// A follower stays with its process: in a forked child it calls nobody, and is to be freed. Stop it
-/// before the program's end destroys what `callback` uses.
+/// A follower stays with its process: in a forked child it calls no function, and the child must free it.
+/// Stop a follower before the end of the program destroys what `callback` uses.
 ///
-/// Blocks as lamport_clock_watch() does, with its errors.
+/// Blocks as lamport_clock_watch() does. Errors: those of lamport_clock_watch().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_follow(
     clock: Option<&Clock>,
@@ -71,12 +72,12 @@ pub unsafe extern "C" fn lamport_clock_follow(
     unsafe { border::made_by(clock, follower, error, begun) }
 }
 
-/// Stops a follower: once this has returned, its callback is not under way and is not called again.
-/// Called from that callback itself it returns at once, and that call is the last. To stop again does
-/// nothing.
+/// Stops a follower: once this has returned, its callback is not under way and is not called again. If the
+/// callback itself stops its follower, this returns at once, and that call of the callback is the last. A
+/// second stop does nothing.
 ///
-/// Blocks until a call under way has returned, so hold no lock that the callback waits for, and let no
-/// two callbacks stop each other.
+/// Blocks until a callback that is under way has returned. So hold no lock that the callback waits for, and
+/// let no two callbacks stop each other.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_follower_stop(
     follower: Option<&Follower>,
@@ -86,14 +87,14 @@ pub unsafe extern "C" fn lamport_follower_stop(
     unsafe { border::guarded(error, || border::lent(follower).map(Follower::stop)) }
 }
 
-/// Stops a follower as lamport_follower_stop() does, which blocks, and frees it. Its own callback may
-/// do that, and a forked child does it with those that it inherits.
+/// Stops a follower as lamport_follower_stop() does, which blocks, and frees it. The follower's own callback
+/// may call this. A forked child calls this for the followers that it inherits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_follower_free(follower: *mut Follower) {
     let end = |follower: Box<Follower>| {
         follower.stop();
         if !follower.generation.is_current() {
-            // Its thread stayed in the parent.
+            // Its thread exists only in the parent.
             std::mem::forget(follower);
         }
     };
@@ -110,10 +111,10 @@ impl Follower {
         if thread::current().id() == self.id {
             return;
         }
-        // Held until the thread has ended: whoever stops it at the same time waits as well.
+        // The lock is held until the thread has ended, so that a concurrent stop waits as well.
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = thread.take() {
-            // It catches nothing and has nothing to say: a panic in it ended it all the same.
+            // The thread returns nothing, and a panic has ended it all the same: the result does not matter.
             let _ = thread.join();
         }
     }
@@ -124,8 +125,8 @@ struct Listener {
     context: *mut c_void,
 }
 
-// SAFETY: `context` is handed back as it came and never looked at; that the callback may use it on
-// the follower's thread is what the header asks of the caller.
+// SAFETY: `context` is passed on unchanged and never dereferenced. The header requires of the caller that the
+// callback may use it on the follower's thread.
 unsafe impl Send for Listener {}
 
 fn follow(watch: blocking::Watch, listener: Listener) {
@@ -133,7 +134,7 @@ fn follow(watch: blocking::Watch, listener: Listener) {
     let closer = watch.closer();
     for next in watch {
         let event = next.map_or_else(Event::ended, Event::of);
-        // Whoever stopped it has been promised silence.
+        // Once the follower is stopped, no call of the callback may begin.
         if closer.is_closed() {
             return;
         }

@@ -12,12 +12,12 @@ use crate::status::Status;
 /// A buffer of this many bytes holds the value of any header, its signature and its NUL included.
 pub const LAMPORT_HEADER_SIZE: usize = 878;
 
-/// A message is about to leave: ticks, and writes the value of its header `lamport` into `size` bytes at
-/// `buffer`: the stamp's long text, signed where LAMPORT_HEADER_KEY_FILE names a key. It is visible ASCII.
-/// For a child process it is the value of the variable LAMPORT_STAMP.
+/// For a message that is about to leave: ticks, and writes the value of its header `lamport` into the `size`
+/// bytes at `buffer`. The value is the stamp's long text, signed if LAMPORT_HEADER_KEY_FILE names a key. It
+/// is visible ASCII. To pass the stamp to a child process, make it the value of the variable LAMPORT_STAMP.
 ///
-/// LAMPORT_HEADER_SIZE bytes are always enough; a buffer that is too small costs a tick. Errors:
-/// BUFFER_TOO_SMALL, and those of lamport_clock_tick().
+/// LAMPORT_HEADER_SIZE bytes are always enough. A call with a buffer that is too small ticks all the same.
+/// Errors: BUFFER_TOO_SMALL, and those of lamport_clock_tick().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_inject(
     clock: Option<&Clock>,
@@ -31,13 +31,13 @@ pub unsafe extern "C" fn lamport_clock_inject(
     unsafe { border::composed(clock, buffer, size, needed, error, written) }
 }
 
-/// A message arrived with this value of the header `lamport`: moves the local clock past its stamp, and
-/// gives the stamp of that event. Where several stand in it, with commas between them, each that counts
-/// moves it, the newest last. On success `*stamp` is yours.
+/// For a message that arrived with this value of the header `lamport`: moves the local clock past the stamp
+/// in it, and gives the stamp of the arrival. If the value holds several stamps, separated by commas, each
+/// one that the clock accepts moves it, the newest last. On success `*stamp` is yours.
 ///
-/// A header comes from outside: an error is worth counting, and no reason to refuse the message. Errors:
-/// INVALID_UTF8, INVALID_ARGUMENT (it is no stamp), UNTRUSTED (the clock has a key, and it is not signed
-/// with that), and those of lamport_clock_receive(). After an error the clock is unchanged.
+/// A header comes from outside: an error is worth counting, but no reason to refuse the message. Errors:
+/// INVALID_UTF8, INVALID_ARGUMENT (the value is no stamp), UNTRUSTED (the clock has a key, and the value is
+/// not signed with it), and those of lamport_clock_receive(). After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_extract(
     clock: Option<&Clock>,
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn lamport_clock_extract(
     unsafe { border::made_by(clock, stamp, error, arrived) }
 }
 
-/// As lamport_clock_inject(), of a clock without a store.
+/// Like lamport_clock_inject(), for a clock without a store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_inject(
     local: Option<&Local>,
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn lamport_local_inject(
     unsafe { border::composed(local, buffer, size, needed, error, written) }
 }
 
-/// As lamport_clock_extract(), of a clock without a store.
+/// Like lamport_clock_extract(), for a clock without a store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_extract(
     local: Option<&Local>,
@@ -81,5 +81,5 @@ pub unsafe extern "C" fn lamport_local_extract(
     unsafe { border::made_by(local, stamp, error, arrived) }
 }
 
-// ";mac=" and 64 digits.
+// A signature is ";mac=" and 64 digits.
 const _: () = assert!(LAMPORT_HEADER_SIZE == LAMPORT_STAMP_SIZE + 5 + 64);

@@ -18,8 +18,8 @@ pub struct History {
 /// The newest updates that the store still keeps, at most `limit` of them. On success `*history` is
 /// yours.
 ///
-/// Blocks for a round trip for each transaction in the history, all of them together no longer than
-/// the deadline. Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
+/// Blocks for one round trip for each transaction in the history, in total no longer than the deadline.
+/// Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_history(
     clock: Option<&Clock>,
@@ -40,33 +40,33 @@ pub unsafe extern "C" fn lamport_clock_history(
     unsafe { border::made_by(clock, history, error, newest) }
 }
 
-/// How many updates there are.
+/// Number of updates in the history.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_history_count(history: Option<&History>) -> usize {
     border::look(history, 0, |this| this.updates.len())
 }
 
-/// The update at `index`, from 0, the oldest, up; NULL past the end. It belongs to `history`.
+/// The update at `index`: the oldest one is at 0. NULL past the end. It belongs to `history`.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_history_at(history: Option<&History>, index: usize) -> Option<&Observed> {
     border::look(history, None, |this| this.updates.get(index))
 }
 
-/// The store no longer keeps what came before this revision: the history was cut there. 0 if it was
-/// not, but ends at `limit` or at the first update.
+/// The revision before which the store no longer keeps any update: the history was cut there. 0 if it was not
+/// cut, so that it ends at `limit` or at the first update.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_history_compacted_before(history: Option<&History>) -> u64 {
     border::look(history, 0, |this| this.compacted_before)
 }
 
-/// How many revisions held a record that can't be read; they are left out.
+/// Number of revisions whose record can't be read. The history leaves them out.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_history_unreadable(history: Option<&History>) -> usize {
     border::look(history, 0, |this| this.unreadable)
 }
 
-/// The deadline came before `limit`: what was written at this revision and before it was not read. 0 if
-/// all was.
+/// If the deadline passed before `limit` was reached: updates at this revision and before it were not read. 0
+/// if all were read.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_history_unread_from(history: Option<&History>) -> u64 {
     border::look(history, 0, |this| this.unread_from)

@@ -1,17 +1,17 @@
 //! The C library: `lamport_clock.h` over [`lamport_clock::blocking`].
 //!
-//! This floor translates and guards, nothing else. What a C programmer must know stands in the
-//! header, which is made from the comments here; `border` is the only place that touches a pointer.
+//! This crate only translates and guards. cbindgen makes the header, which tells a C programmer all that he
+//! must know, from the doc comments here. Only `border` touches raw pointers.
 //!
 //! Absent on purpose: logic, a global "last error", structs whose layout the caller sees, and any
 //! function whose failure could pass unnoticed.
 
-// One contract holds for every pointer of every function. It stands once, at the top of the header,
-// where a C programmer reads it, and not in a section of each comment.
+// Every pointer of every function has the same contract. It is written once, at the top of the header, where
+// a C programmer reads it, and not in a `# Safety` section of each function.
 #![allow(clippy::missing_safety_doc)]
-// The same words in Rust and in C, so that a search finds both.
+// Rust and C use the same names, so that a search finds both.
 #![allow(non_camel_case_types)]
-// Rust sees none of these.
+// These types are for C, which has no use for `Debug`.
 #![allow(missing_debug_implementations)]
 
 mod border;

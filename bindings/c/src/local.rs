@@ -1,4 +1,4 @@
-//! The local clock alone, without any store.
+//! A local clock without a store.
 
 use std::ffi::{CStr, c_char};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::error::ErrorObject;
 use crate::stamp::Stamp;
 use crate::status::Status;
 
-/// A local clock alone: Lamport's clock in memory, for programs that order their events by the
-/// messages between them and share no record.
+/// A local clock without a store: Lamport's clock in memory. It is for programs that order their events by
+/// the messages between them and share no record.
 ///
 /// Any number of threads may use one at once. lamport_local_open() gives it, and
 /// lamport_local_free() takes it back.
@@ -24,9 +24,9 @@ pub struct Local {
 
 /// Makes a local clock, which starts at 0. It needs no store, no connection and no thread.
 ///
-/// `process` names this process, as for lamport_clock_connect(). NULL: NODE_NAME, or else the name of
-/// the host. How far ahead a message may lie is LAMPORT_MAX_JUMP's to say. Each open is a new instance
-/// of that process. No other thread may change the environment meanwhile.
+/// `process` is the name of this process, by the rules of lamport_clock_connect(). If it is NULL, the name is
+/// NODE_NAME, or else the name of the host. LAMPORT_MAX_JUMP limits how far ahead a message may lie. Each
+/// call makes a new instance of that process. No other thread may change the environment during the call.
 ///
 /// On success `*local` is yours: give it back with lamport_local_free().
 ///
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn lamport_local_open(
     // SAFETY: the header's contract.
     unsafe {
         border::made(local, error, || {
-            // Whatever LAMPORT_STORE says: nothing is stored.
+            // Overrides LAMPORT_STORE: this clock stores nothing.
             let mut settings = Settings::from([("store", "memory:")]);
             if let Some(process) = border::optional_text(process, "process")? {
                 settings.set("node", process);
@@ -54,10 +54,10 @@ pub unsafe extern "C" fn lamport_local_open(
     }
 }
 
-/// A local event, or a message that is sent: moves the clock on by one and gives the stamp of that
-/// event. On success `*stamp` is yours.
+/// For a local event, or a message that is sent: advances the clock by one and gives the stamp of that event.
+/// On success `*stamp` is yours.
 ///
-/// Errors: EXHAUSTED, INTERNAL (in a forked child that gets no random number).
+/// Errors: EXHAUSTED, INTERNAL (in a forked child that gets no random number for its instance).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_tick(
     local: Option<&Local>,
@@ -68,10 +68,10 @@ pub unsafe extern "C" fn lamport_local_tick(
     unsafe { border::made_by(local, stamp, error, |this| this.stamp(this.clock.tick())) }
 }
 
-/// A message arrived that was sent at logical time `message`: as lamport_clock_receive().
+/// For a message that arrived and was sent at logical time `message`: works like lamport_clock_receive().
 ///
-/// Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED, INTERNAL (in a forked child that gets no random
-/// number). After an error the clock is unchanged.
+/// Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED, INTERNAL (in a forked child that gets no random number
+/// for its instance). After an error the clock is unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_receive(
     local: Option<&Local>,
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn lamport_local_receive(
     unsafe { border::made_by(local, stamp, error, arrived) }
 }
 
-/// As lamport_local_tick(), for the time alone: allocates nothing, and takes some nanoseconds.
+/// Like lamport_local_tick(), but gives only the time: allocates nothing, and takes some nanoseconds.
 ///
 /// Errors: EXHAUSTED.
 #[unsafe(no_mangle)]
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn lamport_local_advance(
     unsafe { border::given(time, "time", error, advanced) }
 }
 
-/// As lamport_local_receive(), for the time alone.
+/// Like lamport_local_receive(), but gives only the time.
 ///
 /// Errors: INVALID_ARGUMENT, TOO_FAR_AHEAD, EXHAUSTED. After an error the clock is unchanged.
 #[unsafe(no_mangle)]
@@ -116,19 +116,19 @@ pub unsafe extern "C" fn lamport_local_advance_past(
     unsafe { border::given(time, "time", error, advanced) }
 }
 
-/// Where the clock stands. Changes nothing, and names no event.
+/// The current time of the clock. Does not change it, and is no event.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_local_now(local: Option<&Local>) -> u64 {
     border::look(local, 0, |this| this.clock.now().get())
 }
 
-/// The name of the process that the clock belongs to; a forked child's is its parent's.
+/// The name of the process that the clock belongs to. A forked child keeps the name of its parent.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_local_process(local: Option<&Local>) -> *const c_char {
     border::look(local, c"".as_ptr(), |this| this.process.as_ptr())
 }
 
-/// The instance of that process, as lamport_clock_instance(): 0 only in a forked child that gets no
+/// The instance of that process, as for lamport_clock_instance(). It is 0 only in a forked child that gets no
 /// random number.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_local_instance(local: Option<&Local>) -> u64 {
@@ -136,7 +136,7 @@ pub extern "C" fn lamport_local_instance(local: Option<&Local>) -> u64 {
     border::look(local, 0, instance)
 }
 
-/// Frees a local clock. A forked child frees its own handles.
+/// Frees a local clock. A forked child frees its own copies of the handles.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_free(local: *mut Local) {
     // SAFETY: the header's contract: it came from us and is freed once.
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn lamport_local_free(local: *mut Local) {
 }
 
 impl Local {
-    /// A stamp of this clock's, with whose name it is.
+    /// Makes the object for a stamp of this clock, with the process name that the clock keeps.
     pub(crate) fn stamp(&self, stamp: Result<CoreStamp, Error>) -> Result<Stamp, ErrorObject> {
         Ok(Stamp::of(stamp?, &self.process))
     }

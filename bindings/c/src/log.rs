@@ -1,4 +1,4 @@
-//! Lines of a log, which name the messages that they came after.
+//! Lines of a log, each of which names the messages that arrived before it.
 
 use std::ffi::c_char;
 
@@ -11,11 +11,12 @@ use crate::local::Local;
 use crate::stamp::Stamp;
 use crate::status::Status;
 
-/// A form of lamport_clock_log(), for people: the stamp and a word for each cause,
-/// "42@api <41@api <40@billing;at=41", with "<-" for none and "<+3" for three that are not named. It goes
-/// to the end of a line.
+/// A form of lamport_clock_log(), for people: the stamp and a word for each cause, such as "42@api <41@api
+/// <40@billing;at=41". "<-" means that there is no cause, "<+3" that three causes are not named. Write it at
+/// the end of a line.
 pub const LAMPORT_LOG_TEXT: i32 = 0;
-/// The same with long texts of the stamps, for processes that share a name, such as forked children.
+/// Like LAMPORT_LOG_TEXT, but with the long texts of the stamps: for processes that share a name, such as
+/// forked children.
 pub const LAMPORT_LOG_LONG_TEXT: i32 = 1;
 /// The members of a JSON object, without its braces: lamport, lamport_time, lamport_process,
 /// lamport_instance, and lamport_after, the causes.
@@ -24,14 +25,15 @@ pub const LAMPORT_LOG_JSON: i32 = 2;
 /// A buffer of this many bytes holds what lamport_clock_log() writes, with as many causes as fit.
 pub const LAMPORT_LOG_SIZE: usize = 4096;
 
-/// An event that is written down: ticks, and writes its stamp with its causes into `size` bytes at
-/// `buffer`, in the form LAMPORT_LOG_TEXT, LAMPORT_LOG_LONG_TEXT or LAMPORT_LOG_JSON. The causes are the
-/// clock's line before and the messages that arrived since, with the local time at which each arrived: of
-/// those with a stamp (lamport_clock_extract(), lamport_clock_receive_stamp()) the newest 16, and how
-/// many there were besides. The first line of a forked child comes after where its parent's clock stood.
+/// For an event that is written to a log: ticks, and writes the event's stamp and its causes into the `size`
+/// bytes at `buffer`, in the form LAMPORT_LOG_TEXT, LAMPORT_LOG_LONG_TEXT or LAMPORT_LOG_JSON. The causes are
+/// the clock's line before and the messages that arrived since. Of the messages with a stamp
+/// (lamport_clock_extract(), lamport_clock_receive_stamp()) the newest 16 are named, with the local time at
+/// which each arrived; all others are counted. The first line of a forked child names the stamp at which its
+/// parent's clock stood at the fork.
 ///
-/// Call it for each line, and write that line. Where the buffer is small the oldest messages are only
-/// counted; LAMPORT_LOG_SIZE bytes are always enough. A buffer that is too small even then costs the line.
+/// Call it once for each line, and write that line. If the buffer is small, the oldest messages are only
+/// counted; LAMPORT_LOG_SIZE bytes are always enough. If the buffer is too small even then, the line is lost.
 /// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT (there is no such form), and those of lamport_clock_tick().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_log(
@@ -47,8 +49,8 @@ pub unsafe extern "C" fn lamport_clock_log(
     unsafe { border::composed(clock, buffer, size, needed, error, line) }
 }
 
-/// A message arrived that carried this stamp: as lamport_clock_receive(), and the next line names it. On
-/// success `*stamp` is yours.
+/// For a message that arrived and carried the stamp `message`: works like lamport_clock_receive(), and the
+/// next line of lamport_clock_log() names the message. On success `*stamp` is yours.
 ///
 /// Errors as for lamport_clock_receive().
 #[unsafe(no_mangle)]
@@ -63,7 +65,7 @@ pub unsafe extern "C" fn lamport_clock_receive_stamp(
     unsafe { border::made_by(clock, stamp, error, arrived) }
 }
 
-/// As lamport_clock_log(), of a clock without a store.
+/// Like lamport_clock_log(), for a clock without a store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_log(
     local: Option<&Local>,
@@ -78,7 +80,7 @@ pub unsafe extern "C" fn lamport_local_log(
     unsafe { border::composed(local, buffer, size, needed, error, line) }
 }
 
-/// As lamport_clock_receive_stamp(), of a clock without a store.
+/// Like lamport_clock_receive_stamp(), for a clock without a store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_local_receive_stamp(
     local: Option<&Local>,
@@ -91,7 +93,7 @@ pub unsafe extern "C" fn lamport_local_receive_stamp(
     unsafe { border::made_by(local, stamp, error, arrived) }
 }
 
-/// The line in this form, with as many causes as fit.
+/// Makes a line in this form, with as many causes as fit into `size` bytes.
 fn fitted(
     form: i32,
     size: usize,
@@ -117,7 +119,7 @@ fn fitted(
 }
 
 fn members(line: &Line) -> String {
-    // Texts and numbers alone: nothing that could fail.
+    // A line holds only texts and numbers, so this can't fail.
     let object = serde_json::to_string(line).unwrap_or_default();
     let members = object.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
     members.unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! Stamps: whose event, and when, in one total order.
+//! Stamps: the process and the time of an event, in one total order.
 
 use std::ffi::{CStr, c_char};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ pub const LAMPORT_STAMP_SIZE: usize = 809;
 /// A point in the total order of all events: time, then process, then instance. The order never
 /// contradicts causality, but two stamps in order need not be cause and effect.
 ///
-/// A clock gives one for each event (lamport_clock_tick(), lamport_clock_receive() and those of
-/// lamport_local_t): free it with lamport_stamp_free(). One that belongs to an update is freed with
-/// that.
+/// A clock gives one for each event (lamport_clock_tick(), lamport_clock_receive() and the same functions of
+/// lamport_local_t): free it with lamport_stamp_free(). A stamp that belongs to an update is freed with that
+/// update.
 #[derive(Debug)]
 pub struct Stamp {
     pub(crate) stamp: CoreStamp,
     process: Arc<CStr>,
 }
 
-/// A stamp of anybody's, from its parts. `instance` is 0 where it is not known. On success
-/// `*stamp` is yours.
+/// Makes a stamp of any process from its parts. `instance` is 0 if it is not known. On success `*stamp` is
+/// yours.
 ///
 /// Errors: INVALID_UTF8, INVALID_ARGUMENT (`time` is past LAMPORT_TIME_MAX, or `process` can't be the
 /// name of a process).
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn lamport_stamp_new(
     }
 }
 
-/// The stamp that a text stands for: "42@mx-nodel", which leaves the instance at 0, or
+/// Makes a stamp from its text: "42@mx-nodel", which leaves the instance at 0, or
 /// "42@mx-nodel;instance=00000000000000ff".
 ///
 /// On success `*stamp` is yours. Errors: INVALID_UTF8, INVALID_ARGUMENT.
@@ -67,19 +67,19 @@ pub unsafe extern "C" fn lamport_stamp_parse(
     }
 }
 
-/// When, in logical time.
+/// The logical time of the stamp.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_stamp_time(stamp: Option<&Stamp>) -> u64 {
     border::look(stamp, 0, |this| this.stamp.time.get())
 }
 
-/// Which process.
+/// The name of its process.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_stamp_process(stamp: Option<&Stamp>) -> *const c_char {
     border::look(stamp, c"".as_ptr(), |this| this.process.as_ptr())
 }
 
-/// Which instance of that process; 0 if it is not known.
+/// The instance of that process; 0 if it is not known.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_stamp_instance(stamp: Option<&Stamp>) -> u64 {
     border::look(stamp, 0, |this| this.stamp.instance.get())
@@ -102,8 +102,8 @@ pub unsafe extern "C" fn lamport_stamp_text(
     unsafe { border::composed(stamp, buffer, size, needed, error, text) }
 }
 
-/// The long text of a stamp, "42@mx-nodel;instance=00000000000000ff", which says all of it: for
-/// messages (the value of the header `lamport`). LAMPORT_STAMP_SIZE bytes are always enough.
+/// The long text of a stamp, "42@mx-nodel;instance=00000000000000ff", which contains all of its parts. It is
+/// for messages (the value of the header `lamport`). LAMPORT_STAMP_SIZE bytes are always enough.
 ///
 /// Errors: BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
@@ -119,14 +119,14 @@ pub unsafe extern "C" fn lamport_stamp_long_text(
     unsafe { border::composed(stamp, buffer, size, needed, error, text) }
 }
 
-/// Compares two stamps by the total order: -1 if `a` comes before `b`, 0 if they are the same, 1 if
-/// it comes after. NULL comes before every stamp.
+/// Compares two stamps by the total order: -1 if `a` comes before `b`, 0 if they are the same, 1 if `a` comes
+/// after `b`. NULL comes before every stamp.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_stamp_compare(a: Option<&Stamp>, b: Option<&Stamp>) -> i32 {
     border::value_or(0, || a.map(|a| &a.stamp).cmp(&b.map(|b| &b.stamp)) as i32)
 }
 
-/// Frees a stamp that is yours, and none that an update lends.
+/// Frees a stamp that is yours. Never free a stamp that an update lends.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_stamp_free(stamp: *mut Stamp) {
     // SAFETY: the header's contract: it came from us and is freed once.
@@ -139,7 +139,7 @@ impl Stamp {
         Stamp { stamp, process }
     }
 
-    /// With the name that its clock keeps.
+    /// Makes the object for a stamp with the process name that its clock keeps.
     pub(crate) fn of(stamp: CoreStamp, process: &Arc<CStr>) -> Stamp {
         let process = Arc::clone(process);
         Stamp { stamp, process }

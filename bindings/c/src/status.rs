@@ -7,10 +7,10 @@ use lamport_clock::ErrorKind;
 use self::Status::*;
 use crate::border;
 
-/// What a function returns: 0 if it did what it was asked, otherwise why not.
+/// The result of a function: 0 for success, otherwise the kind of failure.
 ///
-/// A number keeps its meaning for ever and is never given to another. Later versions may add some:
-/// treat a number you do not know as a failure.
+/// A number keeps its meaning for ever and is never given to another status. Later versions may add statuses:
+/// treat a number that you do not know as a failure.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -33,7 +33,7 @@ pub enum Status {
     LAMPORT_STATUS_UNAVAILABLE = 18,
     /// The deadline of the call passed without an answer. Nothing was handed out.
     LAMPORT_STATUS_TIMEOUT = 19,
-    /// What lies under a key of the clock can't be read. Nothing was overwritten.
+    /// The value of one of the clock's keys can't be read. Nothing was overwritten.
     LAMPORT_STATUS_CORRUPT = 20,
     /// The next time would lie past LAMPORT_TIME_MAX.
     LAMPORT_STATUS_EXHAUSTED = 21,
@@ -41,7 +41,7 @@ pub enum Status {
     LAMPORT_STATUS_TOO_FAR_AHEAD = 22,
     /// The store no longer keeps the revisions asked for.
     LAMPORT_STATUS_COMPACTED = 23,
-    /// The store refused for lack of permission or of a valid user.
+    /// The store refused because a permission or a valid user is missing.
     LAMPORT_STATUS_DENIED = 24,
     /// The store's space quota is used up.
     LAMPORT_STATUS_NO_SPACE = 25,
@@ -54,12 +54,12 @@ pub enum Status {
     /// The store lost times that were handed out: it was restored, is another one, or keys of the
     /// clock were deleted. No time is handed out until `lamport repair`.
     LAMPORT_STATUS_REGRESSED = 29,
-    /// A stamp in a message is not signed by who has the key of this process; the clock is unchanged.
+    /// A stamp in a message is not signed with a key of this process; the clock is unchanged.
     LAMPORT_STATUS_UNTRUSTED = 30,
 }
 
-/// The name of a status in a log, for instance "timeout"; the same word as in the JSON output of
-/// the `lamport` command. "unknown" for a number that this version does not know.
+/// The name of a status for logs, for instance "timeout"; the same word as in the JSON output of the
+/// `lamport` command. "unknown" for a number that this version does not know.
 ///
 /// A static text.
 #[unsafe(no_mangle)]
@@ -78,7 +78,7 @@ pub extern "C" fn lamport_status_text(status: i32) -> *const c_char {
 }
 
 impl Status {
-    /// That of the kind's name. A test says if a new kind of the core's has none.
+    /// The status that has the name of this kind. A test fails if a new kind of the core has none.
     pub(crate) fn of(kind: ErrorKind) -> Status {
         let same = |row: &&Row| row.1.to_bytes() == kind.name().as_bytes();
         let row = ALL.iter().find(same);
@@ -131,7 +131,7 @@ mod tests {
         let of_kinds = ErrorKind::all().iter().map(|kind| Status::of(*kind) as i32);
         let numbers: HashSet<i32> = of_kinds.collect();
         assert_eq!(numbers.len(), ErrorKind::all().len());
-        // Below are those of the border, which no kind stands for.
+        // The statuses below 16 are those of the border, which no error kind maps to.
         assert!(numbers.iter().all(|number| *number >= 16));
         for &kind in ErrorKind::all() {
             assert_eq!(name_of(Status::of(kind) as i32), kind.name());

@@ -1,4 +1,4 @@
-//! An update with all that is known of it.
+//! An update by this process, and what it found in the store.
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
@@ -8,8 +8,8 @@ use lamport_clock::{Reservation, Stamp as CoreStamp, Time};
 use crate::border;
 use crate::stamp::Stamp;
 
-/// Times that one of your updates took, and what it found. lamport_clock_update() and
-/// lamport_clock_reserve() give it; yours: free it with lamport_update_free().
+/// The times that one of your updates took, and what it found in the store. lamport_clock_update() and
+/// lamport_clock_reserve() give it. Yours: free it with lamport_update_free().
 #[derive(Debug)]
 pub struct Update {
     taken: Reservation,
@@ -23,54 +23,55 @@ pub extern "C" fn lamport_update_first(update: Option<&Update>) -> u64 {
     border::look(update, 0, |this| this.taken.first.get())
 }
 
-/// The last time that was taken, which the record then held: the only one where one was taken.
+/// The last time that was taken, which the record then held. If only one time was taken, it is that one.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_update_value(update: Option<&Update>) -> u64 {
     border::look(update, 0, |this| this.taken.last.get())
 }
 
-/// The update as a point in the total order, at lamport_update_value(). It belongs to `update`.
+/// The stamp of the update, its point in the total order: the time in it is lamport_update_value(). It
+/// belongs to `update`.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_update_stamp(update: Option<&Update>) -> Option<&Stamp> {
     border::look(update, None, |this| Some(&this.stamp))
 }
 
-/// Who held the record before, as its writer wrote it: UTF-8, of any length. NULL if there was no
-/// record.
+/// The name of the process that held the record before, as it was written: UTF-8, of any length. NULL if
+/// there was no record, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_update_previous_process(update: Option<&Update>) -> *const c_char {
     let process = |this: &Update| this.previous.as_deref().map_or(ptr::null(), CStr::as_ptr);
     border::look(update, ptr::null(), process)
 }
 
-/// At what value; 0 if there was no record.
+/// The value that the record held before; 0 if there was no record.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_update_previous_value(update: Option<&Update>) -> u64 {
     let value = |this: &Update| this.taken.previous.as_ref().map_or(0, |it| it.value.get());
     border::look(update, 0, value)
 }
 
-/// The store's revision of the update; updates that were served together share it.
+/// The store's revision of the update. Updates that were served by one transaction share a revision.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_update_revision(update: Option<&Update>) -> u64 {
     border::look(update, 0, |this| this.taken.revision)
 }
 
-/// How many transactions it took.
+/// Number of transactions that the update needed.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_update_round_trips(update: Option<&Update>) -> u32 {
     border::look(update, 0, |this| this.taken.round_trips)
 }
 
-/// The highest time known, if the record stood below it: a writer that does not follow the rule had
-/// moved it back, and the update started above it all the same. 0 if nobody had.
+/// The highest time known, if a writer that does not follow the rule had moved the record below it. The
+/// update started above this time all the same. 0 if the record was not moved back.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_update_regressed(update: Option<&Update>) -> u64 {
     border::look(update, 0, |this| this.taken.regressed.map_or(0, Time::get))
 }
 
-/// When, by the wall clock of the process that wrote the record: Unix time in seconds, to look at
-/// and never to compare.
+/// The time by the wall clock of the process that wrote the record: Unix time in seconds, to look at and
+/// never to compare.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_update_real_timestamp(update: Option<&Update>) -> f64 {
     border::look(update, f64::NAN, |this| this.taken.real_timestamp)

@@ -1,4 +1,4 @@
-//! Following the record, by asking.
+//! Following the record by asking for each event.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,17 +14,17 @@ use crate::error::ErrorObject;
 use crate::event::Event;
 use crate::status::Status;
 
-/// Every update by anyone, in order, for a program that asks for the next one. A program that would
-/// rather be called takes lamport_clock_follow().
+/// Every update by any process, in order, for a program that asks for the next one. A program that wants a
+/// callback uses lamport_clock_follow().
 ///
-/// It resumes by itself where the connection broke, without losing or repeating an update, for as
-/// long as the store keeps what happened meanwhile.
+/// After the connection breaks, a watch resumes by itself, without losing or repeating an update, for as long
+/// as the store keeps the updates of the meantime.
 ///
-/// Any number of threads may use one at once; each event goes to one of them. A forked child gets
-/// CLOSED from a watch that it inherits, frees it, and begins one of its own. lamport_clock_watch()
-/// gives it, and lamport_watch_free() takes it back.
+/// Any number of threads may use one watch at once; each event goes to one of them. A forked child gets
+/// CLOSED from a watch that it inherits, frees it, and begins one of its own. lamport_clock_watch() gives a
+/// watch, and lamport_watch_free() takes it back.
 pub struct Watch {
-    /// Empty while a thread waits for the next event: the others queue for it.
+    /// `None` while a thread waits for the next event. Other threads wait for their turn.
     resting: Mutex<Option<blocking::Watch>>,
     rests: Condvar,
     closer: Closer,
@@ -32,13 +32,13 @@ pub struct Watch {
     generation: Generation,
 }
 
-/// Follows every update by anyone: with `from` 0 those that are committed after this call returned,
-/// otherwise those from revision `from` on which the store still keeps.
+/// Follows every update by any process. If `from` is 0, it gives those that are committed after this call has
+/// returned; otherwise those from revision `from` on that the store still keeps.
 ///
 /// The watch may outlive the clock's handle, but ends when the clock is closed or freed. On success
 /// `*watch` is yours.
 ///
-/// Blocks for a round trip to the store (none with a `from`), no longer than the deadline. Errors:
+/// Blocks for a round trip to the store (for none if `from` is not 0), no longer than the deadline. Errors:
 /// UNAVAILABLE, TIMEOUT, DENIED, REGRESSED, CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_watch(
@@ -61,13 +61,13 @@ pub unsafe extern "C" fn lamport_clock_watch(
     unsafe { border::made_by(clock, watch, error, begun) }
 }
 
-/// Waits at most `timeout_ms` milliseconds for the next event. `*event` is yours, and NULL, with
-/// status OK, if none came in that time; nothing is lost by giving up and asking again.
+/// Waits at most `timeout_ms` milliseconds for the next event. On success `*event` is yours. If no event came
+/// in that time, it is NULL, and the status is OK; nothing is lost, and you may ask again.
 ///
-/// Blocks for the timeout, whatever the deadline of the clock; 0 only looks. Errors: CLOSED (the watch
-/// or its clock was closed, or belongs to the process that this one was forked from); where going on
-/// is pointless until somebody mends the store, DENIED, REGRESSED (also after a repair: begin a new
-/// watch then) and the like; INTERNAL.
+/// Blocks for the timeout, whatever the deadline of the clock; with 0 it only looks whether an event is
+/// ready. Errors: CLOSED (the watch or its clock was closed, or the watch belongs to the process that this
+/// one was forked from); INTERNAL; and DENIED, REGRESSED and the like, where going on is pointless until
+/// somebody mends the store. A watch returns REGRESSED also after a repair: begin a new watch then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_next(
     watch: Option<&Watch>,
@@ -81,16 +81,16 @@ pub unsafe extern "C" fn lamport_watch_next(
     unsafe { border::made_by(watch, event, error, next) }
 }
 
-/// The revision from which a new watch would go on where this one stands, for programs that note how
-/// far they came: nothing is missed. Updates that were served together share a revision, so after some
-/// of them it tells those again.
+/// The revision from which a new watch would go on where this one stands. A program that saves it misses
+/// nothing. Updates that were served by one transaction share a revision: if this watch has given only some
+/// of them, the new one gives those again.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_watch_next_revision(watch: Option<&Watch>) -> u64 {
     border::look(watch, 0, |this| this.next_revision.load(Ordering::Acquire))
 }
 
-/// Ends the watch: later calls of lamport_watch_next() return CLOSED, and so, at once, do threads that
-/// wait in one. To close again does nothing. The handle stays valid until it is freed.
+/// Closes the watch: later calls of lamport_watch_next() return CLOSED, and threads that wait in one return
+/// CLOSED at once. A second close does nothing. The handle stays valid until it is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_close(
     watch: Option<&Watch>,
@@ -104,12 +104,12 @@ pub unsafe extern "C" fn lamport_watch_close(
     }
 }
 
-/// Frees a watch, closed or not. A forked child frees those that it inherits.
+/// Frees a watch, closed or not. A forked child frees the watches that it inherits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_watch_free(watch: *mut Watch) {
     let end = |watch: Box<Watch>| {
         if !watch.generation.is_current() {
-            // Its lock may be held for ever, by a thread that stayed in the parent.
+            // Its lock may be held for ever, by a thread that exists only in the parent.
             std::mem::forget(watch);
         }
     };
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn lamport_watch_free(watch: *mut Watch) {
     unsafe { border::given_back(watch, end) }
 }
 
-/// What both kinds of watches begin with.
+/// Begins the core's watch, for a [`Watch`] and for a follower.
 pub(crate) fn begin(clock: &Clock, from: u64) -> Result<blocking::Watch, Error> {
     match from {
         0 => clock.shared.watch(),
@@ -127,9 +127,10 @@ pub(crate) fn begin(clock: &Clock, from: u64) -> Result<blocking::Watch, Error> 
 
 impl Watch {
     fn next(&self, patience: Duration) -> Result<Option<WatchEvent>, Error> {
-        // Before the lock: the thread that held it may have stayed in the parent.
+        // Checked before locking: the thread that held the lock may exist only in the parent.
         self.generation.check("this watch")?;
-        // Also if another thread still reads from it, and this one has no time to wait for that.
+        // A closed watch gives CLOSED even if another thread still reads from it and this one does not wait
+        // for its turn.
         self.closer.check()?;
         let began = Instant::now();
         let turn = self.turn(patience);
@@ -138,7 +139,7 @@ impl Watch {
         next.transpose()
     }
 
-    /// Waits until no other thread reads from the watch; `None` if that took too long.
+    /// Waits until no other thread reads from the watch; `None` if that takes longer than `patience`.
     fn turn(&self, patience: Duration) -> Option<Turn<'_>> {
         let busy = |resting: &mut Option<_>| resting.is_none();
         let waited = self.rests.wait_timeout_while(self.lock(), patience, busy);
@@ -151,9 +152,9 @@ impl Watch {
     }
 }
 
-/// The watch in the hands of the one thread that reads from it.
+/// The watch, held by the one thread that reads from it. Dropping this puts the watch back.
 struct Turn<'a> {
-    /// `None` only while it is dropped.
+    /// `None` only while this is dropped.
     watch: Option<blocking::Watch>,
     of: &'a Watch,
 }

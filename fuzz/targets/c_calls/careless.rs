@@ -3,7 +3,7 @@
 use super::*;
 
 impl Host {
-    /// With texts that may be anything; what opens is freed at once.
+    /// Opens a clock with texts that may be anything. If that succeeds, the clock is freed at once.
     pub(super) fn open_anything(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
         let mut texts = [None, None];
         for text in &mut texts {
@@ -25,7 +25,7 @@ impl Host {
             &raw mut clock
         };
         let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |t| t.as_ptr());
-        // SAFETY: the texts end with a NUL or are NULL, and so is the output NULL or a place of ours.
+        // SAFETY: the texts end with a NUL or are NULL. The output is NULL or a local variable.
         let status = call(bytes, |error| unsafe {
             lamport_clock_connect(pointer(store), pointer(process), timeout, output, error)
         })?;
@@ -47,7 +47,8 @@ impl Host {
         {
             LAMPORT_STATUS_OK
         } else {
-            // Without a store it takes a node of the map, whose etcd this build can't speak to.
+            // Without a store the clock uses a node of the node map, and this build can't speak to that
+            // node's etcd.
             LAMPORT_STATUS_INVALID_ARGUMENT
         };
         let unknown = expected == LAMPORT_STATUS_INVALID_ARGUMENT
@@ -61,14 +62,14 @@ impl Host {
     }
 }
 
-/// The calls that have nothing to work on, or nowhere to put what they find.
+/// Calls without an object to work on, or without an output for their result.
 pub(super) fn nothing_but_null(bytes: &mut Unstructured<'_>) -> Result<()> {
     let clock = None;
     let mut out = UNTOUCHED;
     let (mut stamp, mut update) = (ptr::null_mut(), ptr::null_mut());
     let which = bytes.int_in_range(0..=10)?;
     let number: i32 = bytes.arbitrary()?;
-    // SAFETY: NULL everywhere, or places of this function.
+    // SAFETY: the pointers are NULL, or point to local variables.
     let status = call(bytes, |error| unsafe {
         match which {
             0 => lamport_clock_tick(clock, &mut stamp, error),

@@ -1,4 +1,4 @@
-//! Calls that show what lies in the store: the newest update, those before it, and those to come.
+//! Calls that show updates in the store: the newest one, those before it, and those to come.
 
 use super::*;
 
@@ -16,7 +16,7 @@ impl Host {
             false => LAMPORT_STATUS_OK,
         };
         assert_eq!((status, history.is_null()), (expected, handle.closed));
-        // SAFETY: NULL, or what the call gave, freed once; what it lends lives as long.
+        // SAFETY: NULL, or the object that the call gave, freed once. The objects that it lends live as long.
         unsafe {
             let count = lamport_history_count(history.as_ref());
             assert!(count <= limit);
@@ -35,7 +35,7 @@ impl Host {
         Ok(())
     }
 
-    /// Follows the record over one update, perhaps past its clock's end.
+    /// Follows the record over one update. The clock may be closed already.
     pub(super) fn watch(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
         let at = bytes.choose_index(self.clocks.len())?;
         let (clock, closed) = (self.clocks[at].clock, self.clocks[at].closed);

@@ -1,9 +1,9 @@
-//! Stamps and texts, and one made of the other.
+//! Stamps and their texts, in both directions.
 
 use super::*;
 
 impl Host {
-    /// A stamp of a clock's process, as text and back.
+    /// Makes a stamp with a clock's process, writes it as text, and parses that text.
     pub(super) fn stamp(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
         let handle = self.any(bytes)?;
         let time = match bytes.arbitrary()? {
@@ -52,7 +52,7 @@ impl Host {
         Ok(())
     }
 
-    /// A text that is composed, of a clock or of a stamp, into a buffer of any size.
+    /// Composes a text, of a clock or of a stamp, into a buffer of any size.
     pub(super) fn text(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
         let handle = self.any(bytes)?;
         let of_a_stamp = bytes.arbitrary()?;
@@ -112,14 +112,14 @@ impl Host {
     }
 }
 
-/// A text that may be a stamp, read by the library and by its border.
+/// Parses a text that may be a stamp, by the C library and by the Rust one.
 pub(super) fn parse_anything(bytes: &mut Unstructured<'_>) -> Result<()> {
     let length = bytes.int_in_range(0..=40)?.min(bytes.len());
     let mut given = bytes.bytes(length)?.to_vec();
     given.retain(|byte| *byte != 0);
     let given = CString::new(given).unwrap();
     let mut stamp = ptr::null_mut();
-    // SAFETY: the text ends with a NUL, the output is a place of this function.
+    // SAFETY: the text ends with a NUL, the output is a local variable.
     let status = call(bytes, |error| unsafe {
         lamport_stamp_parse(given.as_ptr(), &mut stamp, error)
     })?;
@@ -145,7 +145,7 @@ pub(super) fn parse_anything(bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Two stamps from parts, against the library's own order.
+/// Compares two stamps that are made of parts, and checks the result against the order of the parts.
 pub(super) fn order(bytes: &mut Unstructured<'_>) -> Result<()> {
     let mut stamps = [ptr::null_mut(), ptr::null_mut()];
     let mut parts = Vec::new();
@@ -154,7 +154,7 @@ pub(super) fn order(bytes: &mut Unstructured<'_>) -> Result<()> {
         let process = CString::new(name).unwrap();
         let (time, instance) = (bytes.arbitrary::<u8>()? % 3, bytes.arbitrary::<u8>()? % 3);
         parts.push((time, name, instance));
-        // SAFETY: the text ends with a NUL, the outputs are places of this function.
+        // SAFETY: the text ends with a NUL, the outputs are local variables.
         let status = call(bytes, |error| unsafe {
             lamport_stamp_new(time.into(), process.as_ptr(), instance.into(), stamp, error)
         });

@@ -7,7 +7,8 @@ impl Host {
         let handle = self.any(bytes)?;
         let expected = after(handle.local, 1);
         let clock = handle.clock;
-        // SAFETY: a clock that was opened and not freed; the outputs are places of the two functions.
+        // SAFETY: the clock was opened and not freed; the outputs are local variables of `time_of` and
+        // `stamp_of`.
         let time = match bytes.arbitrary()? {
             true => time_of(bytes, expected, |time, error| unsafe {
                 lamport_clock_advance(clock.as_ref(), time, error)
@@ -43,7 +44,7 @@ impl Host {
         } else if message.saturating_sub(highest) > jump + GAPS {
             Err(LAMPORT_STATUS_TOO_FAR_AHEAD)
         } else {
-            // It is the clock's to say how much it has seen of the others.
+            // Between these bounds the result depends on how many of the others' updates the clock has seen.
             return Ok(());
         };
         let clock = handle.clock;
@@ -71,8 +72,7 @@ impl Host {
                 lamport_clock_update(clock.as_ref(), update, error)
             });
         }
-        // Nobody asks what it took, so the local clock has to tell.
-        // SAFETY: as in `tick`, and NULL is allowed.
+        // Without an output for the update, the local clock tells which time it took.
         let status = call(bytes, |error| unsafe {
             lamport_clock_update(clock.as_ref(), ptr::null_mut(), error)
         })?;
@@ -106,7 +106,7 @@ impl Host {
         })
     }
 
-    /// A call that gives an update of clock `at` if it succeeds.
+    /// Makes a call that gives an update of clock `at` if it succeeds, and checks the update.
     pub(super) fn takes(
         &mut self,
         bytes: &mut Unstructured<'_>,
@@ -150,8 +150,8 @@ impl Host {
         Ok(())
     }
 
-    /// What the rule gives clock `at` for `count` times: first and last. Its local clock has gone on
-    /// by one also where there are none.
+    /// The first and the last time that the rule gives clock `at` for `count` times. Advances its local clock
+    /// by one, even if no times are left.
     pub(super) fn times(
         &mut self,
         at: usize,
@@ -164,13 +164,13 @@ impl Host {
         let global = self.stores[handle.store].highest;
         let local = after(handle.local, 1)?;
         handle.local = local;
-        // Neither a clock that was away nor one that is ahead is refused.
+        // An update is refused neither to a clock that lies far behind nor to one that is ahead.
         let before = local.max(global);
         Ok((after(before, 1)?, after(before, count)?))
     }
 
-    /// Clock `at` was given these: by the rule, or above it where its local clock ran ahead and others
-    /// wrote.
+    /// Checks and notes the times that clock `at` was given. They are those of the rule, or lie above them if
+    /// its local clock ran ahead and others wrote.
     pub(super) fn given(&mut self, at: usize, expected: (u64, u64), given: (u64, u64)) {
         let handle = &self.clocks[at];
         let others_wrote = self.stores[handle.store].highest > handle.knows;
@@ -198,7 +198,7 @@ impl Host {
         };
     }
 
-    /// Two threads update at once, perhaps one clock, perhaps two on one store.
+    /// Two threads update at the same time, with one clock or with two clocks of one store.
     pub(super) fn crowd(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
         let a = bytes.choose_index(self.clocks.len())?;
         let store = self.clocks[a].store;
@@ -217,7 +217,7 @@ impl Host {
         let floor = self.stores[store].highest;
         let values = std::thread::scope(|scope| {
             let threads = [a, b].map(|at| {
-                // An address, since a pointer is not sent to another thread.
+                // As an address, since raw pointers are not `Send`.
                 let clock = self.clocks[at].clock.expose_provenance();
                 scope.spawn(move || {
                     let clock = ptr::with_exposed_provenance::<Clock>(clock);
@@ -240,7 +240,7 @@ impl Host {
         };
         let locals = [a, b].map(|at| self.clocks[at].now());
         assert!(locals[0] >= values[0] && locals[1] >= values[1]);
-        // The two may have shared a transaction, of which the observed update is one.
+        // The two may have shared a transaction: then the observed update covers both.
         let mut observed = ptr::null_mut();
         // SAFETY: the clock is opened; what is read is freed once.
         let first = unsafe {
@@ -262,7 +262,7 @@ impl Host {
     }
 }
 
-/// A call that gives one time if it succeeds.
+/// Makes a call that gives one time if it succeeds. Returns that time.
 pub(super) fn time_of(
     bytes: &mut Unstructured<'_>,
     expected: std::result::Result<u64, Status>,
@@ -282,7 +282,7 @@ pub(super) fn time_of(
     }
 }
 
-/// A call that gives a stamp of `owner` if it succeeds: its time.
+/// Makes a call that gives a stamp of `owner` if it succeeds. Returns the stamp's time.
 fn stamp_of(
     bytes: &mut Unstructured<'_>,
     expected: std::result::Result<u64, Status>,
@@ -292,7 +292,7 @@ fn stamp_of(
     let mut stamp = ptr::null_mut();
     let time = time_of(bytes, expected, |time, error| {
         let status = function(&mut stamp, error);
-        // SAFETY: `time` is a place of `time_of`; the stamp is NULL, or what the call gave.
+        // SAFETY: `time` is a local variable of `time_of`; the stamp is NULL, or what the call gave.
         unsafe {
             if !stamp.is_null() {
                 owner.assert_made(stamp.as_ref());
@@ -306,7 +306,7 @@ fn stamp_of(
     time
 }
 
-/// An update with a status alone for its failure: that, and the value.
+/// Makes an update without an output for the error. Returns its status and its value.
 ///
 /// # Safety
 /// `clock` is live.

@@ -1,9 +1,10 @@
-//! The way of a call and of a fold, and what gets lost of them.
+//! The steps of a call and of a fold, and their lost messages.
 
 use super::*;
 
 impl World {
-    /// One step of a call: it begins, sends, has its transaction carried out, or hears the reply.
+    /// One step of a call: it begins, sends a transaction, has this transaction carried out, or hears the
+    /// reply.
     pub(super) fn go_on(
         &mut self,
         who: usize,
@@ -86,7 +87,7 @@ impl World {
             }
             Step::Send(transaction) => {
                 let taken = |operation: &Operation| matches!(operation, Operation::Put(key, _) if *key == self.keys.taken);
-                // In a crowd a take asks nothing.
+                // In a crowd a take compares nothing.
                 let creates =
                     !transaction.compares.is_empty() && transaction.then.iter().any(taken);
                 let kind = match creates {
@@ -109,7 +110,7 @@ impl World {
         }
     }
 
-    /// A fold begins, is carried out, or its answer is heard.
+    /// One step of a fold: it begins, is carried out, or hears the reply.
     pub(super) fn fold(&mut self, who: usize, bytes: &mut Unstructured<'_>) -> Result<()> {
         self.process(who);
         match self.processes[who].fold.take() {
@@ -117,7 +118,7 @@ impl World {
                 let form = *bytes.choose(&[Fold::AtRest, Fold::InACrowd])?;
                 let newest = self.store.revision();
                 let seen = match bytes.int_in_range(0..=3)? {
-                    // From a server that is late.
+                    // A snapshot from a server that lags behind.
                     0 => self.snapshot(At::Revision(
                         newest.saturating_sub(bytes.int_in_range(0..=3)?),
                     )),
@@ -149,7 +150,7 @@ impl World {
         self.processes[who].fold = question.map(|question| (question, None));
     }
 
-    /// The reply is never heard; the transaction has taken effect, will, or never does.
+    /// The reply is never heard. The transaction has taken effect, will take effect later, or never does.
     pub(super) fn lose(&mut self, who: usize, which: usize, later: bool) {
         let process = self.process(who);
         let Some(caller) = process.calls.get_mut(which) else {
@@ -177,7 +178,7 @@ impl World {
         }
     }
 
-    /// The deadline of a call passes; what it has sent may still arrive.
+    /// The deadline of a call passes; the transaction that it has sent may still arrive.
     pub(super) fn give_up(&mut self, who: usize, which: usize) {
         self.lose(who, which, true);
         let calls = &mut self.process(who).calls;
@@ -214,7 +215,8 @@ impl World {
         Ok(())
     }
 
-    /// As a `read` of this process does. Whether it was shown a clock that it can go on with.
+    /// Reads the store as a `read` of this process does. Returns whether the process can go on with the clock
+    /// that it was shown.
     pub(super) fn look(&mut self, who: usize, certain: bool) -> bool {
         self.process(who);
         let reply = self.store.read(&self.keys.all(), At::Now).unwrap();

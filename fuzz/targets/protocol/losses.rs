@@ -1,10 +1,10 @@
-//! What operators and other programs do to the store, and its repair.
+//! Losses and writes that operators and other programs cause in the store, and its repair.
 
 use super::*;
 
 impl World {
-    /// As somebody does who is told that the store has lost times, with or without reason. Whether it
-    /// moved the clock past all there ever was.
+    /// Repairs the store, as somebody does who is told that it has lost times, with or without reason.
+    /// Returns whether the repair moved the clock past all times there ever were.
     pub(super) fn repair(&mut self, who: usize, told: bool) -> bool {
         self.state();
         self.wall += 1.0;
@@ -21,7 +21,7 @@ impl World {
             return false;
         };
         assert!(plan.to > at_least);
-        // A slip far ahead is to be mended before, and not to be confirmed.
+        // A record that lies far ahead by mistake must be mended first: the repair would confirm it.
         if plan.to.get() > self.topmost.max(self.highest) + 1_000 {
             return false;
         }
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// The address leads to another cluster, or back again.
+    /// The address of the store leads to another cluster, or back again.
     pub(super) fn exchange(&mut self) {
         self.state();
         self.lost();
@@ -109,7 +109,7 @@ impl World {
             self.state();
             self.lost();
         } else {
-            // The record alone is no loss.
+            // The deletion of the record alone is no loss.
             self.blind_writes += 1;
         }
         self.write(doomed.into_iter().map(Operation::Delete).collect());
@@ -124,7 +124,7 @@ impl World {
         self.follow();
     }
 
-    /// A program of another make writes the record as it likes, or something where only clocks write.
+    /// Another program writes the record as it likes, or writes keys that only clocks write.
     pub(super) fn write_blindly(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
         let keys = self.keys.clone();
         self.blind_writes += 1;
@@ -144,17 +144,17 @@ impl World {
                 let length = bytes.int_in_range(0..=20)?.min(bytes.len());
                 Operation::Put(keys.record.clone(), bytes.bytes(length)?.to_vec())
             }
-            // Somebody unknown has taken: a gap.
+            // An unknown process takes a time, which becomes a gap.
             6 => Operation::Put(keys.taken.clone(), b"rubbish".to_vec()),
             kind @ (7 | 8) => {
-                // A few times, or nearly all there are.
+                // Takes a few times, or nearly all there are.
                 self.spoilt |= kind == 8;
                 let most = if kind == 8 { Keys::WEIGHTS } else { 6 };
                 let weight = keys.weight(bytes.int_in_range(0..=most - 1)?);
                 beside = Some(Operation::Put(weight, Vec::new()));
                 Operation::Put(keys.taken.clone(), Vec::new())
             }
-            // How far the clock had come is gone with it.
+            // The base said how far the clock had come, so that is lost.
             _ => {
                 self.state();
                 self.lost();
@@ -164,7 +164,7 @@ impl World {
         if self.state().clock == Ok(None)
             && !matches!(&operation, Operation::Put(key, _) if *key == keys.record)
         {
-            // There is no clock yet: what lies there before it is none.
+            // There is no clock yet, and keys that are written before it make none.
             self.lost();
         }
         self.write([Some(operation), beside].into_iter().flatten().collect());

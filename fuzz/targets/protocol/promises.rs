@@ -1,4 +1,4 @@
-//! What must hold of a call that ends and of a transaction that is carried out.
+//! The promises that must hold when a call ends and when a transaction is carried out.
 
 use super::*;
 
@@ -15,7 +15,7 @@ impl World {
             "{first} was given though everybody could see a loss"
         );
 
-        // Whatever is lost, a process repeats neither its own times nor those it knew of.
+        // Even after a loss, a process repeats neither its own times nor those it knew of.
         for time in first..=last {
             assert!(
                 process.given.insert(time),
@@ -31,7 +31,7 @@ impl World {
             last > knew,
             "p{owner} was given {last}, and had known of {knew}"
         );
-        // Its own void take, if nothing followed that, is as if it had not been.
+        // If the process's own take was void and nothing followed it, that take does not count.
         let (knew, repairs) = caller.knew_first.expect("it has sent something");
         let is_known = repairs == caller.heard_after && first <= knew;
         assert!(
@@ -106,7 +106,7 @@ impl World {
         assert!(excused, "a call of p{} failed: {kind:?}", process.instance);
     }
 
-    /// Carries out a transaction, and holds what it did against what it may do.
+    /// Carries out a transaction, and checks its effect against the promises.
     pub(super) fn apply(&mut self, kind: Kind, transaction: &Transaction) -> Reply {
         let before = self.state();
         let reply = self.store.apply(transaction).expect("well formed");
@@ -116,7 +116,7 @@ impl World {
             return reply;
         }
         let (Ok(was), Ok(is)) = (before.clock, after.clock) else {
-            // The last time lies behind it, or somebody has spoilt it.
+            // The clock is past its last time, or somebody has spoilt it.
             assert!(self.spoilt, "{kind:?}: {before:?} became {after:?}");
             return reply;
         };
@@ -126,7 +126,8 @@ impl World {
         }
         let recorded = before.record.unwrap_or(0);
         match kind {
-            // Above a legacy record, it counts from there what was taken since.
+            // A fold of a legacy record above the clock counts, from that record, the times that were taken
+            // since.
             Kind::Fold if reply.succeeded && was < before.record => {
                 assert!(is >= was.max(Some(recorded)));
             }
@@ -138,18 +139,18 @@ impl World {
         }
         if reply.succeeded && !transaction.compares.is_empty() {
             assert!(after.record >= before.record, "the record was moved back");
-            // A crowd's fold leaves to the weights what they add.
+            // A crowd's fold keeps the weights out of the base.
             assert!(
                 after.record == after.based || (kind == Kind::Fold && after.based < after.record),
                 "a base is written with its record"
             );
-            // In a crowd others take while it is on its way.
+            // In a crowd, others take times while the fold is under way.
             assert!(after.record == is || (kind == Kind::Fold && after.record < is));
         }
         reply
     }
 
-    /// What lies in the store, by its own reading and not by anybody's memory.
+    /// The state of the clock, as read from the store and not from any process's memory.
     pub(super) fn state(&mut self) -> State {
         let at = (self.losses, self.store.revision());
         if let Some((looked, state)) = self.looked
@@ -182,7 +183,7 @@ impl World {
         }
     }
 
-    /// A watcher hears of what was written.
+    /// Passes the new revisions to the watcher.
     pub(super) fn follow(&mut self) {
         if self.losses > 0 {
             return;

@@ -1,4 +1,4 @@
-//! The local clock between threads.
+//! Models of a local clock that threads share.
 
 use std::sync::Arc;
 

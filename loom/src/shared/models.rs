@@ -1,7 +1,7 @@
-//! The queue between its callers, those who carry them, and who closes it.
+//! Models of the queue that callers, the drivers that carry them, and a closing thread share.
 //!
-//! [`Right`] does with the queue what `Driver` does in `shared/driver.rs`, and nothing between. None of
-//! this asks how many may carry at once: as many as the queue allows, and no more.
+//! [`Right`] makes the same calls of the queue as `Driver` in `shared/driver.rs`, and nothing between them.
+//! No model sets how many drivers may carry at once: only the queue does.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use loom::thread;
 use super::queue::{Queue, Waits};
 use crate::error::{ErrorKind, Result};
 
-/// A caller, and what became of it.
+/// A caller in the queue. Its [`Fate`] records what became of it.
 struct Caller(Arc<Fate>);
 
 #[derive(Default)]
 struct Fate {
     gave_up: AtomicBool,
-    /// How many had been taken off the queue before it.
+    /// Number of callers that were taken off the queue before this one.
     place: AtomicUsize,
     carried: AtomicUsize,
-    /// Told that the clock was closed.
+    /// How often the caller was told that the clock was closed.
     closed: AtomicUsize,
-    /// Dropped with whatever was done with it.
+    /// How often the caller was dropped, whatever had been done with it.
     dropped: AtomicUsize,
 }
 
@@ -43,7 +43,7 @@ impl Fate {
         Arc::new(Fate::default())
     }
 
-    /// How often it was carried, told of the end, and dropped.
+    /// How often the caller was carried, told that the clock was closed, and dropped.
     fn seen(&self) -> (usize, usize, usize) {
         let number = |of: &AtomicUsize| of.load(Ordering::Acquire);
         (
@@ -56,11 +56,11 @@ impl Fate {
 
 struct World {
     queue: Queue<Caller>,
-    /// How many callers were taken off the queue.
+    /// Number of callers that were taken off the queue.
     taken: AtomicUsize,
-    /// How many carry callers at this moment.
+    /// Number of drivers that carry callers at this moment.
     carrying: AtomicUsize,
-    /// How many callers one driver takes at once: what does not fit into a batch waits for the next.
+    /// The most callers that a driver takes at once. Callers that do not fit into a batch wait for the next.
     batch: usize,
 }
 
@@ -78,7 +78,7 @@ impl World {
         })
     }
 
-    /// A call: it queues up, and a driver runs if one is needed.
+    /// A call: puts a caller into the queue, and runs a driver if one is needed.
     fn call(self: &Arc<World>, fate: &Arc<Fate>) -> Result<()> {
         if self.queue.push(Caller(fate.clone()))? {
             Right::new(self).carry_all();
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// All who were to do something have done it: every right was given back.
+    /// Nobody waits and nobody carries: every right to carry was given back.
     fn assert_idle(&self) {
         assert!(self.queue.is_idle(), "somebody waits for nobody");
         assert_eq!(self.carrying.load(Ordering::Acquire), 0);
@@ -128,7 +128,7 @@ impl Right {
             if batch.len() == most {
                 return Some(caller);
             }
-            // In the order of the queue: this runs under its lock.
+            // This runs under the queue's lock, so the places follow the order of the queue.
             let place = taken.fetch_add(1, Ordering::AcqRel);
             caller.0.place.store(place, Ordering::Release);
             batch.push(caller);
@@ -211,7 +211,7 @@ fn callers_are_taken_in_the_order_in_which_they_came() {
     loom::model(|| {
         let world = World::with_batches_of(1);
         let fates = [(); 3].map(|()| Fate::new());
-        // The right is held back until another may have come.
+        // The driver starts only after another caller may have come.
         assert!(world.queue.push(Caller(fates[0].clone())).unwrap());
         let other = calls(&world, &fates[1]);
         Right::new(&world).carry_all();
@@ -240,7 +240,7 @@ fn a_queue_is_idle_only_when_nobody_waits_and_nobody_is_carried() {
                 Right::new(&world).carry_all();
             }
         });
-        // As a fold looks: a call that has begun is over before the queue is idle.
+        // A fold makes this check: a call that has begun must be over before the queue is idle.
         if waits.load(Ordering::Acquire) && world.queue.is_idle() {
             assert_eq!(fate.seen(), (1, 0, 1));
         }
@@ -281,7 +281,7 @@ fn a_driver_that_stops_in_the_middle_leaves_nobody_waiting_for_nobody() {
     loom::model(|| {
         let world = World::new();
         let fates = [(); 3].map(|()| Fate::new());
-        // Its runtime ends while its batch is under way.
+        // This driver stops while its batch is under way, as if its runtime had ended.
         let stopped = thread::spawn({
             let (world, fate) = (world.clone(), fates[0].clone());
             move || {
@@ -298,7 +298,7 @@ fn a_driver_that_stops_in_the_middle_leaves_nobody_waiting_for_nobody() {
         for fate in &fates[..2] {
             let (carried, _, dropped) = fate.seen();
             assert!(carried <= 1);
-            // Its sender is gone, so it hears of it and begins anew.
+            // The dropped sender tells the caller, which then begins anew.
             assert_eq!(dropped, 1);
         }
         world.assert_idle();
