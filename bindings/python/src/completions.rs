@@ -10,7 +10,9 @@
 //! turn, so that they travel together.
 
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -97,47 +99,33 @@ impl Drop for Ready {
     }
 }
 
-/// Wakes a loop: a file descriptor that is readable from the time it is rung until it is silenced.
+/// Wakes a loop: `heard` is readable from the time the alarm is rung until it is silenced.
 ///
-/// Nothing here blocks, and any thread may ring.
+/// A pair of sockets, with which asyncio's loops are woken, too. Nothing here blocks, and any thread may
+/// ring.
 struct Alarm {
-    heard: OwnedFd,
-    /// The end to ring; `None` where `heard` is both ends.
-    rung: Option<OwnedFd>,
+    heard: UnixStream,
+    rung: UnixStream,
 }
 
 impl Alarm {
-    /// An eventfd: one descriptor, and a number in the kernel in place of a buffer.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn new() -> io::Result<Alarm> {
-        use rustix::event::{EventfdFlags, eventfd};
-
-        let heard = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Alarm { heard, rung: None })
-    }
-
-    /// A pipe, where there is no eventfd.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn new() -> io::Result<Alarm> {
-        let (heard, rung) = io::pipe()?;
-        let (heard, rung) = (OwnedFd::from(heard), OwnedFd::from(rung));
-        rustix::io::ioctl_fionbio(&heard, true)?;
-        rustix::io::ioctl_fionbio(&rung, true)?;
-        let rung = Some(rung);
+        let (heard, rung) = UnixStream::pair()?;
+        heard.set_nonblocking(true)?;
+        rung.set_nonblocking(true)?;
         Ok(Alarm { heard, rung })
     }
 
     fn ring(&self) {
-        let rung = self.rung.as_ref().unwrap_or(&self.heard);
-        // An eventfd takes exactly eight bytes. The write fails only if the alarm was not silenced for a
-        // very long time, and then it is ringing already.
-        let _ = rustix::io::write(rung, &1_u64.to_ne_bytes());
+        // The write fails only if the alarm was not silenced for a very long time, and then it is ringing
+        // already.
+        let _ = (&self.rung).write(&[1]);
     }
 
     /// Silences the alarm until it is rung again. The alarm may be silent already.
     fn silence(&self) {
-        // A pipe may hold more bytes than this read takes. The alarm then rings once too often.
-        let _ = rustix::io::read(&self.heard, &mut [0_u8; 512]);
+        // There may be more bytes than this read takes. The alarm then rings once too often.
+        let _ = (&self.heard).read(&mut [0; 512]);
     }
 }
 
