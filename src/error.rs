@@ -146,7 +146,8 @@ pub enum ErrorKind {
     /// ```
     Timeout,
     /// The value under a key of the clock can't be read, or a later version of this library wrote it.
-    /// Nothing was overwritten. The message shows the value; `lamport repair` moves the clock past it.
+    /// Nothing was overwritten. The message shows the value, and says what to do: name another key, delete
+    /// this one by hand, or upgrade.
     Corrupt,
     /// The next time would lie past 2^53 - 1. Only a clock under another key has times left.
     ///

@@ -1,4 +1,4 @@
-"""The exceptions: one for each kind of error, each also the built-in that people expect.
+"""The exceptions, one for each kind of error. Each is also the built-in exception that fits it.
 
 bindings/python/src/errors.rs finds the class of an error by its kind, and has one for each.
 """
@@ -33,13 +33,13 @@ class LamportError(Exception):
     kind: ClassVar[str]
     """What went wrong, as in JSON output and logs: "timeout", "unavailable", ..."""
     revision: int | None = None
-    """Where in the store's history lies what a Watch could not give; None for other errors."""
+    """The revision in the store's history that a Watch could not give; None for other errors."""
 
 
 class InvalidArgumentError(LamportError, ValueError):
     """An argument, a variable, a file or a text that does not have the required form.
 
-    Mend what the message names; trying again changes nothing.
+    Correct what the message names; trying again changes nothing.
     """
 
     kind = "invalid_argument"
@@ -66,18 +66,18 @@ class UnavailableError(LamportError, ConnectionError):
 class LamportTimeoutError(LamportError, TimeoutError):
     """The deadline of the call passed without an answer. Nothing was handed out.
 
-    Try again, as often as you like: a call that did reach the store leaves a gap and no double.
-    LAMPORT_TIMEOUT sets the deadline.
+    Try again, as often as you like: a call that did reach the store leaves a gap, and no time is
+    handed out twice. LAMPORT_TIMEOUT sets the deadline.
     """
 
     kind = "timeout"
 
 
 class CorruptError(LamportError, ValueError):
-    """What lies under a key of the clock can't be read; nothing was overwritten.
+    """The value under a key of the clock can't be read; nothing was overwritten.
 
-    Another program writes to the key: give the clock one of its own (LAMPORT_KEY), or mend what is
-    there.
+    The message shows the value and says what to do. If another program writes to the key, give the
+    clock a key of its own (LAMPORT_KEY). If a later version of this library wrote the value, upgrade.
     """
 
     kind = "corrupt"
@@ -86,7 +86,7 @@ class CorruptError(LamportError, ValueError):
 class ExhaustedError(LamportError, OverflowError):
     """The next time would lie past 2^53 - 1.
 
-    No count gets there by itself: somebody moved the clock. A new LAMPORT_KEY begins at 0.
+    Counting alone never gets there: somebody moved the clock. A new LAMPORT_KEY begins at 0.
     """
 
     kind = "exhausted"
@@ -95,7 +95,7 @@ class ExhaustedError(LamportError, OverflowError):
 class TooFarAheadError(LamportError, ValueError):
     """A time lies further ahead than the jump bound allows; the clock is unchanged.
 
-    Look for its sender. If the time is right after all, raise LAMPORT_MAX_JUMP.
+    Look for the sender of that time. If the time is right after all, raise LAMPORT_MAX_JUMP.
     """
 
     kind = "too_far_ahead"
@@ -104,7 +104,7 @@ class TooFarAheadError(LamportError, ValueError):
 class UntrustedError(LamportError, ValueError):
     """A stamp in a message is not signed with the key of this process; the clock is unchanged.
 
-    Who may send stamps needs the key of LAMPORT_HEADER_KEY_FILE.
+    Every process whose stamps should count needs the key of LAMPORT_HEADER_KEY_FILE.
     """
 
     kind = "untrusted"
@@ -113,7 +113,7 @@ class UntrustedError(LamportError, ValueError):
 class CompactedError(LamportError, LookupError):
     """The store no longer keeps the revisions asked for.
 
-    Ask for newer ones; how long etcd keeps them is its auto-compaction.
+    Ask for newer ones. etcd's auto-compaction determines how long revisions are kept.
     """
 
     kind = "compacted"
@@ -139,8 +139,8 @@ class NoSpaceError(LamportError, OSError):
 
 
 class RegressedError(LamportError, RuntimeError):
-    """The store lost times that were handed out: it was restored, is another one, or keys of the
-    clock were deleted.
+    """The store lost times that were handed out: it was restored, it is another store, or keys of
+    the clock were deleted.
 
     No time is handed out until somebody has run `lamport repair`.
     """
@@ -175,6 +175,6 @@ class InternalError(LamportError, RuntimeError):
     kind = "internal"
 
 
-# Tracebacks and pickles name the place from which they are imported.
+# Tracebacks and pickles name the public module, from which users import these classes.
 for _class in (LamportError, *LamportError.__subclasses__()):
     _class.__module__ = __name__.rpartition(".")[0]

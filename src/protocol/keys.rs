@@ -194,12 +194,19 @@ impl Taken {
 /// The message for a key of the clock whose value no clock writes. That value must not be overwritten: it
 /// is another program's, or a person should see it first.
 pub(super) fn foreign(key: &[u8], bytes: &[u8]) -> String {
+    let (shown, found) = (String::from_utf8_lossy(key), excerpt(bytes));
+    format!(
+        "what lies under {shown} can't be read: {found}. {}",
+        mend(key)
+    )
+}
+
+/// What to do about a value under a key of the clock that can't be read.
+pub(super) fn mend(key: &[u8]) -> String {
     let key = String::from_utf8_lossy(key);
     format!(
-        "what lies under {key} can't be read: {}. Did another program write it? Then name another key \
-         (LAMPORT_KEY). If nobody needs it, delete that key by hand (etcdctl del {key}), and see lamport \
-         repair",
-        excerpt(bytes)
+        "Did another program write it? Then name another key (LAMPORT_KEY). If nobody needs it, delete that \
+         key by hand (etcdctl del {key}), and see lamport repair"
     )
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::keys::{Base, Keys, Repaired, Taken, foreign};
+use super::keys::{Base, Keys, Repaired, Taken, foreign, mend};
 use super::record::Record;
 use super::transaction::{Change, Compare, Entry, Operation, Reply};
 use crate::clock::Time;
@@ -331,7 +331,8 @@ fn is_foreign(entry: &Entry) -> Error {
 fn read_record(bytes: &[u8], keys: &Keys) -> Result<Record> {
     Record::parse(bytes).map_err(|error| {
         let key = String::from_utf8_lossy(&keys.record);
-        Error::with_source(error.kind(), format!("under {key}: {error}"), error)
+        let what = format!("under {key}: {error}. {}", mend(&keys.record));
+        Error::with_source(error.kind(), what, error)
     })
 }
 
