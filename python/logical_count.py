@@ -1,13 +1,13 @@
-"""The deployed script's face on lamport_clock: `NODE_NAME=mx-nodel logical_count`.
+"""The deployed script's interface, on top of lamport_clock: `NODE_NAME=mx-nodel logical_count`.
 
-Also `python -m logical_count`, but Python takes the old script where that lies in the working
-directory.
+`python -m logical_count` works too. But if the old script lies in the working directory, Python
+runs that one.
 
 Connects to the etcd of the node that NODE_NAME names (the others if it is down), then every 2 s
 takes the next time of the shared clock under /lamport_clock. The settings are those of
-lamport_clock (LAMPORT_STORE, LAMPORT_NODES, ...). It goes on whatever happens, also if etcd comes
+lamport_clock (LAMPORT_STORE, LAMPORT_NODES, ...). It goes on whatever happens, also if etcd starts
 later than it does, until Ctrl-C or SIGTERM ends it with exit status 0. A wrong setting ends it with
-exit status 2: trying again would not mend it.
+exit status 2, because trying again would not help.
 
 It prints one line for each event, at once, on stdout. A line that can't be written (the disk is
 full, nobody reads) is left out, and a character that stdout's encoding lacks becomes `\\u6642`:
@@ -20,8 +20,8 @@ full, nobody reads) is left out, and a character that stdout's encoding lacks be
 
 In an update line, "before" tells who held the record and at what value: "no record" if there was
 none; "6 by mx-nodel2; had gone back from 9" if a writer that does not follow the rule had moved it
-back from 9. In brackets after "failed" stands LamportError.kind. Without a single update the last
-line ends in "no value".
+back from 9. The word in brackets after "failed" is LamportError.kind. Without a single update the
+last line ends in "no value".
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def update_lamport_clock() -> int:
 def main(interval: float = INTERVAL) -> int:
     """Connects and updates until a signal ends it; returns the exit status.
 
-    After that Ctrl-C and SIGTERM do nothing any more: the process is about to end.
+    After the first signal, further ones do nothing: the process is about to end.
     """
     updates = failures = 0
     last: int | None = None
@@ -72,7 +72,7 @@ def main(interval: float = INTERVAL) -> int:
     ending = False
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        # The next one comes while it ends, and changes nothing.
+        # A second signal comes while the process ends already, and is ignored.
         nonlocal ending
         if not ending:
             ending = True
@@ -104,7 +104,7 @@ def main(interval: float = INTERVAL) -> int:
         pass
     value = "no value" if last is None else f"last value {last}"
     _say(f"Stopped: {counted(updates, 'update')}, {counted(failures, 'failure')}, {value}")
-    # As the interpreter ends it takes back its handlers, but not this.
+    # When the interpreter ends, it resets its signal handlers, but not SIG_IGN.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     return 0
@@ -121,12 +121,12 @@ def _before(update: Update) -> str:
 
 
 def _say(text: str) -> None:
-    # A process id in the record is anybody's text: it may hold a line break, or drive a terminal.
+    # Anyone can write a process id into the record: it may hold line breaks or terminal codes.
     line = escape(text) + "\n"
     stdout = sys.stdout
-    # None, if it was closed when the interpreter began.
+    # stdout is None if it was closed when the interpreter began.
     with suppress(OSError, ValueError, AttributeError):
-        # Past its buffer, which would keep what can't be written until the process ends.
+        # Not by way of stdout's buffer, which would keep unwritable text until the process ends.
         os.write(stdout.fileno(), line.encode(stdout.encoding, "backslashreplace"))
 
 

@@ -1,4 +1,4 @@
-"""Checks that what is handed out is what its name promises; the Makefile calls it after each build.
+"""Checks that a release file is what its name promises; the Makefile calls it after each build.
 
 usage: check_artifact.py TARGET FILE      (a wheel, an archive of the C library, or the command)
 
@@ -22,9 +22,9 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
 
 MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}
-# What every glibc system has: the libraries of manylinux2014 that ours use.
+# The libraries of manylinux2014 that ours use. Every glibc system has them.
 GLIBC = re.compile(r"(ld-linux-[\w-]+|libc|libm|libgcc_s|libpthread|libdl|librt)\.so\.\d")
-# In bytes, a tenth above what they have come to: growth is noticed where it begins.
+# In bytes, a tenth above the present sizes, so that growth is noticed early.
 WHEEL_LIMIT = 4_900_000
 COMMAND_LIMIT = 9_900_000
 C_LIBRARY_LIMIT = 9_800_000
@@ -39,17 +39,18 @@ IN_C_LIBRARY = (
 )
 SYMBOLS = Path(__file__).resolve().parents[1] / "bindings/c/symbols.txt"
 LICENCES = ("LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY")
-# Of the machine that built it. Dependencies and the checkout have names of their own.
+# Paths of the build machine, which a release file must not contain. scripts/for-target gives
+# dependencies and the checkout other names.
 PATHS = (b"/.cargo/registry", b"/.rustup/", bytes(Path.home()) + b"/", bytes(Path.cwd()) + b"/")
 
 
 def paths_of_this_machine(contents: bytes) -> list[str]:
-    """What tells where it was built."""
+    """The paths in it that tell where it was built."""
     return [f"names {path.decode()}" for path in PATHS if path in contents]
 
 
 def machine(elf: ELFFile, target: str) -> list[str]:
-    """Whether it is for another architecture than the target's."""
+    """Complains if it is for another architecture than the target's."""
     found = elf["e_machine"]
     return [] if found == MACHINES[target.partition("-")[0]] else [f"is for {found}"]
 
@@ -79,7 +80,8 @@ def library(target: str, contents: bytes, exported: set[str]) -> list[str]:
             if (found := re.fullmatch(r"GLIBC_2\.(\d+)(\.\d+)?", name)) and int(found[1]) > 17
         ]
         wrong += [f"needs {name}, newer than manylinux2014's" for name in newer]
-        # One of its own dies when Python ends a thread in a call: see zig-cc.
+        # With an unwinder of its own, the process dies when Python ends a thread in a call: see
+        # zig-cc.
         if "libgcc_s.so.1" not in needed or not symbols.get_symbol_by_name("_Unwind_Resume"):
             wrong.append("has an unwinder of its own")
     if elf.get_section_by_name(".symtab"):
@@ -161,13 +163,13 @@ def command(target: str, path: Path) -> list[str]:
 
 
 def larger(path: Path, limit: int) -> list[str]:
-    """Whether a file is larger than it may be."""
+    """Complains if a file is larger than it may be."""
     size = path.stat().st_size
     return [f"has {size:,} bytes, more than {limit:,}"] if size > limit else []
 
 
 def program(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """What one of the auditors says. They lie beside this Python."""
+    """Runs one of the auditors, which are installed beside this Python."""
     name, *rest = arguments
     return subprocess.run(
         [Path(sys.executable).parent / name, *rest],

@@ -19,14 +19,14 @@
 #                    <base>/v3.5.6/etcd-v3.5.6-linux-amd64.tar.gz
 #                    <base>/v3.5.6/SHA256SUMS
 # ETCD_SHA256    the checksum that the release's tarball must have. Without it: the one in this
-#                script (3.5.6 on amd64 and arm64), else the one in SHA256SUMS, which is as good as
-#                the source is and therefore read from a directory or over https alone
-# ETCD_DATA_DIR  /var/lib/etcd; a member that has data there rejoins with it
-#                and nobody else may write into it
+#                script (3.5.6 on amd64 and arm64), else the one in SHA256SUMS. That list is only as
+#                good as its source, so it is read from a directory or over https alone
+# ETCD_DATA_DIR  /var/lib/etcd; a member that has data there rejoins with it.
+#                Nobody else may have write access to it
 # ETCD_BIN_DIR   /usr/local/bin; where etcd, etcdctl and etcdutl are put
 #
-# Other ETCD_* variables go to etcd, but for those whose flag is given here already: etcd does not
-# start with both, so the variable is left out.
+# Other ETCD_* variables go to etcd. But etcd does not start with both a variable and its flag: if
+# the flag is given here already, the variable is left out.
 #
 # Exit status: etcd's own once it runs; before that 2 for a wrong setting, 1 for anything else.
 
@@ -49,10 +49,11 @@ unset ETCD_VERSION ETCD_MIRROR ETCD_SHA256 ETCD_DATA_DIR ETCD_BIN_DIR
 token="etcd-cluster-1"
 peer_port=2380
 quota_bytes=2147483648
-# Without compaction any clock fills the quota one day, and a busy one within the hour: an update that
-# serves others writes all the newest grants, up to 20 kB. Counted in revisions, since a crowd makes
-# in minutes what three quiet nodes make in a week. etcd compacts every 5 minutes: at 2.8 MB/s, the
-# most that docs/SCALING.md found, it holds 1.4 GB at worst; three nodes at rest keep hours of it.
+# Without compaction any clock fills the quota one day, a busy one within the hour: an update that
+# serves others writes all the newest grants, up to 20 kB. The limit counts revisions, because a crowd
+# makes as many in minutes as three quiet nodes in a week. etcd compacts every 5 minutes: at 2.8 MB/s,
+# the most that docs/SCALING.md found, it holds 1.4 GB at worst. Three nodes at rest keep hours of
+# history.
 retention=20000
 # Seconds one download, or one run of the package manager, may take.
 patience=600
@@ -86,8 +87,8 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Runs a command with a deadline, in the background: a shell acts on a signal only when its
-# foreground command has ended, and a container must stop in the middle of a download too.
+# Runs a command with a deadline, in the background. A shell acts on a signal only when its
+# foreground command has ended, but a container must also stop in the middle of a download.
 bounded() {
     if command -v timeout >/dev/null 2>&1; then
         timeout "$patience" "$@" &
@@ -194,12 +195,13 @@ leave_out() {
     done
 }
 
-# leave_out_variables ARGUMENT...: those of our flags, and of the flags among the arguments.
+# leave_out_variables ARGUMENT...: leaves out the variables of our flags, and of the flags among the
+# arguments.
 leave_out_variables() {
     leave_out name data-dir listen-client-urls advertise-client-urls listen-peer-urls \
         initial-advertise-peer-urls initial-cluster initial-cluster-token \
         initial-cluster-state auto-compaction-mode auto-compaction-retention quota-backend-bytes
-    # With a file etcd reads no flags, and with discovery it refuses the members given here.
+    # With a config file etcd reads no flags. With discovery it refuses the members given here.
     leave_out config-file discovery discovery-srv
     for argument in "$@"; do
         case $argument in
@@ -214,7 +216,7 @@ leave_out_variables() {
 
 # --- etcd at the wanted version -------------------------------------------------------------
 
-# version_of BINARY: prints "3.5.6", or nothing when that is no working etcd.
+# version_of BINARY: prints "3.5.6", or nothing if BINARY is no working etcd.
 version_of() {
     "$1" --version 2>/dev/null | while read -r first second number _; do
         if [ "$first $second" = "etcd Version:" ]; then
@@ -257,7 +259,7 @@ install_packages() {
         return
     fi
     say "updating the package lists and installing$missing"
-    # No package is worth stopping for: the download says what it lacks, if it lacks something.
+    # A missing package is no reason to stop: if the download needs it, the download says so.
     # shellcheck disable=SC2086  # the list is meant to split into words
     if ! { apt_get update && apt_get install $missing; } >"$work/log" 2>&1; then
         say "apt-get could not install$missing ($(last_line)); going on without"
@@ -269,7 +271,7 @@ apt_get() {
         -o Acquire::Retries=2 -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=60 "$@"
 }
 
-# The last line that the last command wrote, to be put into one of ours.
+# Prints the last line that the last command wrote, for a message of ours.
 last_line() {
     line=$(tail -n 1 "$work/log" 2>/dev/null) || line=
     printf '%s' "${line:-it said nothing}"
@@ -278,7 +280,7 @@ last_line() {
 # fetch NAME: brings NAME of this release into the work directory, or stops.
 fetch() {
     from=$mirror/v$version/$1
-    # A redirect must not leave https either. wget has nothing that sees to that.
+    # A redirect must not leave https either. wget has no option for that.
     case $mirror in
     https://*) only="--proto =https --proto-redir =https" ;;
     *) only= ;;
@@ -323,7 +325,7 @@ pick_architecture() {
     esac
 }
 
-# The checksums that came with this script: prints that of the wanted release, or nothing.
+# Prints the checksum of the wanted release if it came with this script, or nothing.
 known_checksum() {
     case $version-$arch in
     3.5.6-amd64) echo 4db32e3bc06dd0999e2171f76a87c1cffed8369475ec7aa7abee9023635670fb ;;
@@ -332,8 +334,8 @@ known_checksum() {
 }
 
 # choose_checksum NAME: sets wanted to the checksum that NAME must have and told_by to where it is
-# from, or stops. Whoever gives both the file and its checksum gives what he likes, so a list beside
-# the file counts only if nobody on the way can have written it.
+# from, or stops. Anyone who can change the file can also change a checksum list beside it. So the
+# list counts only if nobody on the way can have changed it.
 choose_checksum() {
     wanted=$checksum told_by=ETCD_SHA256
     [ -z "$wanted" ] || return 0
@@ -405,7 +407,7 @@ install_etcd() {
         die 1 "$tarball holds no etcd $version that runs here (it says" \
             "'${found:-nothing}'); nothing was installed; check ETCD_MIRROR"
     fi
-    # etcd last: its presence is what says that the installation is complete.
+    # etcd comes last: its presence says that the installation is complete.
     for binary in etcdctl etcdutl etcd; do
         if [ ! -f "$work/$release/$binary" ]; then
             say "$tarball has no $binary"
@@ -420,7 +422,8 @@ install_etcd() {
     say "installed etcd $version in $bin_dir"
 }
 
-# The first release of the same minor version without a known fault, as in cli/src/faults.rs.
+# Recommends the first release of the same minor version without a known fault. The releases are
+# those of cli/src/faults.rs.
 advise() {
     case $version in
     3.[0-5].*) mended=3.5.33 ;;
@@ -439,12 +442,12 @@ advise() {
 
 # --- the data -------------------------------------------------------------------------------
 
-# Makes the directory, or sees that nobody else can write into the one that is there: the votes of
-# this member and all that was agreed on lie in it.
+# Makes the data directory, or checks that nobody else can write into the existing one: it holds this
+# member's votes and all that the cluster agreed on.
 secure_data_dir() {
     (umask 077 && mkdir -p "$data_dir") 2>/dev/null ||
         die 1 "cannot make $data_dir; run as root or set ETCD_DATA_DIR to another directory"
-    # With a slash, since it may be a link.
+    # With a slash at the end, because it may be a symbolic link.
     read -r mode _ owner _ <<END
 $(LC_ALL=C ls -ldn -- "$data_dir/" 2>/dev/null)
 END
@@ -454,7 +457,7 @@ END
             "owner could change what this member has stored; run as that user, give it away" \
             "(chown -R $user $data_dir), or set ETCD_DATA_DIR to another directory"
     fi
-    # An empty volume holds nothing yet that anybody could have changed.
+    # An empty directory holds nothing yet that anybody could have changed.
     if [ -z "$(ls -A "$data_dir")" ]; then
         chmod 0700 "$data_dir"
         return
@@ -468,9 +471,9 @@ END
     esac
 }
 
-# Sets state: with a write-ahead log etcd goes on as the member it was, whatever the cluster
-# flags say; without one, "existing" would wait for a cluster that is not there yet. So the log
-# decides, not the directory, which a start that was cut short leaves behind too.
+# Sets state. With a write-ahead log, etcd goes on as the member it was, whatever the cluster flags
+# say. Without a log, "existing" would wait for a cluster that is not there yet. So the log decides,
+# not the directory: a start that was cut short leaves a directory behind, too.
 prepare_data() {
     secure_data_dir
     state=new

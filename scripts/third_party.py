@@ -1,8 +1,8 @@
-"""Writes LICENSE-THIRD-PARTY: the licences of what the wheel, the C library and the command hold.
+"""Writes LICENSE-THIRD-PARTY: the licences of the code in the wheel, the C library and the command.
 
-usage: third_party.py [--check]      (only compares, and fails where the file is out of date)
+usage: third_party.py [--check]      (only compares, and fails if the file is out of date)
 
-Asks no network: the crates lie where cargo has put them for the build.
+Uses no network: the crates lie where cargo has put them for the build.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ licence of what is named above it. Where there is a choice, MIT is chosen. scrip
 writes this file.
 """
 RULE = "=" * 80
-# In a crate, also further down: there is what it took from others.
+# The licence files of a crate, also in subfolders, which hold code that the crate took from others.
 LICENCES = re.compile(r"(LICEN[CS]E|COPYING|UNLICENSE|COPYRIGHT|NOTICE)\b.*", re.IGNORECASE)
-# What another licence of the same folder makes needless, where the crate offers a choice.
+# Licence files to leave out if the crate offers a choice and the same folder has the MIT licence.
 CHOICE = re.compile(r"(LICEN[CS]E-(?!MIT|THIRD)|COPYING|UNLICENSE|LICEN[CS]E$).*", re.IGNORECASE)
 
 
 def cargo(*arguments: str) -> str:
-    """What cargo says, from what is on this machine."""
+    """The output of cargo, which may use only what is on this machine."""
     command = ["cargo", *arguments, "--locked", "--offline"]
     return subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=120, check=True
@@ -46,7 +46,7 @@ def cargo(*arguments: str) -> str:
 
 
 def shipped_crates() -> list[dict[str, Any]]:
-    """Cargo's descriptions of the crates of others whose code is in what ships, for any target."""
+    """Cargo's descriptions of the third-party crates whose code ships, for any target."""
     packages = [word for name in SHIPPED for word in ("--package", name)]
     names = set()
     for target in TARGETS:
@@ -59,7 +59,7 @@ def shipped_crates() -> list[dict[str, Any]]:
     return [
         crate
         for crate in described["packages"]
-        # Our own have no source.
+        # Our own crates have no source.
         if crate["source"] and (crate["name"], crate["version"]) in names
     ]
 
@@ -75,10 +75,10 @@ def texts(crate: dict[str, Any]) -> list[str]:
 
 
 def sections() -> list[tuple[str, str]]:
-    """Names, and the text that is theirs."""
+    """Pairs of a component's name and its licence text."""
     crates = shipped_crates()
     found = [(crate["name"], text) for crate in crates for text in texts(crate)]
-    # A crate without its text has it from its repository.
+    # A crate without a text gets it from the other crates of its repository.
     for crate in crates:
         if not texts(crate):
             kin = [other for other in crates if other["repository"] == crate["repository"]]
@@ -86,7 +86,8 @@ def sections() -> list[tuple[str, str]]:
             if not given:
                 raise SystemExit(f"third_party: {crate['name']} holds no licence, nor does its kin")
             found += given
-    # Rust's standard library and what zig links are no crates: their texts lie beside this script.
+    # Rust's standard library and what zig links are no crates. The library's texts lie beside this
+    # script, the others in zig's package.
     for part in (ROOT / "scripts/third_party_std.txt").read_text().split(RULE)[1:]:
         name, _, text = part.strip().partition("\n\n")
         found.append((name, text))
@@ -101,7 +102,7 @@ def sections() -> list[tuple[str, str]]:
 
 
 def page() -> str:
-    """The file: each text once, below all that have it."""
+    """The contents of the file: each text once, below the names of all components that have it."""
     holders: dict[str, tuple[str, set[str]]] = {}
     for name, text in sections():
         key = " ".join(text.split())
@@ -113,7 +114,7 @@ def page() -> str:
 
 
 def tidy(text: str) -> str:
-    """Without what editors see and readers do not."""
+    """The text without tabs, spaces at line ends, and blank lines at both ends."""
     return "\n".join(line.rstrip() for line in text.expandtabs().splitlines()).strip("\n")
 
 

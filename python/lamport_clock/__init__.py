@@ -10,8 +10,8 @@
     True
 
 `SharedClock.connect()` takes the store from the environment (NODE_NAME, LAMPORT_STORE, ...), for
-processes that share their clock through etcd. `AsyncSharedClock` has the same verbs for asyncio,
-and `LocalClock` those that need no store. All errors are subclasses of LamportError.
+processes that share their clock through etcd. `AsyncSharedClock` has the same methods for asyncio.
+`LocalClock` has the methods that need no store. All errors are subclasses of LamportError.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        # Loaded when it is asked for: asyncio would be most of the cost of this import.
+        # Imported at first use: asyncio would be most of the cost of importing this package.
         if name not in ("AsyncSharedClock", "AsyncWatch"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
         from . import _asyncio
@@ -56,7 +56,7 @@ else:
 
 
 def _logger(clock: SharedClock) -> Callable[[], None]:
-    # Loaded when updates in the background begin, as they need logging.
+    # Imported when updates in the background begin, because only they need logging.
     from ._background import Follower
 
     return Follower(clock).begin

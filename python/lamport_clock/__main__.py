@@ -7,8 +7,8 @@ from . import _native
 
 
 def main(*arguments: str) -> int:
-    """Runs the command, with this process's arguments if none are given; its exit status."""
-    # Python's own handler only sets a flag, and nobody looks at it while the command runs.
+    """Runs the command and returns its exit status. By default it gets this process's arguments."""
+    # Python's own handler only sets a flag, which is not checked while the native command runs.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _native.main(["lamport", *(arguments or sys.argv[1:])])
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @final
 class AsyncSharedClock:
-    """A SharedClock for asyncio: the same verbs; those that go to the store are awaited.
+    """A SharedClock for asyncio, with the same methods. Those that use the store are awaited.
 
         >>> import asyncio
         >>> from lamport_clock import AsyncSharedClock
@@ -33,21 +33,21 @@ class AsyncSharedClock:
         >>> asyncio.run(main())
         ('1@api', 3)
 
-    Thousands of calls may be under way at once: those that wait together travel together.
-    Cancelling the task that awaits one frees it at once and gives the call up, which takes nothing
-    from others. asyncio.timeout() and asyncio.wait_for() work, and the deadline of the clock
+    Thousands of calls may be under way at once: calls that wait together are sent together.
+    Cancelling a task that awaits a call frees the task at once and gives the call up. Other calls
+    go on. asyncio.timeout() and asyncio.wait_for() work, and the deadline of the clock
     (LAMPORT_TIMEOUT, in seconds) ends every call that nobody cancels. Errors are those of
     SharedClock, subclasses of LamportError.
 
-    One clock may be used from several event loops, in several threads, one after another or at
-    once, and by threads through `sync`. A child of os.fork() goes on with it in a loop of its own,
-    as a clock of its own: see SharedClock.
+    One clock may be used from several event loops in several threads, one after another or at
+    once. Threads without a loop use it through `sync`. In a child of os.fork() it becomes a clock
+    of its own, to be used in an event loop of the child's: see SharedClock.
     """
 
     __slots__ = ("__weakref__", "_sync")
 
     def __init__(self, sync: SharedClock) -> None:
-        """The other face of a clock that is there already: both are one clock.
+        """Wraps an existing SharedClock: both objects are one clock.
 
         >>> from lamport_clock import SharedClock
         >>> sync = SharedClock.memory("api")
@@ -102,7 +102,7 @@ class AsyncSharedClock:
     def memory(process: str) -> AsyncSharedClock:
         """A clock on a private store in memory: no network, nothing to install.
 
-        Raises InvalidArgumentError if `process` is no name.
+        Raises InvalidArgumentError if `process` is not a valid name.
 
         >>> AsyncSharedClock.memory("api")
         <AsyncSharedClock of 'api' at 0>
@@ -121,9 +121,9 @@ class AsyncSharedClock:
         """A message arrived that carried this stamp (a Stamp, its text, or a bare time):
         max(local, message) + 1. No I/O.
 
-        Raises TooFarAheadError if it lies further above the newest shared time that this clock
-        knows than LAMPORT_MAX_JUMP allows, and InvalidArgumentError for a text that is no stamp;
-        the clock is then unchanged.
+        Raises TooFarAheadError if the message's time lies further above the newest shared time that
+        this clock knows than LAMPORT_MAX_JUMP allows. Raises InvalidArgumentError for a text that
+        is no stamp. In both cases the clock is unchanged.
 
         >>> str(AsyncSharedClock.memory("api").receive("57@billing"))
         '58@api'
@@ -131,8 +131,8 @@ class AsyncSharedClock:
         return self._sync.receive(message)
 
     def log(self) -> tuple[Stamp, list[str]]:
-        """An event that is written down: a tick, and the texts of its causes. No I/O. See
-        SharedClock.log().
+        """An event that is logged: ticks, and returns the stamp and the texts of its causes. No
+        I/O. See SharedClock.log().
 
         >>> stamp, after = AsyncSharedClock.memory("api").log()
         >>> str(stamp), after
@@ -160,7 +160,7 @@ class AsyncSharedClock:
         return self._sync.advance_past(message)
 
     def now(self) -> int:
-        """Where the local clock stands. Changes nothing, and names no event.
+        """Where the local clock stands. Reading it changes nothing and is no event.
 
         >>> AsyncSharedClock.memory("api").now()
         0
@@ -168,13 +168,13 @@ class AsyncSharedClock:
         return self._sync.now()
 
     async def update(self) -> Update:
-        """Takes the next time of the shared clock: one round trip, alone and in any
-        crowd.
+        """Takes the next time of the shared clock: one round trip, alone or among any number of
+        callers.
 
         Raises LamportTimeoutError, UnavailableError, CorruptError, ExhaustedError,
-        TooFarAheadError, RegressedError, OverloadedError, ClosedError and what the store refuses
-        with. Whether a failed or cancelled update moved the record is unknown; no time was handed
-        out.
+        TooFarAheadError, RegressedError, OverloadedError, ClosedError and the error of a refusal by
+        the store. Whether a failed or cancelled update moved the record is unknown; no time was
+        handed out.
 
         >>> async def main():
         ...     clock = AsyncSharedClock.memory("api")
@@ -187,7 +187,8 @@ class AsyncSharedClock:
         return await ask(self._sync, SharedClock.update)
 
     async def reserve(self, count: int) -> Reservation:
-        """Takes `count` consecutive times (1 through 2^32) in one update. Raises as update() does.
+        """Takes `count` consecutive times (1 through 2^32) in one update. Raises what update()
+        raises.
 
         >>> async def main():
         ...     return list(await AsyncSharedClock.memory("api").reserve(3))
@@ -224,10 +225,10 @@ class AsyncSharedClock:
     def watch(self, *, from_revision: int | None = None) -> AsyncWatch:
         """Follows updates by anyone: `async for update in clock.watch()`.
 
-        Without `from_revision` it begins with the first update that is committed after `async with
-        clock.watch() as watch` was entered, or else after its iteration began; with it, at that
-        revision, with what the store still keeps. No I/O: what goes wrong is raised where it is
-        awaited.
+        Without `from_revision`, the watch begins with the first update that is committed after
+        `async with clock.watch() as watch` was entered, or, without `async with`, after the
+        iteration began. With `from_revision`, it begins at that revision, as far as the store still
+        keeps it. This call does no I/O: errors are raised where the watch is awaited.
 
         >>> async def main():
         ...     clock = AsyncSharedClock.memory("api")
@@ -241,8 +242,8 @@ class AsyncSharedClock:
         return AsyncWatch(self._sync, from_revision)
 
     def start(self, interval: float | str = 2.0) -> None:
-        """Updates in the background from now on, about every `interval` (seconds, or a text like
-        "500ms"): see SharedClock.start(). They need no event loop and go on after it. No I/O.
+        """Starts updates in the background, about every `interval` (seconds, or a text like
+        "500ms"): see SharedClock.start(). They need no event loop and go on after it ends. No I/O.
 
         Raises InvalidArgumentError for an interval out of range, and ClosedError.
 
@@ -263,7 +264,7 @@ class AsyncSharedClock:
         self._sync.stop()
 
     def stats(self) -> SyncStats:
-        """What the updates in the background have come to by now. No I/O.
+        """The results of the updates in the background so far. No I/O.
 
         >>> AsyncSharedClock.memory("api").stats().updates
         0
@@ -271,11 +272,11 @@ class AsyncSharedClock:
         return self._sync.stats()
 
     def close(self) -> None:
-        """Ends the clock, for both of its faces: calls and watches that wait, and later calls that
-        need the store, raise ClosedError. The local clock goes on. To close twice is no error.
+        """Ends the clock, for `sync` too: calls and watches that wait, and later calls that need
+        the store, raise ClosedError. The local clock goes on. Closing twice is no error.
 
-        It waits for nothing; `async with` also waits until the record shows what this clock took
-        last, so that legacy writers see it.
+        close() does not wait. Leaving `async with` also waits until the record shows the last time
+        that this clock took, so that legacy writers see it.
 
         >>> clock = AsyncSharedClock.memory("api")
         >>> clock.close()
@@ -297,12 +298,12 @@ class AsyncSharedClock:
         try:
             await ask(self._sync, SharedClock.close)
         finally:
-            # Also where this task is cancelled before that has begun.
+            # Needed if this task is cancelled before the call above has begun.
             self.close()
 
     @property
     def sync(self) -> SharedClock:
-        """The same clock for threads, whose calls block.
+        """The same clock with blocking calls, for threads.
 
         >>> AsyncSharedClock.memory("api").sync.update().value
         2

@@ -17,10 +17,10 @@ from ._values import Observed
 class AsyncWatch:
     """Every update by anyone, in order: what AsyncSharedClock.watch() gives.
 
-    It resumes by itself where the connection broke, without losing or repeating an update, and a
-    reader that is cancelled loses none either: the next one gets it. It raises what Watch raises,
-    and goes on or ends as that does. It is for one reader at a time; close() may be called by any
-    thread.
+    If the connection breaks, the watch resumes by itself, without losing or repeating an update. A
+    cancelled reader loses no update either: the next reader gets it. The watch raises what Watch
+    raises, and after an error it goes on or ends as Watch does. It is for one reader at a time;
+    any thread may call close().
 
         >>> async def main():
         ...     async with AsyncSharedClock.memory("api") as clock, clock.watch() as watch:
@@ -44,7 +44,7 @@ class AsyncWatch:
     async def __anext__(self) -> Observed:
         with self._as_the_only_reader():
             while (watch := await self._begin()) is not None:
-                # None if it is nothing after all.
+                # None: there is no update after all, so wait again.
                 told: Observed | None = await answer(Completions.next, watch)
                 if told is not None:
                     return told
@@ -65,8 +65,8 @@ class AsyncWatch:
 
     @property
     def next_revision(self) -> int | None:
-        """Where a new watch would go on, as Watch.next_revision; None before this one has begun,
-        unless it was said where."""
+        """The revision at which a new watch would go on: see Watch.next_revision. Before this watch
+        has begun, its `from_revision`, which may be None."""
         return self._from_revision if self._begun is None else self._begun.next_revision
 
     @property
@@ -84,7 +84,7 @@ class AsyncWatch:
         >>> asyncio.run(main())
         []
         """
-        # In this order: who waits by now is told below, and who does not yet sees this first.
+        # In this order: a reader that waits already is woken below; a later one sees the flag.
         self._closed = True
         if self._begun is not None:
             self._begun.close()
@@ -103,7 +103,7 @@ class AsyncWatch:
             self._reading = False
 
     async def _begin(self) -> Watch | None:
-        """What to read from; None once it is closed."""
+        """The native watch, begun at the first call; None once this watch is closed."""
         if self._begun is None and not self._closed:
             self._begun = await ask(self._clock, SharedClock.watch, self._from_revision)
         return None if self._closed else self._begun

@@ -1,10 +1,9 @@
-"""Logs what becomes of updates in the background. Only SharedClock.start() loads it: `import
-lamport_clock` costs no import of logging.
+"""Logs when updates in the background fail, and when they succeed again. Only SharedClock.start()
+imports this module, so that `import lamport_clock` does not import logging.
 
-No thread of the library ever attaches to Python. So a small thread of Python's looks at the counts
-of stats() every half second, and logs what has changed. It looks and never waits in native code:
-wherever it waits it is Python that waits, so greenlets can stand in for it, and the interpreter's
-end finds no native code on its stack.
+No native thread of the library ever attaches to Python. So a Python thread looks at the counts of
+stats() every half second, and logs changes. It waits only in Python, never in native code. So
+greenlets can replace it, and when the interpreter ends, no native code is on its stack.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ if TYPE_CHECKING:
 GLANCE = 0.5
 """The pause between two looks, in seconds."""
 PATIENCE = 1.0
-"""So long the interpreter's end waits for filters and handlers at work, in seconds."""
+"""How long the interpreter's end waits for logging filters and handlers to finish, in seconds."""
 
 _logger = logging.getLogger(__name__.rpartition(".")[0])
 
 _following: dict[int, Follower] = {}
-"""Who logs for which instance. A forked child's clocks have instances of their own, so what it
-inherits here is nothing to it; and no lock is needed, which it might inherit held."""
+"""The follower of each instance. A forked child's clocks are new instances, so the entries that it
+inherits don't affect it. There is no lock, because a child could inherit it locked."""
 
 
 class Follower(threading.Thread):
-    """Logs for one clock, until that no longer updates in the background or is gone.
+    """Logs for one clock, until the clock stops its updates in the background or is deleted.
 
-    Made before the updates begin, so that it knows what was counted before; begun afterwards.
+    Made before the updates begin, so that it knows the counts before them; begun afterwards.
     """
 
     def __init__(self, clock: SharedClock) -> None:
@@ -49,7 +48,7 @@ class Follower(threading.Thread):
         self._over = threading.Event()
 
     def begin(self) -> None:
-        """Logs from now on, unless another one logs for this clock."""
+        """Starts to log, unless another follower logs for this clock."""
         if self._leads():
             try:
                 self.start()
@@ -74,18 +73,18 @@ class Follower(threading.Thread):
             _following.pop(self._instance, None)
 
     def _look(self) -> bool:
-        """Logs what there is; whether to look again. It keeps no clock alive in between."""
+        """Logs changes, and returns whether to look again. Keeps no clock alive in between."""
         if (clock := self._clock()) is None:
             return False
         stats = clock.stats()
         try:
             self._note(clock.process, stats)
         except Exception:
-            # A filter of the program's, which gets the next line all the same.
+            # A logging filter of the program failed. It gets the next line all the same.
             traceback.print_exc()
         if not stats.running:
             self._leave()
-            # Started again in between: whoever comes first goes on.
+            # The updates may have been started again: the follower that registers first goes on.
             return clock.stats().running and self._leads()
         return True
 
@@ -104,7 +103,8 @@ class Follower(threading.Thread):
                     )
         if (ended := self._outage) is not None and stats.failing == 0:
             self._outage = None
-            # Else they were stopped. At the level of the failure, to be seen by the same people.
+            # Without a new success they were stopped. A warning as the failure was, so that the
+            # same people see it.
             if stats.updates > known.updates:
                 _logger.warning(
                     "the clock of %s: updates in the background succeed again, after %s in %.1f s",
@@ -115,22 +115,22 @@ class Follower(threading.Thread):
 
 
 class _Outage:
-    """Failures in a row, as far as they were seen."""
+    """A series of failures without a success, as far as this thread saw it."""
 
     def __init__(self, before: SyncStats) -> None:
         self.before = before.failures
-        # A little before it was seen.
+        # It began at some time after the previous look: assume the middle.
         self.since = time.monotonic() - GLANCE / 2
         self.told: set[str] = set()
 
 
 @atexit.register
 def _end() -> None:
-    # Daemons are cut off when the interpreter ends; one that is writing to stderr then takes the
-    # stream's lock along, and the interpreter aborts.
+    # When the interpreter ends, it cuts daemon threads off. If one is writing to stderr, it still
+    # holds the stream's lock, and the interpreter aborts.
     followers = [each for each in threading.enumerate() if isinstance(each, Follower)]
     for follower in followers:
-        # It logs what there is before it ends.
+        # The follower logs the last changes before it ends.
         follower._over.set()
     give_up = time.monotonic() + PATIENCE
     for follower in followers:

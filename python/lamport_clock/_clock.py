@@ -1,5 +1,5 @@
-"""What the modules that stamp logs and messages need of a clock, and whose stamps it takes: a
-header comes from outside, so whoever takes it says from whom."""
+"""The clock as used by the modules that stamp logs and messages, and the senders that it trusts.
+Headers come from outside, so the program has to say whose stamps count."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """LocalClock, SharedClock and AsyncSharedClock are such. Neither method does I/O.
+    """A clock that can stamp: LocalClock, SharedClock, AsyncSharedClock, or one of your own.
+    Neither method does I/O.
 
-    Log records that one of these stamps name their causes, too.
+    Log records that are stamped by one of the three also name their causes.
     """
 
     def tick(self) -> Stamp:
@@ -29,26 +30,26 @@ class Clock(Protocol):
 Trust: TypeAlias = Literal["signed", "everybody"] | Iterable[str] | None
 """Whose stamps move a clock:
 
-- "signed": those who have the key of this process's clock (LAMPORT_HEADER_KEY_FILE);
+- "signed": those of senders that have the key of this process's clock (LAMPORT_HEADER_KEY_FILE);
 - a list of networks and host names, such as ["10.0.0.0/8", "billing"]: those of these peers;
-- "everybody": whoever can send us a message. It takes the word;
-- None, unless told otherwise: as "signed" if the clock has a key, else nobody's. Messages are
-  stamped all the same.
+- "everybody": those of all who can send us a message. This is never the default;
+- None, the default: as "signed" if the clock has a key, else nobody's. Messages are stamped all the
+  same.
 
-A clock that has a key believes nothing unsigned, whatever is said here.
+A clock that has a key accepts no unsigned stamp, whatever is said here.
 """
 
 _UNSIGNED = Header()
 
 
 def header_of(clock: Clock) -> Header:
-    """How this clock writes stamps into messages, and which ones it believes."""
+    """How this clock writes stamps into messages, and which received stamps it accepts."""
     header = getattr(clock, "_header", _UNSIGNED)
     return header if isinstance(header, Header) else _UNSIGNED
 
 
 class Trusting:
-    """A clock that takes the stamps of some peers.
+    """A clock, and the peers whose stamps it accepts.
 
     >>> from lamport_clock import SharedClock
     >>> clock = Trusting(SharedClock.memory("api"), ["10.0.0.0/8", "billing"])
@@ -97,7 +98,7 @@ class Trusting:
         return self._clock.receive(message)
 
     def trusts(self, peer: str | None) -> bool:
-        """Whether the stamps of this peer count: an address, or the name of a host."""
+        """Whether the stamps of this peer count. A peer is an address or the name of a host."""
         if self._everybody:
             return True
         if peer is None:
@@ -109,13 +110,13 @@ class Trusting:
 
 
 def _address(peer: str) -> IPv4Address | IPv6Address | None:
-    """The address that this is; None if it is a name."""
-    # Costs more to import than all of ours, and few need it.
+    """The peer as an IP address; None if it is a name."""
+    # Imported only here: it costs more than our whole package, and few programs need it.
     import ipaddress
 
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:
         return None
-    # What listens for IPv6 sees the others so.
+    # A socket that listens for IPv6 reports IPv4 peers as mapped addresses.
     return getattr(address, "ipv4_mapped", None) or address

@@ -24,26 +24,28 @@ UNSTAMPED: Mapping[str, object] = {
     "lamport_instance": None,
     "lamport_after": None,
 }
-"""What a record shows that has no stamp: made before install(), or when the clock can't tick."""
+"""The attributes of a record without a stamp: made before install(), or when the clock can't tick.
+"""
 
 GIVEN = ("lamport_kind", "lamport_lane")
-"""What a call may say of its event: send, receive or read; the thread or the task.
+"""What a log call may say of its event: its kind (send, receive or read), and its lane (the thread
+or the task).
 
-No record is an update: that has a stamp of its own (`update.stamp`), and readers of logs would take
-the record's for it.
+A record can't be an update. An update has a stamp of its own (`update.stamp`), and readers of logs
+would take the record's stamp for the update's.
 """
 
 
 class Formatter(logging.Formatter):
     """A plain line with the stamp and its causes at the end: `out of tea 42@api <41@api`.
 
-    A word for each: the line before, and the messages that arrived since, such as
-    `<40@billing;at=41`; `<-` if there are none, `<+3` for three that are not named. In a forked
-    child they have instances, as the stamp has.
+    The causes are the line before and the messages that arrived since, one word for each, such as
+    `<40@billing;at=41`. `<-` says that there are none, `<+3` that three more are not named. In a
+    forked child the stamp and its causes show their instances.
 
     The arguments are those of logging.Formatter. If the message has several lines, or a traceback
-    follows, the stamp stands at the end of the first. A format that names `lamport` itself is left
-    as it is; it may name `lamport_after`, the words.
+    follows, the stamp stands at the end of the first line. If a format names `lamport` itself,
+    nothing is added to the line; such a format may also name `lamport_after`, the words.
 
         >>> import logging
         >>> from lamport_clock.logging import Formatter
@@ -63,7 +65,7 @@ class Formatter(logging.Formatter):
         self._named = "lamport" in (fmt or "")
         self._names_causes = "lamport_after" in (fmt or "")
         if self._named:
-            # For records from before install().
+            # Records made before install() lack these attributes.
             defaults = {**UNSTAMPED, **(defaults or {})}
         super().__init__(fmt, datefmt, style, validate, defaults=defaults)
 
@@ -78,7 +80,7 @@ class Formatter(logging.Formatter):
         'out of tea 42@api <41@api'
         """
         if self._names_causes:
-            # Another handler has the same record.
+            # Change only a copy: other handlers get the same record.
             record = copy.copy(record)
             record.__dict__["lamport_after"] = _words(record.__dict__).lstrip()
         line = super().formatMessage(record)
@@ -93,7 +95,7 @@ def _stamp(attributes: Mapping[str, Any]) -> str:
 
 
 def _words(attributes: Mapping[str, Any]) -> str:
-    """The causes of a plain line, with a blank before each; empty where they are not known."""
+    """The causes of a plain line, with a blank before each; empty if they are not known."""
     after = attributes.get("lamport_after")
     if not isinstance(after, (list, tuple)):
         return ""
@@ -101,7 +103,7 @@ def _words(attributes: Mapping[str, Any]) -> str:
     if ";instance=" in _stamp(attributes):
         return words
     if "%" in words:
-        # The long form writes as %C3%BC what the plain one writes as it is.
+        # The long form percent-encodes characters (%C3%BC) that the plain form writes as they are.
         words = _ENCODED.sub(lambda found: str(Stamp.parse(found[0])), words)
     first, *others = words.split(";instance=")
     return first + "".join([other[16:] for other in others])
@@ -113,15 +115,16 @@ _ENCODED = re.compile("[0-9]+@[^; ]*%[^; ]*")
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, in ASCII.
 
-    `lamport`, `lamport_time`, `lamport_process`, `lamport_instance`, `lamport_after`; `timestamp`
-    (wall clock, UTC, for people), `level`, `logger`, `message`; if there are any, `exception`,
-    `stack`, and in `extra` what the call gave as extra={...}, of which `lamport_kind` and
-    `lamport_lane` stand beside the stamp (but for the kind `update`: a record has a stamp of its
-    own). Whatever cannot be written as it is becomes a text. No record makes it fail.
+    Its members are `lamport`, `lamport_time`, `lamport_process`, `lamport_instance`,
+    `lamport_after`; `timestamp` (wall clock, UTC, for people), `level`, `logger`, `message`; and if
+    there are any, `exception`, `stack` and `extra`: what the call gave as extra={...}. Of that,
+    `lamport_kind` and `lamport_lane` stand beside the stamp. Only a kind `update` stays in `extra`,
+    because the stamp is the record's and not the update's. A value that cannot be written as it is
+    becomes a text. No record makes it fail.
 
     The arguments are those of logging.Formatter, so that dictConfig and fileConfig can name the
-    class. `defaults` are the `extra` of records that have nothing else under these names; the form
-    of the line is always the one above, whatever the others say.
+    class. `defaults` go into `extra` if a record has no values of its own under these names. The
+    other arguments do not change the form of the line.
 
         >>> import logging
         >>> from lamport_clock.logging import JsonFormatter
@@ -191,22 +194,22 @@ _ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 def is_update(attributes: Mapping[str, Any]) -> bool:
-    """Whether somebody called the event an update."""
+    """Whether the log call gave its event the kind `update`."""
     kind = attributes.get("lamport_kind")
-    # To compare an array, say, with a text may be an error.
+    # Comparing some values with a text raises an error: an array, for example.
     return isinstance(kind, str) and kind == "update"
 
 
 def stamped(attributes: Mapping[str, Any]) -> dict[str, object]:
-    """The members of an object that has these attributes."""
+    """The members of a JSON object that show the stamp of a record with these attributes."""
     entry = {name: attributes.get(name, default) for name, default in UNSTAMPED.items()}
-    # That it is there says that this writer names causes.
+    # To readers of logs, the presence of `lamport_after` says that the writer names causes.
     if entry["lamport_after"] is None:
         del entry["lamport_after"]
     return entry
 
 
-# What each record has; the rest of its attributes came from the call, or from somebody's factory.
+# The attributes of every record; all others come from the log call or another record factory.
 _STANDARD = {*vars(logging.LogRecord("", 0, "", 0, "", (), None)), *UNSTAMPED, *GIVEN}
 _STANDARD |= {"message", "asctime", "taskName"}
 
@@ -215,7 +218,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:
-        # The arguments do not fit the text; both are worth more than a complaint.
+        # The arguments do not fit the text. Both are more useful in the log than an error.
         return f"{_text(record.msg)} {_text(record.args)}"
 
 
@@ -227,15 +230,15 @@ def _moment(seconds: float) -> str | None:
 
 
 def _plain(value: object, depth: int = 0) -> object:
-    """The value made of what JSON has, to a depth of 8; beyond that and otherwise as text."""
+    """The value in JSON's types, to a depth of 8. Deeper values and other types become texts."""
     if value is None or isinstance(value, bool) or type(value) is str:
         return value
-    # Python writes no int of some thousand digits, and few readers take one past 64 bits.
+    # Python refuses to write an int of thousands of digits, and few readers take more than 64 bits.
     if type(value) is int and value.bit_length() <= 64:
         return value
     if type(value) is float and math.isfinite(value):
         return value
-    # Another thread may be changing it.
+    # Another thread may be changing the list or the mapping.
     with suppress(Exception):
         if isinstance(value, (list, tuple)) and depth < 8:
             return [_plain(one, depth + 1) for one in value]

@@ -1,4 +1,4 @@
-"""Modules for a framework import it themselves; this is what they say when it is not there."""
+"""The error that our modules for frameworks raise if their framework is not installed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def needed(framework: str, package: str, module: str | None = None) -> Iterator[None]:
-    """Around `import framework`: if that fails, the error says which package brings it.
+    """Wraps `import framework`: if it is not installed, the error names the package to install.
 
-    Ours is `module`, where that has another name.
-    If the framework is there and something that it needs is not, that is the error to show.
+    `module` is the name of our module, if it is not the framework's name.
+    If the framework is installed but lacks a dependency, the original error is raised.
     """
     try:
         yield

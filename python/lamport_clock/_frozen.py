@@ -1,7 +1,7 @@
-"""What the values have in common (_values.py): they are frozen, compare, hash, match and pickle by
-their fields, and each field is written once.
+"""The base of the values in _values.py. They are frozen; they compare, hash, match and pickle by
+their fields. Each field is declared once.
 
-`dataclasses` would do that too, at several times the cost of the whole import.
+`dataclasses` would do that too, at several times the cost of importing the whole package.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ else:
 
 
 class _Field:
-    """What a class says of one of its fields."""
+    """The declaration of one field of a class."""
 
     __slots__ = ("copied", "default", "doc")
 
@@ -35,15 +35,15 @@ class _Field:
 
 
 def field(doc: str, *, default: Any = ..., copied: bool = False) -> Any:  # noqa: ANN401
-    """A field: its name and its place are those that it has in its class. One that could be changed
-    is `copied` for whoever looks at it."""
+    """Declares a field. Its name and place come from its class. A mutable value has to be `copied`:
+    every access then gets a copy."""
     return _Field(doc, default, copied)
 
 
 class _Kind(type):
-    """The class of the values' classes: it gives them their fields."""
+    """The metaclass of the values: it turns the declared fields into properties."""
 
-    # Type checkers know __match_args__ by the fields, unless something else is said of it.
+    # __match_args__ is not declared here: type checkers then derive it from the fields.
     _names: tuple[str, ...]
     _defaults: dict[str, Any]
 
@@ -58,7 +58,7 @@ class _Kind(type):
         members["_defaults"] = {
             key: field.default for key, field in fields.items() if field.default is not ...
         }
-        # Pickles, and people, have it from there.
+        # Pickles and users import the class from there.
         members["__module__"] = "lamport_clock"
         return super().__new__(mcls, name, bases, members)
 
@@ -75,9 +75,9 @@ class _Kind(type):
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Value(metaclass=_Kind):
-    """What all values have in common."""
+    """The base class of all values."""
 
-    # The fields, and behind them what is no part of the value. Native code sets this too.
+    # The fields, followed by anything that is not part of the value. Native code sets this too.
     __slots__ = ("_fields",)
     if TYPE_CHECKING:
         _fields: tuple[Any, ...]

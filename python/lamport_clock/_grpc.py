@@ -1,4 +1,4 @@
-"""The clock in the calls of gRPC in threads; lamport_clock.grpc says what travels when."""
+"""The clock in the calls of threaded gRPC; lamport_clock.grpc says which metadata has stamps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._clock import Clock, Trust, Trusting
 
 
 class Standin:
-    """Something of gRPC's with methods of ours: what else is read of it, or set, is its own."""
+    """Wraps an object of gRPC's and adds methods of ours. All other attributes are the object's."""
 
     __slots__ = ("_clock", "_theirs")
 
@@ -25,7 +25,7 @@ class Standin:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        # isinstance() takes it for the call, or the context, that it stands for.
+        # isinstance() takes the wrapper for the call, or the context, that it wraps.
         return self._theirs.__class__
 
     def __getattr__(self, name: str) -> Any:
@@ -74,7 +74,7 @@ class ClientInterceptor(
 
     def _one(self, continuation: Any, details: Any, request: Any) -> Any:
         call = _Answer(self._begin(continuation, details, request), self._clock)
-        # A caller that waits for the response has it by now; a future comes later.
+        # A blocking call has its response by now. A future gets the response later: see _Answer.
         call.receive()
         return call
 
@@ -96,12 +96,12 @@ class _Details(Standin):
 
 
 class _Answer(Standin):
-    """A call, whose stamp is received before its caller has the response."""
+    """A call. The stamp of the answer is received before the caller has the response."""
 
     _received = False
 
     def receive(self) -> None:
-        """If the call is done: of both metadata the newest stamp."""
+        """If the call is done, receives the stamps of its initial and trailing metadata."""
         if self._received or not self._theirs.done():
             return
         self._received = True
@@ -164,13 +164,13 @@ class ServerInterceptor(grpc.ServerInterceptor):
 
 
 def wrapped(handler: Any, wrap: Callable[[Any], Any]) -> Any:
-    """A method's handler with another behaviour."""
+    """A method's handler, its behaviour replaced by what `wrap` makes of it."""
     kind = "_".join(
         "stream" if streaming else "unary"
         for streaming in (handler.request_streaming, handler.response_streaming)
     )
     behaviour = getattr(handler, kind)
-    # An experiment of gRPC's with behaviours of another form.
+    # gRPC has an experimental kind of behaviour with another signature. It is not wrapped.
     if getattr(behaviour, "experimental_non_blocking", False):
         return handler
     make = getattr(grpc, f"{kind}_rpc_method_handler")
@@ -178,7 +178,7 @@ def wrapped(handler: Any, wrap: Callable[[Any], Any]) -> Any:
 
 
 def stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
-    """The behaviour of a method that runs in a thread, with our events around it."""
+    """The behaviour of a method that runs in a thread, wrapped to receive and to send stamps."""
 
     @functools.wraps(behaviour)
     def one(request: Any, context: Any) -> Any:
@@ -196,7 +196,7 @@ def stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
             for response in behaviour(request, context):
                 if not begun:
                     begun = True
-                    # The handler has sent its own already, or the caller is gone.
+                    # Raises if the handler has sent initial metadata, or if the caller is gone.
                     with suppress(Exception):
                         context.send_initial_metadata(stamped((), clock))
                 yield response
@@ -210,22 +210,22 @@ def stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
 
 
 def stamped(metadata: Any, clock: Clock) -> tuple[tuple[str, str | bytes], ...]:
-    """The pairs of this metadata with a stamp of ours, for a message that leaves."""
+    """The pairs of this metadata with a new stamp, for a message that is about to be sent."""
     return tuple(_header.put(metadata, _header.sent(clock)))
 
 
 def receive(sources: tuple[Callable[[], Any], ...], clock: Clock) -> None:
-    """Receives what these functions of a call give: the newest stamp."""
+    """Receives the stamps in the metadata that these functions of a call return."""
     pairs: list[Any] = []
     for source in sources:
-        # A call that failed before it was made has no metadata, and some say so by raising.
+        # A call that failed before it was made has no metadata: some kinds of call then raise.
         with suppress(Exception):
             pairs += source() or ()
     _header.received(_header.values(pairs), clock)
 
 
 def begin(context: Any, clock: Clock) -> Any:
-    """A call arrived with this context; the context to hand on."""
+    """Receives the stamp of a call that arrived. Returns the context to give to its handler."""
     _header.arrived(_header.values(context.invocation_metadata()), clock, _peer(context))
     return context if hasattr(context, "trailing_metadata") else _Remembering(context, clock)
 
@@ -240,7 +240,8 @@ def _peer(context: Any) -> str | None:
 
 
 class _Remembering(Standin):
-    """The context of a function that grpc.aio runs in a thread: its metadata can't be read back."""
+    """The context of a function that grpc.aio runs in a thread. gRPC gives no way to read its
+    trailing metadata back, so they are remembered here."""
 
     _trailing: tuple[Any, ...] = ()
 
@@ -252,13 +253,13 @@ class _Remembering(Standin):
         return self._trailing
 
     def abort(self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()) -> None:
-        # It sends at once, where that of a server of threads waits for the handler's end.
+        # This abort() sends at once. A threaded server sends only when the handler has ended.
         metadata = stamped(trailing_metadata or self._trailing, self._clock)
         self._theirs.abort(code, details, metadata)
 
 
 def leave(context: Any, clock: Clock) -> None:
-    """Its answer leaves: a stamp among the trailing metadata that the handler may have set."""
-    # Another interceptor's context may lack one of these. The answer matters more.
+    """Adds a stamp to the answer's trailing metadata, beside what the handler has set."""
+    # Another interceptor's context may lack one of these methods. The answer matters more.
     with suppress(Exception):
         context.set_trailing_metadata(stamped(context.trailing_metadata(), clock))

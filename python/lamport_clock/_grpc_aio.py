@@ -1,4 +1,4 @@
-"""The clock in the calls of grpc.aio; lamport_clock.grpc says what travels when."""
+"""The clock in the calls of grpc.aio; lamport_clock.grpc says which metadata has stamps."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ._grpc import Standin, begin, leave, stamped, stamping, wrapped
 
 
 def aio_client_interceptors(clock: Clock, trust: Trust = None) -> list[grpc.aio.ClientInterceptor]:
-    """What the argument `interceptors` of grpc.aio's channels takes.
+    """The interceptors for the argument `interceptors` of grpc.aio's channels.
 
-    Four, since grpc.aio uses an interceptor for one kind of call alone.
+    There are four, because grpc.aio uses an interceptor for one kind of call alone.
     """
     believer = Trusting(clock, trust, peers=False)
     return [
@@ -36,7 +36,7 @@ class _Interceptor:
         self._clock = clock
 
     async def _begin(self, continuation: Any, details: Any, request: Any) -> Any:
-        # A named tuple; of a kind of the caller's own it keeps the rest.
+        # `details` is a named tuple. _replace() keeps its type and its other fields.
         metadata = grpc.aio.Metadata(*stamped(details.metadata, self._clock))
         return await continuation(details._replace(metadata=metadata), request)
 
@@ -46,7 +46,7 @@ class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
         call = await self._begin(continuation, client_call_details, request)
-        # The caller awaits the call again, and is told of its failure there.
+        # The caller awaits the call again, and gets its error there.
         with suppress(grpc.aio.AioRpcError):
             await call
         await _receive(call, self._clock)
@@ -58,7 +58,7 @@ class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
         self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
         call = await self._begin(continuation, client_call_details, request_iterator)
-        # Awaited here it would never end: the caller may write only when this has returned.
+        # Awaiting the call here would never end: the caller can write only after this returns.
         return _Answer(call, self._clock)
 
 
@@ -79,7 +79,7 @@ class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
 
 
 class _Answer(Standin):
-    """A call, whose stamp is received before its caller has the response."""
+    """A call. The stamp of the answer is received before the caller has the response."""
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._response().__await__()
@@ -105,7 +105,7 @@ async def _answers(call: Any, clock: Clock) -> AsyncIterator[Any]:
 
 
 async def _receive(call: Any, clock: Clock) -> None:
-    """Of both metadata of a call that is done the newest stamp."""
+    """If the call is done, receives the stamps of its initial and trailing metadata."""
     if call.done():
         pairs = [*(await call.initial_metadata() or ()), *(await call.trailing_metadata() or ())]
         _header.received(_header.values(pairs), clock)
@@ -128,7 +128,8 @@ class AioServerInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
-    """The behaviour of a method with our events around it. It stays of its kind: gRPC asks."""
+    """The behaviour of a method, wrapped to receive and to send stamps. The wrapper is of the same
+    kind of function, because gRPC looks at that."""
 
     @functools.wraps(behaviour)
     async def one(request: Any, context: Any) -> Any:
@@ -147,7 +148,7 @@ def _stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
                 async for response in responses:
                     if not begun:
                         begun = True
-                        # The handler has sent its own already, or the caller is gone.
+                        # Raises if the handler has sent initial metadata, or if the caller is gone.
                         with suppress(Exception):
                             await context.send_initial_metadata(stamped((), clock))
                     yield response
@@ -156,14 +157,14 @@ def _stamping(behaviour: Any, handler: Any, clock: Clock) -> Any:
 
     if inspect.isasyncgenfunction(behaviour):
         return many
-    # One that writes its stream itself has no first message that could be seen from here.
+    # This includes a coroutine that writes its stream itself: its first message can't be seen here.
     if inspect.iscoroutinefunction(behaviour):
         return one
     return stamping(behaviour, handler, clock)
 
 
 class _Aborting(Standin):
-    """The context of a coroutine: an abort sends at once, so it is stamped before."""
+    """The context of a coroutine. Its abort() sends at once, so the stamp is added before that."""
 
     async def abort(
         self, code: Any, details: str = "", trailing_metadata: tuple[Any, ...] = ()
@@ -172,5 +173,5 @@ class _Aborting(Standin):
         await self._theirs.abort(code, details, metadata)
 
     async def abort_with_status(self, status: Any) -> None:
-        # gRPC's own calls gRPC's own abort().
+        # gRPC's own method would call gRPC's own abort(), without a stamp.
         await self.abort(status.code, status.details, tuple(status.trailing_metadata or ()))

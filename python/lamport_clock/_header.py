@@ -1,6 +1,6 @@
-"""The header that carries a stamp: how it is found, counted, and refused in silence.
+"""The header that carries a stamp: how it is found, counted, and ignored without an error.
 
-What its value is, and who signs it, is the core's to say (src/header.rs).
+The core defines the header's value and its signature (src/header.rs).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ HEADER = "lamport"
 """The name of the header, in HTTP, in gRPC metadata and in the messages of task queues."""
 
 LONGEST = 1024
-"""A longer value, in characters or bytes, is ignored unread. The longest that is valid has 877."""
+"""A longer value, in characters or bytes, is ignored unread. The longest valid value has 877."""
 
 MOST = 16
-"""So many stamps of one message are read; those after them are ignored."""
+"""The number of stamps that are read of one message; those after them are ignored."""
 
 QUIET = 600.0
-"""After a warning about ignored headers the next of its kind comes so many seconds later."""
+"""The least time between two warnings of the same kind about ignored headers, in seconds."""
 
 
 Kind: TypeAlias = type[str] | type[bytes]
-"""In what a name or a value is written."""
+"""The type of a header's name or value."""
 
 
 class Readable(Protocol):
@@ -41,7 +41,7 @@ class Readable(Protocol):
 
 
 class Stats(NamedTuple):
-    """What became of the headers of this process since it began.
+    """Counts of the headers that this process has sent and received since it began.
 
     >>> from lamport_clock import propagation
     >>> str(propagation.extract({"lamport": "42@billing"}, clock))
@@ -55,21 +55,23 @@ class Stats(NamedTuple):
     received: int
     """Messages whose stamp moved the clock."""
     malformed: int
-    """Stamps ignored since they do not take the form `42@mx-nodel;instance=...`."""
+    """Stamps ignored because they do not have the form `42@mx-nodel;instance=...`."""
     oversized: int
-    """Headers ignored since they are longer than 1,024 characters, and messages with more than 16
+    """Headers ignored because they are longer than 1,024 characters, and messages with more than 16
     stamps."""
     too_far_ahead: int
-    """Stamps ignored since they lie further ahead than LAMPORT_MAX_JUMP allows."""
+    """Stamps ignored because they lie further ahead than LAMPORT_MAX_JUMP allows."""
     untrusted: int
-    """Stamps ignored since they are not signed with the clock's key, and messages whose stamps were
-    since trust= does not name their sender."""
+    """Stamps ignored because they are not signed with the clock's key, and messages whose stamps
+    were ignored because trust= does not name their sender."""
     failed: int
-    """Messages sent without a stamp, or not received, since the clock itself refused."""
+    """Messages sent without a stamp, or received without moving the clock, because the clock itself
+    refused."""
 
 
 def sent(clock: Clock) -> tuple[Stamp, str] | None:
-    """A message leaves: its stamp, and the header's value. None if the clock can't tick."""
+    """Ticks for a message that is about to be sent. Returns its stamp and the header's value, or
+    None if the clock can't tick."""
     try:
         stamp = clock.tick()
         value = header_of(clock).write(stamp)
@@ -81,16 +83,17 @@ def sent(clock: Clock) -> tuple[Stamp, str] | None:
 
 
 def received(values: Iterable[object], clock: Clock, peer: str | None = None) -> Stamp | None:
-    """A message of this peer arrived with these values of the header: the stamp of its arrival.
+    """A message of this peer arrived with these values of the header. Returns the stamp of its
+    arrival, or None if no stamp counts.
 
-    Of several stamps each that the clock accepts counts, the newest last. None if there is none.
+    Of several stamps, each one that the clock accepts moves it, the newest last.
     """
     if isinstance(clock, Trusting) and not clock.trusts(peer):
         if next(iter(values), None) is not None:
             _ledger.ignore("untrusted", "ignored stamps", f"trust= does not name {peer!a:.99}")
         return None
-    # An attacker's stamp far ahead must not hide an honest one, and each that counts came before
-    # what follows: the newest is the last to move the clock.
+    # An attacker's stamp far ahead must not hide an honest one, so the clock receives each. The
+    # newest moves the clock last, and the arrival is later than all that the clock accepted.
     arrival = None
     for stamp in sorted(_stamps(values, header_of(clock))):
         try:
@@ -105,7 +108,7 @@ def received(values: Iterable[object], clock: Clock, peer: str | None = None) ->
 
 
 def arrived(values: Iterable[object], clock: Clock, peer: str | None = None) -> Stamp | None:
-    """As received(); a message without a stamp that counts is a local event.
+    """As received(), but a message without a stamp that counts is a local event.
 
     None only if the clock can't tick.
     """
@@ -119,7 +122,7 @@ def arrived(values: Iterable[object], clock: Clock, peer: str | None = None) -> 
 
 
 def stats() -> Stats:
-    """What became of the headers of this process so far.
+    """Counts of the headers that this process has sent and received so far.
 
     >>> from lamport_clock import SharedClock, propagation
     >>> before = propagation.stats().malformed
@@ -134,7 +137,7 @@ def values(headers: Any) -> Iterator[object]:  # noqa: ANN401
     """The values of our header, of whatever type they are."""
     if headers is None:
         return
-    # Every multi-dict known gives all its pairs, or joins the values of one name with commas.
+    # items() of every known multi-dict gives all pairs, or joins the values of a name with commas.
     pairs = headers.items() if hasattr(headers, "items") else headers
     for pair in pairs:
         try:
@@ -152,7 +155,7 @@ def put(
     name: Kind = str,
     value: Kind = str,
 ) -> list[Any]:
-    """The pairs of these headers with what sent() gave in place of what they had of ours."""
+    """The pairs of these headers, with `message` (what sent() gave) in place of any old stamp."""
     others = [pair for pair in pairs or () if not is_ours(pair[0])]
     if message is not None:
         others.append((of_kind(name, HEADER), of_kind(value, message[1])))
@@ -164,7 +167,7 @@ def of_kind(kind: Kind, text: str) -> str | bytes:
 
 
 def is_ours(name: object) -> bool:
-    # The length first: a name may be as long as its sender likes.
+    # Compare the length first: a sender can make a name as long as it likes.
     if isinstance(name, bytes):
         return len(name) == len(HEADER) and name.lower() == HEADER.encode()
     return isinstance(name, str) and len(name) == len(HEADER) and name.lower() == HEADER
@@ -186,21 +189,21 @@ def _stamps(values: Iterable[object], header: Header) -> Iterator[Stamp]:
 
 
 def _texts(values: Iterable[object]) -> Iterator[str]:
-    """The text of each stamp: HTTP allows commas between headers of one name."""
+    """The text of each stamp. In HTTP, a comma may join several headers of one name."""
     for value in values:
         if not isinstance(value, (str, bytes)):
             _ledger.ignore("malformed", "ignored a header", f"it is of type {type(value).__name__}")
         elif len(value) > LONGEST:
             _ledger.ignore("oversized", "ignored a header", f"its length is {len(value):,}")
         else:
-            # Each byte is one character here; those that are not ASCII are refused.
+            # latin-1 maps each byte to one character. _stamps() refuses text that is not ASCII.
             text = value.decode("latin-1") if isinstance(value, bytes) else value
-            # An empty element of a list counts for nothing, but a header that is empty is wrong.
+            # Empty elements of a list are skipped, but an empty header is malformed.
             yield from [part for part in text.split(",") if part.strip(" \t")] or [text]
 
 
 class _Ledger:
-    """Counts, and says of each kind of trouble when it is time to log it."""
+    """Counts headers, and limits how often each kind of ignored header is logged."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(Stats._fields, 0)
@@ -208,7 +211,7 @@ class _Ledger:
         self.renew_lock()
 
     def renew_lock(self) -> None:
-        # A signal handler or a finalizer may send a message while its own thread is in here.
+        # Reentrant: a signal handler or a finalizer of the thread that holds it may send a message.
         self._lock = threading.RLock()
 
     def count(self, what: str) -> None:
@@ -216,7 +219,7 @@ class _Ledger:
             self._counts[what] += 1
 
     def ignore(self, kind: str, what: str, why: object) -> None:
-        """Counts this, and logs the first of its kind and then one every ten minutes."""
+        """Counts it. Logs the first of its kind, and then at most one every ten minutes."""
         now = time.monotonic()
         with self._lock:
             self._counts[kind] += 1
@@ -224,7 +227,7 @@ class _Ledger:
             if now < self._next_warning.get(kind, now):
                 return
             self._next_warning[kind] = now + QUIET
-        # Outside the lock: a handler may send a message itself. What it raises is its own affair.
+        # Outside the lock, because a log handler may send a message itself. Its errors don't count.
         try:
             _LOGGER.warning("%s (number %d of its kind): %.300s", what, count, why)
         except Exception:
@@ -237,5 +240,5 @@ class _Ledger:
 
 _LOGGER = logging.getLogger("lamport_clock.propagation")
 _ledger = _Ledger()
-# A thread of the parent may have held the lock.
+# At the fork, a thread of the parent may have held the lock.
 os.register_at_fork(after_in_child=_ledger.renew_lock)

@@ -1,7 +1,7 @@
 """How values are shown in a notebook: as a small table.
 
-Names of processes and messages of servers come from anywhere, so nothing gets into it but what is
-meant to be read: no markup, no second line, no colours of a terminal.
+Names of processes and messages of servers come from outside, so they are escaped: they bring no
+markup, no line break and no terminal colours into the table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def value(shown: object, names: Iterable[str]) -> str:
 
 
 def fields(title: str, rows: Iterable[tuple[str, object]]) -> str:
-    """A row for each name and what it stands for."""
+    """A row for each name and its value."""
     body = "".join(
         f"<tr><th{_LEFT}>{name}</th><td{_LEFT}>{_cell(name, field)}</td></tr>"
         for name, field in rows

@@ -1,9 +1,9 @@
 """Calls that tasks of an event loop wait for.
 
-What waits for a call is a future of the loop in which the caller runs. The library's own thread
-never touches Python: it puts the number of a call that has its answer into a queue of the loop's
-(`Completions`, bindings/python/src/completions.rs) and rings once; the loop hears that as it hears
-its sockets, and resolves all futures of the queue in one go.
+A caller awaits a future of its own loop. The library's native thread never touches Python. When a
+call has its answer, that thread puts the call's number into the loop's queue (`Completions`,
+bindings/python/src/completions.rs), and rings by making a file descriptor readable. The loop
+watches the descriptor as it watches its sockets, and resolves all futures of the queue in one go.
 """
 
 from __future__ import annotations
@@ -26,28 +26,29 @@ _Answer = TypeVar("_Answer")
 def ask(
     clock: SharedClock, verb: Callable[..., _Answer], *arguments: object
 ) -> Coroutine[Any, Any, _Answer]:
-    """What this method of the clock returns, to be awaited."""
+    """Calls this method of the clock; the result is to be awaited."""
     return answer(Completions.ask, clock, verb.__name__, *arguments)
 
 
 async def answer(asks: Callable[..., Call], *what: object) -> Any:  # noqa: ANN401
-    """The answer to what this method of Completions asks: a verb of a clock, by its name in
-    bindings/python/src/verbs.rs, or what a watch tells next."""
+    """Makes a call with `asks`, a method of Completions, and returns its answer. The call is a
+    verb of a clock, by its name in bindings/python/src/verbs.rs, or asks a watch for its next
+    update."""
     loop = asyncio.get_running_loop()
     future = loop.create_future()
     call = asks(_completions(loop), future, *what)
     try:
         await future
-        # Not before: an update that was taken from a watch is given to somebody.
+        # Taken only now: if the task is cancelled before, the update stays in the watch.
         return call.answer()
     except BaseException:
-        # Said outright: a traceback may keep this frame, and the call with it.
+        # Explicit, because a traceback may keep this frame alive, and the call with it.
         call.give_up()
         raise
 
 
-# The queue belongs to the loop, which holds it as long as it listens: what waits in it holds the
-# loop in turn, and a loop that was closed in the middle of it must be let go of with all that.
+# Weak both ways. The loop itself keeps its queue alive while it listens. The futures in the queue
+# keep the loop alive, so a strong reference here would leak a loop closed while calls waited.
 _of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[Completions]]
 _of_loops = weakref.WeakKeyDictionary()
 
@@ -61,7 +62,7 @@ os.register_at_fork(after_in_child=_forget_the_parents_loops)
 
 
 def _completions(loop: asyncio.AbstractEventLoop) -> Completions:
-    """The queue of this loop, which begins at its next turn what is asked for now."""
+    """The queue of this loop. A call that is asked for now begins at the loop's next turn."""
     known = _of_loops.get(loop)
     completions = None if known is None else known()
     if completions is None:
@@ -74,9 +75,9 @@ def _completions(loop: asyncio.AbstractEventLoop) -> Completions:
 
 
 def _listen(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
-    """Has the loop look into the queue whenever it rings, for as long as the loop is open."""
+    """Has the loop empty the queue whenever it rings, for as long as the loop is open."""
     try:
-        # In a context of its own: this outlives the caller, and so would all its variables.
+        # In an empty context: the reader outlives the caller, whose variables it would keep alive.
         context = contextvars.Context()
         context.run(loop.add_reader, completions.fileno(), _look, completions)
     except NotImplementedError:
@@ -91,32 +92,32 @@ def _look(completions: Completions) -> None:
 
 
 def _resolve(futures: list[asyncio.Future[None]]) -> None:
-    """Resolves them, the last first."""
+    """Resolves these futures, the last first."""
     try:
         while futures:
-            # One that was cancelled has a task that does not know yet.
+            # A cancelled future is done already, although its task has not run since.
             if not (future := futures.pop()).done():
                 future.set_result(None)
     finally:
-        # Cut short by Ctrl-C: the others' turn is the loop's next.
+        # Some are left if Ctrl-C interrupted the loop above. They follow at the loop's next turn.
         if futures:
             futures[-1].get_loop().call_soon(_resolve, futures)
 
 
 _LOOK_UP = 1_000
-"""So long, in ms, a loop may be closed before the thread that listens for it ends."""
+"""After a loop was closed, the thread that listens for it ends within this time, in ms."""
 
 
 def _pass_on(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
-    """Listens for a loop that can't listen to a descriptor."""
+    """Listens to the queue's descriptor for a loop that can't do it itself."""
     rings = select.poll()
     rings.register(completions.fileno(), select.POLLIN)
     while not loop.is_closed():
         if not rings.poll(_LOOK_UP):
             continue
-        # Silent from here on: until the loop looks, one ring is enough.
+        # This read silences the queue. Until the loop empties it, one ring is enough.
         with contextlib.suppress(BlockingIOError):
             os.read(completions.fileno(), 8)
-        # Closed in the meantime.
+        # Raised if the loop was closed in the meantime.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_look, completions)

@@ -1,6 +1,6 @@
 """The settings that a clock is made from, by keyword, for type checkers.
 
-The library's own table is in src/config/settings.rs; a test holds this against it.
+The library's own table is in src/config/settings.rs; a test compares the two.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TypedDict
 
 
 class Settings(TypedDict, total=False):
-    """What `connect()` and `open()` take beside `store` and `node`. None counts as not said."""
+    """What `connect()` and `open()` take beside `store` and `node`. None counts as not given."""
 
     nodes: str | None
     key: str | None

@@ -1,7 +1,8 @@
-"""The values that calls give: frozen, comparable, hashable and picklable.
+"""The values that calls return: frozen, comparable, hashable and picklable.
 
-A field is written here, with what it means, and where native code fills it in, in the same order
-(bindings/python/src/values.rs). Native code does so without a line of this: it runs no bytecode.
+Each field is in two places, in the same order: here, with its meaning, and in
+bindings/python/src/values.rs, where native code fills it in. Native code runs none of the code
+here, because it must not run bytecode.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Holder(Value):
         return f"{self.value}@{escape(self.process)}"
 
 
-# What an Update and a Reservation say of themselves.
+# The docs of fields that an Update and a Reservation share.
 _PREVIOUS = "Who held the record before, and at what value; None if there was no record."
 _WRITTEN = (
     "When, by the wall clock of the process that wrote the record (Unix seconds). It is for "
@@ -85,14 +86,14 @@ class Update(Value):
 class Reservation(Value):
     """Consecutive times of the shared clock, from `first` through `last`: a sequence of int.
 
-    They are ordered as one event at the moment of the call: handed out later, they are still unique
-    but no longer in real-time order with other updates. It holds no more than its two ends; `times`
-    is the same as a range.
+    All times are ordered as one event at the moment of the call. A time that is handed out later is
+    still unique, but no longer in real-time order with other updates. A Reservation stores only its
+    two ends; `times` gives the same times as a range.
 
-    The times are this process's to hand out: in a child of os.fork() that inherits them, indexing,
-    iterating (also with an iterator begun before), `times` and pickling raise ClosedError. What was
-    taken out before, a list or a range, is out of reach. To send some to another process on
-    purpose, pickle them; the sender then no longer hands them out.
+    Only this process may hand the times out: in a child of os.fork() that inherits them, indexing,
+    iterating (also with an iterator begun before), `times` and pickling raise ClosedError. A list
+    or a range that was made before the fork is not protected. To send times to another process on
+    purpose, pickle them; the sender must then no longer hand them out.
 
     >>> taken = clock.reserve(1_000)
     >>> taken.first, taken.last, len(taken)
@@ -114,7 +115,7 @@ class Reservation(Value):
     )
 
     def _complete(self, first: int, last: int, *fields: Any) -> tuple[Any, ...]:  # noqa: ANN401
-        # Behind the fields: what keeps the times from children of a fork.
+        # Behind the fields: a Times, whose check() refuses the times to children of a fork.
         return first, last, *fields, Times(first, last)
 
     @property
@@ -177,8 +178,8 @@ class Observed(Value):
 
 @final
 class History(Value):
-    """The newest updates that the store still keeps, oldest first: iterable and indexable like
-    `updates`, with what lies before them.
+    """The newest updates that the store still keeps, oldest first. It can be iterated and indexed
+    like `updates`. The other fields say what is missing.
 
     >>> for _ in range(3):
     ...     update = clock.update()
@@ -241,11 +242,11 @@ class History(Value):
 
 @final
 class SyncStats(Value):
-    """What the updates in the background have come to, and what the clock has counted beside them:
-    SharedClock.stats().
+    """The results of the updates in the background, and the other counts of the clock: what
+    SharedClock.stats() returns.
 
-    The counts are of the whole life of the clock in this process, however often it was started and
-    stopped; a child of os.fork() counts its own, from 0. Lengths of time are float, in seconds, by
+    The counts cover the whole life of the clock in this process, however often updates were started
+    and stopped. A child of os.fork() counts its own, from 0. Durations are float, in seconds, by
     the monotonic clock, as of the call of stats().
 
     >>> from lamport_clock import SharedClock

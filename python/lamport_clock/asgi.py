@@ -22,7 +22,7 @@ from ._clock import Clock, Trust, Trusting
 
 __all__ = ["LamportMiddleware"]
 
-# As the specification of ASGI has them; its typed forms differ between frameworks.
+# The types of the ASGI specification. The typed forms of frameworks differ from each other.
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -69,10 +69,10 @@ class LamportMiddleware:
                 message = {**message, "headers": headers}
             await send(message)
 
-        # None for what came over a Unix socket.
+        # None if the request came over a Unix socket.
         peer, _ = scope.get("client") or (None, None)
         arrival = _header.arrived(_header.values(scope.get("headers")), self._clock, peer)
-        # The same scope: what the application puts there, such as its route, is for those above us.
+        # Don't copy the scope: outer middleware reads what the application adds, such as its route.
         scope["lamport"] = arrival
         await self._app(scope, receive, stamped)
 

@@ -5,10 +5,10 @@
     >>> lamport_clock.celery.install(SharedClock.memory("api"), trust="everybody")
     >>> lamport_clock.celery.uninstall()
 
-Installed in the process that publishes and in the worker, it gives each task's message a stamp,
-and the worker's clock is past it before the task runs. In a worker that forks, each child is an
-instance of its own. The result of a task carries no stamp, and a task that is run eagerly has no
-message.
+Install it in the process that publishes and in the worker. Each task's message then carries a
+stamp, and the worker's clock moves past that stamp before the task runs. In a worker that forks,
+each child is an instance of its own. The result of a task carries no stamp, and a task that is run
+eagerly has no message.
 See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
 """
 
@@ -32,9 +32,9 @@ _NAME = "lamport_clock"
 def install(clock: Clock, trust: Trust = None) -> None:
     """Stamps the messages of all tasks of this process from now on.
 
-    Whose stamps count, `trust` says: "signed", or "everybody" who can write to the broker. Without
-    it they count if the clock has a key, and else messages are stamped and nothing more. Installing
-    again changes the clock.
+    `trust` says whose stamps count: "signed", or "everybody" who can write to the broker. Without
+    it, signed stamps count if the clock has a key; else no received stamp counts, and messages are
+    only stamped. Installing again changes the clock.
 
         >>> import lamport_clock.celery
         >>> from lamport_clock import SharedClock
@@ -59,7 +59,7 @@ def install(clock: Clock, trust: Trust = None) -> None:
 
 
 def uninstall() -> None:
-    """Ends what install() began; without it, it does nothing.
+    """Undoes install(). Does nothing if install() was not called.
 
     >>> import lamport_clock.celery
     >>> lamport_clock.celery.uninstall()

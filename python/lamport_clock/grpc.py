@@ -11,15 +11,16 @@
     >>> server = grpc.server(ThreadPoolExecutor(), interceptors=[ours])
 
 For grpc.aio there are `aio_client_interceptors(clock, trust)`, for the argument `interceptors` of
-its channels, and `AioServerInterceptor(clock, trust)`. Whose stamps count, `trust` says
-(lamport_clock.propagation has its values; a client takes no list, since an interceptor is not told
-who answers).
+its channels, and `AioServerInterceptor(clock, trust)`. `trust` says whose stamps count
+(lamport_clock.propagation has its values). A client takes no list, because gRPC does not tell an
+interceptor who answers.
 
-A call carries a stamp in its metadata, and the server's clock is past it before the handler begins.
-The answer carries one in its trailing metadata, made after the handler ended, also when the handler
-failed; an answer that is a stream carries one in its initial metadata too, made before its first
-message, unless the handler has sent initial metadata itself. The client's clock is past them before
-the caller has the result, or the message. Messages within a stream have no metadata of their own.
+A call carries a stamp in its metadata. The server's clock moves past it before the handler begins.
+The answer carries a stamp in its trailing metadata, made after the handler ended, also when the
+handler failed. An answer that is a stream carries another one in its initial metadata, made before
+its first message, unless the handler has sent initial metadata itself. The client's clock moves
+past each stamp of the answer before the caller has the result, or the message. Messages within a
+stream have no metadata of their own.
 See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
 """
 
@@ -44,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # grpc.aio brings asyncio, which a program of threads has no use for.
+    # Imported at first use: grpc.aio imports asyncio, which a threaded program does not need.
     if name in ("AioServerInterceptor", "aio_client_interceptors"):
         from . import _grpc_aio
 

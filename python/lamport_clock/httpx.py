@@ -6,8 +6,8 @@
     ...     httpx.Client(), SharedClock.memory("api"), trust=["billing"]
     ... )
 
-From then on client.get(...) sends a stamp, and the clock is past that of the response if it comes
-from a host that `trust` names (lamport_clock.propagation has its values). Each
+From then on client.get(...) sends a stamp. The clock moves past the stamp of the response if the
+response comes from a host that `trust` names (lamport_clock.propagation has its values). Each
 request that goes out is stamped, also those that follow a redirect or an authentication.
 See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
 """
@@ -32,9 +32,9 @@ Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
 
 def install(client: Client, clock: Clock, trust: Trust = None) -> Client:
-    """Gives the client's requests stamps, and receives those of the responses; returns the client.
+    """Stamps the client's requests, receives the stamps of the responses, and returns the client.
 
-    For a client of either kind. Its other event hooks stay.
+    For httpx.Client and httpx.AsyncClient. The client's other event hooks stay.
 
         >>> import httpx, lamport_clock.httpx
         >>> from lamport_clock import SharedClock
@@ -52,7 +52,7 @@ def install(client: Client, clock: Clock, trust: Trust = None) -> Client:
     if isinstance(client, httpx.AsyncClient):
         ours = async_hooks(clock, trust)
     client.event_hooks = {
-        # A request is stamped after the other hooks had their events, and a response before.
+        # A request is stamped after the other hooks ran. A response is received before they run.
         "request": [*client.event_hooks["request"], *ours["request"]],
         "response": [*ours["response"], *client.event_hooks["response"]],
     }
@@ -60,7 +60,7 @@ def install(client: Client, clock: Clock, trust: Trust = None) -> Client:
 
 
 def hooks(clock: Clock, trust: Trust = None) -> Hooks:
-    """What httpx.Client(event_hooks=...) takes.
+    """The hooks for httpx.Client(event_hooks=...).
 
     >>> import httpx, lamport_clock.httpx
     >>> from lamport_clock import SharedClock
@@ -81,7 +81,7 @@ def hooks(clock: Clock, trust: Trust = None) -> Hooks:
 
 
 def async_hooks(clock: Clock, trust: Trust = None) -> Hooks:
-    """What httpx.AsyncClient(event_hooks=...) takes.
+    """The hooks for httpx.AsyncClient(event_hooks=...).
 
     >>> import httpx, lamport_clock.httpx
     >>> from lamport_clock import SharedClock

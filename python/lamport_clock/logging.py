@@ -1,13 +1,13 @@
 """Stamps log lines with the local clock, so that the lines of many services can be put in order.
 
-One line in a service that logs already:
+A service that logs already needs one line:
 
     >>> import lamport_clock.logging
     >>> from lamport_clock import SharedClock
     >>> lamport_clock.logging.install(SharedClock.memory("api"))
 
 From then on every record of the standard logging, by anyone in the process, is stamped when it is
-made: a local tick, no I/O. It has five more attributes:
+made: a local tick, no I/O. The record has five more attributes:
 
     lamport             42@api              the stamp, as text; in a forked child with its instance
     lamport_time        42                  the logical time
@@ -16,12 +16,12 @@ made: a local tick, no I/O. It has five more attributes:
     lamport_after       a list of texts     its causes: the record before, 41@api;instance=..., and
                                             the messages that arrived since, 40@billing;...;at=41
 
-So each message leads from one line to another although nobody logs that it arrived, and a line that
-is missing leaves a gap that can be seen.
+So each message links one line to another, although nobody logs its arrival. A missing line leaves a
+gap that can be seen.
 
 Formatter puts the stamp and its causes at the end of a line, JsonFormatter writes one JSON object a
-line, and any other formatter may name %(lamport)s. Where the clock must stay out of the process's
-other logs, a Filter stamps what passes one handler or one logger.
+line, and any other formatter may name %(lamport)s. If the process's other logs must stay without
+stamps, a Filter stamps only the records of one handler or one logger.
 
     >>> import logging, sys
     >>> handler = logging.StreamHandler(sys.stdout)
@@ -64,8 +64,8 @@ __all__ = [
 def install(clock: Clock) -> None:
     """Stamps every record of the standard logging from now on.
 
-    The record factory that is in use goes on being used. Installing again changes the clock and
-    stamps nothing twice; after somebody else has set a record factory without calling ours, it puts
+    The present record factory is still called. Installing again changes the clock, and no record is
+    stamped twice. If another record factory was set that does not call ours, installing again puts
     ours back on top. A clock that fails never breaks a log call: that record shows `-`.
 
         >>> import lamport_clock.logging, logging
@@ -85,7 +85,7 @@ def install(clock: Clock) -> None:
 
 
 def uninstall() -> None:
-    """Ends what install() began; without it, it does nothing.
+    """Undoes install(). Does nothing if install() was not called.
 
     >>> import lamport_clock.logging
     >>> lamport_clock.logging.uninstall()
@@ -94,7 +94,7 @@ def uninstall() -> None:
     with _lock:
         if _top is not None and logging.getLogRecordFactory() is _top:
             logging.setLogRecordFactory(_top.below)
-        # Where another factory calls ours, ours stays there and only passes on.
+        # If another factory calls ours, ours stays in use, but no longer stamps.
         _top = None
 
 
@@ -107,7 +107,7 @@ class _Factory:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401
         record = self.below(*args, **kwargs)
-        # The newest one's clock also where this one was replaced while it was called.
+        # If this factory was replaced during the call, the newest factory's clock stamps.
         top = _top
         if top is not None and "lamport" not in record.__dict__:
             record.__dict__.update(_tick(top.clock))
@@ -121,9 +121,9 @@ _ticking = threading.local()
 
 
 def _renew_lock() -> None:
-    # A thread of the parent may have been installing.
-    # And a child shares its name with its parent and its siblings, which the plain form does not
-    # tell apart.
+    # At the fork, a thread of the parent may have held the lock.
+    # A child has the process name of its parent and its siblings, so its stamps must also show the
+    # instance.
     global _lock, _forked
     _lock = threading.RLock()
     _forked = True
@@ -134,12 +134,12 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 def _tick(clock: Clock) -> Mapping[str, object]:
     """The attributes of an event now; never raises."""
-    # A clock that logs would ask itself for a stamp, without end.
+    # A clock may log while it ticks. Stamping that record, too, would never end.
     if getattr(_ticking, "yes", False):
         return UNSTAMPED
     _ticking.yes = True
     try:
-        # A clock that is not ours can tick.
+        # A clock that is not of this library has only tick().
         line = getattr(clock, "_line", None)
         return line(_forked) if line else _attributes(clock.tick())
     except Exception:
@@ -149,8 +149,8 @@ def _tick(clock: Clock) -> Mapping[str, object]:
 
 
 def _attributes(stamp: Stamp) -> dict[str, object]:
-    """Those of a clock that is not ours. Plain values: records are pickled and sent to processes
-    that know nothing of this library."""
+    """The attributes for a clock that is not of this library. The values are plain: records are
+    pickled and sent to processes that do not have this library."""
     return {
         "lamport": format(stamp, "#" if _forked else ""),
         "lamport_time": stamp.time,
@@ -163,9 +163,9 @@ def _attributes(stamp: Stamp) -> dict[str, object]:
 class Filter(logging.Filter):
     """Lets records pass, and stamps those that have no stamp yet.
 
-    For one handler or one logger alone, in place of install(). The stamp is of the moment at which
-    the record gets here, so a handler behind a queue stamps late. As with logging.Filter, a name
-    lets only records of that logger and of those below it pass; without one all of them do.
+    For one handler or one logger alone, in place of install(). A record is stamped when it reaches
+    the filter, so a handler behind a queue stamps late. As with logging.Filter, a name lets only
+    records of that logger and of those below it pass; without a name all records pass.
 
         >>> import logging
         >>> from lamport_clock import SharedClock
@@ -178,7 +178,7 @@ class Filter(logging.Filter):
         self._clock = clock
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Stamps what passes; whether it does.
+        """Stamps the record if it passes. Returns whether it passes.
 
         >>> import logging
         >>> from lamport_clock import SharedClock
@@ -200,7 +200,7 @@ class StructlogProcessor:
 
     Place it before the renderer. An event that has a stamp keeps it, and so does a record of the
     standard logging that comes by way of structlog.stdlib.ProcessorFormatter. A lamport_kind of
-    `update` goes into `extra`, as JsonFormatter has it.
+    `update` goes into `extra`, as in JsonFormatter.
 
         >>> from lamport_clock import SharedClock
         >>> from lamport_clock.logging import StructlogProcessor

@@ -1,12 +1,12 @@
-"""What becomes of a clock, for prometheus_client.
+"""The metrics of a clock, for prometheus_client.
 
     >>> import lamport_clock.prometheus, prometheus_client
     >>> from lamport_clock import SharedClock
     >>> clock = SharedClock.memory("api")
     >>> prometheus_client.REGISTRY.register(lamport_clock.prometheus.Collector(clock))
 
-From then on every scrape shows what stats() tells, without any I/O.
-The names are those of `lamport run --metrics`, for the same things; deploy/README.md lists them.
+From then on every scrape shows the values of stats(), without any I/O. The metrics have the same
+names and meanings as those of `lamport run --metrics`; deploy/README.md lists them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Clock", "Collector"]
 
 
 class Clock(Protocol):
-    """SharedClock and AsyncSharedClock are such."""
+    """A clock that a Collector can show: a SharedClock or an AsyncSharedClock."""
 
     @property
     def process(self) -> str:
@@ -43,14 +43,14 @@ class Clock(Protocol):
         """Where the local clock stands."""
 
     def stats(self) -> SyncStats:
-        """What its updates in the background have come to."""
+        """The results of its updates in the background."""
 
 
 class Collector:
-    """What a registry of prometheus_client takes: one for all clocks of a program.
+    """A collector for a registry of prometheus_client, one for all clocks of a program.
 
-    It keeps them alive. Updates are those in the background, of this process: a forked child counts
-    its own.
+    It keeps the clocks alive. Only updates in the background count, and only those of this process:
+    a forked child counts its own.
 
         >>> from lamport_clock import SharedClock
         >>> from lamport_clock.prometheus import Collector
@@ -65,7 +65,7 @@ class Collector:
         self._clocks = clocks
 
     def collect(self) -> Iterator[Metric]:
-        """What there is to know at this moment.
+        """The metrics at this moment.
 
         >>> from lamport_clock import SharedClock
         >>> from lamport_clock.prometheus import Collector
@@ -97,7 +97,7 @@ class Collector:
         for clock in self._clocks:
             process, stats = clock.process, clock.stats()
             updates.add_metric([process], stats.updates)
-            # Each is there from the start, so that its first failure is a rise.
+            # Each kind is there from the start, so that its first failure shows as an increase.
             kinds = dict.fromkeys((error.kind for error in LamportError.__subclasses__()), 0)
             for kind, count in (kinds | stats.failures_by_kind).items():
                 failures.add_metric([process, kind], count)

@@ -1,4 +1,4 @@
-"""The clock in messages: who sends puts a stamp into the headers, who receives takes it out.
+"""The clock in messages: the sender puts a stamp into the headers, the receiver takes it out.
 
     >>> from lamport_clock import SharedClock, propagation
     >>> api, billing = SharedClock.memory("api"), SharedClock.memory("billing")
@@ -15,22 +15,24 @@ One header, the same in HTTP, in gRPC metadata and in the messages of task queue
 variable LAMPORT_STAMP carries the same text. lamport_clock.asgi, .wsgi, .httpx, .requests, .grpc
 and .celery do this for those frameworks.
 
-Whose stamps count is said, not assumed. Whoever can send a header can pull a clock ahead, so what
-receives for you (a middleware, an interceptor, a client's hooks) takes `trust`:
+The program has to say whose stamps count, because anyone who can send a header can pull a clock
+ahead. So everything that receives for you (a middleware, an interceptor, a client's hooks) takes
+`trust`:
 
 - "signed": from those who have this clock's key (LAMPORT_HEADER_KEY_FILE, or the keyword
   header_key_file);
 - networks and names of hosts, such as ["10.0.0.0/8", "billing"]: from these peers. Behind a proxy
   every peer is the proxy: let it drop the header of strangers, or sign;
-- "everybody": from whoever can send you a message;
-- None: as "signed" if the clock has a key, else from nobody: messages are stamped, and no more.
+- "everybody": from all who can send you a message;
+- None: as "signed" if the clock has a key, else from nobody. Messages are stamped all the same.
 
-A clock with a key believes nothing unsigned, also in extract(), whose caller has decided.
+extract() takes no `trust`: whoever calls it has decided. But a clock with a key accepts no unsigned
+stamp there either.
 
-A header comes from outside, so nothing in it breaks a request. Its length is bounded before it is
-read; of several stamps in one message each that the clock accepts counts; what is wrong with one,
-or lies too far ahead, is counted in stats(), logged once and then at most every ten minutes (logger
-"lamport_clock.propagation"), and ignored.
+A header comes from outside, so nothing in it breaks a request. Its length is checked before it is
+read. Of several stamps in one message, each one that the clock accepts counts. A stamp that is
+wrong, or lies too far ahead, is ignored and counted in stats(). It is logged once for each kind,
+and then at most every ten minutes (logger "lamport_clock.propagation").
 """
 
 from __future__ import annotations
@@ -77,8 +79,8 @@ def inject(
     """A message is about to leave: ticks, puts the stamp into its headers, and returns it.
 
     `headers` is a dict, the headers of any framework, or a list of pairs. A stamp that is in them
-    already is replaced. No I/O. If the clock can't tick (its times are used up) the message goes
-    without a stamp: the headers lose an old one, and None comes back.
+    already is replaced. No I/O. If the clock can't tick (its times are used up), the message has no
+    stamp: an old stamp is removed from the headers, and None is returned.
 
         >>> from lamport_clock import SharedClock, propagation
         >>> headers = [("Lamport", "1@somebody")]
@@ -86,23 +88,23 @@ def inject(
         >>> [(name, value[:5]) for name, value in headers]
         [('lamport', '1@api')]
 
-    Name and value are str or bytes as those of the headers are that a dict or a list has already,
-    and str where it has none; `name` and `value` say otherwise. A library such as kafka-python,
-    whose values are bytes, is given
+    Name and value are str or bytes, like the other headers in the dict or the list, or str if there
+    are none. The arguments `name` and `value` set other types. For a library whose values are
+    bytes, such as kafka-python:
 
         >>> headers = []
         >>> stamp = propagation.inject(headers, SharedClock.memory("api"), value=bytes)
         >>> [(name, value[:5]) for name, value in headers]
         [('lamport', b'1@api')]
 
-    Raises TypeError for anything that can't be changed.
+    Raises TypeError for headers that can't be changed.
     """
     message = _header.sent(clock)
     if isinstance(headers, list):
         kinds = {"name": name or _kind(headers, 0), "value": value or _kind(headers, 1)}
         headers[:] = _header.put(headers, message, **kinds)
     elif hasattr(headers, "keys") and hasattr(headers, "__setitem__"):
-        # The classes of frameworks make of a str what they need.
+        # The header classes of frameworks convert a str to what they need.
         pairs = list(headers.items()) if isinstance(headers, dict) else []
         text = None if message is None else message[1]
         _put_into_mapping(headers, text, name or _kind(pairs, 0), value or _kind(pairs, 1))
@@ -115,7 +117,7 @@ def inject(
 
 
 def _kind(pairs: list[Any], place: int) -> Kind:
-    """Of what type the names (0) or values (1) of these pairs are; a stamp of ours tells least."""
+    """The type of the names (0) or values (1) of these pairs. An old stamp of ours counts last."""
     for pair in sorted(pairs, key=lambda pair: _header.is_ours(pair[0])):
         if isinstance(pair[place], (str, bytes)):
             return bytes if isinstance(pair[place], bytes) else str
@@ -127,8 +129,8 @@ def extract(headers: Readable | Iterable[object] | None, clock: Clock) -> Stamp 
 
     `headers` is a mapping, the headers of any framework, or pairs; names are compared without
     regard to case, and both names and values may be bytes. Returns the stamp of the arrival, later
-    than the sender's. None, and the clock is as it was, if the message has no stamp or none that
-    counts. No I/O; nothing in a header raises.
+    than the sender's. Returns None, and leaves the clock as it was, if the message has no stamp or
+    none that counts. No I/O; nothing in a header raises.
 
         >>> from lamport_clock import SharedClock, propagation
         >>> clock = SharedClock.memory("billing")
@@ -141,7 +143,7 @@ def extract(headers: Readable | Iterable[object] | None, clock: Clock) -> Stamp 
 
 
 def inject_environment(environment: MutableMapping[str, str], clock: Clock) -> Stamp | None:
-    """A child is about to be started with this environment: as inject(), into LAMPORT_STAMP.
+    """As inject(), for the environment of a child that is about to be started: sets LAMPORT_STAMP.
 
     >>> from lamport_clock import SharedClock, propagation
     >>> environment = {"PATH": "/bin"}
@@ -158,7 +160,7 @@ def inject_environment(environment: MutableMapping[str, str], clock: Clock) -> S
 
 
 def extract_environment(environment: Mapping[str, str], clock: Clock) -> Stamp | None:
-    """This process was started with this environment (os.environ): as extract().
+    """As extract(), for the environment that this process was started with (os.environ).
 
     >>> from lamport_clock import SharedClock, propagation
     >>> clock = SharedClock.memory("child")
@@ -170,9 +172,9 @@ def extract_environment(environment: Mapping[str, str], clock: Clock) -> Stamp |
 
 
 def _put_into_mapping(headers: Settable, text: str | None, name: Kind, value: Kind) -> None:
-    # Setting replaces nothing where names are compared with regard to case, or not at all.
+    # Setting alone may not replace an old stamp: some headers are case-sensitive, others only add.
     for old in [old for old in headers.keys() if _header.is_ours(old)]:  # noqa: SIM118
-        # Where a name stands twice, the first deletion took both.
+        # If a name stands twice, the first deletion removed both.
         with suppress(KeyError):
             del headers[old]
     if text is not None:

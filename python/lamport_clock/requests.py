@@ -5,15 +5,15 @@
     >>> from lamport_clock.requests import install
     >>> session = install(requests.Session(), SharedClock.memory("api"), trust=["billing"])
 
-From then on session.get(...) sends a stamp, and the clock is past that of the response if it comes
-from a host that `trust` names (lamport_clock.propagation has its values). Each request that goes
-out is stamped, also those that follow a redirect or an authentication, and those of adapters that
-are mounted later. What an adapter sends again by itself (max_retries) goes out with the stamp of
-the first time.
+From then on session.get(...) sends a stamp. The clock moves past the stamp of the response if the
+response comes from a host that `trust` names (lamport_clock.propagation has its values). Each
+request that goes out is stamped, also those that follow a redirect or an authentication, and those
+of adapters that are mounted later. A request that an adapter retries by itself (max_retries) keeps
+the stamp of the first attempt.
 
-A session may be copied, and the copy has the same clock. It may be pickled as well, but its clock
-stays behind, since that is of one process: install() gives it one of the other process, and until
-then it sends as any session does.
+A session may be copied, and the copy has the same clock. It may be pickled as well, but without its
+clock, which belongs to one process. In the other process it sends no stamps until install() gives
+it a clock.
 See lamport_clock.propagation for the header, and for what becomes of one that is wrong.
 """
 
@@ -38,10 +38,10 @@ __all__ = ["LamportAdapter", "install"]
 
 
 class LamportAdapter(BaseAdapter):
-    """An adapter that stamps what another one sends, and receives what that one brings.
+    """Wraps an adapter: stamps its requests, and receives the stamps of their responses.
 
-    For one address alone, or for an adapter of your own; without one it takes the arguments of
-    requests' HTTPAdapter. All other attributes are those of the adapter that sends:
+    For one address alone, or for an adapter of your own. Without an adapter it takes the arguments
+    of requests' HTTPAdapter. All other attributes are those of the wrapped adapter:
 
         >>> import requests
         >>> from lamport_clock import SharedClock
@@ -55,7 +55,7 @@ class LamportAdapter(BaseAdapter):
     Raises TypeError if there are arguments for an HTTPAdapter beside an adapter.
     """
 
-    # None: it came by pickle, and its clock did not.
+    # None after unpickling: a pickle does not contain the clock.
     _clock: Clock | None
     _adapter: BaseAdapter
 
@@ -123,13 +123,13 @@ class LamportAdapter(BaseAdapter):
         response = self._adapter.send(request, *args, **kwargs)
         host = urlsplit(request.url or "").hostname
         _header.received(_header.values(response.headers), self._clock, host)
-        # Digest authentication sends its answer by what it finds here.
+        # Digest authentication sends its answer by this attribute, so it must name this adapter.
         if getattr(response, "connection", None) is self._adapter:
             response.__dict__["connection"] = self
         return response
 
     def close(self) -> None:
-        """Closes the other adapter.
+        """Closes the wrapped adapter.
 
         >>> from lamport_clock import SharedClock
         >>> from lamport_clock.requests import LamportAdapter
@@ -139,9 +139,10 @@ class LamportAdapter(BaseAdapter):
 
 
 def install(session: requests.Session, clock: Clock, trust: Trust = None) -> requests.Session:
-    """Gives the session's requests stamps, and receives those of the responses; returns it.
+    """Stamps the session's requests, receives the stamps of the responses, and returns the session.
 
-    Whatever adapters it has, or is given later, go on sending. Those that have a clock keep it.
+    The session's adapters still send, also those that are mounted later. A LamportAdapter that has
+    a clock keeps it.
 
         >>> import requests
         >>> from lamport_clock import SharedClock
@@ -166,7 +167,7 @@ def _stamping(
 
 
 class _Adapters(OrderedDict[str, BaseAdapter]):
-    """The adapters of a session by prefix, each of which stamps."""
+    """The adapters of a session, by prefix. Each of them stamps."""
 
     def __init__(
         self, clock: Clock | None = None, adapters: Iterable[tuple[str, BaseAdapter]] = ()

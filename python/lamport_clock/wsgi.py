@@ -64,7 +64,7 @@ class LamportMiddleware:
 
         value = environ.get("HTTP_LAMPORT")
         values = () if value is None else (value,)
-        # Empty for what came over a Unix socket.
+        # Empty if the request came over a Unix socket.
         peer = environ.get("REMOTE_ADDR") or None
         environ["lamport.stamp"] = _header.arrived(values, self._clock, peer)
         return self._app(environ, stamped)
