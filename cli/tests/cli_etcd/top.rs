@@ -82,6 +82,7 @@ fn without_a_terminal_it_is_a_line_a_second() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the pause itself")]
 fn a_pause_of_the_machine_is_one_line_and_no_burst() {
     let mut top = lamport(&["top", "-n", "4", "--json", "--store", "memory:"]);
     let running = Running::start(&mut top);
