@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
             .unwrap()
         {
             watcher.advance(&change);
-            watcher.is_loss(&change);
+            watcher.is_deletion(&change);
             if let Err(error) = watcher.update() {
                 assert_refused(&error);
             }

@@ -229,7 +229,7 @@ class _Ledger:
             self._next_warning[kind] = now + QUIET
         # Outside the lock, because a log handler may send a message itself. Its errors don't count.
         try:
-            _LOGGER.warning("%s (number %d of its kind): %.300s", what, count, why)
+            _LOGGER.warning("%s (%s, number %d): %.300s", what, kind, count, why)
         except Exception:
             return
 

@@ -297,8 +297,9 @@ impl Snapshot {
     }
 
     /// Whether `change`, which led to this snapshot, deleted a key that no clock deletes: the record, the
-    /// base, `taken`, or a weight that no base accounts for.
-    pub fn is_loss(&self, change: &Change) -> bool {
+    /// base, `taken`, or a weight that no base accounts for. Watchers are told. For the clock itself the
+    /// record alone is no loss.
+    pub fn is_deletion(&self, change: &Change) -> bool {
         let keys = &self.keys;
         let based = self.based().mod_revision == change.revision;
         change.keys.iter().any(|(key, entry)| {

@@ -330,10 +330,10 @@ impl Follower {
             return;
         }
         state.advance(change);
-        let is_loss = state.is_loss(change);
+        let is_deletion = state.is_deletion(change);
         let update = state.update();
         self.next_revision = revision + 1;
-        if is_loss {
+        if is_deletion {
             self.ready
                 .push_back((revision, WatchEvent::Deleted { revision }));
         } else {

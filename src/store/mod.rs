@@ -172,7 +172,8 @@ impl Failure {
         Failure::of(error, Outcome::NotApplied, false)
     }
 
-    /// The transaction never left this process; another attempt may fare better.
+    /// Nothing was applied, and another attempt may fare better: the transaction never left this process, or
+    /// it was only a read.
     pub fn not_sent(error: Error) -> Failure {
         Failure::of(error, Outcome::NotApplied, true)
     }

@@ -196,7 +196,7 @@ impl World {
                 .keys
                 .iter()
                 .any(|(key, entry)| entry.is_none() && *key == self.keys.record);
-            assert_eq!(self.watcher.is_loss(&change), lost, "{change:?}");
+            assert_eq!(self.watcher.is_deletion(&change), lost, "{change:?}");
             if let Ok(Some(update)) = self.watcher.update() {
                 self.told.insert(change.revision, update);
             }
