@@ -49,11 +49,10 @@ unset ETCD_VERSION ETCD_MIRROR ETCD_SHA256 ETCD_DATA_DIR ETCD_BIN_DIR
 token="etcd-cluster-1"
 peer_port=2380
 quota_bytes=2147483648
-# Without compaction any clock fills the quota one day, a busy one within the hour: an update that
-# serves others writes all the newest grants, up to 20 kB. The limit counts revisions, because a crowd
-# makes as many in minutes as three quiet nodes in a week. etcd compacts every 5 minutes: at 2.8 MB/s,
-# the most that docs/SCALING.md found, it holds 1.4 GB at worst. Three nodes at rest keep hours of
-# history.
+# Without compaction any clock fills the quota one day, a busy one within the hour. The limit counts
+# revisions, because a crowd makes as many in minutes as three quiet nodes in a week. etcd compacts every
+# 5 minutes: at 5 MB/s, the most that docs/SCALING.md found, it holds 1.5 GB at worst. Three nodes at rest
+# keep hours of history.
 retention=20000
 # Seconds one download, or one run of the package manager, may take.
 patience=600
