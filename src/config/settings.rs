@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::excerpt::quote;
-
 /// A row of the table of settings. The command line, the environment, the file, Python and C accept
 /// exactly the settings of this table.
 ///
@@ -37,7 +34,7 @@ pub struct Setting {
 pub enum Kind {
     /// A text. The placeholder, such as `FILE`, names its form.
     Text(&'static str),
-    /// A length of time: see [`parse_duration`].
+    /// A length of time: see [`parse_duration`](crate::parse_duration).
     Duration,
     /// A whole number.
     Number,
@@ -330,55 +327,5 @@ impl<V: Into<Value>, const N: usize> From<[(&str, V); N]> for Settings {
     fn from(given: [(&str, V); N]) -> Settings {
         let given = given.map(|(name, value)| (name.to_owned(), value.into()));
         Settings(given.into())
-    }
-}
-
-/// The longest duration accepted: far longer than any wait here, and far below the limit of `Duration`.
-const LONGEST: Duration = Duration::from_secs(86_400);
-
-/// Parses a duration as people write it: `2s`, `500ms`, `1.5s`, `1m`, or a bare number of seconds; at
-/// most a day.
-///
-/// ```
-/// use lamport_clock::parse_duration;
-/// assert_eq!(parse_duration("500ms")?.as_millis(), 500);
-/// assert_eq!(parse_duration("1.5")?, parse_duration("1.5s")?);
-/// assert!(parse_duration("2h").is_err());
-/// # Ok::<(), lamport_clock::Error>(())
-/// ```
-pub fn parse_duration(text: &str) -> Result<Duration> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let scale = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        _ => f64::NAN,
-    };
-    let seconds = number
-        .parse()
-        .map_or(f64::NAN, |number: f64| number * scale);
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if duration <= LONGEST => Ok(duration),
-        _ => Err(Error::invalid(format!(
-            "{} is not a duration: it takes 2s, 500ms or 1m, at most a day",
-            quote(text)
-        ))),
-    }
-}
-
-/// Refuses a deadline outside 1 ms to a day.
-pub(crate) fn check_timeout(timeout: Duration) -> Result<Duration> {
-    is_deadline(timeout, &format!("{timeout:?}"))
-}
-
-pub(super) fn is_deadline(timeout: Duration, shown: &str) -> Result<Duration> {
-    match (Duration::from_millis(1)..=LONGEST).contains(&timeout) {
-        true => Ok(timeout),
-        false => Err(Error::invalid(format!(
-            "{shown} is no deadline: it takes 1ms to a day"
-        ))),
     }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::time::Duration;
 
 use super::files;
 use super::secrets::{Credentials, Secret, Tls};
-use super::settings::{Kind, Setting, Settings, is_deadline, parse_duration};
+use super::settings::{Kind, Setting, Settings};
 use crate::clock::ProcessId;
 use crate::error::{Error, Result};
 use crate::excerpt::{is_hidden, is_quoted, quote, quote_without_secrets, short};
@@ -129,10 +128,6 @@ impl Sources {
     }
 }
 
-pub(super) fn parse_deadline(text: &str) -> Result<Duration> {
-    is_deadline(parse_duration(text)?, &quote(text))
-}
-
 pub(super) fn parse_number(text: &str) -> Result<u64> {
     text.parse().map_err(|_| {
         let why = "is not a number: it takes a whole number from 0 up";
@@ -237,22 +232,6 @@ mod tests {
         match &*name {
             "" => assert!(config.process().as_str().starts_with("pid-")),
             name => assert_eq!(config.process().as_str(), name),
-        }
-    }
-
-    #[test]
-    fn a_duration_is_read_to_the_nanosecond() {
-        for duration in [
-            Duration::from_millis(1),
-            Duration::from_nanos(1_000_001),
-            Duration::from_nanos(1_234_567_891),
-            Duration::new(86_399, 999_999_999),
-            Duration::from_secs(86_400),
-        ] {
-            let mut settings = Settings::from([("store", "memory:")]);
-            settings.set("timeout", duration);
-            let config = Config::resolve(&settings, &|_| None).unwrap();
-            assert_eq!(config.timeout(), duration);
         }
     }
 

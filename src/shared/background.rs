@@ -18,6 +18,7 @@ use super::backoff::{Backoff, Jitter};
 use super::runtime::stay_if_lost;
 use super::{Inner, SharedClock, Update};
 use crate::clock::Time;
+use crate::config::DAY;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::sync::{Mutex, lock};
@@ -140,20 +141,16 @@ struct Outage {
 /// a rest, the loop would fill our log and the server's.
 const FIRST_REST: Duration = Duration::from_millis(250);
 const LONGEST_REST: Duration = Duration::from_secs(2);
-/// Bounds of the interval.
+/// The shortest interval. The longest is a day.
 const SHORTEST: Duration = Duration::from_millis(10);
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// As [`SharedClock::start`].
 pub(super) fn start(inner: &Arc<Inner>, interval: Duration) -> Result<()> {
-    if interval < SHORTEST || interval > LONGEST {
-        return Err(Error::new(
-            ErrorKind::InvalidArgument,
-            format!(
-                "an interval of {interval:?} is out of range: the background updates every 10ms to \
-                 every 24h; call update() for one at a moment of your own"
-            ),
-        ));
+    if interval < SHORTEST || interval > DAY {
+        return Err(Error::invalid(format!(
+            "an interval of {interval:?} is out of range: the background updates every 10ms to \
+             every 24h; call update() for one at a moment of your own"
+        )));
     }
     let carrier = inner.carriers.own()?;
     let mut state = lock(&inner.background.0);
