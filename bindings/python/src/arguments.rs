@@ -91,15 +91,14 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
-        let read = duration(&object)?.or_else(|text| parse_duration(&text));
-        read.or_raise().map(Seconds)
+        parse_duration(&duration(&object)?).or_raise().map(Seconds)
     }
 }
 
-/// A duration; or `Err` with a text, which the core then parses or refuses.
-fn duration(object: &Bound<'_, PyAny>) -> PyResult<Result<Duration, String>> {
+/// A duration as a text, which the core then parses or refuses. Of a float it keeps every digit.
+fn duration(object: &Bound<'_, PyAny>) -> PyResult<String> {
     if object.is_instance_of::<PyString>() {
-        return Ok(Err(object.extract::<Text>()?.0));
+        return Ok(object.extract::<Text>()?.0);
     }
     let number = object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
     if !number || object.is_instance_of::<PyBool>() {
@@ -109,10 +108,8 @@ fn duration(object: &Bound<'_, PyAny>) -> PyResult<Result<Duration, String>> {
         )));
     }
     // An int may be too large for a float.
-    let seconds = object.extract::<f64>().ok();
-    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let duration = duration.filter(|duration| *duration <= LONGEST);
-    Ok(duration.ok_or_else(|| shown(object)))
+    let seconds = object.extract::<f64>();
+    Ok(seconds.map_or_else(|_| shown(object), |seconds| seconds.to_string()))
 }
 
 /// Loads the configuration from keyword arguments, named as in the core's table of settings. `None`
@@ -142,7 +139,7 @@ pub(crate) fn configuration(
             continue;
         }
         let value = match setting.kind {
-            Kind::Duration => duration(&value)?.map_or_else(Value::Text, Value::Duration),
+            Kind::Duration => Value::Text(duration(&value)?),
             Kind::Number => Value::Number(value.extract::<Whole>()?.0),
             Kind::Flag => Value::Flag(value.extract()?),
             _ => Value::Text(value.extract::<Text>()?.0),
@@ -152,9 +149,6 @@ pub(crate) fn configuration(
     // The environment is read while attached, because changes that Python makes to it need the GIL too.
     Config::load(&settings).or_raise()
 }
-
-/// The longest duration that the core accepts.
-const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The object's `repr`, cut to a length that fits into a message.
 fn shown(object: &Bound<'_, PyAny>) -> String {
