@@ -43,17 +43,17 @@ impl Sources {
             })?;
             sources.add(setting, 1, variable.to_owned(), text);
         }
-        if let Some(file) = sources.read("config", |file| Ok(file.to_owned()))? {
-            sources.read_file(&file)?;
+        let file = sources.read("config", |file| Ok((file.to_owned(), files::read(file)?)))?;
+        if let Some((file, content)) = file {
+            sources.add_file(&file, content)?;
         }
         Ok(sources)
     }
 
-    fn read_file(&mut self, file: &str) -> Result<()> {
+    fn add_file(&mut self, file: &str, content: Vec<u8>) -> Result<()> {
         let refused =
             |why: String| Error::invalid(format!("the configuration file {}: {why}", quote(file)));
-        let text = files::read(file).map_err(|error| refused(error.to_string()))?;
-        let text = String::from_utf8(text).map_err(|error| refused(error.to_string()))?;
+        let text = String::from_utf8(content).map_err(|error| refused(error.to_string()))?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
             // Not the error's `Display`: it shows the whole line, which may be long, and may hold a
             // secret by mistake.
