@@ -61,7 +61,7 @@ fn the_more_explicit_key_counts() {
 #[test]
 fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
     let node = ("NODE_NAME", "mx-nodel");
-    for (variable, value, allowed) in [
+    let mut wrong = vec![
         ("NODE_NAME", "nobody", "mx-nodel2=172.21.0.11"),
         ("LAMPORT_NODES", "a", "name=host[:port]"),
         ("LAMPORT_STORE", "redis://h", "etcd://"),
@@ -77,9 +77,18 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
         ("LAMPORT_TIMEOUT", "-1s", "500ms"),
         ("LAMPORT_TIMEOUT", "99999m", "a day"),
         ("LAMPORT_MAX_JUMP", "-1", "whole number"),
-        ("LAMPORT_TLS_CA", "/nonexistent/ca.pem", "can't be read"),
+        ("LAMPORT_USER", "me ", "blank"),
         ("LAMPORT_ALLOW_PLAINTEXT", "yes", "true nor false"),
-    ] {
+    ];
+    for setting in Setting::ALL {
+        let variable = setting.variable;
+        if setting.kind == Kind::Text("FILE") {
+            wrong.push((variable, "/nonexistent/file", "can't be read"));
+        }
+        let is_tried = wrong.iter().any(|(tried, ..)| *tried == variable);
+        assert!(is_tried, "add a value that {variable} doesn't take");
+    }
+    for (variable, value, allowed) in wrong {
         let mut variables = vec![(variable, value)];
         if variable != "NODE_NAME" {
             variables.push(node);
@@ -96,23 +105,41 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
 }
 
 #[test]
+fn the_table_shows_the_defaults_that_are_used() {
+    let config = resolve(Settings::default(), &[("NODE_NAME", "mx-nodel")]).unwrap();
+    assert!(config.max_jump.is_power_of_two());
+    let off = |is_on: bool| if is_on { "on" } else { "" }.to_owned();
+    for setting in Setting::ALL {
+        let used = match setting.name {
+            // Tests of their own have what the words say.
+            "node" | "nodes" | "store" => continue,
+            "key" => config.key.clone(),
+            "timeout" => format!("{:?}", config.timeout),
+            "max_jump" => format!("2^{}", config.max_jump.ilog2()),
+            "tls_ca" | "tls_cert" | "tls_key" => off(config.tls.is_some()),
+            "user" | "password_file" => off(config.credentials.is_some()),
+            "allow_plaintext" => config.allow_plaintext.to_string(),
+            "header_key_file" => off(config.header.is_signed()),
+            "config" => String::new(),
+            name => panic!("say here which default {name} has"),
+        };
+        assert_eq!(setting.default, used, "{}", setting.name);
+        let help = setting.help;
+        assert!(
+            !help.is_empty() && !help.contains('\n') && !help.ends_with('.'),
+            "{help}"
+        );
+    }
+}
+
+#[test]
 fn a_value_in_quotes_or_with_what_cannot_be_seen_is_refused_wherever_it_comes_from() {
-    let values = [
-        ("node", "NODE_NAME", "mx-nodel"),
-        ("nodes", "LAMPORT_NODES", "a=h"),
-        ("store", "LAMPORT_STORE", "memory:"),
-        ("key", "LAMPORT_KEY", "/orders"),
-        ("timeout", "LAMPORT_TIMEOUT", "5s"),
-        ("max_jump", "LAMPORT_MAX_JUMP", "1000"),
-        ("config", "LAMPORT_CONFIG", "/etc/lamport.toml"),
-        ("tls_ca", "LAMPORT_TLS_CA", "/etc/ca.pem"),
-        ("user", "LAMPORT_USER", "root"),
-        ("password_file", "LAMPORT_PASSWORD_FILE", "/run/secrets/p"),
-        ("allow_plaintext", "LAMPORT_ALLOW_PLAINTEXT", "true"),
-    ];
+    // No setting gets as far as its own form: all of them refuse such a text, whatever it says.
+    let value = "5s";
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    for (name, variable, value) in values {
+    for setting in Setting::ALL {
+        let (name, variable) = (setting.name, setting.variable);
         let other = match name {
             "store" => ("NODE_NAME", "mx-nodel"),
             _ => ("LAMPORT_STORE", "memory:"),
