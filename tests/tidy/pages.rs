@@ -9,16 +9,36 @@ use super::{read, root, sources_in};
 #[cfg(feature = "shared")]
 #[test]
 fn every_setting_is_on_its_page() {
-    let page = read("docs/CONFIGURATION.md");
-    for setting in lamport_clock::Setting::ALL {
-        for name in [
-            setting.variable.to_owned(),
-            format!("--{}", setting.name.replace('_', "-")),
+    let (page, python) = ("docs/CONFIGURATION.md", "docs/PYTHON.md");
+    let (c, docstring) = ("bindings/c/src/config.rs", "bindings/python/src/clock.rs");
+    let rust = "src/config/settings.rs";
+    let whole = read(page);
+    let in_python = between(python, "\n## Configuration\n", "\n## ");
+    let in_rust = between(rust, "/// All settings", "pub const ALL");
+    let in_c = between(c, "/// Settings of a clock", "\npub struct");
+    let in_docstring = between(docstring, "/// A clock on the store", "fn connect");
+    // Anything but names of settings is a blank.
+    let in_docstring = in_docstring.replace(|c: char| !c.is_alphanumeric() && c != '_', " ");
+    for lamport_clock::Setting { name, variable, .. } in lamport_clock::Setting::ALL {
+        for (page, text, said) in [
+            (page, &whole, format!("`{variable}`")),
+            (page, &whole, format!("`--{}`", name.replace('_', "-"))),
+            (rust, &in_rust, format!("`{name}`")),
+            (python, &in_python, format!("`{name}`")),
+            (c, &in_c, format!("\"{name}\"")),
+            (docstring, &in_docstring, format!(" {name} ")),
         ] {
-            let is_there = page.contains(&format!("`{name}`"));
-            assert!(is_there, "docs/CONFIGURATION.md does not explain {name}");
+            assert!(text.contains(&said), "{page} does not explain {said}");
         }
     }
+}
+
+/// The part of a file that begins with `first` and ends before the next `end`.
+#[cfg(feature = "shared")]
+fn between(page: &str, first: &str, end: &str) -> String {
+    let text = read(page);
+    let (_, begun) = text.split_once(first).unwrap();
+    begun.split(end).next().unwrap().to_owned()
 }
 
 /// The pages at the root, in `docs` and in `deploy`.
