@@ -2,6 +2,7 @@
 //! computation tells which source wins.
 #![no_main]
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
@@ -10,18 +11,11 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use lamport_clock::{Config, ErrorKind, LocalClock, Setting, Settings, parse_duration};
+use lamport_clock::{Config, ErrorKind, Kind, LocalClock, Setting, Settings, parse_duration};
 use lamport_clock_fuzz::{SECRET, assert_message};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tempfile::TempDir;
-
-const NODE: usize = 0;
-const TIMEOUT: usize = 4;
-const MAX_JUMP: usize = 5;
-const CONFIG: usize = 6;
-/// The settings that name a file. The fuzzer chooses among files of its own: it must not touch others.
-const FILES: [usize; 6] = [CONFIG, 7, 8, 9, 11, 13];
 
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = TempDir::new().unwrap();
@@ -33,8 +27,8 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// The text that one source gives each setting, in the order of [`Setting::ALL`].
-type Said = [Option<String>; Setting::ALL.len()];
+/// The texts that one source gives, by the names of their settings.
+type Said = BTreeMap<&'static str, String>;
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     // The fuzzer can learn the secret from the comparisons; an input that contains it proves nothing.
@@ -53,7 +47,7 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
     // The file is well formed, or any bytes.
     let in_file = if bytes.arbitrary()? {
         let mut said = said(bytes)?;
-        said[CONFIG] = None;
+        said.remove("config");
         fs::write(path("file"), toml(&said, bytes.arbitrary()?)).unwrap();
         Some(said)
     } else {
@@ -61,21 +55,20 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
         fs::write(path("file"), rest).unwrap();
         None
     };
-    let not_text = variables[NODE].as_deref() == Some("not-text");
-    let resolved = Config::resolve(&settings(&arguments), &|name| {
-        let at = Setting::ALL
-            .iter()
-            .position(|setting| setting.variable == name)?;
-        if at == NODE && not_text {
+    let not_text = variables.get("node").is_some_and(|name| name == "not-text");
+    let resolved = Config::resolve(&settings(&arguments), &|variable| {
+        let mut all = Setting::ALL.iter();
+        let name = all.find(|setting| setting.variable == variable)?.name;
+        if name == "node" && not_text {
             return Some(OsString::from_vec(vec![0xff, b'a']));
         }
-        variables[at].clone().map(OsString::from)
+        variables.get(name).map(OsString::from)
     });
 
     let longest_map = [&arguments, &variables]
         .into_iter()
         .chain(&in_file)
-        .filter_map(|said| said[1].as_deref().map(str::len))
+        .filter_map(|said| said.get("nodes").map(String::len))
         .max();
     let config = match resolved {
         Ok(config) => config,
@@ -92,27 +85,26 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
     if let Some(credentials) = config.credentials() {
         assert_eq!(credentials.password.expose(), SECRET);
     }
-    let wins = |at: usize| {
-        let variable = variables[at].as_ref().filter(|text| !text.is_empty());
-        let named = |said: &'_ Said| said[CONFIG].clone().filter(|text| !text.is_empty());
+    let wins = |name: &str| {
         // An empty argument counts as given. Only an empty variable counts as not set.
-        let file = arguments[CONFIG].clone().or_else(|| named(&variables));
-        let read = file.is_some_and(|file| file == path("file").to_str().unwrap());
+        let variable = |name: &str| variables.get(name).filter(|text| !text.is_empty());
+        let file = arguments.get("config").or_else(|| variable("config"));
+        let read = file.is_some_and(|file| *file == path("file").to_str().unwrap());
         let in_file = in_file.as_ref().filter(|_| read);
-        arguments[at]
-            .as_ref()
-            .or(variable)
-            .or_else(|| in_file.and_then(|said| said[at].as_ref()))
+        arguments
+            .get(name)
+            .or_else(|| variable(name))
+            .or_else(|| in_file.and_then(|said| said.get(name)))
             .cloned()
     };
     if in_file.is_some() {
-        if let Some(name) = wins(NODE) {
+        if let Some(name) = wins("node") {
             assert_eq!(config.process().as_str(), name);
         }
         let timeout =
-            wins(TIMEOUT).map_or(Ok(Config::DEFAULT_TIMEOUT), |text| parse_duration(&text));
+            wins("timeout").map_or(Ok(Config::DEFAULT_TIMEOUT), |text| parse_duration(&text));
         assert_eq!(config.timeout(), timeout.unwrap());
-        let max_jump = wins(MAX_JUMP).map_or(Ok(LocalClock::MAX_JUMP), |text| text.parse());
+        let max_jump = wins("max_jump").map_or(Ok(LocalClock::MAX_JUMP), |text| text.parse());
         assert_eq!(config.max_jump(), max_jump.unwrap());
     }
     assert!(config.timeout() >= Duration::from_millis(1));
@@ -124,12 +116,14 @@ fn check(bytes: &mut Unstructured<'_>) -> Result<()> {
 /// Some of the settings, each with a text that may be valid.
 fn said(bytes: &mut Unstructured<'_>) -> Result<Said> {
     let mut said = Said::default();
-    let which: u16 = bytes.arbitrary()?;
-    for (at, text) in said.iter_mut().enumerate() {
-        if which >> at & 1 == 0 {
+    let mut which = [0_u8; Setting::ALL.len().div_ceil(8)];
+    bytes.fill_buffer(&mut which)?;
+    for (at, setting) in Setting::ALL.iter().enumerate() {
+        if which[at / 8] >> (at % 8) & 1 == 0 {
             continue;
         }
-        *text = Some(if FILES.contains(&at) {
+        // The fuzzer chooses among files of its own: it must not touch others.
+        let text = if setting.kind == Kind::Text("FILE") {
             let name = bytes.choose(&["file", "secret", "not-text", "empty", "absent", "."])?;
             path(name).to_str().unwrap().to_owned()
         } else if bytes.ratio(1, 4)? {
@@ -147,17 +141,16 @@ fn said(bytes: &mut Unstructured<'_>) -> Result<Said> {
         } else {
             let length = bytes.int_in_range(0..=40)?.min(bytes.len());
             String::from_utf8_lossy(bytes.bytes(length)?).into_owned()
-        });
+        };
+        said.insert(setting.name, text);
     }
     Ok(said)
 }
 
 fn settings(said: &Said) -> Settings {
     let mut settings = Settings::default();
-    for (setting, text) in Setting::ALL.iter().zip(said) {
-        if let Some(text) = text {
-            settings.set(setting.name, &**text);
-        }
+    for (name, text) in said {
+        settings.set(name, &**text);
     }
     settings
 }
@@ -165,8 +158,10 @@ fn settings(said: &Said) -> Settings {
 /// A TOML file that gives these texts, under the names of the file or of the environment.
 fn toml(said: &Said, as_variables: bool) -> String {
     let mut file = String::new();
-    for (setting, text) in Setting::ALL.iter().zip(said) {
-        let Some(text) = text else { continue };
+    for setting in Setting::ALL {
+        let Some(text) = said.get(setting.name) else {
+            continue;
+        };
         let name = match as_variables {
             true => setting.variable,
             false => setting.name,
