@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::clock::Instance;
 
-/// Pauses that grow: each is twice the one before, up to the longest.
+/// Pauses that grow: each is twice the one before, up to the longest. Where [`Jitter::around`] draws a
+/// length around each, the longest is a mean: a pause then lasts up to half as long again.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     first: Duration,

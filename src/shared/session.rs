@@ -16,8 +16,8 @@ use crate::store::{Failure, Outcome, StoreFuture};
 
 /// Reads that must agree before a loss is reported: one may be stale.
 const LOOKS: usize = 3;
-/// Bounds of the pause before an attempt is repeated. The first repetition comes at once, since
-/// another member may be well.
+/// The first and the longest pause before an attempt is repeated, each the mean of what is drawn around
+/// it. The very first repetition comes at once, since another member may be well.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 

@@ -162,8 +162,8 @@ fn insists(process: &Process, error: &Error, began: Instant) {
     }
 }
 
-/// As in the driver, whose pauses last up to half as long again.
-const LONGEST_PAUSE: Duration = Duration::from_millis(375);
+/// What `Jitter::around` may draw at most from the pause of this name in src/shared/session.rs.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250 * 3 / 2);
 
 /// To the nanosecond: time stands still while something is computed.
 fn in_time(process: &Process, call: &Call, began: Instant) {
