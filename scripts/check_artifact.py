@@ -26,7 +26,7 @@ MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}
 GLIBC = re.compile(r"(ld-linux-[\w-]+|libc|libm|libgcc_s|libpthread|libdl|librt)\.so\.\d")
 # In bytes, a tenth above the present sizes, so that growth is noticed early.
 WHEEL_LIMIT = 4_900_000
-COMMAND_LIMIT = 9_900_000
+COMMAND_LIMIT = 10_300_000
 C_LIBRARY_LIMIT = 9_800_000
 IN_C_LIBRARY = (
     "include/lamport_clock.h",
