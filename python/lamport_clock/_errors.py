@@ -77,7 +77,7 @@ class CorruptError(LamportError, ValueError):
     """The value under a key of the clock can't be read; nothing was overwritten.
 
     The message shows the value and says what to do. If another program writes to the key, give the
-    clock a key of its own (LAMPORT_KEY). If a later version of this library wrote the value, upgrade.
+    clock a key of its own (LAMPORT_KEY). If a later version of this library wrote it, upgrade.
     """
 
     kind = "corrupt"
