@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tokio::task::JoinSet;
 
-use super::cut_off;
 use super::session::Session;
+use super::{SharedClock, cut_off};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{At, Observed, Reply, Snapshot};
 
@@ -36,8 +36,57 @@ pub struct History {
     /// How many revisions held something that can't be read; they are left out.
     pub unreadable: usize,
     /// The deadline came before the limit: what was written at this revision and before it was not
-    /// read. [`SharedClock::history_from`](super::SharedClock::history_from) goes on there.
+    /// read. [`SharedClock::history_from`] goes on there.
     pub unread_from: Option<u64>,
+}
+
+impl SharedClock {
+    /// The newest updates that the store still keeps, at most `limit` of them, oldest first.
+    ///
+    /// It costs one round trip for each transaction in the history. Many of them run at once if
+    /// other keys of the store are seldom written. If the deadline comes first, the history holds what
+    /// was read until then, and [`History::unread_from`] says where to go on.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// for _ in 0..3 {
+    ///     clock.update().await?;
+    /// }
+    /// let history = clock.history(2).await?;
+    /// let values: Vec<_> = history.updates.iter().map(|update| update.value.get()).collect();
+    /// assert_eq!(values, [4, 6]);
+    /// assert_eq!((history.compacted_before, history.unread_from), (None, None));
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn history(&self, limit: usize) -> Result<History> {
+        self.walk_back(At::Now, limit).await
+    }
+
+    /// As [`history`](SharedClock::history), for the newest updates up to and including `revision`. It
+    /// goes on where a history was cut.
+    ///
+    /// ```
+    /// # use lamport_clock::SharedClock;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let clock = SharedClock::memory("api")?;
+    /// let first = clock.update().await?;
+    /// clock.update().await?;
+    /// let history = clock.history_from(first.revision, 10).await?;
+    /// assert_eq!(history.updates.len(), 1);
+    /// # Ok::<(), lamport_clock::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn history_from(&self, revision: u64, limit: usize) -> Result<History> {
+        self.walk_back(At::Revision(revision.max(1)), limit).await
+    }
+
+    async fn walk_back(&self, at: At, limit: usize) -> Result<History> {
+        self.carry(async move |session| walk_back(&session, at, limit).await)
+            .await
+    }
 }
 
 /// Walks from the newest update at `at` back to its predecessors, with one read for each. A watch from an
@@ -45,7 +94,7 @@ pub struct History {
 /// slows writers.
 ///
 /// One deadline for the whole walk, as for every call.
-pub(super) async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<History> {
+async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<History> {
     let keys = session.inner.protocol().keys().clone();
     let mut history = History::default();
     let mut ahead = Ahead::of(session);

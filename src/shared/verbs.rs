@@ -1,4 +1,5 @@
 //! The methods of a shared clock that use its store, and those that control its background updates.
+//! `history` and `repair` have files of their own.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,12 +8,11 @@ use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use super::{
-    History, Observed, RepairPlan, Reservation, Server, SharedClock, SyncStats, Update, Watch,
-    background, cut_off, driver, fold, history, nanos, repair,
+    Observed, Reservation, Server, SharedClock, SyncStats, Update, Watch, background, cut_off,
+    driver, fold, nanos,
 };
-use crate::clock::Time;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::{At, Protocol};
+use crate::protocol::Protocol;
 
 impl SharedClock {
     /// Takes the next time of the shared clock. It costs one round trip, whether or not other processes
@@ -159,100 +159,6 @@ impl SharedClock {
     pub async fn watch_from(&self, from: u64) -> Result<Watch> {
         self.inner.refuse_if_closed()?;
         Ok(Watch::from_revision(self.clone(), from))
-    }
-
-    /// The newest updates that the store still keeps, at most `limit` of them, oldest first.
-    ///
-    /// It costs one round trip for each transaction in the history. Many of them run at once if
-    /// other keys of the store are seldom written. If the deadline comes first, the history holds what
-    /// was read until then, and [`History::unread_from`] says where to go on.
-    ///
-    /// ```
-    /// # use lamport_clock::SharedClock;
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let clock = SharedClock::memory("api")?;
-    /// for _ in 0..3 {
-    ///     clock.update().await?;
-    /// }
-    /// let history = clock.history(2).await?;
-    /// let values: Vec<_> = history.updates.iter().map(|update| update.value.get()).collect();
-    /// assert_eq!(values, [4, 6]);
-    /// assert_eq!((history.compacted_before, history.unread_from), (None, None));
-    /// # Ok::<(), lamport_clock::Error>(())
-    /// # }).unwrap();
-    /// ```
-    pub async fn history(&self, limit: usize) -> Result<History> {
-        self.walk_back(At::Now, limit).await
-    }
-
-    /// As [`history`](SharedClock::history), for the newest updates up to and including `revision`. It
-    /// goes on where a history was cut.
-    ///
-    /// ```
-    /// # use lamport_clock::SharedClock;
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let clock = SharedClock::memory("api")?;
-    /// let first = clock.update().await?;
-    /// clock.update().await?;
-    /// let history = clock.history_from(first.revision, 10).await?;
-    /// assert_eq!(history.updates.len(), 1);
-    /// # Ok::<(), lamport_clock::Error>(())
-    /// # }).unwrap();
-    /// ```
-    pub async fn history_from(&self, revision: u64, limit: usize) -> Result<History> {
-        self.walk_back(At::Revision(revision.max(1)), limit).await
-    }
-
-    async fn walk_back(&self, at: At, limit: usize) -> Result<History> {
-        self.carry(async move |session| history::walk_back(&session, at, limit).await)
-            .await
-    }
-
-    /// What lies in the store, and what [`repair`](SharedClock::repair) would make of it. Changes
-    /// nothing.
-    ///
-    /// `at_least` is the highest time that anybody is known to have been given; an
-    /// [`ErrorKind::Regressed`] names it. [`Time::ZERO`] means that no time is known beyond those that
-    /// are found.
-    ///
-    /// ```
-    /// # use lamport_clock::{SharedClock, Time};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let clock = SharedClock::memory("api")?;
-    /// clock.update().await?;
-    /// let plan = clock.plan_repair(Time::ZERO).await?;
-    /// assert!(plan.problems.is_empty());
-    /// # Ok::<(), lamport_clock::Error>(())
-    /// # }).unwrap();
-    /// ```
-    pub async fn plan_repair(&self, at_least: Time) -> Result<RepairPlan> {
-        self.carry(move |session| async move { repair::plan(&session, at_least).await })
-            .await
-    }
-
-    /// Moves the clock forward, to [`RepairPlan::to`], after the store has lost times that were handed
-    /// out. Processes that knew of them and refused with [`ErrorKind::Regressed`] go on from there.
-    ///
-    /// The clock only ever moves forward. The repair is written only if nobody wrote since the plan was
-    /// made ([`ErrorKind::Unavailable`] otherwise). The history shows it as an update by `repair:` and
-    /// this process's name.
-    ///
-    /// ```
-    /// # use lamport_clock::{SharedClock, Time};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let clock = SharedClock::memory("api")?;
-    /// clock.update().await?;
-    /// let plan = clock.plan_repair(Time::new(1_000)?).await?;
-    /// let repaired = clock.repair(&plan).await?;
-    /// assert_eq!((repaired.value, repaired.process.as_str()), (plan.to, "repair:api"));
-    /// assert!(clock.update().await?.value.get() > 1_000);
-    /// # Ok::<(), lamport_clock::Error>(())
-    /// # }).unwrap();
-    /// ```
-    pub async fn repair(&self, plan: &RepairPlan) -> Result<Observed> {
-        let plan = plan.clone();
-        self.carry(move |session| async move { repair::repair(&session, &plan).await })
-            .await
     }
 
     /// What the server in use says about itself; `None` if the store is in this process.
