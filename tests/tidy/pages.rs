@@ -10,7 +10,8 @@ use super::{read, root, sources_in};
 #[test]
 fn every_setting_is_on_its_page() {
     let (page, python) = ("docs/CONFIGURATION.md", "docs/PYTHON.md");
-    let (c, docstring) = ("bindings/c/src/config.rs", "bindings/python/src/clock.rs");
+    let c = "bindings/c/src/config.rs";
+    let docstring = "bindings/python/src/clock/methods.rs";
     let rust = "src/config/settings.rs";
     let whole = read(page);
     let in_python = between(python, "\n## Configuration\n", "\n## ");
