@@ -16,25 +16,7 @@ const SOURCES: [&str; 15] = [
 
 #[test]
 fn the_checked_in_header_is_the_one_the_sources_make() {
-    let header = here().join("include/lamport_clock.h");
-    let made = made();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an order to this test, no setting"
-    )]
-    let update = env::var_os("LAMPORT_UPDATE_HEADER").is_some();
-    if update {
-        fs::write(&header, &made).unwrap();
-    }
-    let checked_in = fs::read_to_string(&header).unwrap_or_default();
-    let same = made.lines().zip(checked_in.lines());
-    let same = same.take_while(|(made, checked_in)| made == checked_in);
-    assert!(
-        made == checked_in,
-        "bindings/c/include/lamport_clock.h is not what the sources make, from line {} on. Make it \
-         anew: LAMPORT_UPDATE_HEADER=1 cargo test -p lamport-clock-c --test header",
-        same.count() + 1
-    );
+    is_checked_in("include/lamport_clock.h", &made());
 }
 
 #[test]
@@ -45,10 +27,16 @@ fn the_list_of_symbols_is_the_functions_of_the_header() {
         .filter_map(|word| word.split_once('(').map(|(name, _)| name))
         .filter(|name| name.starts_with("lamport_"))
         .collect();
-    let list = fs::read_to_string(here().join("symbols.txt")).unwrap();
-    let listed: Vec<&str> = list.lines().collect();
-    assert!(listed.is_sorted(), "bindings/c/symbols.txt is not sorted");
-    assert_eq!(functions, listed.into_iter().collect());
+    let lines = functions.iter().map(|name| format!("{name}\n"));
+    is_checked_in("symbols.txt", &lines.collect::<String>());
+}
+
+#[test]
+fn the_header_is_made_of_every_public_module() {
+    let modules = include_str!("../src/lib.rs").lines();
+    let modules = modules.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let modules: BTreeSet<&str> = modules.collect();
+    assert_eq!(modules, SOURCES.into_iter().collect());
 }
 
 #[test]
@@ -88,6 +76,28 @@ fn every_status_and_kind_of_event_is_named_as_in_the_header() {
         named += 1;
     }
     assert!(named >= 27, "{named} named");
+}
+
+/// The file is what was made. With LAMPORT_UPDATE_HEADER it becomes that.
+fn is_checked_in(name: &str, made: &str) {
+    let file = here().join(name);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an order to this test, no setting"
+    )]
+    let update = env::var_os("LAMPORT_UPDATE_HEADER").is_some();
+    if update {
+        fs::write(&file, made).unwrap();
+    }
+    let checked_in = fs::read_to_string(&file).unwrap_or_default();
+    let same = made.lines().zip(checked_in.lines());
+    let same = same.take_while(|(made, checked_in)| made == checked_in);
+    assert!(
+        made == checked_in,
+        "bindings/c/{name} is not what the sources make, from line {} on. Make it anew: \
+         LAMPORT_UPDATE_HEADER=1 cargo test -p lamport-clock-c --test header",
+        same.count() + 1
+    );
 }
 
 fn made() -> String {
