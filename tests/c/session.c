@@ -4,6 +4,7 @@
  *     open STORE PROCESS TIMEOUT_MS     read      close       begin     (an update on a thread)
  *     update     updates COUNT          now       free        join      (its result)
  *     watch FROM (a revision, or 0)     next      (event)
+ *     history FROM (likewise)           (of at most 1000 updates: where it was cut, and the values)
  *
  * The answer to each is one line: the status, then the result or the error's message; for an event
  * its kind, then what belongs to that.
@@ -73,6 +74,25 @@ static void next(void) {
     lamport_error_free(error);
 }
 
+static void history(uint64_t from) {
+    lamport_history_t *found = NULL;
+    lamport_error_t *error = NULL;
+    const lamport_status_t status =
+        from == 0 ? lamport_clock_history(clock_, 1000, &found, &error)
+                  : lamport_clock_history_from(clock_, from, 1000, &found, &error);
+    size_t i;
+
+    if (status == LAMPORT_STATUS_OK)
+        printf("ok %" PRIu64, lamport_history_unread_from(found));
+    else
+        printf("%s %s", lamport_status_name(status), lamport_error_message(error));
+    for (i = 0; i < lamport_history_count(found); i++)
+        printf(" %" PRIu64, lamport_observed_value(lamport_history_at(found, i)));
+    printf("\n");
+    lamport_history_free(found);
+    lamport_error_free(error);
+}
+
 static void obey(const char *line) {
     lamport_error_t *error = NULL;
     lamport_observed_t *observed = NULL;
@@ -90,6 +110,11 @@ static void obey(const char *line) {
     }
     if (strcmp(word, "next") == 0) {
         next();
+        return;
+    }
+    if (strcmp(word, "history") == 0) {
+        sscanf(line, "%*s %lu", &number);
+        history(number);
         return;
     }
     if (strcmp(word, "open") == 0) {

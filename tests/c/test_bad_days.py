@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from library import Session
-from servers import Etcd, Refusal, Silence
+from servers import Etcd, Refusal, Relay, Silence
 
 Start = Callable[[], Session]
 
@@ -145,6 +145,22 @@ def test_a_watch_says_what_it_missed(session: Start, etcd: Etcd) -> None:
     assert program.ask("close") == "ok 0"
     assert status(program.ask("next")) == "closed"
     assert program.end() == 0
+
+
+def test_a_history_that_the_deadline_cuts_goes_on_where_it_was_cut(
+    session: Start, etcd: Etcd
+) -> None:
+    patient, program = session(), session()
+    assert patient.ask(f"open {etcd.uri('/cut')} api 60000") == "ok 0"
+    taken = patient.ask("updates 100").split()[1:]
+    with Relay(etcd) as relay:
+        assert program.ask(f"open {relay.uri('/cut')} api 1000") == "ok 0"
+        relay.fall_silent_after(4_000)
+        said, unread_from, *newest = program.ask("history 0").split()
+    assert said == "ok" and int(unread_from) > 0 and 0 < len(newest) < len(taken)
+    said, unread_from, *older = patient.ask(f"history {unread_from}").split()
+    assert (said, unread_from) == ("ok", "0") and older + newest == taken
+    assert program.end() == patient.end() == 0
 
 
 def test_processes_that_race(session: Start, etcd: Etcd) -> None:

@@ -77,6 +77,11 @@ static void test_verbs() {
     const lamport::history history = clock.history(2);
     CHECK(history.updates.size() == 2 && history.unreadable == 0);
     CHECK(history.updates.at(0).first == 13 && history.updates.at(1).value == 16);
+    const lamport::history older = clock.history_from(history.updates.at(0).revision - 1, 9);
+    CHECK(older.updates.size() == 2 && !older.compacted_before && !older.unread_from);
+    CHECK(older.updates.at(0).value == 2 && older.updates.at(1).value == 3);
+    check_throws(LAMPORT_STATUS_INVALID_ARGUMENT, "revision",
+                 [&] { (void)clock.history_from(UINT64_MAX >> 1, 9); });
     CHECK(clock.process() == "api" && !clock.location().empty());
     CHECK_TEXT(lamport::version(), LAMPORT_VERSION_STRING);
 }

@@ -75,7 +75,9 @@ static void test_what_an_update_found(void) {
 
 static void test_history(void) {
     lamport_clock_t *clock = opened(store("history"), "api");
-    lamport_history_t *history = NULL;
+    lamport_history_t *history = NULL, *older = NULL, *none = NULL;
+    lamport_error_t *error = NULL;
+    uint64_t before;
     size_t i;
 
     CHECK_OK(lamport_clock_history(clock, 10, &history, NULL));
@@ -85,7 +87,15 @@ static void test_history(void) {
         updated(clock); /* 2, 4, 6, 8 */
     reserved(clock, 10, 14);
     CHECK_OK(lamport_clock_history(clock, 3, &history, NULL));
+    before = lamport_observed_revision(lamport_history_at(history, 0)) - 1;
+    CHECK_OK(lamport_clock_history_from(clock, before, 10, &older, NULL));
+    CHECK_FAILS(lamport_clock_history_from(clock, UINT64_MAX >> 1, 10, &none, &error), &error,
+                LAMPORT_STATUS_INVALID_ARGUMENT, "revision");
     lamport_clock_free(clock); /* what was read outlives the clock */
+    CHECK(none == NULL && lamport_history_count(older) == 2);
+    CHECK_TIME(lamport_observed_value(lamport_history_at(older, 0)), 2);
+    CHECK_TIME(lamport_observed_value(lamport_history_at(older, 1)), 4);
+    lamport_history_free(older);
     CHECK(lamport_history_count(history) == 3);
     CHECK_TIME(lamport_observed_value(lamport_history_at(history, 0)), 6);
     CHECK_TIME(lamport_observed_value(lamport_history_at(history, 1)), 8);
@@ -290,6 +300,8 @@ static void test_null_everywhere(void) {
     CHECK_FAILS(lamport_clock_open("memory:", "api", 0, NULL, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_history(NULL, 1, &history, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_history(clock, 1, NULL, &error), &error, null, "'history'");
+    CHECK_FAILS(lamport_clock_history_from(NULL, 1, 1, &history, &error), &error, null, "'clock'");
+    CHECK_FAILS(lamport_clock_history_from(clock, 1, 1, NULL, &error), &error, null, "'history'");
     CHECK_FAILS(lamport_clock_watch(NULL, 0, &no_watch, &error), &error, null, "'clock'");
     CHECK_FAILS(lamport_clock_watch(clock, 0, NULL, &error), &error, null, "'watch'");
     CHECK_FAILS(lamport_watch_next(NULL, 0, &event, &error), &error, null, "'watch'");

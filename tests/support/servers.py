@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -271,6 +272,61 @@ class Etcd:
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{path} {question}: {error.read().decode()}") from error
         return result
+
+
+class Relay:
+    """A way to a member of etcd that falls silent when it is told to."""
+
+    def __init__(self, etcd: Etcd) -> None:
+        host, port = etcd.members[0].address.split(":")
+        self._member = (host, int(port))
+        self._left = sys.maxsize
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Relay:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._ends = [self._server]
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def uri(self, key: str) -> str:
+        return f"etcd://127.0.0.1:{self._server.getsockname()[1]}{key}"
+
+    def fall_silent_after(self, count: int) -> None:
+        """From now on it passes on so many bytes of answers, and then none."""
+        with self._lock:
+            self._left = count
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self._server.accept()
+                member = socket.create_connection(self._member)
+                self._ends += [caller, member]
+                for ends in (caller, member, False), (member, caller, True):
+                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
+        with contextlib.suppress(OSError):
+            while said := source.recv(65_536):
+                if is_answer:
+                    with self._lock:
+                        said = said[: self._left]
+                        self._left -= len(said)
+                target.sendall(said)
+            target.shutdown(socket.SHUT_WR)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for end in self._ends:
+            # Wakes the thread that waits for it, which closing alone does not.
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 def _base64(text: str | bytes) -> str:

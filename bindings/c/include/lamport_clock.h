@@ -893,13 +893,27 @@ void lamport_follower_free(struct lamport_follower_t *follower);
  The newest updates that the store still keeps, at most `limit` of them. On success `*history` is
  yours.
 
- Blocks for one round trip for each transaction in the history, in total no longer than the deadline.
- Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
+ Blocks for one round trip for each transaction in the history, in total no longer than the deadline. If
+ the deadline comes first, the history holds what was read until then, and lamport_history_unread_from()
+ says where to go on. Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
  */
 lamport_status_t lamport_clock_history(const struct lamport_clock_t *clock,
                                        size_t limit,
                                        struct lamport_history_t **history,
                                        struct lamport_error_t **error);
+
+/*
+ Like lamport_clock_history(), but for the newest updates up to and including `revision`: goes on where a
+ history was cut.
+
+ Blocks as lamport_clock_history() does. Errors: those of lamport_clock_history(), and INVALID_ARGUMENT
+ (the store has not come as far as `revision`).
+ */
+lamport_status_t lamport_clock_history_from(const struct lamport_clock_t *clock,
+                                            uint64_t revision,
+                                            size_t limit,
+                                            struct lamport_history_t **history,
+                                            struct lamport_error_t **error);
 
 /*
  Number of updates in the history.
@@ -924,8 +938,8 @@ uint64_t lamport_history_compacted_before(const struct lamport_history_t *histor
 size_t lamport_history_unreadable(const struct lamport_history_t *history);
 
 /*
- If the deadline passed before `limit` was reached: updates at this revision and before it were not read. 0
- if all were read.
+ If the deadline passed before `limit` was reached: updates at this revision and before it were not read.
+ lamport_clock_history_from() goes on there. 0 if all were read.
  */
 uint64_t lamport_history_unread_from(const struct lamport_history_t *history);
 

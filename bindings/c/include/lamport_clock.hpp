@@ -262,7 +262,18 @@ struct history {
     // Number of revisions whose record can't be read.
     std::size_t unreadable;
     // If the deadline passed first: updates at this revision and before it were not read.
+    // clock::history_from() goes on there.
     std::optional<std::uint64_t> unread_from;
+
+    static history of(const lamport_history_t *found) {
+        history all{{},
+                    detail::unless_zero(lamport_history_compacted_before(found)),
+                    lamport_history_unreadable(found),
+                    detail::unless_zero(lamport_history_unread_from(found))};
+        for (std::size_t i = 0; i < lamport_history_count(found); i++)
+            all.updates.push_back(observed::of(lamport_history_at(found, i)));
+        return all;
+    }
 };
 
 // The counts of the updates in the background, and the other counts of the clock.
@@ -531,15 +542,12 @@ class clock {
 
     // The newest updates that the store still keeps. Blocks.
     lamport::history history(std::size_t limit) const {
-        const auto owned = detail::made<lamport_history_free>(lamport_clock_history, get(), limit);
-        const lamport_history_t *found = owned.get();
-        lamport::history history{{},
-                                 detail::unless_zero(lamport_history_compacted_before(found)),
-                                 lamport_history_unreadable(found),
-                                 detail::unless_zero(lamport_history_unread_from(found))};
-        for (std::size_t i = 0; i < lamport_history_count(found); i++)
-            history.updates.push_back(observed::of(lamport_history_at(found, i)));
-        return history;
+        return found(lamport_clock_history, limit);
+    }
+
+    // The newest updates up to and including this revision: goes on where a history was cut. Blocks.
+    lamport::history history_from(std::uint64_t revision, std::size_t limit) const {
+        return found(lamport_clock_history_from, revision, limit);
     }
 
     // Follows every update from now on, or from a revision on. Blocks.
@@ -609,6 +617,12 @@ class clock {
     using handle = detail::handle<lamport_clock_free>;
 
     explicit clock(handle opened) : clock_(std::move(opened)) {}
+
+    template <typename Function, typename... Arguments>
+    lamport::history found(Function function, Arguments... arguments) const {
+        const auto owned = detail::made<lamport_history_free>(function, get(), arguments...);
+        return lamport::history::of(owned.get());
+    }
 
     template <typename Function, typename... Arguments>
     lamport::update taken(Function function, Arguments... arguments) {

@@ -18,8 +18,9 @@ pub struct History {
 /// The newest updates that the store still keeps, at most `limit` of them. On success `*history` is
 /// yours.
 ///
-/// Blocks for one round trip for each transaction in the history, in total no longer than the deadline.
-/// Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
+/// Blocks for one round trip for each transaction in the history, in total no longer than the deadline. If
+/// the deadline comes first, the history holds what was read until then, and lamport_history_unread_from()
+/// says where to go on. Errors: UNAVAILABLE, TIMEOUT, DENIED, CLOSED, INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lamport_clock_history(
     clock: Option<&Clock>,
@@ -27,17 +28,27 @@ pub unsafe extern "C" fn lamport_clock_history(
     history: *mut *mut History,
     error: *mut *mut ErrorObject,
 ) -> Status {
-    let newest = |this: &Clock| {
-        let found = this.shared.history(limit)?;
-        Ok(History {
-            updates: found.updates.into_iter().map(Observed::new).collect(),
-            compacted_before: found.compacted_before.unwrap_or_default(),
-            unreadable: found.unreadable,
-            unread_from: found.unread_from.unwrap_or_default(),
-        })
-    };
+    let newest = |this: &Clock| Ok(History::of(this.shared.history(limit)?));
     // SAFETY: the header's contract.
     unsafe { border::made_by(clock, history, error, newest) }
+}
+
+/// Like lamport_clock_history(), but for the newest updates up to and including `revision`: goes on where a
+/// history was cut.
+///
+/// Blocks as lamport_clock_history() does. Errors: those of lamport_clock_history(), and INVALID_ARGUMENT
+/// (the store has not come as far as `revision`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lamport_clock_history_from(
+    clock: Option<&Clock>,
+    revision: u64,
+    limit: usize,
+    history: *mut *mut History,
+    error: *mut *mut ErrorObject,
+) -> Status {
+    let older = |this: &Clock| Ok(History::of(this.shared.history_from(revision, limit)?));
+    // SAFETY: the header's contract.
+    unsafe { border::made_by(clock, history, error, older) }
 }
 
 /// Number of updates in the history.
@@ -65,8 +76,8 @@ pub extern "C" fn lamport_history_unreadable(history: Option<&History>) -> usize
     border::look(history, 0, |this| this.unreadable)
 }
 
-/// If the deadline passed before `limit` was reached: updates at this revision and before it were not read. 0
-/// if all were read.
+/// If the deadline passed before `limit` was reached: updates at this revision and before it were not read.
+/// lamport_clock_history_from() goes on there. 0 if all were read.
 #[unsafe(no_mangle)]
 pub extern "C" fn lamport_history_unread_from(history: Option<&History>) -> u64 {
     border::look(history, 0, |this| this.unread_from)
@@ -77,4 +88,15 @@ pub extern "C" fn lamport_history_unread_from(history: Option<&History>) -> u64 
 pub unsafe extern "C" fn lamport_history_free(history: *mut History) {
     // SAFETY: the header's contract: it came from us and is freed once.
     unsafe { border::given_back(history, drop) }
+}
+
+impl History {
+    fn of(found: lamport_clock::History) -> History {
+        History {
+            updates: found.updates.into_iter().map(Observed::new).collect(),
+            compacted_before: found.compacted_before.unwrap_or_default(),
+            unreadable: found.unreadable,
+            unread_from: found.unread_from.unwrap_or_default(),
+        }
+    }
 }

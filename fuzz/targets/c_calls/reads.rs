@@ -30,6 +30,17 @@ impl Host {
                 let newest = self.stores[handle.store].newest.as_ref();
                 assert_eq!(values.last(), newest.map(|newest| &newest.last));
             }
+            // What lies before the oldest one, at the revision before its own.
+            if let Some(oldest) = lamport_history_at(history.as_ref(), 0) {
+                let before = lamport_observed_revision(Some(oldest)) - 1;
+                let (clock, mut older) = (handle.clock.as_ref(), ptr::null_mut());
+                let status =
+                    lamport_clock_history_from(clock, before, 1, &mut older, ptr::null_mut());
+                assert_eq!(status, LAMPORT_STATUS_OK);
+                let value = lamport_observed_value(lamport_history_at(older.as_ref(), 0));
+                assert!(value < values[0], "{value} before {values:?}");
+                lamport_history_free(older);
+            }
             lamport_history_free(history);
         }
         Ok(())
