@@ -7,13 +7,14 @@ import doctest
 import random
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 
 import lamport_clock
 import pytest
 from lamport_clock import (
     AsyncSharedClock,
+    AsyncWatch,
     ClosedError,
     CorruptError,
     InvalidArgumentError,
@@ -24,15 +25,13 @@ from lamport_clock import (
 )
 from loops import LOOPS, Loop, ended, turns
 from servers import PATIENCE, Etcd, Refusal, Silence
+from verbs import VERBS
 
-VERBS: dict[str, Callable[[AsyncSharedClock], Awaitable[object]]] = {
-    "update": lambda clock: clock.update(),
-    "reserve": lambda clock: clock.reserve(3),
-    "read": lambda clock: clock.read(),
-    "history": lambda clock: clock.history(),
-    "watch": lambda clock: anext(clock.watch()),
-    "watch from": lambda clock: anext(clock.watch(from_revision=1)),
-}
+
+def asked(clock: AsyncSharedClock, verb: str) -> Awaitable[object]:
+    """The verb's answer; of a watch what it tells first."""
+    called: AsyncWatch | Awaitable[object] = VERBS[verb](clock)
+    return anext(called) if isinstance(called, AsyncWatch) else called
 
 
 def in_order(updates: list[Update]) -> list[int]:
@@ -136,14 +135,14 @@ def test_cancelling_frees_a_caller_at_once(loop: Loop, verb: str, silence: Silen
     clock = AsyncSharedClock.open(silence.uri, node="a", timeout=3600)
 
     async def main() -> None:
-        calls = [asyncio.ensure_future(VERBS[verb](clock)) for _ in range(3)]
+        calls = [asyncio.ensure_future(asked(clock, verb)) for _ in range(3)]
         await asyncio.get_running_loop().run_in_executor(None, silence.wait_for_caller)
         for call in calls:
             call.cancel()
         done, pending = await asyncio.wait(calls)
         assert not pending and all(call.cancelled() for call in done)
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(VERBS[verb](clock), 0.01)
+            await asyncio.wait_for(asked(clock, verb), 0.01)
 
     loop.run(main())
 
@@ -177,7 +176,7 @@ def test_errors_are_those_of_the_other_face(
         etcd.put(key, "no record")
         for verb in ("update", "read"):
             with pytest.raises(CorruptError, match="no record"):
-                await VERBS[verb](clock)
+                await asked(clock, verb)
         with pytest.raises(InvalidArgumentError):
             await clock.reserve(0)
         with pytest.raises(TypeError):
@@ -203,7 +202,7 @@ def test_a_closed_clock_refuses(loop: Loop, verb: str) -> None:
         clock.close()
         for _ in range(2):
             with pytest.raises(ClosedError, match="closed"):
-                await VERBS[verb](clock)
+                await asked(clock, verb)
 
     loop.run(main())
     assert clock.tick().time == 1 and clock.now() == 1
@@ -218,7 +217,7 @@ def test_closing_ends_who_waits(loop: Loop, verb: str, silence: Silence) -> None
         clock.close()
 
     async def main() -> None:
-        calls = [VERBS[verb](clock) for _ in range(3)]
+        calls = [asked(clock, verb) for _ in range(3)]
         closing = asyncio.get_running_loop().run_in_executor(None, close)
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [ClosedError] * 3

@@ -22,6 +22,7 @@ from lamport_clock import (
     UnknownNodeError,
 )
 from servers import Refusal, Silence
+from verbs import VERBS, WAITING
 
 KINDS = {
     "invalid_argument": ("InvalidArgumentError", "ValueError"),
@@ -206,9 +207,9 @@ def test_nobody_listening_is_a_connection_error() -> None:
         assert isinstance(caught.value, UnavailableError)
         assert caught.value.kind == "unavailable"
         clock = SharedClock.open(f"etcd://{address}", node="a", timeout="500ms")
-        for call in (clock.update, clock.read, clock.watch, clock.history):
+        for verb in WAITING:
             with pytest.raises((UnavailableError, LamportTimeoutError), match=address):
-                call()
+                VERBS[verb](clock)
         assert clock.tick().time >= 1
 
 
@@ -217,9 +218,9 @@ def test_a_listener_that_never_answers_is_a_timeout_error(silence: Silence) -> N
         SharedClock.connect(silence.uri, node="a", timeout=0.5)
     assert isinstance(caught.value, LamportTimeoutError)
     clock = SharedClock.open(silence.uri, node="a", timeout=0.5)
-    for call in (clock.update, clock.read, clock.watch, clock.history, lambda: clock.reserve(9)):
+    for verb in WAITING:
         with pytest.raises(LamportTimeoutError):
-            call()
+            VERBS[verb](clock)
 
 
 def test_a_closed_clock_says_so() -> None:
@@ -227,9 +228,9 @@ def test_a_closed_clock_says_so() -> None:
     clock.update()
     clock.close()
     clock.close()
-    for call in (clock.update, clock.read, clock.watch, clock.history, lambda: clock.reserve(2)):
+    for verb in VERBS.values():
         with pytest.raises(ClosedError) as caught:
-            call()
+            verb(clock)
         assert isinstance(caught.value, RuntimeError)
     assert clock.tick().time == 3
     assert issubclass(CorruptError, ValueError)

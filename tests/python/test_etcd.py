@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from lamport_clock import (
 )
 from programs import Program
 from servers import PATIENCE, Etcd
+from verbs import VERBS, WAITING
 
 LATE = "import logical_count; raise SystemExit(logical_count.main(interval=0.01))"
 
@@ -125,12 +126,8 @@ def test_an_etcd_that_falls_silent_is_a_typed_error_and_no_value(own: Etcd, key:
     before = clock.update().value
     own.members[0].stop()
     try:
-        with ThreadPoolExecutor(4) as pool:
-            calls: list[Callable[[], object]] = [
-                *(clock.update, clock.read, clock.history),
-                lambda: clock.reserve(5),
-            ]
-            for waiting in [pool.submit(call) for call in calls]:
+        with ThreadPoolExecutor(len(WAITING)) as pool:
+            for waiting in [pool.submit(VERBS[verb], clock) for verb in WAITING]:
                 with pytest.raises((LamportTimeoutError, UnavailableError)):
                     waiting.result(PATIENCE)
     finally:

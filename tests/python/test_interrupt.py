@@ -9,10 +9,11 @@ from contextlib import suppress
 import pytest
 from programs import Program, run
 from servers import Etcd, Silence
+from verbs import VERBS, WAITING
 
 # The clock's own deadline is far longer than what the test waits for the process to end.
 CALL = """
-import sys
+import operator, sys
 from lamport_clock import SharedClock
 clock = SharedClock.open(sys.argv[1], node="a", timeout=3600)
 print("calling", flush=True)
@@ -21,11 +22,7 @@ print("it returned")
 """
 CALLS = {
     "connect": "SharedClock.connect(sys.argv[1], node='a', timeout=3600)",
-    "update": "clock.update()",
-    "reserve": "clock.reserve(5)",
-    "read": "clock.read()",
-    "watch": "clock.watch()",
-    "history": "clock.history()",
+    **{verb: f"{VERBS[verb]!r}(clock)" for verb in WAITING},
 }
 
 
