@@ -209,9 +209,14 @@ class AsyncSharedClock:
         """
         return await ask(self._sync, SharedClock.read)
 
-    async def history(self, limit: int = 100) -> History:
-        """The newest updates that the store still keeps, at most `limit` of them, oldest first. One
-        round trip for each transaction in the history. Raises what read() does.
+    async def history(self, limit: int = 100, *, from_revision: int | None = None) -> History:
+        """The newest updates that the store still keeps, at most `limit` of them, oldest first.
+        With `from_revision` the newest up to and including that revision: it goes on where the
+        deadline cut a history (History.unread_from). One round trip for each transaction in the
+        history.
+
+        Raises what read() does, and InvalidArgumentError for a revision that the store has not
+        reached.
 
         >>> async def main():
         ...     clock = AsyncSharedClock.memory("api")
@@ -220,7 +225,7 @@ class AsyncSharedClock:
         >>> asyncio.run(main())
         [2]
         """
-        return await ask(self._sync, SharedClock.history, limit)
+        return await ask(self._sync, SharedClock.history, limit, from_revision)
 
     def watch(self, *, from_revision: int | None = None) -> AsyncWatch:
         """Follows updates by anyone: `async for update in clock.watch()`.

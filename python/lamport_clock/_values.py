@@ -199,7 +199,7 @@ class History(Value):
     unreadable: int = field("Revisions left out, as their record can't be read.", default=0)
     unread_from: int | None = field(
         "The deadline came before the limit: what was written at this revision and before it was "
-        "not read. None if all was.",
+        "not read. history(from_revision=...) goes on there. None if all was read.",
         default=None,
     )
 

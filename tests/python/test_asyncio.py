@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 
 import lamport_clock
 import pytest
@@ -24,7 +25,7 @@ from lamport_clock import (
     Update,
 )
 from loops import LOOPS, Loop, ended, turns
-from servers import PATIENCE, Etcd, Refusal, Silence
+from servers import PATIENCE, Etcd, Refusal, Relay, Silence
 from verbs import VERBS
 
 
@@ -59,6 +60,7 @@ def test_every_verb(loop: Loop, store: str) -> None:
             assert await clock.read() == seen[-1]
             assert list(await clock.history()) == seen
             assert list(await clock.history(1)) == seen[1:]
+            assert list(await clock.history(from_revision=update.revision)) == seen[:1]
             replayed = clock.watch(from_revision=update.revision)
             assert await anext(replayed) == seen[0]
             assert clock.process == "a"
@@ -74,7 +76,34 @@ def test_every_verb_of_the_other_face_is_there() -> None:
     def verbs(face: type) -> set[str]:
         return {name for name in dir(face) if not name.startswith("_")}
 
+    def arguments(verb: object) -> list[tuple[object, ...]] | None:
+        if not callable(verb):
+            return None
+        taken = signature(verb).parameters.values()
+        return [(one.name, one.kind, one.default) for one in taken if one.name != "self"]
+
     assert verbs(SharedClock) <= verbs(AsyncSharedClock)
+    for name in verbs(SharedClock):
+        sync, other = getattr(SharedClock, name), getattr(AsyncSharedClock, name)
+        assert arguments(sync) == arguments(other), name
+
+
+def test_a_history_that_the_deadline_cuts_goes_on_where_it_was_cut(
+    loop: Loop, etcd: Etcd, key: str
+) -> None:
+    async def main() -> None:
+        patient = await AsyncSharedClock.connect(etcd.uri(key), node="a", timeout=PATIENCE)
+        taken = [(await patient.update()).value for _ in range(100)]
+        with Relay(etcd) as relay:
+            clock = await AsyncSharedClock.connect(relay.uri(key), node="a", timeout=1)
+            relay.fall_silent_after(4_000)
+            newest = await clock.history(1_000)
+        assert newest.unread_from is not None and 0 < len(newest) < len(taken)
+        older = await patient.history(1_000, from_revision=newest.unread_from)
+        assert older.unread_from is None
+        assert [update.value for update in (*older, *newest)] == taken
+
+    loop.run(main())
 
 
 def test_both_faces_are_one_clock(loop: Loop) -> None:
@@ -183,6 +212,8 @@ def test_errors_are_those_of_the_other_face(
             await clock.reserve(1.5)  # type: ignore[arg-type]
         with pytest.raises(TypeError):
             await clock.watch(from_revision="1").__aenter__()  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            await clock.history(from_revision="1")  # type: ignore[arg-type]
 
     loop.run(main())
 

@@ -20,7 +20,7 @@ from lamport_clock import (
     UnavailableError,
 )
 from programs import Program
-from servers import PATIENCE, Etcd
+from servers import PATIENCE, Etcd, Relay
 from verbs import VERBS, WAITING
 
 LATE = "import logical_count; raise SystemExit(logical_count.main(interval=0.01))"
@@ -269,6 +269,19 @@ def test_missed_updates_are_told(own: Etcd, key: str) -> None:
     history = clock.history()
     assert [update.value for update in history] == rest
     assert history.compacted_before == updates[2].revision
+
+
+def test_a_history_that_the_deadline_cuts_goes_on_where_it_was_cut(etcd: Etcd, key: str) -> None:
+    patient = connect(etcd, key)
+    taken = [patient.update().value for _ in range(100)]
+    with Relay(etcd) as relay:
+        clock = SharedClock.connect(relay.uri(key), node="a", timeout=1)
+        relay.fall_silent_after(4_000)
+        newest = clock.history(1_000)
+    assert newest.unread_from is not None and 0 < len(newest) < len(taken)
+    older = patient.history(1_000, from_revision=newest.unread_from)
+    assert older.unread_from is None
+    assert [update.value for update in (*older, *newest)] == taken
 
 
 def test_a_watch_resumes_by_itself(own: Etcd, key: str) -> None:

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from lamport_clock import Holder, SharedClock, Stamp
+from lamport_clock import Holder, InvalidArgumentError, SharedClock, Stamp
 from servers import PATIENCE
 
 
@@ -146,7 +146,13 @@ def test_history_is_what_the_store_keeps() -> None:
     assert [update.value for update in history] == values
     assert {update.process for update in history} == {"a"}
     assert [update.value for update in clock.history(limit=2)] == values[-2:]
+    older = clock.history(from_revision=history[3].revision - 1)
+    assert [update.value for update in older] == values[:3]
+    assert [*clock.history(2, from_revision=older[-1].revision)] == [*older[-2:]]
+    assert [*clock.history(from_revision=history[0].revision)] == [history[0]]
     assert [*clock.history(0)] == []
+    with pytest.raises(InvalidArgumentError, match="revision"):
+        clock.history(from_revision=2**63)
     with pytest.raises(ValueError, match="range"):
         clock.history(-1)
 

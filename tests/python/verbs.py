@@ -11,6 +11,7 @@ VERBS: dict[str, methodcaller] = {
     "watch": methodcaller("watch"),
     "watch_from": methodcaller("watch", from_revision=1),
     "history": methodcaller("history"),
+    "history_from": methodcaller("history", from_revision=1),
 }
 WAITING = [verb for verb in VERBS if verb != "watch_from"]
 """Those of SharedClock that wait for the store: a watch from a revision first asks for its next."""

@@ -81,18 +81,17 @@ impl Verb {
 
     /// Finds a verb by its name, for AsyncSharedClock: its methods are called like those of SharedClock.
     pub(crate) fn named(name: &str, arguments: &Bound<'_, PyTuple>) -> PyResult<Verb> {
-        let (argument,): (Option<Whole>,) = match arguments.len() {
-            0 => (None,),
-            _ => arguments.extract()?,
-        };
-        match (name, argument) {
-            ("connect", None) => Ok(Verb::connect()),
-            ("update", None) => Ok(Verb::update()),
-            ("reserve", Some(count)) => Ok(Verb::reserve(count)),
-            ("read", None) => Ok(Verb::read()),
-            ("watch", from) => Ok(Verb::watch(from)),
-            ("history", Some(limit)) => Verb::history(limit),
-            ("close", None) => Ok(Verb::close()),
+        match (name, arguments.len()) {
+            ("connect", 0) => Ok(Verb::connect()),
+            ("update", 0) => Ok(Verb::update()),
+            ("reserve", 1) => Ok(Verb::reserve(arguments.get_item(0)?.extract()?)),
+            ("read", 0) => Ok(Verb::read()),
+            ("watch", 1) => Ok(Verb::watch(arguments.get_item(0)?.extract()?)),
+            ("history", 2) => {
+                let (limit, from) = arguments.extract()?;
+                Verb::history(limit, from)
+            }
+            ("close", 0) => Ok(Verb::close()),
             _ => Err(PyTypeError::new_err(format!(
                 "no verb '{name}' takes these arguments"
             ))),
@@ -130,9 +129,14 @@ impl Verb {
         )
     }
 
-    pub(crate) fn history(Whole(limit): Whole) -> PyResult<Verb> {
+    pub(crate) fn history(Whole(limit): Whole, from: Option<Whole>) -> PyResult<Verb> {
         let limit = usize::try_from(limit)?;
-        let call = move |clock: core::SharedClock| async move { clock.history(limit).await };
+        let call = move |clock: core::SharedClock| async move {
+            match from {
+                Some(Whole(from)) => clock.history_from(from, limit).await,
+                None => clock.history(limit).await,
+            }
+        };
         Ok(Verb::new(call, values::history))
     }
 

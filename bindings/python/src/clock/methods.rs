@@ -215,16 +215,29 @@ impl SharedClock {
         Verb::watch(from_revision).wait(this)
     }
 
-    /// The newest updates that the store still keeps, at most `limit` of them, oldest first. One
-    /// round trip for each transaction in the history. Raises what read() raises.
+    /// The newest updates that the store still keeps, at most `limit` of them, oldest first. With
+    /// `from_revision` the newest up to and including that revision: it goes on where the deadline
+    /// cut a history (History.unread_from). One round trip for each transaction in the history.
+    ///
+    /// Raises what read() raises, and InvalidArgumentError for a revision that the store has not
+    /// reached.
     ///
     /// >>> for _ in range(3):
     /// ...     _ = clock.update()
-    /// >>> [seen.value for seen in clock.history(limit=2)]
-    /// [4, 6]
-    #[pyo3(signature = (limit=Whole(100)), text_signature = "($self, limit=100)")]
-    fn history(this: &Bound<'_, Self>, limit: Whole) -> PyResult<Py<PyAny>> {
-        Verb::history(limit)?.wait(this)
+    /// >>> newest = clock.history(limit=2)
+    /// >>> older = clock.history(from_revision=newest[0].revision - 1)
+    /// >>> [seen.value for seen in (*older, *newest)]
+    /// [2, 4, 6]
+    #[pyo3(
+        signature = (limit=Whole(100), *, from_revision=None),
+        text_signature = "($self, limit=100, *, from_revision=None)"
+    )]
+    fn history(
+        this: &Bound<'_, Self>,
+        limit: Whole,
+        from_revision: Option<Whole>,
+    ) -> PyResult<Py<PyAny>> {
+        Verb::history(limit, from_revision)?.wait(this)
     }
 
     /// Updates in the background from now on, at once and then again and again: for programs that
