@@ -7,8 +7,8 @@ mod seeing;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use self::connecting::{CONNECTING, Connection};
-pub(super) use self::connecting::{History, Ready, Repair, Run, Update, Watch};
+use self::connecting::Connection;
+pub(super) use self::connecting::{Connecting, History, Ready, Repair, Run, Update, Watch};
 pub(super) use self::seeing::{Diagram, Diff, Explain, Export, Order, Top};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -53,7 +53,7 @@ pub(super) fn command() -> clap::Command {
         let Some((_, examples)) = examples::ALL.iter().find(|(of, _)| *of == name) else {
             return command;
         };
-        let is_connecting = CONNECTING.contains(&&*name);
+        let is_connecting = Connecting::has_subcommand(&name);
         let command = command.mut_args(|arg| {
             let is_setting = arg.is_global_set() && arg.get_id() != "json";
             let is_first = match arg.get_id().as_str() {
@@ -73,22 +73,8 @@ pub(super) fn command() -> clap::Command {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    Run(Run),
-    Update(Update),
-    /// Print the record: the newest update by anyone
-    ///
-    /// Where there is none yet it says so; with --json all of the object's members are null then.
-    Read,
-    Watch(Watch),
-    History(History),
-    /// Print the members of etcd, whether each answers, and what is known against its version
-    ///
-    /// The members are those that --store names and the nodes of the map, if one is given. All are asked
-    /// at once. The status is 0 if at least one answers. SECURITY.md has the sources of what is known
-    /// against a version. With --json each is an object with node, address, own, answers, error, version
-    /// and advice.
-    Nodes,
-    Repair(Repair),
+    #[command(flatten)]
+    Connecting(Connecting),
     Demo(Demo),
     Check(Check),
     Order(Order),
@@ -96,7 +82,6 @@ pub(super) enum Command {
     Diagram(Diagram),
     Export(Export),
     Diff(Diff),
-    Top(Top),
     Ready(Ready),
     Completions(Completions),
     Man(Man),

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use clap::FromArgMatches;
 use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as MissingSubcommand;
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, Connecting};
 use self::output::Output;
 use self::stop::Stop;
 use lamport_clock::blocking::SharedClock;
@@ -83,13 +83,7 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Err(ending) => return report(&output, ending),
     };
     let result = match cli.command {
-        Command::Run(args) => run::run(&args, &settings, &output, stop),
-        Command::Update(args) => update::update(&args, &settings, &output, stop),
-        Command::Read => read::read(&settings, &output, stop),
-        Command::Watch(args) => watch::watch(&args, &settings, &output, stop),
-        Command::History(args) => history::history(&args, &settings, &output, stop),
-        Command::Nodes => nodes::nodes(&settings, &output, stop),
-        Command::Repair(args) => repair::repair(&args, &settings, &output, stop),
+        Command::Connecting(command) => connecting(command, &settings, &output, stop),
         Command::Demo(args) => demo::demo(&args, &settings, &output, stop, &program),
         Command::Check(args) => check::check_histories(&args, &settings, &output),
         Command::Order(args) => order::order(&args, &settings, &output, stop),
@@ -97,7 +91,6 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
         Command::Diagram(args) => diagram::diagram(&args, &settings, &output, stop),
         Command::Export(args) => export::export_to(&args, &settings, &output, stop),
         Command::Diff(args) => diff::diff(&args, &settings, &output, stop),
-        Command::Top(args) => top::top(&args, &settings, &output, stop),
         Command::Ready(args) => ready::ready(&args, &settings, &output),
         Command::Completions(args) => completions::completions(&args, &settings, &output),
         Command::Man(args) => man::man(&args, &settings, &output),
@@ -108,6 +101,25 @@ pub fn run_main(args: Vec<OsString>) -> u8 {
     };
     stop.ended();
     code
+}
+
+/// Runs a command that connects to a clock.
+fn connecting(
+    command: Connecting,
+    settings: &Settings,
+    output: &Output,
+    stop: &'static Stop,
+) -> Result<(), Ending> {
+    match command {
+        Connecting::Run(args) => run::run(&args, settings, output, stop),
+        Connecting::Update(args) => update::update(&args, settings, output, stop),
+        Connecting::Read => read::read(settings, output, stop),
+        Connecting::Watch(args) => watch::watch(&args, settings, output, stop),
+        Connecting::History(args) => history::history(&args, settings, output, stop),
+        Connecting::Nodes => nodes::nodes(settings, output, stop),
+        Connecting::Repair(args) => repair::repair(&args, settings, output, stop),
+        Connecting::Top(args) => top::top(&args, settings, output, stop),
+    }
 }
 
 /// How a command ends if it does not finish its work.

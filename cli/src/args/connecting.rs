@@ -5,15 +5,32 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Subcommand};
 use lamport_clock::{Error, Kind, Setting, Settings, Time};
 
-use super::{duration, positive, up_to};
+use super::{Top, duration, positive, up_to};
 
 /// The commands that connect to a clock. All others refuse the flags for the connection.
-pub(super) const CONNECTING: [&str; 8] = [
-    "run", "update", "read", "watch", "history", "nodes", "repair", "top",
-];
+#[derive(Subcommand)]
+pub(in super::super) enum Connecting {
+    Run(Run),
+    Update(Update),
+    /// Print the record: the newest update by anyone
+    ///
+    /// Where there is none yet it says so; with --json all of the object's members are null then.
+    Read,
+    Watch(Watch),
+    History(History),
+    /// Print the members of etcd, whether each answers, and what is known against its version
+    ///
+    /// The members are those that --store names and the nodes of the map, if one is given. All are asked
+    /// at once. The status is 0 if at least one answers. SECURITY.md has the sources of what is known
+    /// against a version. With --json each is an object with node, address, own, answers, error, version
+    /// and advice.
+    Nodes,
+    Repair(Repair),
+    Top(Top),
+}
 
 /// Update the clock again and again: the main job of a container
 ///
