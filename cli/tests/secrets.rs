@@ -17,7 +17,7 @@ mod command;
 mod support;
 
 use certificates::{Authority, Pair, Validity, write_secret};
-use command::{Ended, Running, lamport};
+use command::{CONNECTING, Ended, Running, lamport};
 use support::{Etcd, Setup};
 
 const PASSWORD: &str = "swordfish-4711-password";
@@ -296,15 +296,7 @@ async fn no_value_and_no_error_of_the_library_shows_a_secret() {
 fn no_command_shows_a_secret() {
     let vault = Vault::new();
     let right = vault.settings();
-    for verb in [
-        &["update", "-n", "2"][..],
-        &["read"],
-        &["history"],
-        &["watch", "--from", "1", "--count", "1"],
-        &["nodes"],
-        &["run", "--count", "1"],
-        &["repair", "--yes"],
-    ] {
+    for verb in CONNECTING {
         for json in [&[][..], &["--json"]] {
             let verb = [verb, json].concat();
             let ended = Running::start(&mut command(&verb, &right)).finish();

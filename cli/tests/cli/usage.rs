@@ -9,23 +9,17 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::command::{Ended, Running, lamport, run};
+use super::command::{CONNECTING, Ended, Running, lamport, run};
 use super::{keys, nobody_listens, refused};
 
 #[test]
 fn nobody_listening_is_named_with_its_cause() {
     let store = nobody_listens();
-    for arguments in [
-        &["read"][..],
-        &["update"],
-        &["watch"],
-        &["history"],
-        &["repair", "--yes"],
-        &["nodes", "--nodes", "a=127.0.0.1:1"],
-    ] {
-        let ended = run(&[arguments, &["--store", &store]].concat());
+    // A run goes on trying.
+    for arguments in CONNECTING.iter().filter(|words| words[0] != "run") {
+        let ended = run(&[arguments, &["--store", &*store][..]].concat());
         let parts: &[&str] = match arguments[0] {
-            "nodes" => &["none of the 2 members answers"],
+            "nodes" => &["the one member does not answer"],
             _ => &[
                 &store["etcd://".len()..],
                 "Connection refused",
@@ -172,10 +166,8 @@ fn wrong_variables_are_named_and_end_with_status_2() {
         ("LAMPORT_TLS_CA", "/nonexistent", "can't be read"),
         ("NODE_NAME", "a b", "' '"),
     ] {
-        for command in [
-            "run", "update", "read", "watch", "history", "nodes", "repair",
-        ] {
-            let mut command = lamport(&[command]);
+        for arguments in CONNECTING {
+            let mut command = lamport(arguments);
             command.env("NODE_NAME", "mx-nodel").env(variable, value);
             let ended = Running::start(&mut command).finish();
             refused(&ended, 2, &[variable, value, part]);
@@ -187,19 +179,17 @@ fn wrong_variables_are_named_and_end_with_status_2() {
 
 #[test]
 fn an_unknown_node_is_told_the_known_ones() {
-    for command in ["run", "read", "nodes"] {
-        let ended = run(&[
-            command,
-            "--node",
-            "mx-node1",
-            "--nodes",
-            "a=127.0.0.1:1,b=127.0.0.1:2",
-        ]);
+    let named = [
+        "--node",
+        "mx-node1",
+        "--nodes",
+        "a=127.0.0.1:1,b=127.0.0.1:2",
+    ];
+    for arguments in CONNECTING {
+        let ended = run(&[arguments, &named].concat());
         refused(&ended, 2, &["'mx-node1'", "a=127.0.0.1:1", "b=127.0.0.1:2"]);
-    }
-    // A stranger is told nothing of the built-in nodes, and they are not asked.
-    for command in ["run", "read", "nodes"] {
-        let ended = run(&[command]);
+        // A stranger is told nothing of the built-in nodes, and they are not asked.
+        let ended = run(arguments);
         refused(
             &ended,
             2,
@@ -251,6 +241,42 @@ fn nodes_prints_the_map_whoever_answers() {
     assert!(!ended.lines.iter().any(|line| line.contains("this node")));
 }
 
+/// The names of the commands, as `lamport --help` lists them.
+fn commands() -> BTreeSet<String> {
+    let lines = run(&["--help"]).lines;
+    let listed = lines.iter().skip_while(|line| *line != "Commands:").skip(1);
+    listed
+        .take_while(|line| !line.is_empty())
+        // What goes on in the next line is indented further.
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !["", "help"].contains(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_command_connects_or_refuses_the_flags_for_it() {
+    let others: [&[&str]; 10] = [
+        &["demo"],
+        &["check", "a.jsonl"],
+        &["order", "a.log"],
+        &["explain", "1@a", "a.log"],
+        &["diagram", "--text", "a.log"],
+        &["export", "--to", "dot", "a.log"],
+        &["diff", "a.log", "b.log"],
+        &["ready", "1"],
+        &["completions", "bash"],
+        &["man"],
+    ];
+    let listed = CONNECTING.iter().chain(&others);
+    let listed: BTreeSet<_> = listed.map(|words| words[0].to_owned()).collect();
+    assert_eq!(listed, commands());
+    for arguments in others {
+        let ended = run(&[arguments, &["--key", "/k"]].concat());
+        refused(&ended, 2, &["takes no --key"]);
+    }
+}
+
 #[test]
 fn help_and_version_are_answers() {
     let ended = run(&["--version"]);
@@ -259,26 +285,9 @@ fn help_and_version_are_answers() {
         ended.lines,
         [format!("lamport {}", env!("CARGO_PKG_VERSION"))]
     );
-    for command in [
-        "run",
-        "update",
-        "read",
-        "watch",
-        "history",
-        "nodes",
-        "repair",
-        "demo",
-        "check",
-        "order",
-        "explain",
-        "diagram",
-        "export",
-        "diff",
-        "top",
-        "ready",
-        "completions",
-        "man",
-    ] {
+    let all = run(&["--help"]).lines.join("\n");
+    assert!(all.contains("LAMPORT_TIMEOUT"), "{all}");
+    for command in &commands() {
         let ended = run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0), "{command}");
         let help = ended.lines.join("\n");
@@ -291,7 +300,8 @@ fn help_and_version_are_answers() {
             "{help}"
         );
         // The flags for settings stand in the help of all, and here what begins with them.
-        let is_connecting = help.contains("Configuration");
+        let is_connecting = CONNECTING.iter().any(|words| words[0] == command);
+        assert_eq!(help.contains("Configuration"), is_connecting, "{help}");
         assert_eq!(help.contains("--store <URI>"), is_connecting, "{help}");
         assert_eq!(
             help.contains("settings, and their variables: lamport --help"),
@@ -306,8 +316,6 @@ fn help_and_version_are_answers() {
             ended.lines.iter().all(|line| line.chars().count() <= 100),
             "{help}"
         );
-        let all = run(&["--help"]).lines.join("\n");
-        assert!(all.contains(command) && all.contains("LAMPORT_TIMEOUT"));
     }
     let ended = run(&[]);
     assert_eq!(ended.code, Some(2));

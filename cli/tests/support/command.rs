@@ -25,6 +25,19 @@ pub(crate) fn lamport(arguments: &[&str]) -> Command {
     command
 }
 
+/// The commands that connect to a clock, each with arguments by which it ends on a store that holds an
+/// update. A test in `cli/usage.rs` compares them with the help.
+pub(crate) const CONNECTING: [&[&str]; 8] = [
+    &["run", "--count", "1", "--interval", "0s"],
+    &["update", "-n", "2"],
+    &["read"],
+    &["watch", "--from", "1", "--count", "1"],
+    &["history"],
+    &["nodes"],
+    &["repair", "--yes"],
+    &["top", "-n", "1"],
+];
+
 /// Runs it to its end.
 pub(crate) fn run(arguments: &[&str]) -> Ended {
     Running::start(&mut lamport(arguments)).finish()

@@ -148,9 +148,14 @@ fn the_command_takes_the_settings_as_flags_and_variables_and_tells_wrong_ones_as
     let ended = command::run(&["update", "--store", &uri, "--tls-ca", &ca_file]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.complaint().contains("LAMPORT_TLS_CERT"), "{ended:?}");
-    for command in ["update", "read", "watch", "history", "run"] {
-        let ended = command::run(&[command, "--store", &uri, "--tls-ca", &client.key]);
-        assert_eq!(ended.code, Some(2), "{command}: {ended:?}");
-        assert!(ended.complaint().contains("LAMPORT_TLS_CA"), "{ended:?}");
+    for command in command::CONNECTING {
+        let ended = command::run(&[command, &["--store", &uri, "--tls-ca", &client.key]].concat());
+        // `nodes` says it of each member.
+        let (code, told) = match command[0] {
+            "nodes" => (1, &ended.lines),
+            _ => (2, &ended.errors),
+        };
+        assert_eq!(ended.code, Some(code), "{command:?}: {ended:?}");
+        assert!(told.concat().contains("LAMPORT_TLS_CA"), "{ended:?}");
     }
 }
