@@ -6,8 +6,8 @@ use std::fmt::Write;
 /// Replaces each character that can't be seen by its code: control characters, which drive a terminal
 /// or begin a second line, and invisible ones, of which some turn the direction of reading.
 ///
-/// Every error message passes through here, and all other foreign text that people are shown. Escaping
-/// an escaped text changes nothing.
+/// Every error message passes through here, and so does every other text from outside that people are
+/// shown. Escaping a text twice is the same as escaping it once.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);

@@ -33,12 +33,13 @@ enum Stage {
     Finished(Result<Reservation>),
 }
 
-/// The times that an update hands out if nobody wrote in between, and the size of its take otherwise.
+/// What an update asks of the store. If nobody has written since its snapshot, it gets the times of the
+/// rule; if somebody has, it takes as many times from etcd's counter.
 #[derive(Clone, Debug)]
 struct Offer {
     /// The last time by the rule. `None` in a crowd: somebody surely wrote, so the update only takes.
     ruled: Option<Time>,
-    /// The snapshot from which the rule goes on.
+    /// The snapshot to which the rule was applied.
     before: Arc<Snapshot>,
     /// How many times are taken in addition to `count`.
     extra: u64,
@@ -52,7 +53,7 @@ struct Void {
     revision: u64,
     /// How many repairs had been accepted by then.
     repairs: u64,
-    /// The shared clock before the take.
+    /// The snapshot of the keys right before this take.
     before: Arc<Snapshot>,
 }
 

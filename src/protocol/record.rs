@@ -1,4 +1,4 @@
-//! The shared record in the deployed JSON format.
+//! The shared record, in the JSON format that the old Python script writes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

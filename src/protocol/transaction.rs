@@ -142,7 +142,7 @@ pub struct Reply {
 pub struct Entry {
     /// The key.
     pub key: Vec<u8>,
-    /// Its value.
+    /// The value of the key.
     pub value: Vec<u8>,
     /// The revision that created it; a key that was deleted and written again is a new one.
     pub create_revision: u64,

@@ -147,7 +147,8 @@ impl Inner {
         lock(&self.protocol)
     }
 
-    /// Has the protocol judge an answer. Reports a newly found loss as an event.
+    /// Has the protocol judge an answer. If the answer shows for the first time that the
+    /// store lost times, this is reported as an event.
     fn judge<T>(&self, judge: impl FnOnce(&mut Protocol) -> T) -> T {
         let mut protocol = self.protocol();
         let knew = protocol.loss().is_some();

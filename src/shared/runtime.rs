@@ -22,7 +22,7 @@ use crate::fork::{Generation, PerGeneration, Sentinel};
 /// child skips its parent's runtime, because the parent's thread does not exist in the child.
 static RUNTIMES: PerGeneration<OnceCell<(Arc<Runtime>, u32)>> = PerGeneration::new();
 
-/// The host's wrapper around the start of the library's thread.
+/// A function of the program or binding, inside which the library's thread is started.
 static AROUND: OnceBox<Around> = OnceBox::new();
 
 type Around = fn(&mut dyn FnMut());
