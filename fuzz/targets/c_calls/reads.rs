@@ -30,9 +30,10 @@ impl Host {
                 let newest = self.stores[handle.store].newest.as_ref();
                 assert_eq!(values.last(), newest.map(|newest| &newest.last));
             }
-            // What lies before the oldest one, at the revision before its own.
-            if let Some(oldest) = lamport_history_at(history.as_ref(), 0) {
-                let before = lamport_observed_revision(Some(oldest)) - 1;
+            // The update before the oldest one, at the revision before its own. There is no revision 0.
+            let oldest = lamport_history_at(history.as_ref(), 0);
+            let before = lamport_observed_revision(oldest).saturating_sub(1);
+            if before > 0 {
                 let (clock, mut older) = (handle.clock.as_ref(), ptr::null_mut());
                 let status =
                     lamport_clock_history_from(clock, before, 1, &mut older, ptr::null_mut());
