@@ -15,10 +15,6 @@ PASSED  := $(TOOLS)/passed
 PREFIX     ?= /usr/local
 IN_LIBRARY := files() { (cd build/c && find include lib share -type f -o -type l); }
 
-# With `make -j` one suite at a time, as they judge times, and beside it one build, which gives way to it.
-in_turn   = exec 9> $(TOOLS)/.$(1); flock --timeout 3600 9 || { echo '$@: others took an hour' >&2; exit 1; }
-gives_way = $(call in_turn,builds); renice -n 19 $$$$ > /dev/null
-
 # The default features, and all that rest on `tracing`.
 TRACING := lamport-clock/tracing-subscriber
 
@@ -206,8 +202,7 @@ failover: build $(STAGE)  ## The worst stall for each fault, in the clear and wi
 		--runs $(or $(RUNS),10) --report target/failover.json
 
 lint: $(TOOLS)/.ready $(WHEEL)/.installed  ## Format, lints, types, floors and drift
-	@$(gives_way)
-	$(CARGO) fmt --all --check
+	@$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package lamport-clock --no-default-features -- -D warnings
 	$(CARGO) clippy --workspace --all-targets --features $(TRACING) -- -D warnings
@@ -323,8 +318,7 @@ PAGES   := $(wildcard *.md docs/*.md deploy/*.md)
 CLIB    := $(shell find bindings/host bindings/c -type f)
 
 dist/.built: $(TOOLS)/.ready scripts/zig-cc $(CORE) $(BINDING) $(PACKAGE)
-	@$(gives_way)
-	echo 'building the wheel: some minutes, the first time'
+	@echo 'building the wheel: some minutes, the first time'
 	rm -f dist/*.whl
 	# zig links against the symbols of an old glibc. It does only the link, so that the wheel shares
 	# its compiled code with the C library and the command; `--zig` would compile all of it once more.
@@ -335,8 +329,7 @@ dist/.built: $(TOOLS)/.ready scripts/zig-cc $(CORE) $(BINDING) $(PACKAGE)
 # The files of a release, for a target, with nothing of this machine in them.
 RELEASING := $(TOOLS)/.ready scripts/for-target scripts/zig-cc scripts/check_artifact.py
 $(TARGETS:%=dist/release/.wheel-%): dist/release/.wheel-%: $(RELEASING) $(CORE) $(BINDING) $(PACKAGE)
-	@$(gives_way)
-	rm -rf build/release/wheel-$*
+	@rm -rf build/release/wheel-$*
 	scripts/for-target $* $(BIN)/maturin build --release --locked --strip --target $* \
 		--compatibility $(if $(filter %-musl,$*),musllinux_1_2,manylinux2014) --out build/release/wheel-$* \
 		--interpreter $(BIN)/python -- -C linker=$(CURDIR)/scripts/zig-cc
@@ -347,10 +340,8 @@ $(TARGETS:%=dist/release/.wheel-%): dist/release/.wheel-%: $(RELEASING) $(CORE) 
 
 # Wheels and C libraries link musl dynamically. Only the command links it statically: scripts/zig-cc.
 $(COMMANDS): dist/release/.binary-%: $(RELEASING) $(CORE) $(wildcard LICENSE-*)
-	@$(gives_way)
-	# The wheel's package is named, too, so that the dependencies get the same features, and are compiled once.
-	linker=CARGO_TARGET_$$(tr a-z- A-Z_ <<< $*)_LINKER
-	env $$linker=$(CURDIR)/scripts/zig-cc scripts/for-target $* $(CARGO) build --quiet --locked --release \
+	@# The wheel's package is named, too, so that the dependencies get the same features, and are compiled once.
+	scripts/for-target $* $(CARGO) build --quiet --locked --release \
 		--package lamport-cli --package lamport-clock-python --bin lamport
 	$(BIN)/python scripts/check_artifact.py $* target/$*/release/lamport
 	mkdir -p dist/release
@@ -360,8 +351,7 @@ $(COMMANDS): dist/release/.binary-%: $(RELEASING) $(CORE) $(wildcard LICENSE-*)
 	touch $@
 
 $(TARGETS:%=dist/release/.c-%): dist/release/.c-%: $(RELEASING) $(CORE) $(CLIB) $(wildcard LICENSE-*)
-	@$(gives_way)
-	rm -rf build/release/c-$*
+	@rm -rf build/release/c-$*
 	name=lamport_clock-$(VERSION)-$*
 	scripts/for-target $* bindings/c/build.sh build/release/c-$*/$$name
 	# The archive has the same bytes, whoever packs it.
@@ -378,8 +368,7 @@ dist/.packed: $(TOOLS)/.ready $(CORE) $(BINDING) $(PACKAGE)
 	touch $@
 
 build/c/.built: $(TOOLS)/.build $(CORE) $(CLIB) $(wildcard LICENSE-*)
-	@$(gives_way)
-	echo 'building the C library: some minutes, the first time'
+	@echo 'building the C library: some minutes, the first time'
 	bindings/c/build.sh build/c
 	touch $@
 
@@ -419,15 +408,13 @@ $(BENCH)/.plots: bench/requirements.txt
 
 # The Rust tests, and what the other suites run of it: the command, and the examples that talk to others.
 $(TOOLS)/.compiled: $(TOOLS)/.build $(CORE) $(shell find tests cli/tests trace/tests -name '*.rs')
-	@$(gives_way)
-	$(CARGO) test --no-run
+	@$(CARGO) test --no-run
 	touch $@
 
 # libFuzzer needs the sanitizers' flags. RUSTC_BOOTSTRAP makes a stable compiler accept them.
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
 target/fuzz/.built: $(TOOLS)/.ready $(CORE) $(CLIB) $(shell find fuzz -name '*.rs' -or -name 'Cargo.*')
-	@$(gives_way)
-	echo 'building the fuzz targets: some minutes, the first time'
+	@echo 'building the fuzz targets: some minutes, the first time'
 	$(FUZZ) build --target-dir target/fuzz
 	touch $@
 
@@ -463,19 +450,29 @@ $(TOOLS)/servers/%/etcd: tests/support/fetch_etcd.sh | $(TOOLS)/.ready
 # A suite that has passed leaves its output in .tools/passed/. It is run again when something that it
 # depends on is newer.
 
-ifdef FORCE
+# Once: the recipes call make themselves.
+ifeq ($(MAKELEVEL)$(if $(FORCE),force),0force)
 $(shell rm -rf $(PASSED))
 endif
 PYTEST := -q -p no:cacheprovider
 # Suites that mostly wait, and check no durations, run their tests two at a time.
 IN_TWOS := -n 2 --dist
-# With the recipe, and the lock that it takes: suites that mostly compile take that of the builds.
 define passes
 	@mkdir -p $(PASSED)
-	$(if $(2),$(gives_way),$(call in_turn,suites))
-	( $(1) ) 9>&- 2>&1 | tee $@.log
+	( $(1) ) 2>&1 | tee $@.log
 	mv $@.log $@
 endef
+
+# With `make -j` one suite runs at a time, since many judge times. Beside it runs one build, which gives way
+# to it. Suites that mostly compile count as builds. The lock is closed in the recipe, so that no daemon that
+# it starts keeps it. Three hours are what CI has.
+BUILDS := dist/.built build/c/.built target/fuzz/.built $(TOOLS)/.compiled $(TARGETS:%=dist/release/.wheel-%) \
+	$(TARGETS:%=dist/release/.c-%) $(COMMANDS) lint $(addprefix $(PASSED)/,sdist features loom)
+SUITES := $(addprefix $(PASSED)/,rust python c oddities scripts containers servers chaos fuzz page deploy musl)
+$(BUILDS) $(SUITES): private SHELL := flock
+$(BUILDS): private .SHELLFLAGS := --close --timeout 10800 $(TOOLS)/.builds nice -n 19 bash $(.SHELLFLAGS)
+$(SUITES): private .SHELLFLAGS := --close --timeout 10800 $(TOOLS)/.suites bash $(.SHELLFLAGS)
+$(shell mkdir -p $(TOOLS))
 
 $(PASSED)/rust: $(TOOLS)/.compiled $(PAGES) docs/api/rust.txt
 	$(call passes,$(CARGO) test)
@@ -483,13 +480,13 @@ $(PASSED)/rust: $(TOOLS)/.compiled $(PAGES) docs/api/rust.txt
 $(PASSED)/features: $(TOOLS)/.compiled $(PAGES)
 	$(call passes,$(CARGO) test --features $(TRACING) --test events --test layer \
 		&& $(CARGO) test --features $(TRACING) --doc -- layer Seeing \
-		&& $(CARGO) test --package lamport-clock --no-default-features,builds)
+		&& $(CARGO) test --package lamport-clock --no-default-features)
 
 $(PASSED)/python: $(WHEEL)/.installed $(PAGES) deploy/grafana.json docs/api/python.txt $(shell find tests/python tests/support examples/python -name '*.py')
 	$(call passes,cd tests/python && $(WHEEL)/bin/python -m pytest $(PYTEST) $(IN_TWOS) loadfile .)
 
 $(PASSED)/sdist: dist/.packed dist/.built $(shell find tests/sdist -name '*.py')
-	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .,builds)
+	$(call passes,cd tests/sdist && $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=600 .)
 
 # In one test, C races with Python (the wheel) and with Rust (the command). In another, it talks to both.
 $(PASSED)/c: build/c/.built $(TOOLS)/.compiled $(WHEEL)/.installed $(PAGES) $(wildcard tests/chaos/worker.*) $(shell find tests/c bindings/c/examples tests/support -type f -not -path '*/__pycache__/*')
@@ -552,4 +549,4 @@ $(PASSED)/page: $(TOOLS)/.ready $(TOOLS)/.compiled $(shell find tests/page -name
 	$(call passes,$(BIN)/python tests/page/browser.py && cd tests/page && $(BIN)/python -m pytest $(PYTEST) .)
 
 $(PASSED)/loom: $(CORE) $(shell find loom -type f)
-	$(call passes,$(CARGO) test --release --manifest-path loom/Cargo.toml --target-dir target/loom models,builds)
+	$(call passes,$(CARGO) test --release --manifest-path loom/Cargo.toml --target-dir target/loom models)

@@ -212,8 +212,8 @@ class AsyncSharedClock:
     async def history(self, limit: int = 100, *, from_revision: int | None = None) -> History:
         """The newest updates that the store still keeps, at most `limit` of them, oldest first.
         With `from_revision` the newest up to and including that revision: it goes on where the
-        deadline cut a history (History.unread_from). One round trip for each transaction in the
-        history.
+        deadline cut a history (History.unread_from); 0 counts as 1. One round trip for each
+        transaction in the history.
 
         Raises what read() does, and InvalidArgumentError for a revision that the store has not
         reached.

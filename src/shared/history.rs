@@ -66,7 +66,7 @@ impl SharedClock {
     }
 
     /// As [`history`](SharedClock::history), for the newest updates up to and including `revision`. It
-    /// goes on where a history was cut.
+    /// goes on where a history was cut. Revision 0 counts as 1.
     ///
     /// ```
     /// # use lamport_clock::SharedClock;
@@ -98,6 +98,7 @@ async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<Histor
     let keys = session.inner.protocol().keys().clone();
     let mut history = History::default();
     let mut ahead = Ahead::of(session);
+    let mut has_read = false;
     let is_late =
         |error: &Error| matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable);
     while history.updates.len() < limit {
@@ -107,8 +108,8 @@ async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<Histor
                     history.compacted_before = Some(at + 1);
                     break;
                 }
-                // The updates that were read until then are worth returning.
-                Err(error) if is_late(&error) && history != History::default() => {
+                // What was read until then is worth returning, and where to go on: even if it was no update.
+                Err(error) if is_late(&error) && has_read => {
                     history.unread_from = Some(at);
                     break;
                 }
@@ -116,6 +117,7 @@ async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<Histor
             },
             _ => session.read(&keys.all(), at).await?,
         };
+        has_read = true;
         let snapshot = Snapshot::of(&keys, &reply);
         let revision = snapshot.written_at();
         if revision == 0 {

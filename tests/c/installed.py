@@ -64,7 +64,7 @@ def make(target: str, *settings: str) -> str:
         env={
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("MAKE", "MFL"))
+            if not name.startswith(("MAKE", "MFL", "FORCE"))
         },
         capture_output=True,
         text=True,

@@ -44,8 +44,8 @@ def bytes_given_out() -> int:
 
 
 def watched(clock: SharedClock) -> None:
-    # An update that is there: a new one would be folded or not as the time goes, and change what the
-    # store holds.
+    # An update that is there already: whether a new one is folded depends on the time, and changes
+    # how much the store holds.
     newest = clock.read()
     assert newest is not None
     with clock.watch(from_revision=newest.revision) as watch:

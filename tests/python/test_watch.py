@@ -46,7 +46,7 @@ def test_it_can_begin_at_an_old_revision() -> None:
 def test_waiting_can_be_bounded_and_loses_nothing() -> None:
     a, b = pair("bounded")
     watch = a.watch()
-    assert watch.next_within(0) is None
+    assert watch.next_within(0) is watch.next_within(-0.0) is None
     assert watch.next_within("60ms") is None
     value = b.update().value
     seen = watch.next_within(PATIENCE)

@@ -52,6 +52,23 @@ async fn a_history_that_the_deadline_cuts_is_marked_and_goes_on_from_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_history_whose_first_read_shows_a_fold_goes_on_before_it() {
+    let store = Faulty::new(&[]);
+    let (a, b) = (clock_on(&store, "a"), clock_on(&store, "b"));
+    for clock in [&a, &b, &a] {
+        clock.update().await.unwrap();
+    }
+    a.close().await;
+    *store.reads.lock().unwrap() = vec![Fault::BlackHole; 20];
+    store.reads.lock().unwrap().push(Fault::Slow);
+    let cut = b.history(100).await.unwrap();
+    assert!(cut.updates.is_empty(), "{cut:?}");
+    store.reads.lock().unwrap().clear();
+    let from = cut.unread_from.unwrap();
+    assert_eq!(b.history_from(from, 100).await.unwrap().updates.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_history_reads_one_after_the_other_where_others_write_more() {
     let store = Faulty::new(&[]);
     let clock = clock_on(&store, "a");

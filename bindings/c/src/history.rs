@@ -34,7 +34,7 @@ pub unsafe extern "C" fn lamport_clock_history(
 }
 
 /// Like lamport_clock_history(), but for the newest updates up to and including `revision`: goes on where a
-/// history was cut.
+/// history was cut. Revision 0 counts as 1.
 ///
 /// Blocks as lamport_clock_history() does. Errors: those of lamport_clock_history(), and INVALID_ARGUMENT
 /// (the store has not come as far as `revision`).

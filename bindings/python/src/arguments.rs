@@ -109,7 +109,7 @@ fn duration(object: &Bound<'_, PyAny>) -> PyResult<String> {
     }
     // An int may be too large for a float.
     let seconds = object.extract::<f64>();
-    Ok(seconds.map_or_else(|_| shown(object), |seconds| seconds.to_string()))
+    Ok(seconds.map_or_else(|_| shown(object), |seconds| (seconds + 0.0).to_string()))
 }
 
 /// Loads the configuration from keyword arguments, named as in the core's table of settings. `None`

@@ -117,8 +117,7 @@ impl Alarm {
     }
 
     fn ring(&self) {
-        // The write fails only if the alarm was not silenced for a very long time, and then it is ringing
-        // already.
+        // There is room: `push` rings only for the first ticket after `take`, which silences the alarm.
         let _ = (&self.rung).write(&[1]);
     }
 

@@ -217,7 +217,8 @@ impl SharedClock {
 
     /// The newest updates that the store still keeps, at most `limit` of them, oldest first. With
     /// `from_revision` the newest up to and including that revision: it goes on where the deadline
-    /// cut a history (History.unread_from). One round trip for each transaction in the history.
+    /// cut a history (History.unread_from); 0 counts as 1. One round trip for each transaction in the
+    /// history.
     ///
     /// Raises what read() raises, and InvalidArgumentError for a revision that the store has not
     /// reached.
