@@ -16,7 +16,7 @@ use crate::server::{Nanos, Server};
 const MILLISECOND: Nanos = 1_000_000;
 /// The default of `LAMPORT_TIMEOUT`.
 pub(crate) const TIMEOUT: Nanos = 5_000 * MILLISECOND;
-/// A process rests if it has called for nothing in this time.
+/// How long after a take a process looks whether it rests: whether no call of its own is under way.
 pub(crate) const REST: Nanos = 5 * MILLISECOND;
 const LEAST_PATIENCE: Nanos = 300 * MILLISECOND;
 /// Each attempt goes to another member; patience doubles when all of them were silent.
