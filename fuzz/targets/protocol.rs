@@ -102,6 +102,8 @@ struct Caller {
     losses: u32,
     blind_writes: u32,
     sound: bool,
+    /// Whether something had been written before the call that its process had not seen.
+    behind: bool,
     repairs: u64,
     lost: u32,
     created: u32,

@@ -108,7 +108,7 @@ async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<Histor
                     history.compacted_before = Some(at + 1);
                     break;
                 }
-                // What was read until then is worth returning, and where to go on: even if it was no update.
+                // The caller gets the updates read so far, even if there are none, and where to go on.
                 Err(error) if is_late(&error) && has_read => {
                     history.unread_from = Some(at);
                     break;

@@ -7,7 +7,6 @@ import select
 import subprocess
 import sys
 import time
-from types import TracebackType
 
 import lamport_clock
 import pytest
@@ -59,12 +58,7 @@ class Terminal:
     def __enter__(self) -> Terminal:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.process.kill()
         self.process.wait(PATIENCE)
         os.close(self._ours)

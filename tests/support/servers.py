@@ -18,7 +18,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 # Longer than anything takes that works; only a failure waits this long.
@@ -62,12 +61,7 @@ class Refusal:
         self._socket.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{self._socket.getsockname()[1]}"
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self._socket.close()
 
 
@@ -91,12 +85,7 @@ class Silence:
         self._callers.append(caller)
         assert caller.recv(1), "the caller hung up"
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         for one in [*self._callers, self._server]:
             one.close()
 
@@ -212,12 +201,7 @@ class Etcd:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.kill()
 
     def start(self) -> None:
@@ -316,12 +300,7 @@ class Relay:
                 target.sendall(said)
             target.shutdown(socket.SHUT_WR)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         for end in self._ends:
             # Wakes the thread that waits for it, which closing alone does not.
             with contextlib.suppress(OSError):

@@ -12,7 +12,6 @@ import subprocess
 from collections import deque
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from types import TracebackType
 
 from servers import PATIENCE
 from vectors import Vector, merge
@@ -158,12 +157,7 @@ class World:
     def __enter__(self) -> World:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         for talker in self._talkers:
             talker.close()
         for process in self._processes:

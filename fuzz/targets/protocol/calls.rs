@@ -24,6 +24,7 @@ impl World {
         let state = self.state();
         let (floor, losses, blind_writes) = (self.highest, self.losses, self.blind_writes);
         let sound = self.sound_above.is_some();
+        let newest = self.store.revision();
         let process = self.process(who);
         let Ok(local) = Time::new(process.local + ticks) else {
             return;
@@ -31,6 +32,8 @@ impl World {
         process.local = local.get();
         let record = state.record.unwrap_or(0);
         let clock = state.clock.ok().flatten();
+        let seen = process.protocol.snapshot();
+        let behind = seen.is_some_and(|seen| seen.revision < newest);
         process.calls.push(Caller {
             call: process.protocol.begin(local, count),
             flight: Flight::None,
@@ -42,6 +45,7 @@ impl World {
             losses,
             blind_writes,
             sound,
+            behind,
             repairs: process.protocol.repairs(),
             lost: 0,
             created: 0,

@@ -33,7 +33,7 @@ impl SharedClock {
 
     /// A clock on the store that the settings name, once that store has answered.
     ///
-    /// What is not given comes from the environment, then from the file that LAMPORT_CONFIG names:
+    /// A setting that is not given is read from the environment, then from the file of LAMPORT_CONFIG:
     /// store (LAMPORT_STORE: "memory:", "memory:name" or "etcd://host:port,host:port/key"), node
     /// (NODE_NAME), and by keyword nodes, key, timeout (the deadline of each call, in seconds or as a
     /// text like "500ms"; 5 s unless told otherwise), max_jump, config, tls_ca, tls_cert, tls_key, user,
