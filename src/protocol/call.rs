@@ -306,9 +306,9 @@ impl Protocol {
         revision: u64,
     ) -> Result<Stage> {
         let last = first.after(call.count - 1)?;
-        if let Err(error) = self.losses.hand_out(revision, first, last) {
-            self.snapshot = None;
-            return Err(error);
+        let is_new = self.losses.hand_out(revision, first, last);
+        if !is_new.inspect_err(|_| self.snapshot = None)? {
+            return Ok(Stage::Ready);
         }
         Ok(Stage::Finished(Ok(Reservation {
             first,

@@ -212,13 +212,15 @@ impl Protocol {
         }
     }
 
-    /// Remembers a snapshot that passed the check, unless a newer one is known.
+    /// Remembers a snapshot that passed the check, unless a newer one is known. Two of one revision differ if
+    /// the store went back without losing what we knew. Then the one that came last counts: our compares
+    /// would never hold with the other one.
     fn adopt(&mut self, snapshot: &Arc<Snapshot>) {
         self.losses.learn(snapshot);
         let accounted = snapshot.accounted();
         self.took.take_if(|took| took.taken().version <= accounted);
-        let is_newer = |known: &Arc<Snapshot>| snapshot.revision > known.revision;
-        if self.snapshot.as_ref().is_none_or(is_newer) {
+        let is_newest = |known: &Arc<Snapshot>| snapshot.revision >= known.revision;
+        if self.snapshot.as_ref().is_none_or(is_newest) {
             self.snapshot = Some(snapshot.clone());
         }
     }

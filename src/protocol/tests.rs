@@ -35,7 +35,7 @@ fn sent(process: &Protocol, call: &mut Call) -> Arc<Transaction> {
 
 /// Runs a call to its end.
 fn finish(process: &mut Protocol, call: &mut Call, store: &mut Mvcc) -> Result<Reservation> {
-    loop {
+    for _ in 0..10 {
         match process.poll(call, 1.5) {
             Step::Look => drop(look(process, store)?),
             Step::Send(transaction) => {
@@ -46,6 +46,7 @@ fn finish(process: &mut Protocol, call: &mut Call, store: &mut Mvcc) -> Result<R
             Step::Failed(error) => return Err(error),
         }
     }
+    panic!("the call does not end");
 }
 
 fn update(process: &mut Protocol, store: &mut Mvcc, local: u64) -> Result<Reservation> {

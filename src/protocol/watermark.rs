@@ -8,7 +8,7 @@
 //! Every answer is compared with what was known when its question was *sent*. An answer that another one
 //! overtook shows less, and that is no loss.
 
-use std::cmp::Ordering;
+use std::collections::VecDeque;
 
 use super::Answer;
 use super::keys::Repaired;
@@ -43,8 +43,16 @@ pub(super) struct LossDetector {
     repairs: Vec<Repaired>,
     /// The loss that was found and not made good since.
     pub(super) lost: Option<Loss>,
-    /// The newest times handed out: revision, first and last.
-    newest: (u64, Time, Time),
+    /// The newest times handed out, which rise with their revisions.
+    given: VecDeque<Given>,
+}
+
+/// Times that were handed out.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    revision: u64,
+    first: Time,
+    last: Time,
 }
 
 /// A loss that was found.
@@ -56,7 +64,8 @@ pub(super) struct Loss {
 }
 
 impl LossDetector {
-    /// How many repairs are remembered; a clock is repaired a few times in its life.
+    /// How many repairs are remembered, and how many of the times handed out. A clock is repaired a few
+    /// times in its life, and few answers are overtaken by more than one or two others.
     const REMEMBERED: usize = 64;
 
     /// [`ErrorKind::Regressed`] if the answer lacks something that was known when its question was sent
@@ -83,7 +92,7 @@ impl LossDetector {
                 marks: self.known.marks,
                 ..Watermark::default()
             };
-            self.newest = Default::default();
+            self.given.clear();
         } else if let Some(error) = lacks {
             // The answer may come from the time between the loss and a repair that was seen since.
             if self.lost.is_none() && asked.marks != self.known.marks {
@@ -138,30 +147,47 @@ impl LossDetector {
     }
 
     /// The last check before times are handed out: the times of one process rise with the revisions of its
-    /// answers. If not, the store went back between two transactions in flight.
-    pub(super) fn hand_out(&mut self, revision: u64, first: Time, last: Time) -> Result<()> {
-        let (newest, newest_first, newest_last) = self.newest;
-        let rises = match revision.cmp(&newest) {
-            Ordering::Greater => first > newest_last,
-            Ordering::Less => last < newest_first,
-            Ordering::Equal => false,
-        };
-        if !rises {
+    /// answers. If not, the store went back between two transactions in flight. False: so many others have
+    /// overtaken the answer that this can't be told, so it is as good as lost.
+    pub(super) fn hand_out(&mut self, revision: u64, first: Time, last: Time) -> Result<bool> {
+        let at = self
+            .given
+            .partition_point(|given| given.revision < revision);
+        let is_full = self.given.len() == LossDetector::REMEMBERED;
+        if at == 0 && is_full {
+            return Ok(false);
+        }
+        let before = at.checked_sub(1).map(|at| self.given[at]);
+        let after = self.given.get(at).copied();
+        let at_odds = before
+            .filter(|before| before.last >= first)
+            .or(after.filter(|after| after.revision == revision || after.first <= last));
+        if let Some(Given {
+            revision: other,
+            last: given,
+            ..
+        }) = at_odds
+        {
             let what = format!(
-                "revision {newest} had given this process {newest_last}, and revision {revision} \
-                 gives it {first}."
+                "revision {other} had given this process {given}, and revision {revision} gives it {first}."
             );
-            let error = lost(what, Some(newest_last));
+            let error = lost(what, Some(given));
             self.lost = Some(Loss {
                 error: error.clone(),
                 lasting: true,
             });
             return Err(error);
         }
-        if revision > newest {
-            self.newest = (revision, first, last);
+        let given = Given {
+            revision,
+            first,
+            last,
+        };
+        self.given.insert(at, given);
+        if is_full {
+            self.given.pop_front();
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -151,5 +151,6 @@ pub(crate) fn LARGE() -> Vec<Size> {
         Size { pipeline: 2, ..of("2x2 two in flight", 2, 2) },
         Size { pipeline: 2, counts: &[1, 3], ticks: 1, ..of("1x3 two in flight counts tick", 1, 3) },
         Size { pipeline: 2, losses: 1, ..of("1x4 two in flight lost reply", 1, 4) },
+        Size { pipeline: 2, counts: &[1, 3], saves: 1, restores: 1, folds: false, ..of("1x4 two in flight counts restored", 1, 4) },
     ]
 }

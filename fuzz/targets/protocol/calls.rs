@@ -53,6 +53,7 @@ impl World {
             knew_first: None,
             found_whole: true,
             heard_after: 0,
+            overtaken: 0,
         });
     }
 
