@@ -94,6 +94,7 @@ fn values(entries: &[Entry]) -> Vec<String> {
 
 /// The whole contract. Keys begin with `at`, so that one store can be used again.
 async fn contract(store: Arc<dyn Store>, at: &str) {
+    the_first_revision_is_1_and_empty(&*store).await;
     compares_decide_the_branch(&*store, &format!("{at}/compare")).await;
     compares_of_an_absent_key(&*store, &format!("{at}/absent")).await;
     operations_see_those_before_them(&*store, &format!("{at}/order")).await;
@@ -110,6 +111,11 @@ async fn contract(store: Arc<dyn Store>, at: &str) {
     a_watch_from_now_on_tells_nothing_older_and_all_that_comes(&*store, &format!("{at}/now")).await;
     racing_increments_lose_nothing(store.clone(), &format!("{at}/race")).await;
     racing_takes_each_see_another_count(store.clone(), &format!("{at}/takes")).await;
+}
+
+async fn the_first_revision_is_1_and_empty(store: &dyn Store) {
+    let reply = read(store, &prefix("/"), At::Revision(1)).await;
+    assert_eq!(reply.entries, []);
 }
 
 async fn reads_are_sorted_and_can_look_back(store: &dyn Store, at: &str) {

@@ -310,7 +310,7 @@ fn a_watch_says_where_it_watches_and_a_signal_ends_it() {
     let running = Running::start(&mut lamport(&["watch", "--store", "memory:", "--json"]));
     assert_eq!(
         running.object(),
-        json!({"notice": "watching", "endpoint": "memory:", "from": 1})
+        json!({"notice": "watching", "endpoint": "memory:", "from": 2})
     );
     running.signal("-TERM");
     let ended = running.finish();

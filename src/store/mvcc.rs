@@ -10,9 +10,10 @@ use crate::protocol::{At, Change, Compare, Entry, KeyRange, Operation, Reply, Tr
 /// It does no I/O and takes no lock: a model checker can step through it, and a [`MemoryStore`] share it.
 ///
 /// [`MemoryStore`]: super::MemoryStore
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Mvcc {
     cluster: u64,
+    /// 1 when empty, as in etcd.
     revision: u64,
     /// Nothing older than this revision is kept.
     compacted: u64,
@@ -20,6 +21,13 @@ pub struct Mvcc {
     keys: BTreeMap<Vec<u8>, VecDeque<(u64, Option<Entry>)>>,
     /// Which keys each kept revision changed.
     log: BTreeMap<u64, Vec<Vec<u8>>>,
+}
+
+impl Default for Mvcc {
+    /// An empty map, of no cluster.
+    fn default() -> Mvcc {
+        Mvcc::of_cluster(0)
+    }
 }
 
 impl Mvcc {
@@ -32,7 +40,10 @@ impl Mvcc {
     pub fn of_cluster(cluster: u64) -> Mvcc {
         Mvcc {
             cluster,
-            ..Mvcc::default()
+            revision: 1,
+            compacted: 0,
+            keys: BTreeMap::new(),
+            log: BTreeMap::new(),
         }
     }
 
@@ -267,7 +278,7 @@ mod tests {
         // Compaction does not change the version or the create revision of a key.
         let often = map.entry(b"often").unwrap();
         assert_eq!(often.version, Mvcc::KEPT as u64 + 50);
-        assert_eq!(often.create_revision, 2);
+        assert_eq!(often.create_revision, 3);
         assert_eq!(map.check_kept(1).unwrap_err().kind(), ErrorKind::Compacted);
     }
 
@@ -303,7 +314,7 @@ mod tests {
         // The versions from before the deletion are unchanged, and end at the deletion.
         assert_eq!(
             counted(&map.entry_at(b"a", deleted - 1).unwrap()),
-            (1, 2, 2)
+            (2, 3, 2)
         );
         assert_eq!(map.entry_at(b"a", deleted), None);
         map.compact(anew);
@@ -338,7 +349,7 @@ mod tests {
             .collect();
         assert_eq!(
             told,
-            [Some((1, revisions[0], 1)), Some((1, revisions[1], 2)), None]
+            [Some((2, revisions[0], 1)), Some((2, revisions[1], 2)), None]
         );
     }
 
@@ -348,7 +359,7 @@ mod tests {
         put(&mut map, b"a", b"x");
         delete(&mut map, b"a");
         put(&mut map, b"b", b"x");
-        map.compact(3);
+        map.compact(4);
         assert!(!map.keys.contains_key(&b"a"[..]));
         assert!(map.entry(b"b").is_some());
     }

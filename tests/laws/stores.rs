@@ -75,7 +75,8 @@ proptest! {
         compacted in any::<prop::sample::Index>(),
     ) {
         let mut map = Mvcc::default();
-        let mut states = vec![BTreeMap::new()];
+        // The first revision is 1, that of the empty map.
+        let mut states = vec![BTreeMap::new(); 2];
         for writes in &transactions {
             let newest = &states[states.len() - 1];
             let changes = writes.iter().any(|(key, value)| value.is_some() || newest.contains_key(key));

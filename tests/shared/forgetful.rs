@@ -162,7 +162,7 @@ async fn a_watch_from_a_revision_that_the_store_has_not_reached_says_so() {
     // As kept by a process that has ended since.
     let mut watch = clock.watch_from(1_000).await.unwrap();
     assert_eq!(next_update(&mut watch).await, Err(ErrorKind::Regressed));
-    let mut watch = clock.watch_from(2).await.unwrap();
+    let mut watch = clock.watch_from(3).await.unwrap();
     let value = clock.update().await.unwrap().value.get();
     assert_eq!(next_update(&mut watch).await, Ok(value));
 }
@@ -194,7 +194,7 @@ async fn a_repair_is_answered_with_itself_whatever_is_written_right_after_it() {
         let repaired = repair(&store, last).await;
         assert_eq!(repaired.value.get(), last.get() + 1);
         assert_eq!(repaired.process, "repair:operator");
-        assert_eq!(repaired.revision, 2);
+        assert_eq!(repaired.revision, 3);
     }
 }
 

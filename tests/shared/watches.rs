@@ -81,24 +81,24 @@ async fn a_watch_says_what_it_missed_and_what_it_could_not_read() {
     for _ in 0..5 {
         clock.update().await.unwrap();
     }
-    store.memory.compact(4);
+    store.memory.compact(5);
     assert!(matches!(
         watch.next().await.unwrap(),
-        WatchEvent::Missed { from: 1, until: 4 }
+        WatchEvent::Missed { from: 2, until: 5 }
     ));
-    for (revision, value) in [(4, 8), (5, 10)] {
+    for (revision, value) in [(5, 8), (6, 10)] {
         let observed = updated(&mut watch).await;
         assert_eq!((observed.revision, observed.value.get()), (revision, value));
     }
     write(&*store, "rubbish").await;
     assert!(matches!(
         watch.next().await.unwrap(),
-        WatchEvent::Unreadable { revision: 6, .. }
+        WatchEvent::Unreadable { revision: 7, .. }
     ));
     delete_record(&*store).await;
     assert!(matches!(
         watch.next().await.unwrap(),
-        WatchEvent::Deleted { revision: 7 }
+        WatchEvent::Deleted { revision: 8 }
     ));
     // A blind writer is seen as what it is: somebody without an instance.
     write(&*store, r#"{"value": 3, "process_id": "old"}"#).await;
