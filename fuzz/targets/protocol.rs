@@ -30,9 +30,6 @@ mod promises;
 const RECORD: &str = "/c";
 /// The most calls that one process may have under way.
 const MOST_CALLS: usize = 3;
-/// How many of the times that it handed out a process remembers. An answer that more have overtaken counts
-/// as lost.
-const REMEMBERED: usize = 64;
 /// Far more steps than the calls of one process need when nothing is in their way.
 const MOST_STEPS: usize = 100;
 
@@ -117,8 +114,6 @@ struct Caller {
     found_whole: bool,
     /// Number of repairs that the process had noticed when the call's last reply was heard.
     heard_after: u64,
-    /// Number of the process's calls that were given times while this one was under way.
-    overtaken: usize,
 }
 
 enum Flight {

@@ -49,12 +49,11 @@ struct Offer {
 /// A take whose times nobody gets. While nothing has followed it, the call ignores it.
 #[derive(Clone, Debug)]
 struct Void {
-    /// The revision of its answer.
-    revision: u64,
     /// How many repairs had been accepted by then.
     repairs: u64,
-    /// The snapshot of the keys right before this take.
+    /// The snapshots of the keys right before this take and right after it.
     before: Arc<Snapshot>,
+    after: Arc<Snapshot>,
 }
 
 /// What [`Protocol::poll`] wants done.
@@ -150,8 +149,12 @@ impl Protocol {
         let known = counted.max(recorded);
         self.check_record(recorded, clock)?;
         let above = call.local.max(recorded);
-        let is_last =
-            |void: &&Void| void.revision == seen.revision && void.repairs == self.repairs();
+        // A restored store may have the revision again, with another take.
+        let is_last = |void: &&Void| {
+            void.after.revision == seen.revision
+                && void.after.taken() == seen.taken()
+                && void.repairs == self.repairs()
+        };
         let void = call.void.as_ref().filter(is_last);
         let before = void.map_or(seen, |void| &void.before);
         let ruled = above.max(before.clock()?.unwrap_or_default());
@@ -288,9 +291,9 @@ impl Protocol {
             return Err(nonsense(what));
         }
         call.void = Some(Void {
-            revision,
             repairs: self.repairs(),
             before: before.clone(),
+            after: answer.after.clone(),
         });
         Ok(Stage::Ready)
     }
@@ -306,9 +309,9 @@ impl Protocol {
         revision: u64,
     ) -> Result<Stage> {
         let last = first.after(call.count - 1)?;
-        let is_new = self.losses.hand_out(revision, first, last);
-        if !is_new.inspect_err(|_| self.snapshot = None)? {
-            return Ok(Stage::Ready);
+        if let Err(error) = self.losses.hand_out(revision, first, last) {
+            self.snapshot = None;
+            return Err(error);
         }
         Ok(Stage::Finished(Ok(Reservation {
             first,

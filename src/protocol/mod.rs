@@ -17,6 +17,7 @@
 
 use std::sync::Arc;
 
+use self::given::UnderWay;
 use self::snapshot::Written;
 use self::watermark::LossDetector;
 use crate::clock::{Instance, ProcessId, Time, check_jump};
@@ -24,6 +25,7 @@ use crate::error::{Error, Result};
 
 mod call;
 mod fold;
+mod given;
 mod keys;
 mod record;
 mod repair;
@@ -77,6 +79,7 @@ pub struct Question {
     /// The snapshot against which its compares check the store.
     seen: Arc<Snapshot>,
     asked: Watermark,
+    _under_way: UnderWay,
     /// The record and the base that it writes if the compares hold, so that they need not be parsed again.
     written: Option<Written>,
 }
@@ -180,6 +183,7 @@ impl Protocol {
             transaction: Arc::new(transaction),
             seen: seen.clone(),
             asked: self.known(),
+            _under_way: self.losses.given.under_way(),
             written: None,
         }
     }

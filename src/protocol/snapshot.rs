@@ -145,6 +145,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether both show the same keys with the same contents.
+    pub(crate) fn has_the_keys_of(&self, other: &Snapshot) -> bool {
+        self.entries().eq(other.entries())
+    }
+
     /// The keys that exist, in order.
     fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         let three = [&self.record.entry, &self.base.entry, &self.taken];

@@ -6,6 +6,7 @@ use crate::error::{ErrorKind, Result};
 use crate::store::mvcc::Mvcc;
 
 mod answers;
+mod late;
 mod losses;
 
 fn process(name: &str, instance: u64) -> Protocol {

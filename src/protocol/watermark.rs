@@ -8,9 +8,8 @@
 //! Every answer is compared with what was known when its question was *sent*. An answer that another one
 //! overtook shows less, and that is no loss.
 
-use std::collections::VecDeque;
-
 use super::Answer;
+use super::given::{AllGiven, Given};
 use super::keys::Repaired;
 use super::snapshot::{Snapshot, lost};
 use crate::clock::Time;
@@ -43,16 +42,7 @@ pub(super) struct LossDetector {
     repairs: Vec<Repaired>,
     /// The loss that was found and not made good since.
     pub(super) lost: Option<Loss>,
-    /// The newest times handed out, which rise with their revisions.
-    given: VecDeque<Given>,
-}
-
-/// Times that were handed out.
-#[derive(Clone, Copy, Debug)]
-struct Given {
-    revision: u64,
-    first: Time,
-    last: Time,
+    pub(super) given: AllGiven,
 }
 
 /// A loss that was found.
@@ -64,14 +54,13 @@ pub(super) struct Loss {
 }
 
 impl LossDetector {
-    /// How many repairs are remembered, and how many of the times handed out. A clock is repaired a few
-    /// times in its life, and few answers are overtaken by more than one or two others.
+    /// How many repairs are remembered; a clock is repaired a few times in its life.
     const REMEMBERED: usize = 64;
 
     /// [`ErrorKind::Regressed`] if the answer lacks something that was known when its question was sent
     /// (`asked`), and no repair explains that.
     pub(super) fn check(&self, asked: Watermark, answer: &Answer) -> Result<()> {
-        match asked.lacks(answer) {
+        match asked.lacks(answer, self.known.created) {
             Some(error) if !self.is_repaired(asked, answer) => Err(error),
             _ => Ok(()),
         }
@@ -84,7 +73,7 @@ impl LossDetector {
         if asked.repairs != self.known.repairs {
             return Ok(false);
         }
-        let lacks = asked.lacks(answer);
+        let lacks = asked.lacks(answer, self.known.created);
         if self.is_repaired(asked, answer) && (lacks.is_some() || self.lost.is_some()) {
             // A repair made the clock whole: what was known before is void.
             self.known = Watermark {
@@ -92,12 +81,10 @@ impl LossDetector {
                 marks: self.known.marks,
                 ..Watermark::default()
             };
-            self.given.clear();
+            self.given = AllGiven::default();
+        } else if self.lost.is_none() && self.is_before_a_repair(asked, answer) {
+            return Ok(false);
         } else if let Some(error) = lacks {
-            // The answer may come from the time between the loss and a repair that was seen since.
-            if self.lost.is_none() && asked.marks != self.known.marks {
-                return Ok(false);
-            }
             if answer.certain {
                 let known = self.lost.as_ref().is_some_and(|loss| loss.lasting);
                 self.lost = Some(Loss {
@@ -133,6 +120,12 @@ impl LossDetector {
         answer.before.clock().is_ok() && self.new_mark(answer).is_some_and(is_above)
     }
 
+    /// Whether a repair was seen since the question was sent, which the answer may not know of: it may come
+    /// from a state that the store had lost by then.
+    fn is_before_a_repair(&self, asked: Watermark, answer: &Answer) -> bool {
+        asked.marks != self.known.marks && answer.before.repaired().as_ref() != self.repairs.last()
+    }
+
     /// Raises the watermark to a snapshot that passed the check.
     pub(super) fn learn(&mut self, after: &Snapshot) {
         let known = &mut self.known;
@@ -147,47 +140,26 @@ impl LossDetector {
     }
 
     /// The last check before times are handed out: the times of one process rise with the revisions of its
-    /// answers. If not, the store went back between two transactions in flight. False: so many others have
-    /// overtaken the answer that this can't be told, so it is as good as lost.
-    pub(super) fn hand_out(&mut self, revision: u64, first: Time, last: Time) -> Result<bool> {
-        let at = self
-            .given
-            .partition_point(|given| given.revision < revision);
-        let is_full = self.given.len() == LossDetector::REMEMBERED;
-        if at == 0 && is_full {
-            return Ok(false);
-        }
-        let before = at.checked_sub(1).map(|at| self.given[at]);
-        let after = self.given.get(at).copied();
-        let at_odds = before
-            .filter(|before| before.last >= first)
-            .or(after.filter(|after| after.revision == revision || after.first <= last));
-        if let Some(Given {
-            revision: other,
-            last: given,
-            ..
-        }) = at_odds
-        {
-            let what = format!(
-                "revision {other} had given this process {given}, and revision {revision} gives it {first}."
-            );
-            let error = lost(what, Some(given));
-            self.lost = Some(Loss {
-                error: error.clone(),
-                lasting: true,
-            });
-            return Err(error);
-        }
-        let given = Given {
+    /// answers. If not, the store went back between two transactions in flight.
+    pub(super) fn hand_out(&mut self, revision: u64, first: Time, last: Time) -> Result<()> {
+        let new = Given {
             revision,
             first,
             last,
         };
-        self.given.insert(at, given);
-        if is_full {
-            self.given.pop_front();
-        }
-        Ok(true)
+        let Err(other) = self.given.add(new, self.known.time) else {
+            return Ok(());
+        };
+        let what = format!(
+            "revision {} had given this process {}, and revision {revision} gives it {first}.",
+            other.revision, other.last
+        );
+        let error = lost(what, Some(self.known.time));
+        self.lost = Some(Loss {
+            error: error.clone(),
+            lasting: true,
+        });
+        Err(error)
     }
 }
 
@@ -197,8 +169,14 @@ impl Watermark {
         self.time
     }
 
-    /// [`ErrorKind::Regressed`] if the answer lacks something that was known. The message shows both.
-    fn lacks(self, answer: &Answer) -> Option<Error> {
+    /// How many repairs were seen: what was asked before one of them may have to be asked again.
+    pub fn marks(self) -> u64 {
+        self.marks
+    }
+
+    /// [`ErrorKind::Regressed`] if the answer lacks something that was known. The message shows both. `created`
+    /// is the revision that created the base, as it is known by now: a clock is created once.
+    fn lacks(self, answer: &Answer, created: u64) -> Option<Error> {
         let after = &answer.after;
         let clock = match answer.before.clock() {
             Err(error) if error.kind() == ErrorKind::Regressed => return Some(error),
@@ -206,10 +184,12 @@ impl Watermark {
             Err(_) => self.time,
             Ok(clock) => clock.unwrap_or_default(),
         };
-        let created = answer.before.based().create_revision;
+        let found = answer.before.based().create_revision;
+        let left = after.based().create_revision;
         let is_kept = !self.is_of_another_store(after.cluster)
             && clock >= self.time
-            && (self.created == 0 || self.created == created);
+            && (self.created == 0 || self.created == found)
+            && (created == 0 || left == 0 || created == left);
         // A transaction that wrote something has a revision of its own.
         let is_later = self.revision + u64::from(answer.wrote) <= after.revision;
         let place = |cluster, revision| match cluster {

@@ -23,6 +23,7 @@ pub(crate) mod backoff;
 mod carrier;
 mod driver;
 mod fold;
+mod follower;
 mod history;
 mod local;
 mod names;

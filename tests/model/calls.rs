@@ -50,7 +50,7 @@ impl World {
                 slot.transactions += 1;
                 slot.creations += usize::from(creates);
                 slot.knew.get_or_insert(known);
-                slot.repairs = process.protocol.repairs();
+                slot.repairs = process.protocol.known().marks();
                 slot.sent = Some(transaction);
             }
             Step::Done(times) => self.hand_out(i, k, &times),
@@ -110,8 +110,8 @@ impl World {
         let Some(reply) = slot.reply.take() else {
             return;
         };
-        // What was asked before a repair was accepted is as good as lost.
-        slot.lost += usize::from(slot.repairs != process.protocol.repairs());
+        // What was asked before a repair was seen may be as good as lost.
+        slot.lost += usize::from(slot.repairs != process.protocol.known().marks());
         process.protocol.handle_reply(&mut slot.call, &reply);
         if size.crowd > 0
             && process.fold.is_none()

@@ -97,7 +97,7 @@ struct Slot {
     found: Vec<Found>,
     /// What it knew when it sent the first of these.
     knew: Option<u64>,
-    /// How many repairs had been accepted when the newest transaction was sent.
+    /// How many repairs had been seen when the newest transaction was sent.
     repairs: u64,
 }
 

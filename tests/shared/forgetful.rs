@@ -155,6 +155,29 @@ async fn a_watch_ends_where_the_store_lost_the_place_at_which_it_stood() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_ends_where_the_store_went_back_and_came_past_it_again() {
+    for later in [0, 5] {
+        let store = Forgetful::new();
+        let (a, b) = (store.clock("a"), store.clock("b"));
+        a.update().await.unwrap();
+        let mut watch = b.watch().await.unwrap();
+        let lost = a.update().await.unwrap();
+        assert_eq!(next_update(&mut watch).await, Ok(lost.value.get()));
+        // By its revisions and its times alone this one could be the same.
+        let other = MemoryStore::new();
+        let c = SharedClock::with_store(Arc::new(other.clone()), &config("c")).unwrap();
+        c.update().await.unwrap();
+        let many = c.reserve(100).await.unwrap();
+        assert_eq!(many.revision, lost.revision);
+        for _ in 0..later {
+            c.update().await.unwrap();
+        }
+        store.exchange(other);
+        assert_eq!(next_update(&mut watch).await, Err(ErrorKind::Regressed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_from_a_revision_that_the_store_has_not_reached_says_so() {
     let store = Forgetful::new();
     let clock = store.clock("a");

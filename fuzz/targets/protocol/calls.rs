@@ -46,14 +46,13 @@ impl World {
             blind_writes,
             sound,
             behind,
-            repairs: process.protocol.repairs(),
+            repairs: process.protocol.known().marks(),
             lost: 0,
             created: 0,
             knew: (0, 0),
             knew_first: None,
             found_whole: true,
             heard_after: 0,
-            overtaken: 0,
         });
     }
 

@@ -7,9 +7,6 @@ impl World {
         let process = &mut self.processes[who];
         let (owner, first, last) = (process.instance, times.first.get(), times.last.get());
         process.local = process.local.max(last);
-        for other in &mut process.calls {
-            other.overtaken += 1;
-        }
         assert_eq!(last - first + 1, caller.count);
         assert!(last <= Time::MAX.get());
         assert!(first > caller.local, "{first} is not above the local clock");
@@ -73,10 +70,9 @@ impl World {
     }
 
     pub(super) fn assert_bounded(&self, process: &Process, caller: &Caller, times: &Reservation) {
-        // A transaction under way when a repair was noticed is as good as lost.
-        let repairs = u32::try_from(process.protocol.repairs() - caller.repairs).unwrap();
-        let forgotten = u32::from(caller.overtaken >= REMEMBERED);
-        let lost = caller.lost + caller.created + repairs + forgotten;
+        // A transaction under way when a repair was seen is as good as lost.
+        let repairs = u32::try_from(process.protocol.known().marks() - caller.repairs).unwrap();
+        let lost = caller.lost + caller.created + repairs;
         assert!(
             times.round_trips <= 2 + lost,
             "{} round trips",

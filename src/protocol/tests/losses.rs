@@ -118,47 +118,6 @@ fn a_store_that_went_back_before_the_clock_was_there_is_seen_as_it_is() {
 }
 
 #[test]
-fn an_answer_from_before_a_loss_that_two_others_have_overtaken_hands_nothing_out() {
-    let mut store = Mvcc::of_cluster(1);
-    let mut a = process("a", 1);
-    value(&mut a, &mut store).unwrap();
-    let mut restored = store.clone();
-    let mut call = a.begin(time(1), 1);
-    let late = store.apply(&sent(&a, &mut call)).unwrap();
-    // The lost update had the revision and the time that the first of these has now.
-    assert_eq!(value(&mut a, &mut restored), Ok(3));
-    assert_eq!(value(&mut a, &mut restored), Ok(4));
-    a.handle_reply(&mut call, &late);
-    let error = finish(&mut a, &mut call, &mut restored).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Regressed);
-    assert!(
-        error
-            .to_string()
-            .contains("revision 3 had given this process 3"),
-        "{error}"
-    );
-}
-
-#[test]
-fn an_overtaken_answer_counts_unless_more_have_overtaken_it_than_are_remembered() {
-    for (others, transactions) in [(1, 1), (63, 1), (64, 2), (200, 2)] {
-        let mut store = Mvcc::default();
-        let mut a = process("a", 1);
-        value(&mut a, &mut store).unwrap();
-        let mut call = a.begin(time(1), 1);
-        let late = store.apply(&sent(&a, &mut call)).unwrap();
-        for value_of in 0..others {
-            assert_eq!(value(&mut a, &mut store), Ok(4 + value_of));
-        }
-        a.handle_reply(&mut call, &late);
-        let times = finish(&mut a, &mut call, &mut store).unwrap();
-        assert_eq!(times.round_trips, transactions, "{others} others");
-        let expected = if transactions == 1 { 3 } else { 4 + others };
-        assert_eq!(times.last.get(), expected, "{others} others");
-    }
-}
-
-#[test]
 fn what_was_asked_before_a_repair_was_seen_is_asked_again() {
     let mut store = Mvcc::of_cluster(1);
     let mut a = process("a", 1);

@@ -1,0 +1,154 @@
+//! Answers that are heard after later ones, some of them from a state that the store has lost since.
+
+use super::*;
+
+#[test]
+fn an_answer_from_before_a_loss_that_two_others_have_overtaken_hands_nothing_out() {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    for others in [0, 500] {
+        let (mut a, mut store, mut restored) = (a.clone(), store.clone(), store.clone());
+        let mut call = a.begin(time(1), 1);
+        let early = sent(&a, &mut call);
+        if others > 0 {
+            let mut call = b.begin(time(1), others);
+            finish(&mut b, &mut call, &mut store).unwrap();
+        }
+        let late = store.apply(&early).unwrap();
+        // The first of these has the revision of an update that was lost.
+        for expected in 3..6 {
+            assert_eq!(value(&mut a, &mut restored), Ok(expected));
+        }
+        a.handle_reply(&mut call, &late);
+        let error = finish(&mut a, &mut call, &mut restored).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Regressed);
+        // The repair that the error names is enough for this process.
+        let highest = 5.max(2 + others + u64::from(others > 0));
+        let text = error.to_string();
+        assert!(text.ends_with(&format!("--at-least {highest}")), "{text}");
+        let to = repair(&mut restored, highest);
+        assert_eq!(value(&mut a, &mut restored), Ok(to + 1));
+    }
+}
+
+#[test]
+fn an_answer_counts_however_many_have_overtaken_it() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    for others in [1, 64, 1_000] {
+        let before = a.known().time().get();
+        let mut call = a.begin(time(1), 1);
+        let late = store.apply(&sent(&a, &mut call)).unwrap();
+        for other in 1..=others {
+            assert_eq!(value(&mut a, &mut store), Ok(before + 1 + other));
+        }
+        a.handle_reply(&mut call, &late);
+        let times = finish(&mut a, &mut call, &mut store).unwrap();
+        assert_eq!((times.last.get(), times.round_trips), (before + 1, 1));
+    }
+}
+
+#[test]
+fn what_was_handed_out_is_forgotten_once_no_answer_can_meet_it() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let mut call = a.begin(time(1), 1);
+    let late = store.apply(&sent(&a, &mut call)).unwrap();
+    let mut update = |a: &mut Protocol| {
+        value(a, &mut store).unwrap();
+        a.losses.given.len()
+    };
+    let most = (0..1_000).map(|_| update(&mut a)).max();
+    assert!(most >= Some(1_000), "{most:?}");
+    a.handle_reply(&mut call, &late);
+    drop(call);
+    let left: Vec<_> = (0..1_000).map(|_| update(&mut a)).collect();
+    assert!(left[900..].iter().all(|left| *left < 200), "{left:?}");
+}
+
+#[test]
+fn an_answer_from_before_a_repair_that_was_seen_is_asked_again() {
+    for at_least in [12, 100] {
+        let mut store = Mvcc::of_cluster(1);
+        let (mut a, mut b) = (process("a", 1), process("b", 2));
+        value(&mut a, &mut store).unwrap();
+        let mut restored = store.clone();
+        let mut call = a.begin(time(1), 1);
+        let early = sent(&a, &mut call);
+        for _ in 0..10 {
+            value(&mut b, &mut store).unwrap();
+        }
+        let late = store.apply(&early).unwrap();
+        // a misses nothing there, so to it this is a repair like any other.
+        let to = repair(&mut restored, at_least);
+        look(&mut a, &restored).unwrap();
+        // It shows more than the repair, or the very time of the repair.
+        a.handle_reply(&mut call, &late);
+        let times = finish(&mut a, &mut call, &mut restored).unwrap();
+        assert_eq!((times.last.get(), times.round_trips), (to + 1, 2));
+        assert_eq!(value(&mut a, &mut restored), Ok(to + 2));
+    }
+}
+
+#[test]
+fn an_answer_that_knows_of_a_repair_counts_although_it_was_asked_before() {
+    let mut store = Mvcc::of_cluster(1);
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let mut call = a.begin(time(1), 1);
+    let early = sent(&a, &mut call);
+    let to = repair(&mut store, 9);
+    let late = store.apply(&early).unwrap();
+    look(&mut a, &store).unwrap();
+    a.handle_reply(&mut call, &late);
+    let times = finish(&mut a, &mut call, &mut store).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (to + 1, 1));
+}
+
+#[test]
+fn the_creation_of_a_clock_that_was_deleted_since_hands_nothing_out() {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    look(&mut a, &store).unwrap();
+    let mut call = a.begin(time(1), 1);
+    let late = store.apply(&sent(&a, &mut call)).unwrap();
+    for key in ["/c", "/c/base", "/c/taken"] {
+        write(&mut store, Operation::Delete(key.into()));
+    }
+    // b has the time that a's answer gives, and a sees it.
+    assert_eq!(value(&mut b, &mut store), Ok(2));
+    look(&mut a, &store).unwrap();
+    a.handle_reply(&mut call, &late);
+    let error = finish(&mut a, &mut call, &mut store).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Regressed);
+}
+
+#[test]
+fn a_void_take_that_was_lost_is_not_taken_for_the_one_at_its_revision() {
+    let mut store = Mvcc::of_cluster(1);
+    let [mut a, mut b, mut c] = [process("a", 1), process("b", 2), process("c", 3)];
+    value(&mut a, &mut store).unwrap();
+    look(&mut b, &store).unwrap();
+    look(&mut c, &store).unwrap();
+    value(&mut b, &mut store).unwrap();
+    let mut restored = store.clone();
+    // a's local clock is ahead, so its first take gives nothing that it can use. That take alone is lost.
+    let mut call = a.begin(time(20), 1);
+    let void = store.apply(&sent(&a, &mut call)).unwrap();
+    a.handle_reply(&mut call, &void);
+    let mut many = c.begin(time(1), 100);
+    let many = finish(&mut c, &mut many, &mut restored).unwrap();
+    assert_eq!((many.last.get(), many.revision), (103, void.revision));
+    // a learns of c's times before its second try.
+    look(&mut a, &restored).unwrap();
+    let times = finish(&mut a, &mut call, &mut restored).unwrap();
+    assert!(
+        times.first > many.last,
+        "{} after {}",
+        times.first,
+        many.last
+    );
+}
