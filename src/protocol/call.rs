@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::given::Given;
 use super::keys::{Base, Keys, Taken, to_json};
 use super::snapshot::{Holder, Snapshot, Written, is_void};
 use super::transaction::{Operation, Reply, Transaction};
@@ -271,7 +272,14 @@ impl Protocol {
         if let (true, Some(ruled)) = (reply.succeeded, offer.ruled) {
             self.others = 0;
             self.runs_ahead &= ahead;
-            return self.hand_out(call, call.first(ruled), offer, &offer.before, revision);
+            return self.hand_out(
+                call,
+                call.first(ruled),
+                question,
+                offer,
+                &offer.before,
+                revision,
+            );
         }
         self.note_take(&answer.after);
         let recorded = before.recorded()?;
@@ -284,7 +292,7 @@ impl Protocol {
         self.others = before.taken().version.saturating_sub(seen.taken().version);
         self.runs_ahead = ahead && clock < call.local;
         if !is_void(first, call.local, call.attempt(), recorded) {
-            return self.hand_out(call, first, offer, before, revision);
+            return self.hand_out(call, first, question, offer, before, revision);
         }
         if call.void.is_some() {
             let what = format!("a take above {} gave {first}", call.local);
@@ -304,14 +312,20 @@ impl Protocol {
         &mut self,
         call: &Call,
         first: Time,
+        question: &Question,
         offer: &Offer,
         before: &Snapshot,
         revision: u64,
     ) -> Result<Stage> {
         let last = first.after(call.count - 1)?;
-        if let Err(error) = self.losses.hand_out(revision, first, last) {
-            self.snapshot = None;
-            return Err(error);
+        let new = Given {
+            revision,
+            first,
+            last,
+        };
+        let handed_out = self.losses.hand_out(question.asked, new);
+        if !handed_out.inspect_err(|_| self.snapshot = None)? {
+            return Ok(Stage::Ready);
         }
         Ok(Stage::Finished(Ok(Reservation {
             first,

@@ -31,6 +31,13 @@ pub(super) type UnderWay = Arc<()>;
 impl AllGiven {
     /// A new stretch begins with as many.
     const STRETCH: usize = 64;
+    /// The most stretches that are kept: a runtime that sleeps may have a question under way for ever.
+    const MOST: usize = 1_024;
+
+    /// The highest time that may have been forgotten while a question from before it was under way.
+    pub(super) fn forgotten(&self) -> Time {
+        self.stretches[0].1
+    }
 
     pub(super) fn under_way(&self) -> UnderWay {
         self.stretches[self.stretches.len() - 1].0.clone()
@@ -64,11 +71,14 @@ impl AllGiven {
 
     /// Forgets what was handed out before every question that is under way.
     fn forget(&mut self) {
-        while self.stretches.len() > 1 && Arc::strong_count(&self.stretches[0].0) == 1 {
+        let is_over = |stretch: &UnderWay| Arc::strong_count(stretch) == 1;
+        while self.stretches.len() > AllGiven::MOST
+            || (self.stretches.len() > 1 && is_over(&self.stretches[0].0))
+        {
             self.stretches.pop_front();
         }
-        let known = self.stretches[0].1;
-        while self.given.front().is_some_and(|it| it.last <= known) {
+        let forgotten = self.forgotten();
+        while self.given.front().is_some_and(|it| it.last <= forgotten) {
             self.given.pop_front();
         }
     }

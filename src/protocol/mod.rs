@@ -18,7 +18,7 @@
 use std::sync::Arc;
 
 use self::given::UnderWay;
-use self::snapshot::Written;
+use self::snapshot::{Written, lost};
 use self::watermark::LossDetector;
 use crate::clock::{Instance, ProcessId, Time, check_jump};
 use crate::error::{Error, Result};
@@ -160,7 +160,13 @@ impl Protocol {
     ) -> Result<Arc<Snapshot>> {
         let answer = Answer::read(&self.keys, reply, certain);
         if !self.judge(asked, &answer)? {
-            // The read began before a repair, so its answer may predate the repair.
+            // The read began before a repair, so its answer may come from the state that was lost.
+            if !self.losses.shows_newest_repair(&answer) {
+                return Err(lost(
+                    "a read shows it as it was before a repair.".to_owned(),
+                    None,
+                ));
+            }
             self.losses.check(self.known(), &answer)?;
             self.adopt(&answer.after);
         }

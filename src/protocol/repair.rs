@@ -13,7 +13,7 @@ use super::transaction::{Operation, Reply, Transaction};
 use super::watermark::Watermark;
 use super::{Answer, Protocol, Question, read_all};
 use crate::clock::{Time, check_jump};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What the store holds, and where a repair would move the clock.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Protocol {
     ///
     /// [`ErrorKind::TooFarAhead`](crate::ErrorKind::TooFarAhead) if the repair would go further ahead of
     /// the store than the jump bound allows, [`ErrorKind::Exhausted`](crate::ErrorKind::Exhausted) if there
-    /// is no time left.
+    /// is no time left, or if the clock is counted past its last time and `at_least` is 0.
     pub fn plan_repair(
         &self,
         asked: Watermark,
@@ -44,6 +44,9 @@ impl Protocol {
         let answer = Answer::read(&self.keys, reply, true);
         let found = answer.before.clone();
         let clock = found.clock();
+        if at_least == Time::ZERO {
+            refuse_past_the_end(clock.as_ref().err())?;
+        }
         let missing = clock.is_ok().then(|| self.losses.check(asked, &answer));
         let problems = [
             found.record().err(),
@@ -160,6 +163,21 @@ impl Protocol {
             by: self.instance,
             to: plan.to,
         }
+    }
+}
+
+/// Takes beyond the last time were counted, so another program put them there. How far the clock had come
+/// before that can't be seen.
+fn refuse_past_the_end(clock: Option<&Error>) -> Result<()> {
+    match clock.filter(|error| error.kind() == ErrorKind::Exhausted) {
+        None => Ok(()),
+        Some(error) => Err(Error::new(
+            error.kind(),
+            format!(
+                "{error}. No clock counts that far, so another program wrote into its keys. Say the \
+                 highest time that anybody was given: lamport repair --at-least N"
+            ),
+        )),
     }
 }
 

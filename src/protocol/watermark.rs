@@ -25,7 +25,7 @@ pub struct Watermark {
     /// The highest revision that the store has answered with.
     revision: u64,
     /// The highest time that the clock has shown.
-    time: Time,
+    pub(super) time: Time,
     /// How many repairs were accepted. Each makes void what was known before it.
     pub(super) repairs: u64,
     /// How many repairs were seen, including those that came when this process missed nothing.
@@ -66,15 +66,18 @@ impl LossDetector {
         }
     }
 
-    /// Judges an answer. `asked` is the watermark of when its question was sent. False: a repair was
-    /// accepted or seen since then, so the answer is as good as lost. [`ErrorKind::Regressed`] if the store
-    /// has lost something.
+    /// Judges an answer. `asked` is the watermark of when its question was sent. False: the answer is as good
+    /// as lost, because a repair was accepted since then, or one was seen that the answer does not show.
+    /// [`ErrorKind::Regressed`] if the store has lost something.
     pub(super) fn judge(&mut self, asked: Watermark, answer: &Answer) -> Result<bool> {
         if asked.repairs != self.known.repairs {
             return Ok(false);
         }
-        let lacks = asked.lacks(answer, self.known.created);
-        if self.is_repaired(asked, answer) && (lacks.is_some() || self.lost.is_some()) {
+        let created = self.known.created;
+        let lacks = asked.lacks(answer, created);
+        // In a whole store, an answer with a new mark is the newest: it would lack nothing that is known.
+        let was_lost = self.lost.is_some() || self.known.lacks(answer, created).is_some();
+        if was_lost && self.is_repaired(asked, answer) {
             // A repair made the clock whole: what was known before is void.
             self.known = Watermark {
                 repairs: self.known.repairs + 1,
@@ -82,7 +85,10 @@ impl LossDetector {
                 ..Watermark::default()
             };
             self.given = AllGiven::default();
-        } else if self.lost.is_none() && self.is_before_a_repair(asked, answer) {
+        } else if asked.marks != self.known.marks
+            && (lacks.is_some() || !self.shows_newest_repair(answer))
+        {
+            // It may come from a state that the store has lost.
             return Ok(false);
         } else if let Some(error) = lacks {
             if answer.certain {
@@ -120,10 +126,9 @@ impl LossDetector {
         answer.before.clock().is_ok() && self.new_mark(answer).is_some_and(is_above)
     }
 
-    /// Whether a repair was seen since the question was sent, which the answer may not know of: it may come
-    /// from a state that the store had lost by then.
-    fn is_before_a_repair(&self, asked: Watermark, answer: &Answer) -> bool {
-        asked.marks != self.known.marks && answer.before.repaired().as_ref() != self.repairs.last()
+    /// Whether the answer was given after the newest repair that was seen: every later base bears its mark.
+    pub(super) fn shows_newest_repair(&self, answer: &Answer) -> bool {
+        answer.before.repaired().as_ref() == self.repairs.last()
     }
 
     /// Raises the watermark to a snapshot that passed the check.
@@ -140,19 +145,18 @@ impl LossDetector {
     }
 
     /// The last check before times are handed out: the times of one process rise with the revisions of its
-    /// answers. If not, the store went back between two transactions in flight.
-    pub(super) fn hand_out(&mut self, revision: u64, first: Time, last: Time) -> Result<()> {
-        let new = Given {
-            revision,
-            first,
-            last,
-        };
+    /// answers. If not, the store went back between two transactions in flight. False: that can't be told
+    /// any more, so the answer is as good as lost.
+    pub(super) fn hand_out(&mut self, asked: Watermark, new: Given) -> Result<bool> {
+        if asked.time < self.given.forgotten() {
+            return Ok(false);
+        }
         let Err(other) = self.given.add(new, self.known.time) else {
-            return Ok(());
+            return Ok(true);
         };
         let what = format!(
-            "revision {} had given this process {}, and revision {revision} gives it {first}.",
-            other.revision, other.last
+            "revision {} had given this process {}, and revision {} gives it {}.",
+            other.revision, other.last, new.revision, new.first
         );
         let error = lost(what, Some(self.known.time));
         self.lost = Some(Loss {

@@ -210,8 +210,8 @@ impl Follower {
         let Some(state) = &self.state else {
             return Ok(true);
         };
-        if newest.written_at() < self.next_revision {
-            return Ok(newest.has_the_keys_of(state));
+        if newest.written_at() < self.next_revision && newest.has_the_keys_of(state) {
+            return Ok(true);
         }
         // A restored store may have come past our revision with other updates.
         let session = self.clock.session().map_err(Failure::answered)?;
@@ -220,6 +220,8 @@ impl Follower {
         match session.read_once(&keys.all(), here).await {
             // If the changes from here on are gone too, opening the watch will tell.
             Err(failure) if failure.error.kind() == ErrorKind::Compacted => Ok(true),
+            // It went back once more.
+            Err(failure) if failure.error.kind() == ErrorKind::InvalidArgument => Ok(false),
             reply => Ok(Snapshot::of(&keys, &reply?).has_the_keys_of(state)),
         }
     }

@@ -128,6 +128,9 @@ async fn walk_back(session: &Session, mut at: At, limit: usize) -> Result<Histor
             Ok(update) => history.updates.extend(update),
             Err(_) => history.unreadable += 1,
         }
+        if revision == 1 {
+            break;
+        }
         at = At::Revision(revision - 1);
     }
     history.updates.reverse();

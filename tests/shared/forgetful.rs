@@ -155,6 +155,25 @@ async fn a_watch_ends_where_the_store_lost_the_place_at_which_it_stood() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_that_was_broken_tells_that_the_record_was_deleted_meanwhile() {
+    let store = Forgetful::new();
+    let clock = store.clock("a");
+    let mut watch = clock.watch().await.unwrap();
+    let last = clock.update().await.unwrap();
+    assert_eq!(next_update(&mut watch).await, Ok(last.value.get()));
+    delete_record(&*store).await;
+    let same = store.now.borrow().clone();
+    store.exchange(same);
+    assert!(matches!(watch.next().await, Ok(WatchEvent::Interrupted(_))));
+    let revision = last.revision + 1;
+    let event = watch.next().await.unwrap();
+    assert!(
+        matches!(event, WatchEvent::Deleted { revision: at } if at == revision),
+        "{event:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_ends_where_the_store_went_back_and_came_past_it_again() {
     for later in [0, 5] {
         let store = Forgetful::new();

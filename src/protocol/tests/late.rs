@@ -1,5 +1,6 @@
 //! Answers that are heard after later ones, some of them from a state that the store has lost since.
 
+use super::super::given::Given;
 use super::*;
 
 #[test]
@@ -151,4 +152,90 @@ fn a_void_take_that_was_lost_is_not_taken_for_the_one_at_its_revision() {
         times.first,
         many.last
     );
+}
+
+#[test]
+fn an_answer_that_shows_a_repair_but_less_than_was_known_shuts_nobody_out() {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    let mut restored = store.clone();
+    for _ in 0..3 {
+        value(&mut a, &mut store).unwrap();
+    }
+    let mut call = a.begin(time(1), 1);
+    let early = sent(&a, &mut call);
+    repair(&mut restored, a.known().time().get());
+    let late = restored.apply(&early).unwrap();
+    for _ in 0..3 {
+        value(&mut b, &mut restored).unwrap();
+    }
+    // By now the store shows more than a knows.
+    look(&mut a, &restored).unwrap();
+    a.handle_reply(&mut call, &late);
+    let times = finish(&mut a, &mut call, &mut restored).unwrap();
+    assert!(value(&mut a, &mut restored).unwrap() > times.last.get());
+}
+
+#[test]
+fn a_read_from_before_a_repair_that_was_seen_is_not_believed() {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    let mut restored = store.clone();
+    let asked = a.known();
+    for _ in 0..10 {
+        value(&mut b, &mut store).unwrap();
+    }
+    let late = store.read(&a.keys().all(), At::Now).unwrap();
+    let to = repair(&mut restored, 9);
+    look(&mut a, &restored).unwrap();
+    let error = a.handle_look(asked, &late, true).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Regressed);
+    assert_eq!(value(&mut a, &mut restored), Ok(to + 1));
+}
+
+#[test]
+fn a_repair_is_accepted_also_from_an_answer_that_was_overtaken() {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    let mut restored = store.clone();
+    let mut call = a.begin(time(1), 1);
+    let early = sent(&a, &mut call);
+    for _ in 0..20 {
+        value(&mut b, &mut store).unwrap();
+    }
+    // The answer lacks nothing that was known when it was asked for, and much that is known when it comes.
+    look(&mut a, &store).unwrap();
+    let to = repair(&mut restored, a.known().time().get());
+    let late = restored.apply(&early).unwrap();
+    a.handle_reply(&mut call, &late);
+    let times = finish(&mut a, &mut call, &mut restored).unwrap();
+    assert!(times.first.get() > to, "{}", times.first);
+    assert_eq!(value(&mut a, &mut restored), Ok(times.last.get() + 1));
+}
+
+#[test]
+fn what_a_question_holds_for_ever_is_bounded() {
+    let mut store = Mvcc::default();
+    let mut a = process("a", 1);
+    value(&mut a, &mut store).unwrap();
+    let mut call = a.begin(time(1), 1);
+    let late = store.apply(&sent(&a, &mut call)).unwrap();
+    let most = 64 * 1_024;
+    for n in 1..=most + 1_000 {
+        let (revision, time) = (late.revision + n, time(10 + n));
+        let new = Given {
+            revision,
+            first: time,
+            last: time,
+        };
+        a.losses.known.time = time;
+        assert!(a.losses.hand_out(a.known(), new).unwrap());
+    }
+    assert!(a.losses.given.len() as u64 <= most + 64);
+    // The answer can't be judged any more, so it is as good as lost.
+    a.handle_reply(&mut call, &late);
+    assert!(matches!(a.poll(&mut call, 1.5), Step::Send(_)));
 }

@@ -101,6 +101,32 @@ fn a_commit_in_a_store_that_lost_updates_hands_nothing_out() {
 }
 
 #[test]
+fn a_clock_counted_past_its_end_is_repaired_only_above_what_a_person_says() {
+    let mut store = Mvcc::default();
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    let end = Time::MAX.get();
+    let record = format!(r#"{{"value":{},"process_id":"old"}}"#, end - 10);
+    write(
+        &mut store,
+        Operation::Put(b"/c".to_vec(), record.into_bytes()),
+    );
+    value(&mut a, &mut store).unwrap();
+    look(&mut b, &store).unwrap();
+    value(&mut a, &mut store).unwrap();
+    assert_eq!(value(&mut b, &mut store), Ok(end - 7), "a take");
+    let weight = a.keys().weight(Keys::WEIGHTS - 1);
+    write(&mut store, Operation::Put(weight, Vec::new()));
+    assert_eq!(value(&mut a, &mut store), Err(ErrorKind::Exhausted));
+    // The base alone does not show what b was given.
+    let reply = store.read(&a.keys().all(), At::Now).unwrap();
+    let error = a.plan_repair(a.known(), &reply, Time::ZERO).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exhausted);
+    assert!(error.to_string().ends_with("lamport repair --at-least N"));
+    assert_eq!(repair(&mut store, end - 7), end - 6);
+    assert_eq!(value(&mut a, &mut store), Ok(end - 5));
+}
+
+#[test]
 fn a_store_that_went_back_before_the_clock_was_there_is_seen_as_it_is() {
     let mut restored = Mvcc::of_cluster(1);
     let mut store = restored.clone();
