@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import final
 
 from ._asyncwatch import AsyncWatch
@@ -294,12 +293,7 @@ class AsyncSharedClock:
     async def __aenter__(self) -> AsyncSharedClock:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_exception: object) -> None:
         try:
             await ask(self._sync, SharedClock.close)
         finally:

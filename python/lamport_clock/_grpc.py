@@ -55,31 +55,19 @@ class ClientInterceptor(
     def intercept_unary_unary(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        return self._one(continuation, client_call_details, request)
-
-    def intercept_stream_unary(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return self._one(continuation, client_call_details, request_iterator)
-
-    def intercept_unary_stream(
-        self, continuation: Any, client_call_details: Any, request: Any
-    ) -> Any:
-        return self._many(continuation, client_call_details, request)
-
-    def intercept_stream_stream(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return self._many(continuation, client_call_details, request_iterator)
-
-    def _one(self, continuation: Any, details: Any, request: Any) -> Any:
-        call = _Answer(self._begin(continuation, details, request), self._clock)
+        call = _Answer(self._begin(continuation, client_call_details, request), self._clock)
         # A blocking call has its response by now. A future gets the response later: see _Answer.
         call.receive()
         return call
 
-    def _many(self, continuation: Any, details: Any, request: Any) -> Any:
-        return _Answers(self._begin(continuation, details, request), self._clock)
+    def intercept_unary_stream(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        return _Answers(self._begin(continuation, client_call_details, request), self._clock)
+
+    # gRPC gives the request, or an iterator of requests, by position.
+    intercept_stream_unary = intercept_unary_unary
+    intercept_stream_stream = intercept_unary_stream
 
     def _begin(self, continuation: Any, details: Any, request: Any) -> Any:
         return continuation(_Details(details, self._clock), request)

@@ -1,6 +1,7 @@
 //! The times that a process has handed out, as far as an answer may still contradict them.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use crate::clock::Time;
@@ -18,11 +19,13 @@ pub(super) struct Given {
 ///
 /// Times from before a question can't meet those of its answer: these lie above all that was known when it was
 /// sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct AllGiven {
     given: VecDeque<Given>,
-    /// Each holds together the questions of one stretch of time; with the highest time known at its beginning.
-    stretches: VecDeque<(UnderWay, Time)>,
+    /// The questions that were sent lately share a value, as those of each earlier stretch do; with the
+    /// highest time known when the stretch began.
+    stretch: (UnderWay, Time),
+    earlier: VecDeque<(UnderWay, Time)>,
 }
 
 /// Held by a question until it is answered or dropped.
@@ -34,13 +37,13 @@ impl AllGiven {
     /// The most stretches that are kept: a runtime that sleeps may have a question under way for ever.
     const MOST: usize = 1_024;
 
-    /// The highest time that may have been forgotten while a question from before it was under way.
-    pub(super) fn forgotten(&self) -> Time {
-        self.stretches[0].1
+    pub(super) fn under_way(&self) -> UnderWay {
+        self.stretch.0.clone()
     }
 
-    pub(super) fn under_way(&self) -> UnderWay {
-        self.stretches[self.stretches.len() - 1].0.clone()
+    /// The highest time that may have been forgotten while a question from before it was under way.
+    pub(super) fn forgotten(&self) -> Time {
+        self.earlier.front().unwrap_or(&self.stretch).1
     }
 
     /// Adds times, or returns others that they are at odds with. `known` is the highest time known now.
@@ -50,15 +53,14 @@ impl AllGiven {
         let earlier = at.checked_sub(1).map(|at| self.given[at]);
         let later = self.given.get(at).copied();
         let is_met = |later: &Given| later.revision == new.revision || later.first <= new.last;
-        if let Some(other) = later
-            .filter(is_met)
-            .or(earlier.filter(|it| it.last >= new.first))
-        {
+        let met = later.filter(is_met);
+        if let Some(other) = met.or(earlier.filter(|it| it.last >= new.first)) {
             return Err(other);
         }
         self.given.insert(at, new);
         if self.given.len().is_multiple_of(AllGiven::STRETCH) {
-            self.stretches.push_back((UnderWay::default(), known));
+            let over = mem::replace(&mut self.stretch, (UnderWay::default(), known));
+            self.earlier.push_back(over);
         }
         self.forget();
         Ok(())
@@ -71,24 +73,13 @@ impl AllGiven {
 
     /// Forgets what was handed out before every question that is under way.
     fn forget(&mut self) {
-        let is_over = |stretch: &UnderWay| Arc::strong_count(stretch) == 1;
-        while self.stretches.len() > AllGiven::MOST
-            || (self.stretches.len() > 1 && is_over(&self.stretches[0].0))
-        {
-            self.stretches.pop_front();
+        let is_over = |(held, _): &(UnderWay, _)| Arc::strong_count(held) == 1;
+        while self.earlier.len() > AllGiven::MOST || self.earlier.front().is_some_and(is_over) {
+            self.earlier.pop_front();
         }
         let forgotten = self.forgotten();
         while self.given.front().is_some_and(|it| it.last <= forgotten) {
             self.given.pop_front();
-        }
-    }
-}
-
-impl Default for AllGiven {
-    fn default() -> AllGiven {
-        AllGiven {
-            given: VecDeque::new(),
-            stretches: VecDeque::from([(UnderWay::default(), Time::ZERO)]),
         }
     }
 }

@@ -44,8 +44,16 @@ impl Protocol {
         let answer = Answer::read(&self.keys, reply, true);
         let found = answer.before.clone();
         let clock = found.clock();
-        if at_least == Time::ZERO {
-            refuse_past_the_end(clock.as_ref().err())?;
+        if let Err(error) = &clock
+            && error.kind() == ErrorKind::Exhausted
+            && at_least == Time::ZERO
+        {
+            // How far the clock had come before another program wrote there can't be seen.
+            let what = format!(
+                "{error}. No clock counts that far, so another program wrote into its keys. Say the \
+                 highest time that anybody was given: lamport repair --at-least N"
+            );
+            return Err(Error::new(ErrorKind::Exhausted, what));
         }
         let missing = clock.is_ok().then(|| self.losses.check(asked, &answer));
         let problems = [
@@ -163,21 +171,6 @@ impl Protocol {
             by: self.instance,
             to: plan.to,
         }
-    }
-}
-
-/// Takes beyond the last time were counted, so another program put them there. How far the clock had come
-/// before that can't be seen.
-fn refuse_past_the_end(clock: Option<&Error>) -> Result<()> {
-    match clock.filter(|error| error.kind() == ErrorKind::Exhausted) {
-        None => Ok(()),
-        Some(error) => Err(Error::new(
-            error.kind(),
-            format!(
-                "{error}. No clock counts that far, so another program wrote into its keys. Say the \
-                 highest time that anybody was given: lamport repair --at-least N"
-            ),
-        )),
     }
 }
 

@@ -10,24 +10,17 @@ use crate::protocol::{At, Change, Compare, Entry, KeyRange, Operation, Reply, Tr
 /// It does no I/O and takes no lock: a model checker can step through it, and a [`MemoryStore`] share it.
 ///
 /// [`MemoryStore`]: super::MemoryStore
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Mvcc {
     cluster: u64,
-    /// 1 when empty, as in etcd.
-    revision: u64,
+    /// Number of revisions that changed something. As in etcd, the first revision is 1, and empty.
+    changed: u64,
     /// Nothing older than this revision is kept.
     compacted: u64,
     /// The versions of each key, oldest first and never empty, each with its revision. `None`: a deletion.
     keys: BTreeMap<Vec<u8>, VecDeque<(u64, Option<Entry>)>>,
     /// Which keys each kept revision changed.
     log: BTreeMap<u64, Vec<Vec<u8>>>,
-}
-
-impl Default for Mvcc {
-    /// An empty map, of no cluster.
-    fn default() -> Mvcc {
-        Mvcc::of_cluster(0)
-    }
 }
 
 impl Mvcc {
@@ -40,10 +33,7 @@ impl Mvcc {
     pub fn of_cluster(cluster: u64) -> Mvcc {
         Mvcc {
             cluster,
-            revision: 1,
-            compacted: 0,
-            keys: BTreeMap::new(),
-            log: BTreeMap::new(),
+            ..Mvcc::default()
         }
     }
 
@@ -51,7 +41,7 @@ impl Mvcc {
     pub fn apply(&mut self, transaction: &Transaction) -> Result<Reply> {
         check_form(transaction)?;
         let succeeded = transaction.compares.iter().all(|it| self.holds(it));
-        let revision = self.revision + 1;
+        let revision = self.revision() + 1;
         let mut entries = Vec::new();
         for operation in transaction.branch(succeeded) {
             match operation {
@@ -61,7 +51,7 @@ impl Mvcc {
             }
         }
         if self.log.contains_key(&revision) {
-            self.revision = revision;
+            self.changed += 1;
         }
         while self.log.len() > Mvcc::KEPT {
             let oldest = *self.log.keys().next().expect("more than KEPT");
@@ -73,10 +63,10 @@ impl Mvcc {
     /// Reads a range at one revision.
     pub fn read(&self, range: &KeyRange, at: At) -> Result<Reply> {
         let revision = match at {
-            At::Revision(revision) if revision > self.revision => {
+            At::Revision(revision) if revision > self.revision() => {
                 return Err(Error::invalid(format!(
                     "revision {revision} lies in the future: the store is at {}",
-                    self.revision
+                    self.revision()
                 )));
             }
             At::Revision(revision) => {
@@ -91,7 +81,7 @@ impl Mvcc {
     fn reply(&self, succeeded: bool, entries: Vec<Entry>) -> Reply {
         Reply {
             succeeded,
-            revision: self.revision,
+            revision: self.revision(),
             cluster: self.cluster,
             entries,
         }
@@ -125,7 +115,7 @@ impl Mvcc {
 
     /// Forgets what was overwritten or deleted before `revision`.
     pub fn compact(&mut self, revision: u64) {
-        let revision = revision.min(self.revision);
+        let revision = revision.min(self.revision());
         if revision <= self.compacted {
             return;
         }
@@ -163,7 +153,7 @@ impl Mvcc {
 
     /// The present revision.
     pub fn revision(&self) -> u64 {
-        self.revision
+        self.changed + 1
     }
 
     fn holds(&self, compare: &Compare) -> bool {

@@ -149,16 +149,15 @@ pub(super) fn explain(error: &(dyn StdError + 'static), connecting: bool) -> Opt
              of etcd's clients?"
         ),
         // etcd without TLS hangs up. If it had not read all of the handshake, that resets the connection.
+        // While a connection is made, only a handshake is reset: a server where nothing listens refuses.
         None if connecting && (says == "tls handshake eof" || is_reset(error)) => NO_TLS.to_owned(),
         None => return None,
     };
     Some(Cause::not_connected(&why))
 }
 
-/// While a connection is made, only a handshake is reset: a server where nothing listens refuses.
 fn is_reset(error: &(dyn StdError + 'static)) -> bool {
-    let error = error.downcast_ref().map(io::Error::kind);
-    error == Some(io::ErrorKind::ConnectionReset)
+    error.downcast_ref().map(io::Error::kind) == Some(io::ErrorKind::ConnectionReset)
 }
 
 /// A server that is shutting down also closes connections like this.
