@@ -62,17 +62,7 @@ impl AllGiven {
             let over = mem::replace(&mut self.stretch, (UnderWay::default(), known));
             self.earlier.push_back(over);
         }
-        self.forget();
-        Ok(())
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.given.len()
-    }
-
-    /// Forgets what was handed out before every question that is under way.
-    fn forget(&mut self) {
+        // What was handed out before every question that is under way is forgotten.
         let is_over = |(held, _): &(UnderWay, _)| Arc::strong_count(held) == 1;
         while self.earlier.len() > AllGiven::MOST || self.earlier.front().is_some_and(is_over) {
             self.earlier.pop_front();
@@ -81,5 +71,11 @@ impl AllGiven {
         while self.given.front().is_some_and(|it| it.last <= forgotten) {
             self.given.pop_front();
         }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.given.len()
     }
 }
