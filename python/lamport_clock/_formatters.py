@@ -64,9 +64,10 @@ class Formatter(logging.Formatter):
     ) -> None:
         self._named = "lamport" in (fmt or "")
         self._names_causes = "lamport_after" in (fmt or "")
+        self._defaults = dict(defaults or {})
         if self._named:
             # Records made before install() lack these attributes.
-            defaults = {**UNSTAMPED, **(defaults or {})}
+            defaults = {**UNSTAMPED, **self._defaults}
         super().__init__(fmt, datefmt, style, validate, defaults=defaults)
 
     def formatMessage(self, record: logging.LogRecord) -> str:
@@ -112,7 +113,7 @@ def _words(attributes: Mapping[str, Any]) -> str:
 _ENCODED = re.compile("[0-9]+@[^; ]*%[^; ]*")
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(Formatter):
     """One JSON object a line, in ASCII.
 
     Its members are `lamport`, `lamport_time`, `lamport_process`, `lamport_instance`,
@@ -131,18 +132,6 @@ class JsonFormatter(logging.Formatter):
         >>> handler = logging.StreamHandler()
         >>> handler.setFormatter(JsonFormatter())
     """
-
-    def __init__(
-        self,
-        fmt: str | None = None,
-        datefmt: str | None = None,
-        style: Literal["%", "{", "$"] = "%",
-        validate: bool = True,
-        *,
-        defaults: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(fmt, datefmt, style, validate, defaults=defaults)
-        self._defaults = dict(defaults or {})
 
     def format(self, record: logging.LogRecord) -> str:
         """The line.

@@ -65,9 +65,15 @@ class ClientInterceptor(
     ) -> Any:
         return _Answers(self._begin(continuation, client_call_details, request), self._clock)
 
-    # gRPC gives the request, or an iterator of requests, by position.
-    intercept_stream_unary = intercept_unary_unary
-    intercept_stream_stream = intercept_unary_stream
+    def intercept_stream_unary(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return self.intercept_unary_unary(continuation, client_call_details, request_iterator)
+
+    def intercept_stream_stream(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return self.intercept_unary_stream(continuation, client_call_details, request_iterator)
 
     def _begin(self, continuation: Any, details: Any, request: Any) -> Any:
         return continuation(_Details(details, self._clock), request)

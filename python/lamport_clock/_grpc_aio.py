@@ -40,6 +40,9 @@ class _Interceptor:
         metadata = grpc.aio.Metadata(*stamped(details.metadata, self._clock))
         return await continuation(details._replace(metadata=metadata), request)
 
+    async def _stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return _answers(await self._begin(continuation, details, request), self._clock)
+
 
 class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
@@ -63,19 +66,11 @@ class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
 
 
 class _UnaryStream(_Interceptor, grpc.aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(
-        self, continuation: Any, client_call_details: Any, request: Any
-    ) -> Any:
-        call = await self._begin(continuation, client_call_details, request)
-        return _answers(call, self._clock)
+    intercept_unary_stream: Any = _Interceptor._stream
 
 
 class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
-    async def intercept_stream_stream(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        call = await self._begin(continuation, client_call_details, request_iterator)
-        return _answers(call, self._clock)
+    intercept_stream_stream: Any = _Interceptor._stream
 
 
 class _Answer(Standin):

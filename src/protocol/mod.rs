@@ -18,10 +18,10 @@
 use std::sync::Arc;
 
 use self::given::UnderWay;
-use self::snapshot::{Written, lost};
+use self::snapshot::Written;
 use self::watermark::LossDetector;
 use crate::clock::{Instance, ProcessId, Time, check_jump};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 mod call;
 mod fold;
@@ -162,10 +162,8 @@ impl Protocol {
         if !self.judge(asked, &answer)? {
             // The read began before a repair, so its answer may come from the state that was lost.
             if !self.losses.shows_newest_repair(&answer) {
-                return Err(lost(
-                    "a read shows it as it was before a repair.".to_owned(),
-                    None,
-                ));
+                let what = "the answer is older than a repair that was seen meanwhile: ask again";
+                return Err(Error::new(ErrorKind::Regressed, what));
             }
             self.losses.check(self.known(), &answer)?;
             self.adopt(&answer.after);

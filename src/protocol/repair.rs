@@ -50,8 +50,8 @@ impl Protocol {
         {
             // How far the clock had come before another program wrote there can't be seen.
             let what = format!(
-                "{error}. No clock counts that far, so another program wrote into its keys. Say the \
-                 highest time that anybody was given: lamport repair --at-least N"
+                "{error}. If another program wrote into the clock's keys, say the highest time that \
+                 anybody was given: lamport repair --at-least N"
             );
             return Err(Error::new(ErrorKind::Exhausted, what));
         }

@@ -60,24 +60,23 @@ impl LossDetector {
     /// [`ErrorKind::Regressed`] if the answer lacks something that was known when its question was sent
     /// (`asked`), and no repair explains that.
     pub(super) fn check(&self, asked: Watermark, answer: &Answer) -> Result<()> {
-        match asked.lacks(answer, self.known.created) {
+        match asked.lacks(answer, self.known) {
             Some(error) if !self.is_repaired(asked, answer) => Err(error),
             _ => Ok(()),
         }
     }
 
     /// Judges an answer. `asked` is the watermark of when its question was sent. False: the answer is as good
-    /// as lost, because a repair was accepted since then, or one was seen that the answer does not show.
+    /// as lost, because a repair was accepted since then, or one was seen that the answer does not show, or
+    /// the store went back meanwhile. The next answer tells what is lost.
     /// [`ErrorKind::Regressed`] if the store has lost something.
     pub(super) fn judge(&mut self, asked: Watermark, answer: &Answer) -> Result<bool> {
         if asked.repairs != self.known.repairs {
             return Ok(false);
         }
-        let created = self.known.created;
-        let lacks = asked.lacks(answer, created);
-        // In a whole store, an answer with a new mark is the newest: it would lack nothing that is known.
-        let was_lost = self.lost.is_some() || self.known.lacks(answer, created).is_some();
-        if was_lost && self.is_repaired(asked, answer) {
+        let lacks = asked.lacks(answer, self.known);
+        let was_lost = self.lost.is_some() || lacks.is_some();
+        if was_lost && asked.marks == self.known.marks && self.is_repaired(asked, answer) {
             // A repair made the clock whole: what was known before is void.
             self.known = Watermark {
                 repairs: self.known.repairs + 1,
@@ -89,6 +88,8 @@ impl LossDetector {
             && (lacks.is_some() || !self.shows_newest_repair(answer))
         {
             // It may come from a state that the store has lost.
+            return Ok(false);
+        } else if lacks.is_none() && self.is_out_of_order(answer) {
             return Ok(false);
         } else if let Some(error) = lacks {
             if answer.certain {
@@ -124,6 +125,13 @@ impl LossDetector {
         let highest = self.known.time.max(asked.time);
         let is_above = |mark: Repaired| mark.to > highest;
         answer.before.clock().is_ok() && self.new_mark(answer).is_some_and(is_above)
+    }
+
+    /// Whether the answer is a later one than those known, and yet shows less.
+    fn is_out_of_order(&self, answer: &Answer) -> bool {
+        let is_later = self.known.revision + u64::from(answer.wrote) <= answer.after.revision;
+        (is_later || self.new_mark(answer).is_some())
+            && self.known.lacks(answer, self.known).is_some()
     }
 
     /// Whether the answer was given after the newest repair that was seen: every later base bears its mark.
@@ -178,11 +186,16 @@ impl Watermark {
         self.marks
     }
 
-    /// [`ErrorKind::Regressed`] if the answer lacks something that was known. The message shows both. `created`
-    /// is the revision that created the base, as it is known by now: a clock is created once.
-    fn lacks(self, answer: &Answer, created: u64) -> Option<Error> {
+    /// [`ErrorKind::Regressed`] if the answer lacks something that was known. The message shows both. `known` is
+    /// what is known by now: it names the highest time, and the creation of the clock, of which there is one.
+    fn lacks(self, answer: &Answer, known: Watermark) -> Option<Error> {
         let after = &answer.after;
         let clock = match answer.before.clock() {
+            Err(error) if error.kind() == ErrorKind::Regressed && known.time > Time::ZERO => {
+                // The error ends with the command that repairs.
+                let what = format!("{error} --at-least {}", known.time);
+                return Some(Error::new(ErrorKind::Regressed, what));
+            }
             Err(error) if error.kind() == ErrorKind::Regressed => return Some(error),
             // A base that can't be read is no evidence of a loss.
             Err(_) => self.time,
@@ -193,7 +206,7 @@ impl Watermark {
         let is_kept = !self.is_of_another_store(after.cluster)
             && clock >= self.time
             && (self.created == 0 || self.created == found)
-            && (created == 0 || left == 0 || created == left);
+            && (known.created == 0 || left == 0 || known.created == left);
         // A transaction that wrote something has a revision of its own.
         let is_later = self.revision + u64::from(answer.wrote) <= after.revision;
         let place = |cluster, revision| match cluster {
@@ -209,7 +222,7 @@ impl Watermark {
                 place(after.cluster, after.revision)
             )
         };
-        (!is_kept || !is_later).then(|| lost(what(), Some(self.time)))
+        (!is_kept || !is_later).then(|| lost(what(), Some(known.time)))
     }
 
     fn is_of_another_store(self, cluster: u64) -> bool {

@@ -72,7 +72,8 @@ impl World {
     pub(super) fn assert_bounded(&self, process: &Process, caller: &Caller, times: &Reservation) {
         // A transaction under way when a repair was seen is as good as lost.
         let repairs = u32::try_from(process.protocol.known().marks() - caller.repairs).unwrap();
-        let lost = caller.lost + caller.created + repairs;
+        // So is one that shows that the store went back meanwhile.
+        let lost = caller.lost + caller.created + repairs + self.losses - caller.losses;
         assert!(
             times.round_trips <= 2 + lost,
             "{} round trips",

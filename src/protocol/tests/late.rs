@@ -239,3 +239,71 @@ fn what_a_question_holds_for_ever_is_bounded() {
     a.handle_reply(&mut call, &late);
     assert!(matches!(a.poll(&mut call, 1.5), Step::Send(_)));
 }
+
+#[test]
+fn an_answer_from_before_two_losses_does_not_bring_back_what_was_given_since() {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, mut b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    let mut restored = store.clone();
+    // Repaired, and then restored as if nobody had. The answer shows a repair that the store has lost.
+    let mut call = a.begin(time(1), 1);
+    let early = sent(&a, &mut call);
+    repair(&mut store, 20);
+    let late = store.apply(&early).unwrap();
+    for expected in 3..6 {
+        assert_eq!(value(&mut a, &mut restored), Ok(expected));
+    }
+    for _ in 0..30 {
+        value(&mut b, &mut restored).unwrap();
+    }
+    a.handle_reply(&mut call, &late);
+    let times = finish(&mut a, &mut call, &mut restored).unwrap();
+    assert_eq!((times.last.get(), times.round_trips), (36, 2));
+}
+
+#[test]
+fn an_answer_that_lacks_what_was_seen_since_hands_nothing_out() {
+    for bumped in [false, true] {
+        let mut store = Mvcc::of_cluster(1);
+        let (mut a, mut b) = (process("a", 1), process("b", 2));
+        value(&mut a, &mut store).unwrap();
+        let mut restored = store.clone();
+        let mut call = a.begin(time(1), 1);
+        let early = sent(&a, &mut call);
+        for _ in 0..20 {
+            value(&mut b, &mut store).unwrap();
+        }
+        look(&mut a, &store).unwrap();
+        match bumped {
+            true => (0..30).for_each(|_| {
+                write(
+                    &mut restored,
+                    Operation::Put(b"/elsewhere".to_vec(), Vec::new()),
+                );
+            }),
+            false => drop(repair(&mut restored, 9)),
+        }
+        let late = restored.apply(&early).unwrap();
+        a.handle_reply(&mut call, &late);
+        let error = finish(&mut a, &mut call, &mut restored).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Regressed);
+        assert!(error.to_string().ends_with("--at-least 22"), "{error}");
+    }
+}
+
+#[test]
+fn a_loss_that_the_keys_alone_show_names_the_highest_time_that_is_known() {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, mut newcomer) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    let mut many = a.begin(time(1), 50);
+    finish(&mut a, &mut many, &mut store).unwrap();
+    write(&mut store, Operation::Delete(b"/c/base".to_vec()));
+    let error = update(&mut a, &mut store, 1).unwrap_err().to_string();
+    assert!(error.ends_with("lamport repair --at-least 52"), "{error}");
+    let error = update(&mut newcomer, &mut store, 1)
+        .unwrap_err()
+        .to_string();
+    assert!(error.ends_with("lamport repair"), "{error}");
+}
