@@ -149,9 +149,9 @@ impl Protocol {
     /// Judges the reply to a read of [every key](Keys::all), remembers its snapshot and returns it.
     ///
     /// `asked` is what was [`known`](Protocol::known) when the read was sent;
-    /// [`ErrorKind::Regressed`](crate::ErrorKind) if the reply shows less. A read may be stale for a moment
-    /// (etcd issue 20418), so look again before you believe that; `certain` says that enough looks were
-    /// made.
+    /// [`ErrorKind::Regressed`] if the reply shows less. A read may be stale for a moment (etcd issue 20418),
+    /// so look again before you believe that; `certain` says that enough looks were made.
+    /// [`ErrorKind::Unavailable`] if the reply is older than a repair that was seen since: look again.
     pub fn handle_look(
         &mut self,
         asked: Watermark,
@@ -163,7 +163,7 @@ impl Protocol {
             // The read began before a repair, so its answer may come from the state that was lost.
             if !self.losses.shows_newest_repair(&answer) {
                 let what = "the answer is older than a repair that was seen meanwhile: ask again";
-                return Err(Error::new(ErrorKind::Regressed, what));
+                return Err(Error::new(ErrorKind::Unavailable, what));
             }
             self.losses.check(self.known(), &answer)?;
             self.adopt(&answer.after);

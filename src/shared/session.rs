@@ -109,7 +109,10 @@ impl Session {
         let judged = self
             .inner
             .judge(|protocol| protocol.handle_look(asked, &reply, is_last));
-        judged.map_err(|error| shown_loss(error, losses))
+        judged.map_err(|error| match error.kind() {
+            ErrorKind::Regressed => shown_loss(error, losses),
+            _ => Failure::not_sent(error),
+        })
     }
 
     /// One attempt at a read.

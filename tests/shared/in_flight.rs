@@ -76,7 +76,7 @@ fn an_answer_from_before_a_repair_that_was_seen_is_no_loss() {
     assert!(mine > last);
 
     let error = clock.handle_look(asked, &late, true).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Regressed);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(update(&mut clock, &mut restored).unwrap() > mine);
 }
 

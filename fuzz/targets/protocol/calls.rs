@@ -231,6 +231,7 @@ impl World {
         match shown {
             Ok(_) => true,
             Err(error) => {
+                // No look is under way while anything else happens, so none is late.
                 assert_eq!(error.kind(), ErrorKind::Regressed, "{error}");
                 assert!(self.losses > 0, "{error}");
                 false

@@ -191,7 +191,7 @@ fn a_read_from_before_a_repair_that_was_seen_is_not_believed() {
     let to = repair(&mut restored, 9);
     look(&mut a, &restored).unwrap();
     let error = a.handle_look(asked, &late, true).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Regressed);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(value(&mut a, &mut restored), Ok(to + 1));
 }
 
