@@ -32,8 +32,8 @@ impl Protocol {
     /// Plans a repair that moves the clock past `at_least`, from the reply to a read of [every
     /// key](super::Keys::all).
     ///
-    /// [`ErrorKind::TooFarAhead`](crate::ErrorKind::TooFarAhead) if the repair would go further ahead of
-    /// the store than the jump bound allows, [`ErrorKind::Exhausted`](crate::ErrorKind::Exhausted) if there
+    /// [`ErrorKind::TooFarAhead`] if the repair would go further ahead of
+    /// the store than the jump bound allows, [`ErrorKind::Exhausted`] if there
     /// is no time left, or if the clock is counted past its last time and `at_least` is 0.
     pub fn plan_repair(
         &self,
@@ -108,7 +108,7 @@ impl Protocol {
     /// `seen` shows it. Pass the plan's own snapshot first, then the one that the first transaction
     /// [leaves](Question::leaves).
     ///
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if one of the keys holds a value that no clock
+    /// [`ErrorKind::Corrupt`] if one of the keys holds a value that no clock
     /// writes, or one that a later version of this library wrote.
     pub fn repair(
         &self,

@@ -58,9 +58,12 @@ impl Watch {
 
     /// The next event; waits as long as there is none.
     ///
-    /// Fails only where going on is pointless: [`ErrorKind::Denied`], [`ErrorKind::Closed`],
-    /// [`ErrorKind::Regressed`] (also after a repair: a new watch goes on there) and the like. A future
-    /// that is dropped before it is done loses no event.
+    /// Fails only where going on is pointless: [`Denied`], [`Closed`], [`Regressed`] (also after a repair: a
+    /// new watch goes on there) and the like. A future that is dropped before it is done loses no event.
+    ///
+    /// [`Denied`]: crate::ErrorKind::Denied
+    /// [`Closed`]: crate::ErrorKind::Closed
+    /// [`Regressed`]: crate::ErrorKind::Regressed
     pub async fn next(&mut self) -> Result<WatchEvent> {
         poll_fn(|context| self.poll_event(context)).await
     }
