@@ -15,7 +15,7 @@ BUILT = next((ROOT / "target" / "fuzz").glob("*/release"))
 TARGETS = re.findall(r'^\[\[bin\]\]\nname = "(\w+)"', (ROOT / "fuzz/Cargo.toml").read_text(), re.M)
 SECONDS = 4
 SEED = 1
-"""The same in every run, so that a failure comes again; `make fuzz` goes to where nobody has been."""
+"""The same in every run, so that a failure comes again. `make fuzz` goes to new places."""
 LIMIT = 120
 
 
