@@ -272,14 +272,8 @@ impl Protocol {
         if let (true, Some(ruled)) = (reply.succeeded, offer.ruled) {
             self.others = 0;
             self.runs_ahead &= ahead;
-            return self.hand_out(
-                call,
-                call.first(ruled),
-                question,
-                offer,
-                &offer.before,
-                revision,
-            );
+            let first = call.first(ruled);
+            return self.hand_out(call, first, question, offer, &offer.before, revision);
         }
         self.note_take(&answer.after);
         let recorded = before.recorded()?;

@@ -23,7 +23,7 @@ pub struct Watermark {
     /// The revision that created the base; 0: none was seen.
     created: u64,
     /// The highest revision that the store has answered with.
-    revision: u64,
+    pub(super) revision: u64,
     /// The highest time that the clock has shown.
     pub(super) time: Time,
     /// How many repairs were accepted. Each makes void what was known before it.
@@ -68,13 +68,16 @@ impl LossDetector {
 
     /// Judges an answer. `asked` is the watermark of when its question was sent. False: the answer is as good
     /// as lost, because a repair was accepted since then, or one was seen that the answer does not show, or
-    /// the store went back meanwhile. The next answer tells what is lost.
+    /// it shows one that is not the newest thing known. The next answer tells what is lost.
     /// [`ErrorKind::Regressed`] if the store has lost something.
     pub(super) fn judge(&mut self, asked: Watermark, answer: &Answer) -> Result<bool> {
         if asked.repairs != self.known.repairs {
             return Ok(false);
         }
+        // No answer that came before was a later one, so this one must show all that is known.
+        let is_latest = self.known.revision + u64::from(answer.wrote) <= answer.after.revision;
         let lacks = asked.lacks(answer, self.known);
+        let lacks = lacks.or_else(|| is_latest.then(|| self.lacks(answer))?);
         let was_lost = self.lost.is_some() || lacks.is_some();
         if was_lost && asked.marks == self.known.marks && self.is_repaired(asked, answer) {
             // A repair made the clock whole: what was known before is void.
@@ -89,7 +92,8 @@ impl LossDetector {
         {
             // It may come from a state that the store has lost.
             return Ok(false);
-        } else if lacks.is_none() && self.is_out_of_order(answer) {
+        } else if lacks.is_none() && self.new_mark(answer).is_some() && self.lacks(answer).is_some()
+        {
             return Ok(false);
         } else if let Some(error) = lacks {
             if answer.certain {
@@ -127,11 +131,9 @@ impl LossDetector {
         answer.before.clock().is_ok() && self.new_mark(answer).is_some_and(is_above)
     }
 
-    /// Whether the answer is a later one than those known, and yet shows less.
-    fn is_out_of_order(&self, answer: &Answer) -> bool {
-        let is_later = self.known.revision + u64::from(answer.wrote) <= answer.after.revision;
-        (is_later || self.new_mark(answer).is_some())
-            && self.known.lacks(answer, self.known).is_some()
+    /// As [`Watermark::lacks`], of what is known by now.
+    fn lacks(&self, answer: &Answer) -> Option<Error> {
+        self.known.lacks(answer, self.known)
     }
 
     /// Whether the answer was given after the newest repair that was seen: every later base bears its mark.

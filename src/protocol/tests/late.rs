@@ -231,7 +231,7 @@ fn what_a_question_holds_for_ever_is_bounded() {
             first: time,
             last: time,
         };
-        a.losses.known.time = time;
+        (a.losses.known.revision, a.losses.known.time) = (revision, time);
         assert!(a.losses.hand_out(a.known(), new).unwrap());
     }
     assert!(a.losses.given.len() as u64 <= most + 64);
