@@ -62,7 +62,7 @@ impl AllGiven {
             let over = mem::replace(&mut self.stretch, (UnderWay::default(), known));
             self.earlier.push_back(over);
         }
-        // What was handed out before every question that is under way is forgotten.
+        // Forget the times that no question under way can meet.
         let is_over = |(held, _): &(UnderWay, _)| Arc::strong_count(held) == 1;
         while self.earlier.len() > AllGiven::MOST || self.earlier.front().is_some_and(is_over) {
             self.earlier.pop_front();

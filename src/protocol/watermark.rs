@@ -74,7 +74,7 @@ impl LossDetector {
         if asked.repairs != self.known.repairs {
             return Ok(false);
         }
-        // No answer that came before was a later one, so this one must show all that is known.
+        // An answer later than all before it must show all that is known.
         let is_latest = self.known.revision + u64::from(answer.wrote) <= answer.after.revision;
         let lacks = asked.lacks(answer, self.known);
         let lacks = lacks.or_else(|| is_latest.then(|| self.lacks(answer))?);

@@ -110,7 +110,7 @@ impl World {
         let Some(reply) = slot.reply.take() else {
             return;
         };
-        // What was asked before a repair was seen may be as good as lost.
+        // The process has seen a repair since it asked, so this reply may not count.
         slot.lost += usize::from(slot.repairs != process.protocol.known().marks());
         process.protocol.handle_reply(&mut slot.call, &reply);
         if size.crowd > 0

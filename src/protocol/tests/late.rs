@@ -3,15 +3,27 @@
 use super::super::given::Given;
 use super::*;
 
+/// A store in which a has the first time of all, and two processes.
+fn begun() -> (Mvcc, Protocol, Protocol) {
+    let mut store = Mvcc::of_cluster(1);
+    let (mut a, b) = (process("a", 1), process("b", 2));
+    value(&mut a, &mut store).unwrap();
+    (store, a, b)
+}
+
+/// A call for one time, and what it has sent.
+fn asked(process: &Protocol) -> (Call, Arc<Transaction>) {
+    let mut call = process.begin(time(1), 1);
+    let transaction = sent(process, &mut call);
+    (call, transaction)
+}
+
 #[test]
 fn an_answer_from_before_a_loss_that_two_others_have_overtaken_hands_nothing_out() {
-    let mut store = Mvcc::of_cluster(1);
-    let (mut a, mut b) = (process("a", 1), process("b", 2));
-    value(&mut a, &mut store).unwrap();
+    let (store, a, mut b) = begun();
     for others in [0, 500] {
         let (mut a, mut store, mut restored) = (a.clone(), store.clone(), store.clone());
-        let mut call = a.begin(time(1), 1);
-        let early = sent(&a, &mut call);
+        let (mut call, early) = asked(&a);
         if others > 0 {
             let mut call = b.begin(time(1), others);
             finish(&mut b, &mut call, &mut store).unwrap();
@@ -73,12 +85,9 @@ fn what_was_handed_out_is_forgotten_once_no_answer_can_meet_it() {
 #[test]
 fn an_answer_from_before_a_repair_that_was_seen_is_asked_again() {
     for at_least in [12, 100] {
-        let mut store = Mvcc::of_cluster(1);
-        let (mut a, mut b) = (process("a", 1), process("b", 2));
-        value(&mut a, &mut store).unwrap();
+        let (mut store, mut a, mut b) = begun();
         let mut restored = store.clone();
-        let mut call = a.begin(time(1), 1);
-        let early = sent(&a, &mut call);
+        let (mut call, early) = asked(&a);
         for _ in 0..10 {
             value(&mut b, &mut store).unwrap();
         }
@@ -99,8 +108,7 @@ fn an_answer_that_knows_of_a_repair_counts_although_it_was_asked_before() {
     let mut store = Mvcc::of_cluster(1);
     let mut a = process("a", 1);
     value(&mut a, &mut store).unwrap();
-    let mut call = a.begin(time(1), 1);
-    let early = sent(&a, &mut call);
+    let (mut call, early) = asked(&a);
     let to = repair(&mut store, 9);
     let late = store.apply(&early).unwrap();
     look(&mut a, &store).unwrap();
@@ -156,15 +164,12 @@ fn a_void_take_that_was_lost_is_not_taken_for_the_one_at_its_revision() {
 
 #[test]
 fn an_answer_that_shows_a_repair_but_less_than_was_known_shuts_nobody_out() {
-    let mut store = Mvcc::of_cluster(1);
-    let (mut a, mut b) = (process("a", 1), process("b", 2));
-    value(&mut a, &mut store).unwrap();
+    let (mut store, mut a, mut b) = begun();
     let mut restored = store.clone();
     for _ in 0..3 {
         value(&mut a, &mut store).unwrap();
     }
-    let mut call = a.begin(time(1), 1);
-    let early = sent(&a, &mut call);
+    let (mut call, early) = asked(&a);
     repair(&mut restored, a.known().time().get());
     let late = restored.apply(&early).unwrap();
     for _ in 0..3 {
@@ -179,9 +184,7 @@ fn an_answer_that_shows_a_repair_but_less_than_was_known_shuts_nobody_out() {
 
 #[test]
 fn a_read_from_before_a_repair_that_was_seen_is_not_believed() {
-    let mut store = Mvcc::of_cluster(1);
-    let (mut a, mut b) = (process("a", 1), process("b", 2));
-    value(&mut a, &mut store).unwrap();
+    let (mut store, mut a, mut b) = begun();
     let mut restored = store.clone();
     let asked = a.known();
     for _ in 0..10 {
@@ -197,12 +200,9 @@ fn a_read_from_before_a_repair_that_was_seen_is_not_believed() {
 
 #[test]
 fn a_repair_is_accepted_also_from_an_answer_that_was_overtaken() {
-    let mut store = Mvcc::of_cluster(1);
-    let (mut a, mut b) = (process("a", 1), process("b", 2));
-    value(&mut a, &mut store).unwrap();
+    let (mut store, mut a, mut b) = begun();
     let mut restored = store.clone();
-    let mut call = a.begin(time(1), 1);
-    let early = sent(&a, &mut call);
+    let (mut call, early) = asked(&a);
     for _ in 0..20 {
         value(&mut b, &mut store).unwrap();
     }
@@ -242,13 +242,10 @@ fn what_a_question_holds_for_ever_is_bounded() {
 
 #[test]
 fn an_answer_from_before_two_losses_does_not_bring_back_what_was_given_since() {
-    let mut store = Mvcc::of_cluster(1);
-    let (mut a, mut b) = (process("a", 1), process("b", 2));
-    value(&mut a, &mut store).unwrap();
+    let (mut store, mut a, mut b) = begun();
     let mut restored = store.clone();
     // Repaired, and then restored as if nobody had. The answer shows a repair that the store has lost.
-    let mut call = a.begin(time(1), 1);
-    let early = sent(&a, &mut call);
+    let (mut call, early) = asked(&a);
     repair(&mut store, 20);
     let late = store.apply(&early).unwrap();
     for expected in 3..6 {
@@ -265,12 +262,9 @@ fn an_answer_from_before_two_losses_does_not_bring_back_what_was_given_since() {
 #[test]
 fn an_answer_that_lacks_what_was_seen_since_hands_nothing_out() {
     for bumped in [false, true] {
-        let mut store = Mvcc::of_cluster(1);
-        let (mut a, mut b) = (process("a", 1), process("b", 2));
-        value(&mut a, &mut store).unwrap();
+        let (mut store, mut a, mut b) = begun();
         let mut restored = store.clone();
-        let mut call = a.begin(time(1), 1);
-        let early = sent(&a, &mut call);
+        let (mut call, early) = asked(&a);
         for _ in 0..20 {
             value(&mut b, &mut store).unwrap();
         }
